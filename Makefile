@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export DAGSTER_HOME ?= $(CURDIR)
+export SUBREGISTRY_HOME ?= $(CURDIR)/.subregistry
+export SUBREGISTRY_DAGSTER_DIR ?= $(SUBREGISTRY_HOME)/dagster
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## Make .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11: run make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Run the whole line on embedded sample data, offline, then serve the feed
+	SUBREGISTRY_OFFLINE=1 $(BIN)/subregistry demo
+
+test: setup lint ## Run every check: lint, types, import rules, tests
+	SUBREGISTRY_OFFLINE=1 $(BIN)/pytest
+
+lint: setup ## Run ruff, the type checker and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
+	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=full $(BIN)/pytest tests/line
+
+bench: setup ## Print the tables of bench/line
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
+
+dev: setup ## Open Dagster's UI on the line
+	@mkdir -p "$(SUBREGISTRY_DAGSTER_DIR)"
+	$(BIN)/dg dev
+
+lock: ## Compile requirements.lock anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-strip-extras --python-version 3.11 \
+	  --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the venv and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help setup demo test lint format campaign bench dev lock clean

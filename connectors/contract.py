@@ -1,0 +1,202 @@
+"""The registry's JSON as we read it: pages, entries, and the few fields that become columns.
+
+Bytes stay bytes: an entry keeps its own JSON, and only what is needed as a column is decoded
+(msgspec, because a page is cut into raw entries without building objects). Nothing is repaired here.
+Source of the shapes: the registry's OpenAPI document and its server.json schema.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from connectors.errors import MalformedPage
+
+OFFICIAL = "io.modelcontextprotocol.registry/official"
+STATUSES = ("active", "deprecated", "deleted")
+
+
+class Package(msgspec.Struct, frozen=True, rename="camel"):
+    """What a version installs from, as the publisher claims it; every field is untrusted."""
+
+    registry_type: str = ""
+    registry_base_url: str | None = None
+    identifier: str = ""
+    version: str | None = None
+    file_sha256: str | None = None
+
+
+class Remote(msgspec.Struct, frozen=True):
+    type: str = ""
+    url: str = ""
+
+
+class Repository(msgspec.Struct, frozen=True):
+    url: str = ""
+    source: str = ""
+    subfolder: str | None = None
+
+
+class Details(msgspec.Struct, frozen=True, rename="camel"):
+    """The fields of a server.json that become columns. Absence and null read the same."""
+
+    schema: str | None = msgspec.field(name="$schema", default=None)
+    title: str | None = None
+    description: str | None = None
+    website_url: str | None = None
+    repository: Repository | None = None
+    packages: list[Package] | None = None
+    remotes: list[Remote] | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One (server, version) as observed, with its bytes.
+
+    `server` and `meta` are the JSON values as sent; `raw` is the whole entry when it is more than
+    `{"server":…,"_meta":…}` composed of the two, else None. Instants are aware UTC. `details` is
+    None when the server.json could not be read beyond its name and version.
+    """
+
+    name: str
+    version: str
+    server: bytes
+    meta: bytes
+    raw: bytes | None
+    status: str
+    status_message: str | None
+    is_latest: bool
+    published_at: datetime
+    updated_at: datetime
+    status_changed_at: datetime | None
+    details: Details | None
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """An entry of a page that could not be read, with the reason and what is known of its key."""
+
+    raw: bytes
+    reason: str
+    name: str | None = None
+    version: str | None = None
+
+
+class PageHead(msgspec.Struct, frozen=True):
+    """The frame of a page: raw entries and where the next page starts (None at the end)."""
+
+    entries: list[msgspec.Raw]
+    next_cursor: str | None
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    next_cursor: str | None = None
+    old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
+
+
+class _Page(msgspec.Struct):
+    servers: list[msgspec.Raw]
+    metadata: _Metadata
+
+
+class _Envelope(msgspec.Struct):
+    server: msgspec.Raw
+    meta: msgspec.Raw = msgspec.field(name="_meta")
+
+
+class _Key(msgspec.Struct):
+    name: str
+    version: str
+
+
+class _Official(msgspec.Struct, rename="camel"):
+    published_at: datetime
+    status: str = "active"
+    updated_at: datetime | None = None
+    status_changed_at: datetime | None = None
+    status_message: str | None = None
+    is_latest: bool = False
+
+
+class _Meta(msgspec.Struct):
+    official: _Official = msgspec.field(name=OFFICIAL)
+
+
+class _KeyOnly(msgspec.Struct):
+    server: _Key
+
+
+_page = msgspec.json.Decoder(_Page)
+_envelope = msgspec.json.Decoder(_Envelope)
+_key = msgspec.json.Decoder(_Key)
+_meta = msgspec.json.Decoder(_Meta)
+_details = msgspec.json.Decoder(Details)
+_key_only = msgspec.json.Decoder(_KeyOnly)
+
+
+def read_page(body: bytes, *, url: str = "") -> PageHead:
+    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape."""
+    try:
+        page = _page.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedPage(
+            f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
+        ) from error
+    cursor = page.metadata.next_cursor or page.metadata.old_next_cursor or None
+    return PageHead(page.servers, cursor)
+
+
+def key_bytes(raw: msgspec.Raw | bytes) -> tuple[bytes, bytes] | None:
+    """The (name, version) of a raw entry in the order upstream sorts by; None if unreadable."""
+    try:
+        key = _key_only.decode(raw).server
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return key.name.encode(), key.version.encode()
+
+
+def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
+    """Read one raw entry. Never raises: what cannot be read comes back with its reason."""
+    data = bytes(raw)
+    name = version = None
+    try:
+        data.decode("utf-8")
+        envelope = _envelope.decode(data)
+        server, meta = bytes(envelope.server), bytes(envelope.meta)
+        key = _key.decode(server)
+        name, version = key.name, key.version
+        official = _meta.decode(meta).official
+        published = _utc(official.published_at)
+        if not name or not version:
+            return Unreadable(data, "the name or the version is empty", name, version)
+        if official.status not in STATUSES:
+            return Unreadable(data, f"the status {official.status!r} is unknown", name, version)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return Unreadable(data, str(error)[:500], name, version)
+    try:
+        details = _details.decode(server)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        details = None
+    composed = compose(server, meta)
+    return Entry(
+        name=name,
+        version=version,
+        server=server,
+        meta=meta,
+        raw=None if composed == data else data,
+        status=official.status,
+        status_message=official.status_message,
+        is_latest=official.is_latest,
+        published_at=published,
+        updated_at=_utc(official.updated_at or official.published_at),
+        status_changed_at=_utc(official.status_changed_at) if official.status_changed_at else None,
+        details=details,
+    )
+
+
+def compose(server: bytes, meta: bytes) -> bytes:
+    """The entry as upstream writes it, from its two values."""
+    return b'{"server":%b,"_meta":%b}' % (server, meta)
+
+
+def _utc(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise ValueError("an instant has no time zone")
+    return instant.astimezone(UTC)

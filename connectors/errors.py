@@ -1,0 +1,64 @@
+"""The errors of the outside world, and whether trying again can help.
+
+ConnectorError
+├── TransientError        worth another try now or at the next run
+│   ├── Unreachable       no connection, reset, deadline
+│   ├── RateLimited       429, with the wait that was asked for
+│   └── ServerTrouble     5xx
+└── TerminalError         the same request will fail the same way
+    ├── AddressRefused    an address that this process may not dial
+    ├── BodyRefused       too large, a bomb, a broken encoding
+    ├── UnexpectedStatus  a status that this request has no use for
+    └── MalformedPage     a registry answer without the shape of the API
+"""
+
+
+class ConnectorError(Exception):
+    """Something outside did not answer as needed; `url` says what was asked."""
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class TransientError(ConnectorError):
+    retry_after: float | None = None
+
+
+class TerminalError(ConnectorError):
+    pass
+
+
+class Unreachable(TransientError):
+    pass
+
+
+class RateLimited(TransientError):
+    def __init__(self, message: str, *, url: str, retry_after: float | None) -> None:
+        super().__init__(message, url=url)
+        self.retry_after = retry_after
+
+
+class ServerTrouble(TransientError):
+    def __init__(self, message: str, *, url: str, status: int, retry_after: float | None) -> None:
+        super().__init__(message, url=url)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class AddressRefused(TerminalError):
+    pass
+
+
+class BodyRefused(TerminalError):
+    pass
+
+
+class UnexpectedStatus(TerminalError):
+    def __init__(self, message: str, *, url: str, status: int) -> None:
+        super().__init__(message, url=url)
+        self.status = status
+
+
+class MalformedPage(TerminalError):
+    pass

@@ -1,0 +1,298 @@
+"""One way to ask: paced, retried, bounded in time and bytes. All connectors send through here.
+
+What an answer means is the caller's business; only what every host shares is decided here: which
+statuses are worth another try, how long to wait, and how much to read.
+"""
+
+import logging
+import random
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+
+import httpcore
+import httpx
+import tenacity
+
+from connectors.errors import (
+    AddressRefused,
+    BodyRefused,
+    ConnectorError,
+    RateLimited,
+    ServerTrouble,
+    TransientError,
+    UnexpectedStatus,
+    Unreachable,
+)
+from connectors.network import AddressPolicy, GuardedBackend, RefusedAddress, deadline
+
+log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+_CHUNK = 65536
+_MAX_RATIO = 200
+_MAX_HEADER = 4096
+_MAX_WAIT = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How one host is asked: requests per second (0 = unlimited), tries, seconds, decoded bytes."""
+
+    rate: float = 1.0
+    tries: int = 4
+    patience: float = 600.0
+    timeout: float = 75.0
+    deadline: float = 180.0
+    cap: int = 32 * MIB
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response with its whole decoded body; `duration` is seconds from sending to the last byte."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    duration: float
+
+
+class Pacer:
+    """Keeps requests of all threads at least 1/rate seconds apart."""
+
+    def __init__(self, rate: float, *, sleep: Callable[[float], None]) -> None:
+        self._gap = 1.0 / rate if rate > 0 else 0.0
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        if not self._gap:
+            return
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._gap
+        if start > now:
+            self._sleep(start - now)
+
+
+@dataclass
+class HttpClient:
+    """GET and HEAD with retries. Close it, or use it as a context manager.
+
+    Raises the errors of `connectors.errors`; redirects are never followed and never an answer.
+    """
+
+    policy: AddressPolicy
+    user_agent: str
+    manners: Manners = field(default_factory=Manners)
+    sleep: Callable[[float], None] = time.sleep
+    requests: int = 0
+
+    def __post_init__(self) -> None:
+        self._pacer = Pacer(self.manners.rate, sleep=self.sleep)
+        self._client = httpx.Client(
+            transport=_Transport(self.policy),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(self.manners.timeout, connect=15.0),
+            headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip"},
+        )
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        expect: frozenset[int] = frozenset({200}),
+        headers: Mapping[str, str] | None = None,
+        cap: int | None = None,
+        method: str = "GET",
+    ) -> Answer:
+        """Ask until an answer with a status in `expect` came, or the bounds of `manners` are used up."""
+        for attempt in tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=tenacity.stop_after_attempt(self.manners.tries)
+            | tenacity.stop_after_delay(self.manners.patience),
+            wait=_wait,
+            sleep=self.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                self._pacer.wait()
+                return self._once(method, url, expect, headers or {}, cap or self.manners.cap)
+        raise AssertionError("tenacity returns or raises")
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        expect: frozenset[int],
+        headers: Mapping[str, str],
+        cap: int,
+    ) -> Answer:
+        with self._lock:
+            self.requests += 1
+        start = time.monotonic()
+        try:
+            with (
+                deadline(self.manners.deadline),
+                self._client.stream(method, url, headers=dict(headers)) as response,
+            ):
+                if response.status_code in expect:
+                    body = b"".join(_decoded(response, cap, url))
+                else:
+                    body = b"".join(_decoded(response, MIB, url))[:500]
+        except RefusedAddress as error:
+            raise AddressRefused(f"{url} was not asked: {error}", url=url) from error
+        except (httpx.TransportError, *_HTTPCORE_ERRORS) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(
+                f"{url} did not answer ({reason}); check the address and the network", url=url
+            ) from error
+        except httpx.InvalidURL as error:
+            raise ConnectorError(f"{url} is not a URL: {error}", url=url) from error
+        if response.status_code not in expect:
+            raise _status_error(response, url, body)
+        kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
+        return Answer(url, response.status_code, kept, body, time.monotonic() - start)
+
+
+class _Transport(httpx.BaseTransport):
+    """httpx over an httpcore pool that has our network backend."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=16,
+            max_keepalive_connections=16,
+            keepalive_expiry=30.0,
+            network_backend=GuardedBackend(policy),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                content=request.read(),
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_PoolStream(response),
+            extensions={"network_stream": response.extensions.get("network_stream")},
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _PoolStream(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+_HTTPCORE_ERRORS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+def _decoded(response: httpx.Response, cap: int, url: str) -> Iterator[bytes]:
+    """Yield the body decoded, never holding more than a chunk over the cap."""
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise BodyRefused(f"{url} answered with the encoding {encoding}, not gzip", url=url)
+    unzip = zlib.decompressobj(31) if encoding == "gzip" else None
+    raw = size = 0
+    for chunk in response.iter_raw():
+        raw += len(chunk)
+        pending = chunk
+        while pending:
+            try:
+                data = unzip.decompress(pending, _CHUNK) if unzip else pending
+            except zlib.error as error:
+                raise Unreachable(f"{url} sent broken gzip: {error}", url=url) from error
+            pending = unzip.unconsumed_tail if unzip else b""
+            size += len(data)
+            if size > cap or (unzip and size > MIB and size > raw * _MAX_RATIO):
+                raise BodyRefused(f"{url} sent more than {cap} bytes or a gzip bomb", url=url)
+            yield data
+    if unzip and raw and not unzip.eof:
+        raise Unreachable(f"{url} sent gzip that ends too early", url=url)
+
+
+def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorError:
+    status = response.status_code
+    said = " ".join(body.decode("utf-8", "replace").split())[:200]
+    asked = retry_after(response.headers)
+    if status == 429:
+        return RateLimited(f"{url} answered 429: {said}", url=url, retry_after=asked)
+    if status >= 500:
+        return ServerTrouble(
+            f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
+        )
+    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch) asks for."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdigit():
+        return min(float(value), _MAX_WAIT)
+    try:
+        if value:
+            return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), _MAX_WAIT)
+    except (ValueError, TypeError):
+        return None
+    epoch = headers.get("x-retry-after", "").strip()
+    return min(max(float(epoch) - time.time(), 0.0), _MAX_WAIT) if epoch.isdigit() else None
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    backoff = min(2.0**state.attempt_number, 60.0) + random.uniform(0, 1)
+    wait = max(asked or 0.0, backoff)
+    log.warning("retry attempt=%s wait=%.1fs error=%s", state.attempt_number, wait, error)
+    return wait

@@ -1,0 +1,88 @@
+"""Deployment settings: `SUBREGISTRY_*` environment variables, read once. Nothing else reads them.
+
+What a feed contains is not a setting but a feed document; what one run does is a flag.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """One deployment. Durations are seconds, rates are requests per second (0 = unlimited)."""
+
+    model_config = SettingsConfigDict(env_prefix="SUBREGISTRY_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".subregistry"), description="Everything the deployment keeps")
+    feeds: Path | None = Field(None, description="Folder of feed documents; default: those shipped")
+    upstream_url: str = Field(
+        "https://registry.modelcontextprotocol.io", description="The registry to pull from"
+    )
+    upstream_rate: float = Field(1.0, ge=0, description="Requests per second to upstream")
+    overlap: float = Field(
+        3600.0, ge=900, description="Seconds that a pull looks back behind the last one"
+    )
+    offline: bool = Field(False, description="Refuse every address but loopback")
+    contact: str = Field(
+        "https://github.com/subregistry/subregistry", description="Named in the User-Agent"
+    )
+    npm_url: str | None = Field(None, description="Base URL of the npm registry")
+    pypi_url: str | None = Field(None, description="Base URL of the Python index")
+    oci_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object from an OCI host to the base URL to ask instead: {"ghcr.io": "…"}',
+    )
+    package_rate: float = Field(
+        3.0, ge=0, description="Requests per second to one package registry"
+    )
+    profile_seconds: float = Field(
+        900.0, gt=0, description="Time that one profile run may take in an hourly refresh"
+    )
+    warehouse_wait: float = Field(
+        30.0, ge=0, description="Seconds to wait while another process has the warehouse"
+    )
+    memory_limit: str = Field("256MB", description="DuckDB's memory limit")
+    skew: float = Field(60.0, ge=0, description="Seconds of clock skew that updated_since forgives")
+    keep_editions: int = Field(5, ge=2, description="Editions kept per feed")
+    max_shrink: float = Field(
+        0.05, ge=0, le=1, description="Share of a feed's entries that one switch may lose"
+    )
+
+    @field_validator("feeds", "npm_url", "pypi_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return value or None
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def analytics(self) -> Path:
+        return self.home / "analytics"
+
+    @property
+    def feed_root(self) -> Path:
+        return self.home / "feeds"
+
+    @property
+    def spool(self) -> Path:
+        return self.home / "spool"
+
+
+def load_settings(**overrides: Any) -> Settings:  # values of any field, checked by pydantic
+    """Settings from the environment. Raises UsageError that names the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"SUBREGISTRY_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise UsageError("; ".join(lines)) from error
+    except ValueError as error:
+        raise UsageError(f"a SUBREGISTRY_ variable cannot be read: {error}") from error

@@ -1,0 +1,265 @@
+"""One walk into the warehouse, in one transaction: observe, merge, tombstone, move the watermark.
+
+The rules (which of two readings wins, which flags follow, what counts as gone, when to brake) are
+in the statements named here; the order is in `commit_walk`. Where readings come from is not known.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from warehouse.errors import BrakeEngaged
+from warehouse.staging import (
+    BODY,
+    CONTENT,
+    KEY,
+    PACKAGE,
+    READING,
+    REMOTE,
+    UNREADABLE,
+    Readings,
+    table,
+)
+from warehouse.warehouse import GENERATION, Session
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A drained walk: `asked_at` is upstream's clock when its first request was sent."""
+
+    walk_id: str
+    upstream: str
+    url: str
+    full: bool
+    since: datetime | None
+    asked_at: datetime
+    pages: int
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What a committed walk changed."""
+
+    entries: int
+    new: int
+    changed: int
+    missing: int
+    vanished: int
+    unreadable: int
+    watermark: datetime | None
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class State:
+    watermark: datetime | None
+    generation: int
+    full_walk_at: datetime | None
+    full_walk_entries: int | None
+    committed_at: datetime
+
+
+def read_state(session: Session, upstream: str) -> State | None:
+    """Where the pull of an upstream stands; None before its first walk."""
+    found = session.rows("read_state", upstream=upstream)
+    return State(**found[0]) if found else None
+
+
+def names_in_doubt(session: Session, upstream: str, batches: Iterable[Readings]) -> list[str]:
+    """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
+    with session.transaction():
+        _stage(session, batches, bodies=False)
+        session.run("select_readings")
+        session.run("select_changed", upstream=upstream, accept_older=False)
+        return [row["name"] for row in session.rows("list_names_in_doubt", upstream=upstream)]
+
+
+def commit_walk(
+    session: Session,
+    walk: Walk,
+    batches: Iterable[Readings],
+    *,
+    now: datetime,
+    overlap: timedelta,
+    accept_shrink: bool = False,
+) -> Merge:
+    """Merge a drained walk. Running it twice with the same readings changes nothing more.
+
+    The watermark moves only here, with the rows. Raises BrakeEngaged, and then nothing is changed,
+    if a full walk lost more than is plausible and `accept_shrink` is not set.
+    """
+    state = read_state(session, walk.upstream)
+    if state is not None:
+        now = max(now, state.committed_at + timedelta(microseconds=1))
+    with session.transaction():
+        entries, unreadable = _stage(session, batches, bodies=True, now=now, upstream=walk.upstream)
+        session.run("select_readings")
+        horizon = walk.asked_at - overlap
+        sweeping = walk.full and not walk.stale
+        if sweeping:
+            _brake(session, walk, state, horizon, accept_shrink)
+        session.run("select_changed", upstream=walk.upstream, accept_older=accept_shrink)
+        new = _count(session, "count_new")
+        session.run("create_touched")
+        session.run("update_entries", upstream=walk.upstream)
+        session.run("insert_entries", upstream=walk.upstream, now=now)
+        session.run("insert_touched_changed")
+        session.run("select_flags", upstream=walk.upstream)
+        session.run("update_flags", upstream=walk.upstream, now=now)
+        session.run("insert_touched_flags")
+        missing = vanished = 0
+        if sweeping:
+            session.run("clear_missing", upstream=walk.upstream)
+            session.run("select_vanished", upstream=walk.upstream, horizon=horizon)
+            vanished = session.run("update_vanished", upstream=walk.upstream, now=now)
+            session.run("insert_touched_vanished")
+            missing = session.run("mark_missing", upstream=walk.upstream, horizon=horizon, now=now)
+        touched = session.run(
+            "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id
+        )
+        watermark = _watermark(walk, state, now, overlap)
+        _write_state(session, walk, watermark, entries, state, now)
+        session.run(
+            "insert_walk",
+            walk_id=walk.walk_id,
+            upstream=walk.upstream,
+            kind="full" if walk.full else "incremental",
+            since=walk.since,
+            asked_at=walk.asked_at,
+            committed_at=now,
+            pages=walk.pages,
+            entries=entries,
+            new=new,
+            changed=touched - new,
+            missing=missing,
+            vanished=vanished,
+            unreadable=unreadable,
+            watermark=watermark,
+        )
+        if session.rows("list_doubled", upstream=walk.upstream):
+            raise AssertionError("an entry would stand twice; the walk was rolled back")
+    return Merge(entries, new, touched - new, missing, vanished, unreadable, watermark, now)
+
+
+def list_missing(session: Session, upstream: str) -> list[tuple[str, str]]:
+    """Entries that the last full walk did not meet and that are not tombstones yet."""
+    rows = session.rows("list_missing", upstream=upstream)
+    return [(row["name"], row["version"]) for row in rows]
+
+
+def mark_vanished(
+    session: Session, upstream: str, keys: Sequence[tuple[str, str]], *, now: datetime
+) -> int:
+    """Turn entries that upstream confirmed as gone into tombstones."""
+    if not keys:
+        return 0
+    state = read_state(session, upstream)
+    if state is not None:
+        now = max(now, state.committed_at + timedelta(microseconds=1))
+    with session.transaction():
+        with session.given(confirmed=table(keys, KEY)):
+            session.run("create_touched")
+            session.run("select_confirmed", upstream=upstream)
+            vanished = session.run("update_vanished", upstream=upstream, now=now)
+            session.run("insert_touched_vanished")
+            session.run("insert_history", upstream=upstream, now=now, walk_id="confirmed")
+        session.run("touch_state", upstream=upstream, now=now)
+    return vanished
+
+
+def _stage(
+    session: Session,
+    batches: Iterable[Readings],
+    *,
+    bodies: bool,
+    now: datetime | None = None,
+    upstream: str = "",
+) -> tuple[int, int]:
+    session.run("create_incoming")
+    session.run("create_incoming_unreadable")
+    entries = unreadable = 0
+    for batch in batches:
+        entries += len(batch.readings)
+        unreadable += len(batch.unreadable)
+        with session.given(
+            batch_readings=table(batch.readings, READING),
+            batch_unreadable=table(batch.unreadable, UNREADABLE),
+        ):
+            session.run("insert_incoming")
+            session.run("insert_incoming_unreadable")
+        if bodies:
+            with session.given(
+                batch_bodies=table(list(batch.bodies.items()), BODY),
+                batch_contents=table(list(batch.contents.values()), CONTENT),
+                batch_packages=table(batch.packages, PACKAGE),
+                batch_remotes=table(batch.remotes, REMOTE),
+            ):
+                session.run("insert_packages")
+                session.run("insert_remotes")
+                session.run("insert_contents")
+                session.run("insert_bodies", now=now)
+    if bodies:
+        session.run("update_quarantine", upstream=upstream, now=now)
+        session.run("insert_quarantine", upstream=upstream, now=now)
+        session.run("release_quarantine", upstream=upstream, now=now)
+    return entries, unreadable
+
+
+def _brake(
+    session: Session, walk: Walk, state: State | None, horizon: datetime, accepted: bool
+) -> None:
+    found = session.rows("measure_loss", upstream=walk.upstream, horizon=horizon)[0]
+    known, met, missing = found["known"], found["met"], found["missing"]
+    before = (state.full_walk_entries if state else None) or known
+    reason = ""
+    if missing > max(20, known * 0.005):
+        reason = f"{missing} of {known} known entries are gone"
+    elif met < before * 0.98 and before - met > 20:
+        reason = f"it has {met} entries where the last full walk met {before}"
+    elif known and found["newest"] is not None and found["newest"] < found["known_newest"]:
+        reason = f"its newest change went back from {found['known_newest']} to {found['newest']}"
+    if reason and not accepted:
+        raise BrakeEngaged(
+            f"{walk.url} looks wiped, restored or cut off: {reason}. Nothing was changed and the "
+            "feed stays as it is; if upstream is right, run subregistry pull --accept-shrink",
+            missing=missing,
+            known=known,
+            met=met,
+        )
+
+
+def _watermark(
+    walk: Walk, state: State | None, now: datetime, overlap: timedelta
+) -> datetime | None:
+    """min(asked, now) − overlap; an incremental walk never moves it back, a stale one not at all."""
+    before = state.watermark if state else None
+    if walk.stale:
+        return before
+    after = min(walk.asked_at, now) - overlap
+    return after if walk.full or before is None else max(before, after)
+
+
+def _write_state(
+    session: Session,
+    walk: Walk,
+    watermark: datetime | None,
+    entries: int,
+    state: State | None,
+    now: datetime,
+) -> None:
+    session.run("delete_state", upstream=walk.upstream)
+    session.run(
+        "insert_state",
+        upstream=walk.upstream,
+        url=walk.url,
+        watermark=watermark,
+        generation=GENERATION if walk.full or state is None else state.generation,
+        committed_at=now,
+        full_walk_at=walk.asked_at if walk.full else (state and state.full_walk_at),
+        full_walk_entries=entries if walk.full else (state and state.full_walk_entries),
+    )
+
+
+def _count(session: Session, name: str) -> int:
+    return int(session.rows(name)[0]["count"])

@@ -1,0 +1,1 @@
+SELECT count(*) AS count FROM changed WHERE is_new

@@ -1,0 +1,1 @@
+CREATE OR REPLACE TEMP TABLE touched (name VARCHAR, version VARCHAR)

@@ -1,0 +1,1 @@
+INSERT INTO incoming_unreadable SELECT * FROM batch_unreadable

@@ -1,0 +1,3 @@
+INSERT INTO packages
+SELECT * FROM batch_packages
+ANTI JOIN contents USING (server_hash)

@@ -1,0 +1,1 @@
+INSERT INTO touched SELECT name, version FROM vanished

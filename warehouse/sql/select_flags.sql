@@ -1,0 +1,23 @@
+-- Latest flags that follow from this walk: what a read of all versions said, and the versions that
+-- a plain publish demotes.
+CREATE OR REPLACE TEMP TABLE flags AS
+WITH told AS (
+    SELECT DISTINCT name FROM reading WHERE authoritative
+),
+published AS (
+    SELECT DISTINCT name
+    FROM changed
+    ANTI JOIN told USING (name)
+    WHERE is_latest AND status = 'active' AND updated_at = published_at
+)
+SELECT e.name, e.version, coalesce(r.is_latest, false) AS is_latest
+FROM entries e
+SEMI JOIN told USING (name)
+LEFT JOIN reading r USING (name, version)
+WHERE e.upstream = $upstream AND e.is_latest <> coalesce(r.is_latest, false)
+UNION ALL
+SELECT e.name, e.version, false AS is_latest
+FROM entries e
+SEMI JOIN published USING (name)
+ANTI JOIN (SELECT name, version FROM changed WHERE is_latest) c USING (name, version)
+WHERE e.upstream = $upstream AND e.is_latest

@@ -1,0 +1,1 @@
+UPDATE state SET committed_at = $now WHERE upstream = $upstream

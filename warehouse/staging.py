@@ -1,0 +1,91 @@
+"""Rows on their way in: Arrow tables that set-based statements read from.
+
+Tuples in the order of a schema below become one Arrow table; nothing is inserted row by row.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+TEXT = pa.string()
+FLAG = pa.bool_()
+COUNT = pa.int64()
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def _schema(**fields: pa.DataType) -> pa.Schema:
+    return pa.schema(fields)
+
+
+KEY = _schema(name=TEXT, version=TEXT)
+READING = _schema(
+    name=TEXT,
+    version=TEXT,
+    server_hash=TEXT,
+    meta_hash=TEXT,
+    raw_hash=TEXT,
+    status=TEXT,
+    status_message=TEXT,
+    is_latest=FLAG,
+    published_at=INSTANT,
+    updated_at=INSTANT,
+    status_changed_at=INSTANT,
+    fetched_at=INSTANT,
+    stale=FLAG,
+    authoritative=FLAG,
+)
+BODY = _schema(hash=TEXT, body=TEXT)
+CONTENT = _schema(
+    server_hash=TEXT,
+    readable=FLAG,
+    schema_uri=TEXT,
+    title=TEXT,
+    description=TEXT,
+    website_url=TEXT,
+    repository_url=TEXT,
+    repository_source=TEXT,
+    repository_subfolder=TEXT,
+    package_count=COUNT,
+    remote_count=COUNT,
+)
+PACKAGE = _schema(
+    server_hash=TEXT,
+    ordinal=COUNT,
+    registry_type=TEXT,
+    registry_base_url=TEXT,
+    identifier=TEXT,
+    version=TEXT,
+    file_sha256=TEXT,
+)
+REMOTE = _schema(server_hash=TEXT, ordinal=COUNT, type=TEXT, url=TEXT)
+UNREADABLE = _schema(raw_hash=TEXT, name=TEXT, version=TEXT, reason=TEXT, raw=pa.binary())
+
+Tuple = tuple[object, ...]
+
+
+@dataclass
+class Readings:
+    """A batch of what a walk read, as rows of the schemas above (bodies and contents by hash)."""
+
+    readings: list[Tuple] = field(default_factory=list)
+    bodies: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, Tuple] = field(default_factory=dict)
+    packages: list[Tuple] = field(default_factory=list)
+    remotes: list[Tuple] = field(default_factory=list)
+    unreadable: list[Tuple] = field(default_factory=list)
+
+
+def content_hash(data: bytes) -> str:
+    """The key of a body: sha256, hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table of the given schema; raises pyarrow's errors on other types."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [
+        pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,192 @@
+"""The file, its lock and its schema: open, use briefly, close.
+
+DuckDB lets one process write or many read. So a session is short, a busy file is waited for a
+bounded time, and nobody talks HTTP inside one. What is stored is decided in the other modules.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseError, WarehouseTooNew
+
+log = logging.getLogger(__name__)
+
+GENERATION = 1
+"""Rises when parsing changes so that entries must be read again: the next pull is a full walk."""
+
+Row = dict[str, Any]  # values of SQL columns; their types are those of the statement
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `warehouse/sql/NAME.sql`."""
+    return (files("warehouse") / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+@cache
+def schema() -> tuple[str, ...]:
+    """The statements that make the schema, in order; their count is its version."""
+    folder = files("warehouse") / "sql" / "schema"
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return tuple((folder / name).read_text("utf-8") for name in names)
+
+
+class Session:
+    """One open connection. Statements are named by their file; parameters are bound by name."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def run(self, name: str, **parameters: object) -> int:
+        """Run a statement; return the rows it counted (inserted, updated, deleted)."""
+        done = self._execute(statement(name), parameters).fetchone()
+        return int(done[0]) if done and isinstance(done[0], int) else 0
+
+    def rows(self, name: str, **parameters: object) -> list[Row]:
+        return self.table(name, **parameters).to_pylist()
+
+    def table(self, name: str, **parameters: object) -> pa.Table:
+        return self._execute(statement(name), parameters).to_arrow_table()
+
+    def batches(self, name: str, size: int, **parameters: object) -> pa.RecordBatchReader:
+        """Stream a result; no other statement may run on this session meanwhile."""
+        return self._execute(statement(name), parameters).to_arrow_reader(size)
+
+    def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Run composed SQL: compiled policies and users' queries. Everything else has a file."""
+        return self._execute(sql, dict(parameters or {})).to_arrow_table()
+
+    @contextmanager
+    def given(self, **tables: pa.Table) -> Iterator[None]:
+        """Lend Arrow tables to the statements inside, under the keywords' names."""
+        for name, table in tables.items():
+            self._connection.register(name, table)
+        try:
+            yield
+        finally:
+            for name in tables:
+                self._connection.unregister(name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, roll back on any error."""
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def checkpoint(self) -> None:
+        self._connection.execute("CHECKPOINT")
+
+    def _execute(self, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(sql, parameters or None)
+
+
+class Warehouse:
+    """The warehouse at `path`; made with its schema at the first session.
+
+    `wait` is how many seconds a session waits while another process has the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait: float = 30.0,
+        memory_limit: str = "256MB",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._wait = wait
+        self._memory_limit = memory_limit
+        self._sleep = sleep
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open for reading and writing; closed when the block ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._connect()
+        try:
+            connection.execute("SET force_compression='zstd'")
+            session = Session(connection)
+            _migrate(session, connection, self.path)
+            yield session
+        finally:
+            connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        end = time.monotonic() + self._wait
+        while True:
+            try:
+                return connect(self.path, memory_limit=self._memory_limit)
+            except WarehouseBusy:
+                if time.monotonic() >= end:
+                    raise
+                self._sleep(0.2)
+
+
+def connect(
+    path: Path, *, read_only: bool = False, memory_limit: str = "256MB"
+) -> duckdb.DuckDBPyConnection:
+    """A connection with our settings. Raises WarehouseBusy, WarehouseTooNew or WarehouseBroken."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": 2,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    if not read_only:
+        config["storage_compatibility_version"] = "v1.5.0"
+    try:
+        connection = duckdb.connect(path, read_only=read_only, config=config)
+        connection.execute("SET TimeZone='UTC'")
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text:
+            raise WarehouseBusy(
+                f"{path} is in use by another process; try again when it is done ({text})"
+            ) from error
+        if "newer version" in text or "version number" in text:
+            raise WarehouseTooNew(
+                f"{path} was written by a newer DuckDB; upgrade subregistry ({text})"
+            ) from error
+        raise WarehouseBroken(f"{path} cannot be opened: {text}") from error
+    except duckdb.Error as error:
+        raise WarehouseBroken(f"{path} cannot be opened: {error}") from error
+    return connection
+
+
+def _migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the schema to the newest version, one transaction for all missing statements."""
+    try:
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+        found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    except duckdb.Error as error:
+        raise WarehouseBroken(f"{path} is not a warehouse of ours: {error}") from error
+    have, want = (found[0] if found else None) or 0, len(schema())
+    if have > want:
+        raise WarehouseTooNew(
+            f"{path} has schema version {have}, this subregistry knows {want}; upgrade it"
+        )
+    if have == want:
+        return
+    try:
+        with session.transaction():
+            for sql in schema()[have:]:
+                connection.execute(sql)
+            connection.execute("INSERT INTO schema_version VALUES (?)", [want])
+    except duckdb.Error as error:
+        raise WarehouseError(f"{path} could not be brought to schema {want}: {error}") from error
+    log.info("schema migrated from=%s to=%s", have, want)
