@@ -1,7 +1,7 @@
 """The registry's JSON as we read it: pages, entries, and the few fields that become columns.
 
 Bytes stay bytes: an entry keeps its own JSON, and only what is needed as a column is decoded
-(msgspec, because a page is cut into raw entries without building objects). Nothing is repaired here.
+(msgspec, because it cuts a page into raw entries without building objects). Nothing is repaired.
 Source of the shapes: the registry's OpenAPI document and its server.json schema.
 """
 
@@ -123,12 +123,26 @@ class _KeyOnly(msgspec.Struct):
     server: _Key
 
 
+class _LatestFlag(msgspec.Struct, rename="camel"):
+    is_latest: bool = False
+
+
+class _FlagMeta(msgspec.Struct):
+    official: _LatestFlag = msgspec.field(name=OFFICIAL)
+
+
+class _FlagOnly(msgspec.Struct):
+    server: _Key
+    meta: _FlagMeta = msgspec.field(name="_meta")
+
+
 _page = msgspec.json.Decoder(_Page)
 _envelope = msgspec.json.Decoder(_Envelope)
 _key = msgspec.json.Decoder(_Key)
 _meta = msgspec.json.Decoder(_Meta)
 _details = msgspec.json.Decoder(Details)
 _key_only = msgspec.json.Decoder(_KeyOnly)
+_flag_only = msgspec.json.Decoder(_FlagOnly)
 
 
 def read_page(body: bytes, *, url: str = "") -> PageHead:
@@ -150,6 +164,15 @@ def key_bytes(raw: msgspec.Raw | bytes) -> tuple[bytes, bytes] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return key.name.encode(), key.version.encode()
+
+
+def latest_flag(raw: msgspec.Raw | bytes) -> tuple[str, bool] | None:
+    """The name of a raw entry and whether upstream calls it the latest; None if unreadable."""
+    try:
+        found = _flag_only.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found.server.name, found.meta.official.is_latest
 
 
 def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:

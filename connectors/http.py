@@ -55,7 +55,7 @@ class Manners:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response with its whole decoded body; `duration` is seconds from sending to the last byte."""
+    """A response with its whole decoded body; `duration` is seconds until its last byte."""
 
     url: str
     status: int
@@ -131,7 +131,7 @@ class HttpClient:
         cap: int | None = None,
         method: str = "GET",
     ) -> Answer:
-        """Ask until an answer with a status in `expect` came, or the bounds of `manners` are used up."""
+        """Ask until a status in `expect` came or the bounds of `manners` are used up."""
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(self.manners.tries)

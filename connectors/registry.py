@@ -40,7 +40,7 @@ class Missing:
 
 
 def base_url(url: str) -> str:
-    """The base of a registry without a version prefix and trailing slashes. Raises ConnectorError."""
+    """A registry's base without version prefix and trailing slash. Raises ConnectorError."""
     cut = url.strip().rstrip("/")
     for prefix in ("/v0.1", "/v0"):
         cut = cut.removesuffix(prefix)

@@ -232,7 +232,7 @@ def _brake(
 def _watermark(
     walk: Walk, state: State | None, now: datetime, overlap: timedelta
 ) -> datetime | None:
-    """min(asked, now) − overlap; an incremental walk never moves it back, a stale one not at all."""
+    """min(asked, now) − overlap; not back in an incremental walk, not at all in a stale one."""
     before = state.watermark if state else None
     if walk.stale:
         return before

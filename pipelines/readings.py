@@ -1,0 +1,100 @@
+"""From pages to rows: the one place where an entry as read becomes rows of the warehouse.
+
+Pure: pages in, batches out. What the rows mean once stored is decided in `warehouse.entries`.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from connectors.contract import Entry, Unreadable, read_entry, read_page
+from pipelines.spool import SpooledPage
+from warehouse.staging import Readings, content_hash
+
+_BATCH_PAGES = 50
+
+
+def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[Readings]:
+    """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings."""
+    batch = Readings()
+    for count, page in enumerate(pages, start=1):
+        for raw in read_page(page.body).entries:
+            found = read_entry(raw)
+            if isinstance(found, Unreadable):
+                batch.unreadable.append(
+                    (content_hash(found.raw), found.name, found.version, found.reason, found.raw)
+                )
+            else:
+                _add(batch, found, page.asked_at, page.stale, page.reread, bodies)
+        if count % _BATCH_PAGES == 0:
+            yield batch
+            batch = Readings()
+    yield batch
+
+
+def _add(
+    batch: Readings, entry: Entry, fetched_at: datetime, stale: bool, reread: bool, bodies: bool
+) -> None:
+    server_hash = content_hash(entry.server)
+    meta_hash = content_hash(entry.meta)
+    raw_hash = content_hash(entry.raw) if entry.raw is not None else None
+    batch.readings.append(
+        (
+            entry.name,
+            entry.version,
+            server_hash,
+            meta_hash,
+            raw_hash,
+            entry.status,
+            entry.status_message,
+            entry.is_latest,
+            entry.published_at,
+            entry.updated_at,
+            entry.status_changed_at,
+            fetched_at,
+            stale,
+            reread,
+        )
+    )
+    if not bodies:
+        return
+    batch.bodies[meta_hash] = entry.meta.decode()
+    if raw_hash is not None and entry.raw is not None:
+        batch.bodies[raw_hash] = entry.raw.decode()
+    if server_hash not in batch.contents:
+        batch.bodies[server_hash] = entry.server.decode()
+        _add_content(batch, entry, server_hash)
+
+
+def _add_content(batch: Readings, entry: Entry, server_hash: str) -> None:
+    details = entry.details
+    repository = details.repository if details else None
+    packages = (details.packages if details else None) or []
+    remotes = (details.remotes if details else None) or []
+    batch.contents[server_hash] = (
+        server_hash,
+        details is not None,
+        details.schema if details else None,
+        details.title if details else None,
+        details.description if details else None,
+        details.website_url if details else None,
+        (repository.url or None) if repository else None,
+        (repository.source or None) if repository else None,
+        repository.subfolder if repository else None,
+        len(packages),
+        len(remotes),
+    )
+    batch.packages.extend(
+        (
+            server_hash,
+            ordinal,
+            package.registry_type,
+            package.registry_base_url or "",
+            package.identifier,
+            package.version or "",
+            package.file_sha256,
+        )
+        for ordinal, package in enumerate(packages)
+    )
+    batch.remotes.extend(
+        (server_hash, ordinal, remote.type, remote.url) for ordinal, remote in enumerate(remotes)
+    )

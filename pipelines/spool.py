@@ -1,0 +1,178 @@
+"""Pages of a walk on disk until the walk is complete, so that a broken walk goes on where it broke.
+
+One append-only file per upstream: for each page a line of facts with length and sha256, then the
+bytes. A torn tail (a kill, a full disk) fails its sha256 and is cut off at the next start. A lock
+beside it keeps a second walk of the same upstream out.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from connectors.registry import RawPage
+from pipelines.errors import Busy
+
+_SYNC_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class SpooledPage:
+    """A page as it came; `reread` marks all versions of one name, read outside the walk."""
+
+    body: bytes
+    next_cursor: str | None
+    asked_at: datetime
+    stale: bool
+    reread: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a walk was started for; a spool of another start is not resumed."""
+
+    url: str
+    walk_id: str
+    since: str | None
+    started_at: datetime
+
+
+class Spool:
+    """The spool of one upstream in `folder`. Made by `hold`, which owns the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "walk.spool"
+        self._file: BinaryIO | None = None
+        self._synced = 0.0
+
+    @classmethod
+    @contextmanager
+    def hold(cls, folder: Path) -> Iterator["Spool"]:
+        """Own the upstream's walk. Raises Busy if another process (or thread) does."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a+b") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise Busy(
+                    f"another walk of this upstream is under way ({folder}); try again later"
+                ) from error
+            spool = cls(folder)
+            try:
+                yield spool
+            finally:
+                spool._close()
+
+    def found(self) -> Start | None:
+        """The start of a spool left behind, after cutting a torn tail; None without one."""
+        if not self._path.exists():
+            return None
+        with self._path.open("rb") as file:
+            start = _read_start(file)
+            end = file.tell()
+            if start is not None:
+                for _ in _read_pages(file):
+                    end = file.tell()
+        if start is None:
+            self._path.unlink()
+            return None
+        os.truncate(self._path, end)
+        return start
+
+    def begin(self, start: Start) -> None:
+        """Start a new spool in place of any old one."""
+        self._close()
+        self._path.unlink(missing_ok=True)
+        self._file = self._path.open("ab")
+        record = {
+            "url": start.url,
+            "walk_id": start.walk_id,
+            "since": start.since,
+            "started_at": start.started_at.isoformat(),
+        }
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+
+    def append(self, page: RawPage, *, reread: bool = False) -> None:
+        if self._file is None:
+            self._file = self._path.open("ab")
+        facts = {
+            "length": len(page.body),
+            "sha256": hashlib.sha256(page.body).hexdigest(),
+            "next": page.next_cursor,
+            "asked_at": page.asked_at.isoformat(),
+            "stale": page.stale,
+            "reread": reread,
+        }
+        self._file.write(json.dumps(facts).encode() + b"\n" + page.body + b"\n")
+        self._file.flush()
+        if time.monotonic() - self._synced > _SYNC_EVERY:
+            self.sync()
+
+    def sync(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def pages(self) -> Iterator[SpooledPage]:
+        """All whole pages in the order they were appended."""
+        with self._path.open("rb") as file:
+            _read_start(file)
+            yield from _read_pages(file)
+
+    def clear(self) -> None:
+        """Forget the walk: it is committed, or not worth going on with."""
+        self._close()
+        self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _read_start(file: BinaryIO) -> Start | None:
+    record = _json_line(file)
+    if record is None:
+        return None
+    try:
+        return Start(
+            record["url"],
+            record["walk_id"],
+            record["since"],
+            datetime.fromisoformat(record["started_at"]).astimezone(UTC),
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
+    while (facts := _json_line(file)) is not None:
+        try:
+            body = file.read(facts["length"])
+            whole = hashlib.sha256(body).hexdigest() == facts["sha256"] and file.read(1) == b"\n"
+            asked_at = datetime.fromisoformat(facts["asked_at"])
+            page = SpooledPage(body, facts["next"], asked_at, facts["stale"], facts["reread"])
+        except (KeyError, ValueError, TypeError):
+            return
+        if not whole:
+            return
+        yield page
+
+
+def _json_line(file: BinaryIO) -> dict[str, Any] | None:  # a line that this module wrote
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,1 @@
+"""One module per step: `step(warehouse, …, now=…) -> Report`. No Dagster, no printing."""

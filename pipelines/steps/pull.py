@@ -1,0 +1,243 @@
+"""Pull: from an upstream registry into the warehouse, losing nothing.
+
+A walk drains to the spool, names in doubt are read again, then one transaction takes all of it and
+moves the watermark. The first pull is a full walk, later ones start at the watermark; a full walk
+also finds what changed silently or is gone. The merge itself is `warehouse.entries`.
+"""
+
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from connectors.contract import latest_flag, read_page
+from connectors.registry import Missing, Registry
+from pipelines.readings import batches
+from pipelines.spool import Spool, Start
+from warehouse.entries import (
+    State,
+    Walk,
+    commit_walk,
+    list_missing,
+    mark_vanished,
+    names_in_doubt,
+    read_state,
+)
+from warehouse.warehouse import GENERATION, Warehouse
+
+log = logging.getLogger(__name__)
+
+UPSTREAM = "official"
+_CONFIRM_AT_MOST = 20
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being counted, how many are done, and how many there are if known."""
+
+
+@dataclass(frozen=True)
+class PullReport:
+    """One committed pull. `entries` is what the walk read; `requests` counts tries too."""
+
+    upstream: str
+    kind: str
+    requests: int
+    pages: int
+    entries: int
+    new: int
+    changed: int
+    missing: int
+    vanished: int
+    unreadable: int
+    reread_names: int
+    resumed_pages: int
+    stale: bool
+    watermark: datetime | None
+
+
+def pull(
+    warehouse: Warehouse,
+    registry: Registry,
+    *,
+    now: Callable[[], datetime],
+    spool_folder: Path,
+    overlap: timedelta,
+    requests: Callable[[], int],
+    full: bool = False,
+    accept_shrink: bool = False,
+    upstream: str = UPSTREAM,
+    progress: Progress = lambda *_: None,
+) -> PullReport:
+    """Bring the warehouse up to upstream's present; a repeat changes nothing more.
+
+    `full` forces a full walk (so do a first pull and a new generation of our parsing). Raises the
+    errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is as before.
+    """
+    asked_before = requests()
+    with Spool.hold(spool_folder / upstream) as spool:
+        with warehouse.session() as session:
+            state = read_state(session, upstream)
+        full = full or accept_shrink or state is None or _must_walk(state)
+        start, resumed = _drain(spool, registry, state, full=full, now=now, progress=progress)
+        survey = _survey(spool)
+        doubtful = _doubtful(warehouse, spool, survey, upstream, full=full)
+        for done, name in enumerate(doubtful):
+            progress("names read again", done, len(doubtful))
+            found = registry.versions(name)
+            if not isinstance(found, Missing):
+                spool.append(found, reread=True)
+        spool.sync()
+        walk = Walk(
+            walk_id=start.walk_id,
+            upstream=upstream,
+            url=registry.url,
+            full=full,
+            since=datetime.fromisoformat(start.since) if start.since else None,
+            asked_at=survey.asked_at,
+            pages=survey.pages,
+            stale=survey.stale,
+        )
+        with warehouse.session() as session:
+            merge = commit_walk(
+                session,
+                walk,
+                batches(spool.pages()),
+                now=now(),
+                overlap=overlap,
+                accept_shrink=accept_shrink,
+            )
+        spool.clear()
+    vanished = merge.vanished
+    if full and not walk.stale and merge.missing:
+        vanished += _confirm(warehouse, registry, upstream, now=now)
+    return PullReport(
+        upstream=upstream,
+        kind="full" if full else "incremental",
+        requests=requests() - asked_before,
+        pages=walk.pages,
+        entries=merge.entries,
+        new=merge.new,
+        changed=merge.changed,
+        missing=merge.missing,
+        vanished=vanished,
+        unreadable=merge.unreadable,
+        reread_names=len(doubtful),
+        resumed_pages=resumed,
+        stale=walk.stale,
+        watermark=merge.watermark,
+    )
+
+
+def _must_walk(state: State) -> bool:
+    return state.watermark is None or state.generation != GENERATION
+
+
+def _drain(
+    spool: Spool,
+    registry: Registry,
+    state: State | None,
+    *,
+    full: bool,
+    now: Callable[[], datetime],
+    progress: Progress,
+) -> tuple[Start, int]:
+    """Walk to the end into the spool; say how many pages an earlier walk had left there."""
+    started_at = now()
+    start, cursor, resumed = spool.found(), None, 0
+    if start is not None and full and _resumable(start, registry, started_at):
+        cursor, resumed = _continue(spool)
+    if start is None or not resumed:
+        since = None if full or state is None else _since(state)
+        start = Start(registry.url, _walk_id(started_at), since, started_at)
+        spool.begin(start)
+    elif cursor is None:
+        return start, resumed
+    entries = 0
+    for page in registry.walk(since=start.since, cursor=cursor):
+        spool.append(page)
+        entries += page.entries
+        progress("entries", entries, state.full_walk_entries if full and state else None)
+    spool.sync()
+    log.info("walk drained full=%s entries=%s resumed_pages=%s", full, entries, resumed)
+    return start, resumed
+
+
+def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
+    return (
+        start.url == registry.url and start.since is None and start.started_at.date() == now.date()
+    )
+
+
+def _continue(spool: Spool) -> tuple[str | None, int]:
+    """The cursor after the last whole page of a walk, and how many pages there are."""
+    cursor, count = None, 0
+    for page in spool.pages():
+        if not page.reread:
+            cursor, count = page.next_cursor, count + 1
+    return cursor, count
+
+
+def _since(state: State) -> str:
+    """The watermark less a random part of a second, so that no cache has seen the URL."""
+    if state.watermark is None:
+        raise AssertionError("an incremental walk has a watermark")
+    since = state.watermark - timedelta(microseconds=secrets.randbelow(1_000_000))
+    return since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _walk_id(started_at: datetime) -> str:
+    return f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What a drained spool holds: `told` are names read again, `latest` counts flags per name."""
+
+    pages: int
+    stale: bool
+    asked_at: datetime
+    told: frozenset[str]
+    latest: Counter[str]
+
+
+def _survey(spool: Spool) -> _Survey:
+    pages, stale, asked_at = 0, False, None
+    told: set[str] = set()
+    latest: Counter[str] = Counter()
+    for page in spool.pages():
+        flags = [flag for raw in read_page(page.body).entries if (flag := latest_flag(raw))]
+        if page.reread:
+            told.update(name for name, _ in flags)
+            continue
+        pages += 1
+        stale = stale or page.stale
+        asked_at = asked_at or page.asked_at
+        for name, is_latest in flags:
+            latest[name] += is_latest
+    if asked_at is None:
+        raise AssertionError("a drained walk has a page")
+    return _Survey(pages, stale, asked_at, frozenset(told), latest)
+
+
+def _doubtful(
+    warehouse: Warehouse, spool: Spool, survey: _Survey, upstream: str, *, full: bool
+) -> list[str]:
+    """Names whose flags need a read of all their versions; those read already are left out."""
+    if full:
+        names = sorted(name for name, count in survey.latest.items() if count != 1)
+    else:
+        with warehouse.session() as session:
+            names = names_in_doubt(session, upstream, batches(spool.pages(), bodies=False))
+    return [name for name in names if name not in survey.told]
+
+
+def _confirm(
+    warehouse: Warehouse, registry: Registry, upstream: str, *, now: Callable[[], datetime]
+) -> int:
+    """Ask for the entries that a full walk missed, one by one; those that answer 404 are gone."""
+    with warehouse.session() as session:
+        candidates = list_missing(session, upstream)[:_CONFIRM_AT_MOST]
+    gone = [key for key in candidates if isinstance(registry.version(*key), Missing)]
+    with warehouse.session() as session:
+        return mark_vanished(session, upstream, gone, now=now())
