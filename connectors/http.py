@@ -155,6 +155,7 @@ class HttpClient:
     ) -> Answer:
         with self._lock:
             self.requests += 1
+        _check_target(url)
         start = time.monotonic()
         try:
             with (
@@ -172,8 +173,6 @@ class HttpClient:
             raise Unreachable(
                 f"{url} did not answer ({reason}); check the address and the network", url=url
             ) from error
-        except httpx.InvalidURL as error:
-            raise ConnectorError(f"{url} is not a URL: {error}", url=url) from error
         if response.status_code not in expect:
             raise _status_error(response, url, body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
@@ -260,6 +259,16 @@ def _decoded(response: httpx.Response, cap: int, url: str) -> Iterator[bytes]:
             yield data
     if unzip and raw and not unzip.eof:
         raise Unreachable(f"{url} sent gzip that ends too early", url=url)
+
+
+def _check_target(url: str) -> None:
+    """Refuse a URL that httpx would send as another path, as it does with `..`."""
+    try:
+        sent = httpx.URL(url).raw_path.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ConnectorError(f"{url!r} is not a URL: {error}", url=url) from error
+    if not url.endswith(sent) and sent != "/":
+        raise ConnectorError(f"{url!r} would be sent as {sent!r}; it was not asked", url=url)
 
 
 def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorError:

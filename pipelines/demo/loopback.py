@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on 127.0.0.1 around one function; what it answers is decided elsewhere."""
+"""A small HTTP/1.1 server on 127.0.0.1 around one function, which decides what is answered."""
 
 import threading
 from collections.abc import Callable, Mapping

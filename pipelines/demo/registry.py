@@ -198,7 +198,7 @@ class ScriptedRegistry:
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC with trailing zeros of the fraction trimmed, as the official service writes."""
+    """RFC 3339 in UTC, trailing zeros of the fraction trimmed, as the official service does."""
     text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
     return f"{text}Z"
 

@@ -1,0 +1,86 @@
+"""What asking a package registry can come to: one vocabulary for all registries."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    NOT_MODIFIED = "not_modified"
+    PACKAGE_ABSENT = "package_absent"
+    VERSION_ABSENT = "version_absent"
+    ABSENT_OR_PRIVATE = "absent_or_private"
+    UNPUBLISHED = "unpublished"
+    SECURITY_HOLD = "security_hold"
+    QUARANTINED = "quarantined"
+    BLOCKED_LEGAL = "blocked_legal"
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    UPSTREAM_ERROR = "upstream_error"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+
+
+NEGATIVE = frozenset(
+    {
+        Outcome.PACKAGE_ABSENT,
+        Outcome.VERSION_ABSENT,
+        Outcome.ABSENT_OR_PRIVATE,
+        Outcome.UNPUBLISHED,
+        Outcome.GONE,
+    }
+)
+"""Definitive answers that something is not there; believed after confirmation."""
+
+UNDECIDED = frozenset(
+    {
+        Outcome.FORBIDDEN,
+        Outcome.RATE_LIMITED,
+        Outcome.UPSTREAM_ERROR,
+        Outcome.TOO_LARGE,
+        Outcome.MALFORMED,
+    }
+)
+"""Trouble on the way: no fact follows from these."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One package to ask for: all its claimed versions, and what is known from earlier.
+
+    `known` maps a version to the digest we hold for it ("" where the registry has none); `etag` and
+    `last_modified` are empty when the answer is wanted whole.
+    """
+
+    origin: str
+    package: str
+    versions: tuple[str, ...]
+    known: dict[str, str] = field(default_factory=dict)
+    etag: str = ""
+    last_modified: str = ""
+    serial: int | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A body as the registry sent it. `kind` says which endpoint, `version` which version."""
+
+    kind: str
+    body: bytes
+    version: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The answer to a target. `versions` has outcomes that no document tells."""
+
+    outcome: Outcome
+    source: str
+    documents: tuple[Document, ...] = ()
+    versions: dict[str, Outcome] = field(default_factory=dict)
+    etag: str = ""
+    last_modified: str = ""
+    serial: int | None = None
+    detail: str = ""

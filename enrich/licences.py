@@ -1,0 +1,95 @@
+"""Licences of packages as SPDX expressions where they can be told, and what they are where not."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from license_expression import Licensing  # type: ignore[import-untyped]
+
+_ALIASES = {
+    "apache 2.0": "Apache-2.0",
+    "apache-2": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "apache software license": "Apache-2.0",
+    "mit license": "MIT",
+    "the mit license": "MIT",
+    "gplv2": "GPL-2.0-only",
+    "gplv3": "GPL-3.0-only",
+    "gnu gplv3": "GPL-3.0-only",
+    "lgplv3": "LGPL-3.0-only",
+    "agplv3": "AGPL-3.0-only",
+    "bsd 2-clause": "BSD-2-Clause",
+    "bsd 3-clause": "BSD-3-Clause",
+    "bsd-3": "BSD-3-Clause",
+    "mozilla public license 2.0": "MPL-2.0",
+    "isc license": "ISC",
+    "the unlicense": "Unlicense",
+}
+_CLASSIFIERS = {
+    "MIT License": "MIT",
+    "Apache Software License": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "GNU General Public License v3 (GPLv3)": "GPL-3.0-only",
+    "GNU Affero General Public License v3": "AGPL-3.0-only",
+    "The Unlicense (Unlicense)": "Unlicense",
+}
+
+
+@dataclass(frozen=True)
+class Licence:
+    """`status` is one of spdx, alias, file, proprietary, none, unparsed."""
+
+    expression: str | None
+    status: str
+
+
+def read_licence(value: object) -> Licence:
+    """What a registry's licence field means: a string, or npm's old objects and lists."""
+    if isinstance(value, list) and value:
+        parts = [read_licence(item).expression for item in value[:5]]
+        known = [part for part in parts if part]
+        return Licence(" OR ".join(known), "spdx") if known else Licence(None, "unparsed")
+    if isinstance(value, dict):
+        return read_licence(value.get("type"))
+    if not isinstance(value, str) or not value.strip():
+        return Licence(None, "none")
+    raw = " ".join(value.split())
+    if raw.upper().startswith("SEE LICENSE IN"):
+        return Licence(None, "file")
+    if raw.upper() == "UNLICENSED":
+        return Licence(None, "proprietary")
+    if len(raw) > 100:
+        return Licence(None, "unparsed")
+    alias = _ALIASES.get(raw.lower())
+    if alias:
+        return Licence(alias, "alias")
+    expression = _spdx(raw.replace("/", " OR ") if " " not in raw else raw)
+    return Licence(expression, "spdx" if expression else "unparsed")
+
+
+def from_classifiers(classifiers: list[object]) -> Licence | None:
+    """The licence that Trove classifiers name unambiguously, if they do."""
+    found = {
+        _CLASSIFIERS[tail]
+        for item in classifiers
+        if isinstance(item, str) and (tail := item.rpartition(" :: ")[2]) in _CLASSIFIERS
+    }
+    return Licence(found.pop(), "alias") if len(found) == 1 else None
+
+
+def _spdx(raw: str) -> str | None:
+    try:
+        parsed = _licensing().parse(raw, validate=True, strict=True)
+    except Exception:  # noqa: BLE001 - the library raises AttributeError and others on odd input
+        return None
+    return str(parsed) if parsed is not None else None
+
+
+@cache
+def _licensing() -> "Licensing":
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
