@@ -29,7 +29,7 @@ def next_check(
 ) -> datetime:
     """The instant of the next check: by outcome, then by age, spread by a hash of the name."""
     if outcome in UNDECIDED:
-        return now + min(_HOUR * 2 ** min(failures - 1, 5), 24 * _HOUR)
+        return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), 24 * _HOUR)
     if outcome in NEGATIVE or any_absent:
         return now + _NEGATIVE_STEPS[min(max(absences, 1), len(_NEGATIVE_STEPS)) - 1]
     interval: timedelta = _SLOW.get(outcome) or _by_age(now, last_published_at)

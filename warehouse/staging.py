@@ -15,12 +15,12 @@ COUNT = pa.int64()
 INSTANT = pa.timestamp("us", tz="UTC")
 
 
-def _schema(**fields: pa.DataType) -> pa.Schema:
+def columns(**fields: pa.DataType) -> pa.Schema:
     return pa.schema(fields)
 
 
-KEY = _schema(name=TEXT, version=TEXT)
-READING = _schema(
+KEY = columns(name=TEXT, version=TEXT)
+READING = columns(
     name=TEXT,
     version=TEXT,
     server_hash=TEXT,
@@ -36,8 +36,8 @@ READING = _schema(
     stale=FLAG,
     authoritative=FLAG,
 )
-BODY = _schema(hash=TEXT, body=TEXT)
-CONTENT = _schema(
+BODY = columns(hash=TEXT, body=TEXT)
+CONTENT = columns(
     server_hash=TEXT,
     readable=FLAG,
     schema_uri=TEXT,
@@ -50,7 +50,7 @@ CONTENT = _schema(
     package_count=COUNT,
     remote_count=COUNT,
 )
-PACKAGE = _schema(
+PACKAGE = columns(
     server_hash=TEXT,
     ordinal=COUNT,
     registry_type=TEXT,
@@ -59,8 +59,8 @@ PACKAGE = _schema(
     version=TEXT,
     file_sha256=TEXT,
 )
-REMOTE = _schema(server_hash=TEXT, ordinal=COUNT, type=TEXT, url=TEXT)
-UNREADABLE = _schema(raw_hash=TEXT, name=TEXT, version=TEXT, reason=TEXT, raw=pa.binary())
+REMOTE = columns(server_hash=TEXT, ordinal=COUNT, type=TEXT, url=TEXT)
+UNREADABLE = columns(raw_hash=TEXT, name=TEXT, version=TEXT, reason=TEXT, raw=pa.binary())
 
 Tuple = tuple[object, ...]
 

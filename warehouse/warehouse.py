@@ -46,18 +46,18 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def run(self, name: str, **parameters: object) -> int:
+    def run(self, name: str, /, **parameters: object) -> int:
         """Run a statement; return the rows it counted (inserted, updated, deleted)."""
         done = self._execute(statement(name), parameters).fetchone()
         return int(done[0]) if done and isinstance(done[0], int) else 0
 
-    def rows(self, name: str, **parameters: object) -> list[Row]:
+    def rows(self, name: str, /, **parameters: object) -> list[Row]:
         return self.table(name, **parameters).to_pylist()
 
-    def table(self, name: str, **parameters: object) -> pa.Table:
+    def table(self, name: str, /, **parameters: object) -> pa.Table:
         return self._execute(statement(name), parameters).to_arrow_table()
 
-    def batches(self, name: str, size: int, **parameters: object) -> pa.RecordBatchReader:
+    def batches(self, name: str, /, size: int, **parameters: object) -> pa.RecordBatchReader:
         """Stream a result; no other statement may run on this session meanwhile."""
         return self._execute(statement(name), parameters).to_arrow_reader(size)
 

@@ -1,0 +1,176 @@
+"""Repair, then withhold: the named changes that make an entry decode in the strictest client.
+
+The warehouse keeps upstream's bytes; this works on a copy. What fits already passes through byte
+for byte. An argument is never dropped, its package is; what cannot be repaired is withheld.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from serve.strict import Icon, Package, Repository, Sse, StreamableHttp, objection, part_objection
+
+PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
+_FORMATS = ("string", "number", "boolean", "filepath")
+
+REPAIRS = {
+    "null-dropped": "a member that was null is left out",
+    "repository-dropped": "a repository without url and source is left out",
+    "format-dropped": "an input format that the schema does not know is left out",
+    "version-latest-dropped": "a package version that says `latest` is left out",
+    "description-filled": "an empty description is filled with title or name",
+    "description-cut": "a description of more than 100 characters is cut",
+    "title-dropped": "a title that is empty, too long or no text is left out",
+    "website-dropped": "a website that is no text is left out",
+    "package-dropped": "a package that clients cannot decode is left out",
+    "remote-dropped": "a remote that clients cannot decode is left out",
+    "icon-dropped": "an icon that clients cannot decode is left out",
+    "publisher-meta-dropped": "publisher-provided metadata that breaks clients is left out",
+}
+"""Every repair with what it does; `withheld` is what remains when they are not enough."""
+
+Json = dict[str, Any]  # a server.json, looked into member by member
+
+
+@dataclass
+class Repaired:
+    """`server` is None when the entry is withheld for `withheld`; `repairs` are (rule, detail)."""
+
+    server: bytes | None
+    repairs: list[tuple[str, str]] = field(default_factory=list)
+    withheld: str = ""
+
+
+def repair(server: bytes) -> Repaired:
+    """A server.json as it may be served. Never raises."""
+    why = objection(server)
+    if why is None:
+        return Repaired(server)
+    try:
+        document = json.loads(server)
+    except (ValueError, RecursionError) as error:
+        return Repaired(None, withheld=f"not JSON: {error}")
+    if not isinstance(document, dict):
+        return Repaired(None, withheld="not a JSON object")
+    result = Repaired(None)
+    runnable = bool(document.get("packages") or document.get("remotes"))
+    document = cast("Json", _without_nulls(document, result, "server"))
+    _texts(document, result)
+    _repository(document, result)
+    for package in _objects(document.get("packages")):
+        _package(package, result)
+    _parts(document, "packages", (Package,), "package-dropped", result)
+    _parts(document, "remotes", (StreamableHttp, Sse), "remote-dropped", result)
+    _parts(document, "icons", (Icon,), "icon-dropped", result)
+    _publisher(document, result)
+    if runnable and not document.get("packages") and not document.get("remotes"):
+        result.withheld = f"no package or remote that clients can decode is left: {why}"
+        return result
+    encoded = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    data = encoded.encode("utf-8", "replace")
+    still = objection(data)
+    if still is not None:
+        result.withheld = still
+    else:
+        result.server = data
+    return result
+
+
+def _without_nulls(value: object, result: Repaired, place: str) -> object:
+    if isinstance(value, dict):
+        nulls = [key for key, item in value.items() if item is None]
+        result.repairs.extend(("null-dropped", f"{place}.{key}") for key in nulls)
+        return {
+            key: _without_nulls(item, result, f"{place}.{key}")
+            for key, item in value.items()
+            if item is not None
+        }
+    if isinstance(value, list):
+        return [_without_nulls(item, result, place) for item in value if item is not None]
+    return value
+
+
+def _texts(document: Json, result: Repaired) -> None:
+    title = document.get("title")
+    if title is not None and not (isinstance(title, str) and 1 <= len(title) <= 100):
+        result.repairs.append(("title-dropped", str(title)[:100]))
+        del document["title"]
+    if not isinstance(document.get("websiteUrl", ""), str):
+        result.repairs.append(("website-dropped", str(document.pop("websiteUrl"))[:100]))
+    description = document.get("description", "")
+    if isinstance(description, str):
+        if not description.strip():
+            document["description"] = str(document.get("title") or document.get("name"))[:100]
+            result.repairs.append(("description-filled", document["description"]))
+        elif len(description) > 100:
+            document["description"] = description[:99] + "…"
+            result.repairs.append(("description-cut", f"{len(description)} characters"))
+
+
+def _repository(document: Json, result: Repaired) -> None:
+    if "repository" in document and part_objection(document["repository"], Repository):
+        dropped = json.dumps(document.pop("repository"))[:200]
+        result.repairs.append(("repository-dropped", dropped))
+
+
+def _package(package: Json, result: Repaired) -> None:
+    name = str(package.get("identifier"))[:100]
+    if package.get("version") == "latest":
+        del package["version"]
+        result.repairs.append(("version-latest-dropped", name))
+    for key in ("runtimeArguments", "packageArguments", "environmentVariables"):
+        for item in _objects(package.get(key)):
+            for field_of in (item, *_objects(list((item.get("variables") or {}).values()))):
+                if "format" in field_of and field_of["format"] not in _FORMATS:
+                    dropped = field_of.pop("format")
+                    result.repairs.append(("format-dropped", f"{name}: {dropped}"))
+
+
+def _parts(
+    document: Json, key: str, kinds: tuple[type[object], ...], rule: str, result: Repaired
+) -> None:
+    """Drop the items of a list that fit none of the kinds; an empty list goes too."""
+    if key not in document:
+        return
+    union: Any = kinds[0] if len(kinds) == 1 else kinds[0] | kinds[1]
+    items = document[key] if isinstance(document[key], list) else [document[key]]
+    kept = []
+    for item in items:
+        why = part_objection(item, union)
+        if why is None:
+            kept.append(item)
+        else:
+            result.repairs.append((rule, why))
+    if kept:
+        document[key] = kept
+    else:
+        del document[key]
+
+
+def _publisher(document: Json, result: Repaired) -> None:
+    meta = document.get("_meta")
+    if meta is None:
+        return
+    if not isinstance(meta, dict):
+        result.repairs.append(("publisher-meta-dropped", "_meta"))
+        del document["_meta"]
+        return
+    provided = meta.get(PUBLISHER)
+    if provided is not None and not isinstance(provided, dict):
+        result.repairs.append(("publisher-meta-dropped", PUBLISHER))
+        del meta[PUBLISHER]
+    elif provided:
+        checks: dict[str, type | tuple[type, ...]] = {
+            "tool": str,
+            "version": str,
+            "buildInfo": dict,
+            "github": (),
+        }
+        for key, kind in checks.items():
+            if key in provided and not isinstance(provided[key], kind):
+                result.repairs.append(("publisher-meta-dropped", key))
+                del provided[key]
+
+
+def _objects(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

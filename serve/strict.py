@@ -1,0 +1,141 @@
+"""What the strictest clients decode: a server.json must fit these types to be served as it is.
+
+Source: the published server.json schema, narrowed by what real clients refuse. msgspec checks a
+whole entry in microseconds, so that nothing is rewritten that needs no repair.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+$")]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Input(msgspec.Struct, rename="camel"):
+    description: str | UnsetType = UNSET
+    is_required: bool | UnsetType = UNSET
+    format: Literal["string", "number", "boolean", "filepath"] | UnsetType = UNSET
+    value: str | UnsetType = UNSET
+    is_secret: bool | UnsetType = UNSET
+    default: str | UnsetType = UNSET
+    placeholder: str | UnsetType = UNSET
+    choices: list[str] | UnsetType = UNSET
+
+
+class InputWithVariables(Input, rename="camel"):
+    variables: dict[str, Input] | UnsetType = UNSET
+
+
+class KeyValue(InputWithVariables, rename="camel", kw_only=True):
+    name: str
+
+
+class Named(InputWithVariables, rename="camel", tag="named", kw_only=True):
+    name: Text
+    is_repeated: bool | UnsetType = UNSET
+
+
+class Positional(InputWithVariables, rename="camel", tag="positional", kw_only=True):
+    value_hint: str | UnsetType = UNSET
+    is_repeated: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.value is UNSET and self.value_hint is UNSET:
+            raise ValueError("a positional argument has neither value nor valueHint")
+
+
+class Stdio(msgspec.Struct, tag_field="type", tag="stdio"):
+    pass
+
+
+class StreamableHttp(msgspec.Struct, tag_field="type", tag="streamable-http"):
+    url: HttpUrl
+    headers: list[KeyValue] | UnsetType = UNSET
+    variables: dict[str, Input] | UnsetType = UNSET
+
+
+class Sse(msgspec.Struct, tag_field="type", tag="sse"):
+    url: HttpUrl
+    headers: list[KeyValue] | UnsetType = UNSET
+    variables: dict[str, Input] | UnsetType = UNSET
+
+
+class Package(msgspec.Struct, rename="camel"):
+    registry_type: Text
+    identifier: Text
+    transport: Stdio | StreamableHttp | Sse
+    registry_base_url: str | UnsetType = UNSET
+    version: Annotated[str, Meta(pattern=r"^(?!latest$)[\s\S]+$")] | UnsetType = UNSET
+    file_sha256: Annotated[str, Meta(pattern=r"^[a-f0-9]{64}$")] | UnsetType = UNSET
+    runtime_hint: str | UnsetType = UNSET
+    runtime_arguments: list[Named | Positional] | UnsetType = UNSET
+    package_arguments: list[Named | Positional] | UnsetType = UNSET
+    environment_variables: list[KeyValue] | UnsetType = UNSET
+
+
+class Icon(msgspec.Struct, rename="camel"):
+    src: Annotated[str, Meta(max_length=255, pattern=r"^https://[^\s]+$")]
+    mime_type: (
+        Literal["image/png", "image/jpeg", "image/jpg", "image/svg+xml", "image/webp"] | UnsetType
+    ) = UNSET
+    sizes: list[Annotated[str, Meta(pattern=r"^(\d+x\d+|any)$")]] | UnsetType = UNSET
+    theme: Literal["light", "dark"] | UnsetType = UNSET
+
+
+class Repository(msgspec.Struct):
+    url: Text
+    source: Text
+    id: str | UnsetType = UNSET
+    subfolder: str | UnsetType = UNSET
+
+
+class PublisherProvided(msgspec.Struct, rename="camel"):
+    tool: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    build_info: dict[str, object] | UnsetType = UNSET
+    github: UnsetType = UNSET
+
+
+class ServerMeta(msgspec.Struct):
+    publisher: PublisherProvided | UnsetType = msgspec.field(
+        name="io.modelcontextprotocol.registry/publisher-provided", default=UNSET
+    )
+
+
+class Server(msgspec.Struct, rename="camel"):
+    name: Annotated[
+        str, Meta(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$")
+    ]
+    description: Annotated[str, Meta(min_length=1, max_length=100)]
+    version: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    schema: str | UnsetType = msgspec.field(name="$schema", default=UNSET)
+    title: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    website_url: str | UnsetType = UNSET
+    repository: Repository | UnsetType = UNSET
+    packages: list[Package] | UnsetType = UNSET
+    remotes: list[StreamableHttp | Sse] | UnsetType = UNSET
+    icons: list[Icon] | UnsetType = UNSET
+    meta: ServerMeta | UnsetType = msgspec.field(name="_meta", default=UNSET)
+
+
+_server = msgspec.json.Decoder(Server)
+
+
+def objection(server: bytes) -> str | None:
+    """Why a strict client could not decode a server.json; None if it can."""
+    try:
+        _server.decode(server)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return str(error)[:300]
+    return None
+
+
+def part_objection(value: object, kind: type[object]) -> str | None:
+    """The same for a part of one (a package, a remote, an icon, a repository)."""
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        return str(error)[:300]
+    return None

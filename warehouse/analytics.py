@@ -1,0 +1,53 @@
+"""The analysts' copy: an immutable file under a stable name, and read-only queries on it.
+
+The live file allows no second process. After each run a copy with a new name is made and the link
+`warehouse.duckdb` is repointed by rename; an open reader keeps what it opened.
+"""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.errors import QueryRefused, WarehouseBroken
+from warehouse.warehouse import Warehouse, connect
+
+LINK = "warehouse.duckdb"
+_KEEP = 2
+
+
+def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
+    """Copy the warehouse as it is and repoint the link; older copies but one are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"warehouse-{now:%Y%m%dT%H%M%S%f}.duckdb"
+    part = copy.with_suffix(".part")
+    with warehouse.session() as session:
+        session.checkpoint()
+        shutil.copyfile(warehouse.path, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(copy)
+    link = folder / f"{LINK}.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(copy.name)
+    link.replace(folder / LINK)
+    for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
+        old.unlink()
+    return copy
+
+
+def query(folder: Path, sql: str) -> pa.Table:
+    """Run one statement of a user on the newest copy, read-only. Raises QueryRefused."""
+    copy = folder / LINK
+    if not copy.exists():
+        raise WarehouseBroken(f"there is no copy at {copy} yet; run subregistry run first")
+    connection = connect(copy.resolve(), read_only=True)
+    try:
+        return connection.execute(sql).to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryRefused(str(error)) from error
+    finally:
+        connection.close()

@@ -1,0 +1,98 @@
+"""Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from warehouse.staging import TEXT, Tuple, columns, table
+from warehouse.warehouse import Row, Session
+
+_TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """A rule with its expression as checked SQL (`warehouse.predicates`)."""
+
+    name: str
+    verdict: str
+    reason: str
+    sql: str
+
+
+def decide(
+    session: Session,
+    feed: str,
+    rules: Sequence[CompiledRule],
+    *,
+    default: str,
+    policy_hash: str,
+    now: datetime,
+) -> list[Row]:
+    """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
+
+    The first rule that is true decides. A rule that is unknown (NULL) for an entry does not decide
+    and is listed with the verdict.
+    """
+    with session.transaction():
+        session.run("delete_verdicts", feed=feed)
+        session.text(_decision(rules), _parameters(feed, rules, default, policy_hash, now))
+        return session.rows("count_verdicts", feed=feed)
+
+
+def _decision(rules: Sequence[CompiledRule]) -> str:
+    """Set-based SQL for an ordered list of rules; texts are bound, expressions were checked."""
+    cases = " ".join(f"WHEN ({rule.sql}) IS TRUE THEN {i}" for i, rule in enumerate(rules))
+    decided = f"CASE {cases} ELSE {len(rules)} END" if rules else "0"
+    unknown = ", ".join(
+        f"CASE WHEN ({rule.sql}) IS NULL AND {decided} > {i} THEN $names[{i + 1}] END"
+        for i, rule in enumerate(rules)
+    )
+    return f"""
+        INSERT INTO verdicts
+        SELECT
+            $feed, upstream, name, version,
+            $verdicts[decided + 1], $names[decided + 1], $reasons[decided + 1],
+            list_filter(unknown, x -> x IS NOT NULL), $now, $policy_hash
+        FROM (
+            SELECT upstream, name, version, {decided} AS decided, [{unknown}]::VARCHAR[] AS unknown
+            FROM policy_columns
+        )
+    """  # noqa: S608 - expressions passed warehouse.predicates, everything else is bound
+
+
+def _parameters(
+    feed: str, rules: Sequence[CompiledRule], default: str, policy_hash: str, now: datetime
+) -> dict[str, object]:
+    return {
+        "feed": feed,
+        "names": [rule.name for rule in rules] + ["default"],
+        "verdicts": [rule.verdict for rule in rules] + [default],
+        "reasons": [rule.reason for rule in rules] + ["no rule decided"],
+        "now": now,
+        "policy_hash": policy_hash,
+    }
+
+
+def feed_entries(session: Session, feed: str, *, batch: int = 2000) -> Iterator[pa.RecordBatch]:
+    """Every known entry with its verdict, ordered by name and version bytes, in batches."""
+    yield from session.batches("list_feed_entries", batch, feed=feed)
+
+
+def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
+    """Store what the last build of a feed repaired and withheld."""
+    with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
+        session.run("delete_treatments", feed=feed)
+        session.run("insert_treatments")
+
+
+def record_edition(session: Session, **values: object) -> None:
+    """Note an edition that went live; noting it again changes nothing."""
+    session.run("insert_edition", **values)
+
+
+def explain(session: Session, feed: str, name: str, version: str | None) -> list[Row]:
+    """Verdict, rule, reason, repairs and package facts of a server's versions, newest first."""
+    return session.rows("explain_entries", feed=feed, name=name, version=version)

@@ -1,0 +1,118 @@
+"""Package references, checks and facts: what is due, and what was learnt.
+
+Facts are appended when they change; a check is one row per package, replaced each time.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from warehouse.staging import COUNT, FLAG, INSTANT, TEXT, Tuple, columns, table
+from warehouse.warehouse import Row, Session
+
+REF = columns(
+    registry_type=TEXT,
+    registry_base_url=TEXT,
+    identifier=TEXT,
+    version=TEXT,
+    origin=TEXT,
+    package=TEXT,
+    package_version=TEXT,
+    purl=TEXT,
+    rejected=TEXT,
+)
+CHECK = columns(
+    origin=TEXT,
+    package=TEXT,
+    checked_at=INSTANT,
+    outcome=TEXT,
+    etag=TEXT,
+    last_modified=TEXT,
+    serial=COUNT,
+    versions_hash=TEXT,
+    absent_since=INSTANT,
+    absences=COUNT,
+    failures=COUNT,
+    stale_since=INSTANT,
+    due_at=INSTANT,
+)
+PACKAGE_FACT = columns(
+    origin=TEXT,
+    package=TEXT,
+    observed_at=INSTANT,
+    source=TEXT,
+    state=TEXT,
+    outcome=TEXT,
+    latest_version=TEXT,
+    version_count=COUNT,
+    first_published_at=INSTANT,
+    last_published_at=INSTANT,
+    license=TEXT,
+    license_status=TEXT,
+    repository_url=TEXT,
+    status=TEXT,
+)
+VERSION_FACT = columns(
+    origin=TEXT,
+    package=TEXT,
+    version=TEXT,
+    observed_at=INSTANT,
+    source=TEXT,
+    state=TEXT,
+    outcome=TEXT,
+    published_at=INSTANT,
+    yanked=FLAG,
+    deprecated=TEXT,
+    license=TEXT,
+    install_scripts=FLAG,
+    provenance=FLAG,
+    digest=TEXT,
+    server_names=pa.list_(TEXT),
+)
+_CONFIRMED = columns(origin=TEXT, package=TEXT)
+
+
+def list_new_refs(session: Session) -> list[Row]:
+    """Claimed references that `add_refs` has not seen, with the four fields that identify them."""
+    return session.rows("list_new_refs")
+
+
+def add_refs(session: Session, refs: Sequence[Tuple]) -> None:
+    """Store canonicalised references as rows of REF."""
+    with session.transaction(), session.given(batch_refs=table(refs, REF)):
+        session.run("insert_package_refs")
+
+
+def list_due(
+    session: Session, *, now: datetime, budget: int, only: tuple[str, str] | None = None
+) -> list[Row]:
+    """At most `budget` packages to ask for, most wanted first; `only` is one to ask anyway."""
+    origin, package = only or (None, None)
+    return session.rows("list_due_packages", now=now, budget=budget, origin=origin, package=package)
+
+
+def record(
+    session: Session,
+    *,
+    checks: Sequence[Tuple],
+    packages: Sequence[Tuple],
+    versions: Sequence[Tuple],
+    confirmed: Sequence[Tuple],
+    now: datetime,
+) -> int:
+    """Store one batch of answers in one transaction; return how many facts were new or changed."""
+    with (
+        session.transaction(),
+        session.given(
+            batch_checks=table(checks, CHECK),
+            batch_package_facts=table(packages, PACKAGE_FACT),
+            batch_version_facts=table(versions, VERSION_FACT),
+            batch_confirmed=table(confirmed, _CONFIRMED),
+        ),
+    ):
+        session.run("delete_package_checks")
+        session.run("insert_package_checks")
+        written = session.run("insert_package_facts") + session.run("insert_version_facts")
+        written += session.run("confirm_package_facts", now=now)
+        return written + session.run("confirm_version_facts", now=now)

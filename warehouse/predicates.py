@@ -1,0 +1,122 @@
+"""Rule expressions: SQL boolean expressions over a fixed set of columns, checked before they run.
+
+sqlglot parses; only the node types, functions and columns listed here pass, so an expression cannot
+read a table or a file, call the clock, or grow without bound.
+"""
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from warehouse.errors import ExpressionRefused
+
+COLUMNS = {
+    "name": "server name",
+    "version": "version of the server",
+    "namespace": "the name up to its slash",
+    "status": "active, deprecated or deleted (also when vanished upstream)",
+    "is_latest": "upstream calls it the latest version",
+    "published_at": "upstream's publication instant",
+    "updated_at": "upstream's instant of the last change",
+    "first_seen": "when we first saw it",
+    "title": "display name",
+    "description": "description",
+    "website_url": "website",
+    "repository_url": "source repository; NULL if none is named",
+    "repository_source": "hosting service of the repository",
+    "package_count": "packages it claims",
+    "remote_count": "remotes it offers",
+    "registry_types": "list of the packages' registry types",
+    "transports": "list of the remotes' transports",
+    "absent_package_count": "packages known to be absent from their registry",
+    "unknown_package_count": "packages that nothing is known of (yet)",
+    "deprecated_package_count": "packages whose version is deprecated; NULL without packages",
+    "yanked_package_count": "packages whose version is yanked; NULL without packages",
+    "licenses": "list of the packages' SPDX licences",
+}
+"""Every column a rule may use, with what it means."""
+
+_NODES = (
+    exp.And,
+    exp.Or,
+    exp.Not,
+    exp.Paren,
+    exp.EQ,
+    exp.NEQ,
+    exp.LT,
+    exp.LTE,
+    exp.GT,
+    exp.GTE,
+    exp.Is,
+    exp.In,
+    exp.Between,
+    exp.Like,
+    exp.ILike,
+    exp.Add,
+    exp.Sub,
+    exp.Mul,
+    exp.Neg,
+    exp.Null,
+    exp.Boolean,
+    exp.Literal,
+    exp.Column,
+    exp.Identifier,
+    exp.Lower,
+    exp.Upper,
+    exp.Length,
+    exp.Coalesce,
+    exp.StartsWith,
+    exp.Contains,
+    exp.ArrayContains,
+)
+_FUNCTIONS = "lower, upper, length, coalesce, starts_with, contains, list_contains"
+_MAX_LENGTH = 2000
+_MAX_NODES = 200
+
+
+def compile_predicate(expression: str) -> str:
+    """DuckDB SQL for a rule expression. Raises ExpressionRefused with the place and what to do."""
+    if len(expression) > _MAX_LENGTH:
+        raise ExpressionRefused(
+            f"the expression is longer than {_MAX_LENGTH} characters; split the rule",
+            expression=expression,
+        )
+    try:
+        parsed = sqlglot.parse(expression, read="duckdb")
+    except (ParseError, TokenError, RecursionError) as error:
+        place = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        raise ExpressionRefused(
+            f"it is not an SQL expression: {place.get('description') or error}",
+            expression=expression,
+            line=place.get("line") or 1,
+            column=place.get("col") or 1,
+        ) from error
+    if len(parsed) != 1 or parsed[0] is None:
+        raise ExpressionRefused("write one boolean expression", expression=expression)
+    tree = parsed[0]
+    nodes = list(tree.walk())
+    if len(nodes) > _MAX_NODES:
+        raise ExpressionRefused("it is too large; split the rule", expression=expression)
+    for node in nodes:
+        _check(node, expression)
+    return tree.sql(dialect="duckdb")
+
+
+def _check(node: exp.Expr, expression: str) -> None:
+    line, column = node.meta.get("line", 1), node.meta.get("col", 1)
+    if not isinstance(node, _NODES) or type(node) not in _NODES:
+        what = node.sql(dialect="duckdb")[:60]
+        raise ExpressionRefused(
+            f"`{what}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE and the "
+            f"functions {_FUNCTIONS}",
+            expression=expression,
+            line=line,
+            column=column,
+        )
+    if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
+        raise ExpressionRefused(
+            f"there is no column `{node.sql()}`; the columns are {', '.join(sorted(COLUMNS))}",
+            expression=expression,
+            line=line,
+            column=column,
+        )

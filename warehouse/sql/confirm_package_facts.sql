@@ -1,0 +1,6 @@
+-- An absence that was suspected and has now been answered often enough becomes known.
+INSERT INTO package_facts
+SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
+FROM current_package_facts c
+SEMI JOIN batch_confirmed b USING (origin, package)
+WHERE c.state = 'unknown'

@@ -1,0 +1,5 @@
+INSERT INTO version_facts
+SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
+FROM current_version_facts c
+SEMI JOIN batch_confirmed b USING (origin, package)
+WHERE c.state = 'unknown'

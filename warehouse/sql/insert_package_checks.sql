@@ -1,0 +1,1 @@
+INSERT INTO package_checks SELECT * FROM batch_checks

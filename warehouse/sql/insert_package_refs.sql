@@ -1,0 +1,1 @@
+INSERT INTO package_refs SELECT * FROM batch_refs

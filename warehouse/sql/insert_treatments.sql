@@ -1,0 +1,1 @@
+INSERT INTO treatments SELECT * FROM batch_treatments

@@ -1,0 +1,33 @@
+-- Every known entry with its verdict, in the order of the feed; bodies only where they are served.
+SELECT
+    e.name, e.version, d.verdict, d.rule, d.reason,
+    CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
+    CASE
+        WHEN e.vanished_at IS NOT NULL THEN 'vanished from the upstream registry'
+        ELSE e.status_message
+    END AS status_message,
+    e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
+    CASE WHEN d.verdict = 'admit' THEN s.body END AS server,
+    CASE WHEN d.verdict = 'admit' THEN m.body END AS meta,
+    p.packages
+FROM entries e
+JOIN verdicts d
+    ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
+LEFT JOIN contents c USING (server_hash)
+JOIN bodies s ON s.hash = e.server_hash
+JOIN bodies m ON m.hash = e.meta_hash
+LEFT JOIN (
+    SELECT
+        upstream, name, version,
+        list(
+            struct_pack(
+                registry_type, identifier, claimed_version, purl, rejected, package_state,
+                package_outcome, version_state, version_outcome, absent, latest_version,
+                version_published_at, deprecated, yanked, license, install_scripts, provenance,
+                digest, server_names, package_repository_url, source, observed_at
+            ) ORDER BY ordinal
+        ) AS packages
+    FROM entry_packages
+    GROUP BY upstream, name, version
+) p ON p.upstream = e.upstream AND p.name = e.name AND p.version = e.version
+ORDER BY e.name, e.version
