@@ -14,6 +14,7 @@ import msgspec
 from serve.edition import Selection
 
 _PREFIX = "sr1_"
+_BROKEN = "the cursor is broken; start the list again without one"
 
 
 class CursorBroken(ValueError):
@@ -55,11 +56,12 @@ def decode(cursor: bytes) -> Position:
     text = cursor[len(_PREFIX) :]
     try:
         raw = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if zlib.crc32(raw[4:]).to_bytes(4, "big") != raw[:4]:
-            raise CursorBroken
         found = msgspec.msgpack.decode(raw[4:], type=_Payload)
-    except (binascii.Error, msgspec.DecodeError, CursorBroken) as error:
-        raise CursorBroken("the cursor is broken; start the list again without one") from error
+        whole = zlib.crc32(raw[4:]).to_bytes(4, "big") == raw[:4]
+    except (binascii.Error, msgspec.DecodeError) as error:
+        raise CursorBroken(_BROKEN) from error
+    if not whole:
+        raise CursorBroken(_BROKEN)
     return Position(
         found.key,
         Selection(found.latest, found.version, found.since, found.include_deleted, found.search),

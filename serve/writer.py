@@ -1,7 +1,7 @@
 """Building a candidate: entries with verdicts in, a directory of flat files out.
 
-Pure in (entries, previous edition, feed identity): the same inputs give the same bytes. What did not
-change since the previous edition keeps its body, sequence and instant. Nothing goes live here.
+Pure in (entries, previous edition, feed identity): the same inputs give the same bytes. What did
+not change since the previous edition keeps its body, sequence and instant. Nothing goes live here.
 """
 
 import hashlib
@@ -32,6 +32,7 @@ from serve.edition import (
 from serve.latest import elect
 from serve.render import Content, body, live, tombstone
 from serve.repair import Repaired, repair
+from serve.strict import objection
 
 Write = Callable[[bytes], int]
 
@@ -155,6 +156,10 @@ class _Writer:
     def _shown(self, entry: Candidate, before: int | None) -> _Shown | None:
         self._verdicts[f"{'admit' if entry.admitted else 'exclude'}:{entry.rule}"] += 1
         if entry.admitted and entry.status == "deleted":
+            why = objection(_nameplate(entry))
+            if why is not None:
+                self._note(entry, Repaired(None, withheld=why))
+                return None
             return _Shown(entry, "deleted", None, before)
         if entry.admitted and entry.server is not None:
             repaired = repair(entry.server)
@@ -288,6 +293,12 @@ _GONE = {
 
 class _Described(msgspec.Struct):
     description: str
+
+
+def _nameplate(entry: Candidate) -> bytes:
+    """The least server.json of an entry, to see whether clients can decode a tombstone of it."""
+    plate = {"name": entry.name, "description": "deleted", "version": entry.version}
+    return msgspec.json.encode(plate)
 
 
 def _with_before(

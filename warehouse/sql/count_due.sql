@@ -5,7 +5,9 @@ SELECT
     count(DISTINCT r.package) FILTER (h.failures > 0) AS failing
 FROM entries e
 JOIN packages p USING (server_hash)
-JOIN package_refs r USING (registry_type, registry_base_url, identifier, version)
+JOIN package_refs r
+    ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url
+    AND r.identifier = p.identifier AND r.version = p.version
 LEFT JOIN package_checks h ON h.origin = r.origin AND h.package = r.package
 WHERE e.status <> 'deleted' AND e.vanished_at IS NULL AND r.rejected IS NULL
 GROUP BY r.origin

@@ -9,7 +9,9 @@ WITH claimed AS (
         bool_or(d.verdict = 'admit') AS admitted
     FROM entries e
     JOIN packages p USING (server_hash)
-    JOIN package_refs r USING (registry_type, registry_base_url, identifier, version)
+    JOIN package_refs r
+        ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url
+        AND r.identifier = p.identifier AND r.version = p.version
     LEFT JOIN verdicts d
         ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
     WHERE e.status <> 'deleted' AND e.vanished_at IS NULL AND r.rejected IS NULL

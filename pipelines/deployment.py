@@ -1,0 +1,106 @@
+"""From settings to the things that steps work with: warehouse, clients, feeds, clock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from connectors import npm, oci, pypi
+from connectors.http import HttpClient, Manners
+from connectors.network import AddressPolicy
+from connectors.origins import Origin, Origins
+from connectors.packages import PackageRegistries
+from connectors.registry import Registry, base_url
+from pipelines.settings import Settings
+from pipelines.steps.profile import ProfileReport, profile
+from pipelines.steps.pull import Progress, PullReport, pull
+from serve.feed import Feed
+from serve.policy import Policy, load_policies
+from warehouse.warehouse import Warehouse
+
+
+class Deployment:
+    """One deployment with its clock; the steps are called with what it holds."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.warehouse = Warehouse(
+            settings.warehouse, wait=settings.warehouse_wait, memory_limit=settings.memory_limit
+        )
+
+    def policies(self, name: str | None = None) -> tuple[Policy, ...]:
+        """All feeds, or the one named; empty if there is none of that name."""
+        found = load_policies(self.settings.feeds)
+        return tuple(policy for policy in found if name in (None, policy.name))
+
+    def feed(self, name: str) -> Feed:
+        return Feed(self.settings.feed_root, name)
+
+    def pull(
+        self,
+        *,
+        full: bool = False,
+        accept_shrink: bool = False,
+        progress: Progress = lambda *_: None,
+    ) -> PullReport:
+        """The pull step against the configured upstream."""
+        settings = self.settings
+        host = base_url(settings.upstream_url).split("/")[2].rpartition("@")[2]
+        manners = Manners(rate=settings.upstream_rate)
+        with self._client(manners, frozenset({host.partition(":")[0]})) as http:
+            return pull(
+                self.warehouse,
+                Registry(http, settings.upstream_url, now=self.clock),
+                now=self.clock,
+                spool_folder=settings.spool,
+                overlap=timedelta(seconds=settings.overlap),
+                requests=lambda: http.requests,
+                full=full,
+                accept_shrink=accept_shrink,
+                progress=progress,
+            )
+
+    def profile(
+        self,
+        *,
+        budget: int = 1_000_000,
+        only: tuple[str, str] | None = None,
+        progress: Progress = lambda *_: None,
+    ) -> ProfileReport:
+        """The profile step against the configured package registries."""
+        with self._registries() as registries:
+            return profile(
+                self.warehouse,
+                registries,
+                now=self.clock,
+                budget=budget,
+                seconds=self.settings.profile_seconds,
+                only=only,
+                progress=progress,
+            )
+
+    @contextmanager
+    def _registries(self) -> Iterator[PackageRegistries]:
+        settings = self.settings
+        origins = Origins(npm=settings.npm_url, pypi=settings.pypi_url, oci=settings.oci_urls)
+        manners = Manners(rate=settings.package_rate, tries=3, timeout=30.0, deadline=60.0)
+
+        def client(_: Origin) -> HttpClient:
+            return self._client(manners, origins.operator_hosts())
+
+        connectors = {"npm": npm.fetch, "pypi": pypi.fetch, "oci": oci.fetch}
+        registries = PackageRegistries(origins, dict(connectors), client)
+        try:
+            yield registries
+        finally:
+            registries.close()
+
+    def _client(self, manners: Manners, operator_hosts: frozenset[str]) -> HttpClient:
+        return HttpClient(
+            AddressPolicy(loopback_only=self.settings.offline, operator_hosts=operator_hosts),
+            f"subregistry/{version('subregistry')} (+{self.settings.contact})",
+            manners,
+        )

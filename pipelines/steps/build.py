@@ -1,0 +1,139 @@
+"""Build: from verdicts to a candidate edition on disk. Nothing goes live here."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from serve.feed import Feed
+from serve.policy import Policy
+from serve.writer import Candidate, write_candidate
+from warehouse.feeds import feed_entries, replace_treatments
+from warehouse.warehouse import Row, Session, Warehouse
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """A finished candidate; `unchanged` says that it would serve what is live already."""
+
+    feed: str
+    edition: str
+    sequence: int
+    entries: int
+    servers: int
+    tombstones: int
+    withheld: int
+    repaired: int
+    changed: int
+    unchanged: bool
+
+
+def build(
+    warehouse: Warehouse, policy: Policy, feed: Feed, *, now: Callable[[], datetime]
+) -> BuildReport:
+    """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
+
+    Raises EditionBroken if the live edition cannot be read.
+    """
+    at = now()
+    previous = feed.current()
+    edition = f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    with warehouse.session() as session:
+        built = write_candidate(
+            _candidates(session, policy.name),
+            feed=policy.name,
+            edition=edition,
+            namespace=policy.document.namespace,
+            policy_hash=policy.hash,
+            previous=previous,
+            editions=feed.editions,
+            segments=feed.segments,
+            now=at,
+        )
+        replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
+    manifest = built.manifest
+    unchanged = (
+        previous is not None
+        and manifest.content_hash == previous.manifest.content_hash
+        and manifest.policy_hash == previous.manifest.policy_hash
+    )
+    if unchanged:
+        feed.drop_candidate(edition)
+    else:
+        feed.set_candidate(edition)
+    return BuildReport(
+        feed=policy.name,
+        edition=edition,
+        sequence=manifest.sequence,
+        entries=manifest.entries,
+        servers=manifest.servers,
+        tombstones=manifest.tombstones,
+        withheld=manifest.withheld,
+        repaired=sum(n for k, n in manifest.treatments.items() if k.startswith("repaired")),
+        changed=manifest.changed,
+        unchanged=unchanged,
+    )
+
+
+def _candidates(session: Session, feed: str) -> Iterator[Candidate]:
+    for batch in feed_entries(session, feed):
+        for row in batch.to_pylist():
+            yield Candidate(
+                name=row["name"],
+                version=row["version"],
+                admitted=row["verdict"] == "admit",
+                rule=row["rule"],
+                reason=row["reason"],
+                status=row["status"],
+                status_message=row["status_message"],
+                is_latest=row["is_latest"],
+                published_at=row["published_at"],
+                updated_at=row["updated_at"],
+                status_changed_at=row["status_changed_at"],
+                schema_uri=row["schema_uri"],
+                server=row["server"].encode() if row["server"] is not None else None,
+                meta=row["meta"].encode() if row["meta"] is not None else None,
+                enrichment=_enrichment(row["packages"]),
+            )
+
+
+def _enrichment(packages: list[Row] | None) -> bytes | None:
+    """Our facts about an entry's packages as served JSON; None where it has no package."""
+    if not packages:
+        return None
+    shown = [_package(package) for package in packages]
+    return json.dumps({"packages": shown}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _package(row: Row) -> dict[str, Any]:
+    """One package: what it claims, what its registry says, since when, from where."""
+    state = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
+    observed = row["observed_at"]
+    published = row["version_published_at"]
+    facts = {
+        "registryType": row["registry_type"],
+        "identifier": row["identifier"],
+        "version": row["claimed_version"] or None,
+        "purl": row["purl"],
+        "state": state,
+        "reason": row["rejected"],
+        "outcome": row["package_outcome"],
+        "versionState": row["version_state"],
+        "versionOutcome": row["version_outcome"],
+        "absent": row["absent"],
+        "latestVersion": row["latest_version"],
+        "publishedAt": published.isoformat() if published else None,
+        "deprecated": row["deprecated"],
+        "yanked": row["yanked"],
+        "license": row["license"],
+        "installScripts": row["install_scripts"],
+        "provenance": row["provenance"],
+        "digest": row["digest"],
+        "serverNames": row["server_names"],
+        "repositoryUrl": row["package_repository_url"],
+        "source": row["source"],
+        "observedAt": observed.isoformat() if observed else None,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
