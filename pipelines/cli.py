@@ -1,0 +1,107 @@
+"""The command line. Starting it loads nothing but argparse; each command imports its own rooms."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+_EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 refused by a gate or brake, 4 busy.
+Settings are environment variables SUBREGISTRY_*; docs/operators.md lists them."""
+
+_RUN = "Pull, profile, curate, build and switch every feed, then renew the analysts' copy."
+_PULL = """Bring the warehouse up to the upstream registry. The first pull is a full walk; later
+ones ask for what changed since the last. A full walk also finds silent changes and what is gone."""
+_PROFILE = "Ask the package registries for the packages that are due."
+_CURATE = "Decide on every entry of a feed, by its feed document."
+_BUILD = "Write a candidate edition from the feed's verdicts. Nothing goes live."
+_SWITCH = "Let the candidate go live, after the gate."
+_SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
+_STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
+_EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
+_QUERY = "Run one SQL statement on the analysts' copy, read only."
+_FEEDS = "List the feeds, or check the feed documents."
+_DEMO = "Run the whole line on embedded sample data, with no network, then serve the feed."
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="subregistry",
+        description="Copy an MCP registry without losing a change; publish curated feeds of it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str, *, report: bool = True) -> argparse.ArgumentParser:
+        first = text.split(". ", maxsplit=1)[0].split("\n", maxsplit=1)[0].rstrip(".")
+        found = commands.add_parser(name, help=first, description=text, epilog=_EPILOG)
+        if report:
+            found.add_argument("--json", action="store_true", help="print JSON")
+        return found
+
+    run = add("run", _RUN)
+    pull = add("pull", _PULL)
+    for found in (run, pull):
+        found.add_argument("--full", action="store_true", help="walk everything, not only changes")
+        found.add_argument(
+            "--accept-shrink",
+            action="store_true",
+            help="go on although upstream (or the feed) lost more than is plausible",
+        )
+    profile = add("profile", _PROFILE)
+    profile.add_argument("--budget", type=_positive, metavar="N", help="ask for N packages at most")
+    profile.add_argument("--only", metavar="ORIGIN:NAME", help="ask for one package, due or not")
+    for name, text in (("curate", _CURATE), ("build", _BUILD), ("switch", _SWITCH)):
+        step = add(name, text)
+        step.add_argument("--feed", metavar="NAME", help="one feed only")
+        if name == "switch":
+            step.add_argument("--accept-shrink", action="store_true", help="pass the gate")
+    serve = add("serve", _SERVE, report=False)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")
+    serve.add_argument("--workers", type=_positive, default=1, help="processes (%(default)s)")
+    add("status", _STATUS)
+    explain = add("explain", _EXPLAIN)
+    explain.add_argument("server", metavar="NAME[@VERSION]", help="a server, or one version of it")
+    explain.add_argument("--feed", default="default", metavar="NAME", help="feed (%(default)s)")
+    query = add("query", _QUERY)
+    query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')
+    feeds = add("feeds", _FEEDS)
+    feeds.add_argument("action", nargs="?", choices=["list", "check"], default="list")
+    demo = add("demo", _DEMO, report=False)
+    demo.add_argument("--once", action="store_true", help="check the feed and exit")
+    demo.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. Errors that a user can act on are one sentence."""
+    arguments = parser().parse_args(argv)
+    try:
+        from pipelines import commands
+
+        return commands.dispatch(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        from pipelines.commands import exit_code
+
+        code = exit_code(error)
+        if code is None:
+            raise
+        sys.stderr.write(f"subregistry: {error}\n")
+        return code
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

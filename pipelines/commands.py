@@ -1,0 +1,284 @@
+"""The commands behind the command line: settings, one step, its report. No step is written here."""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.console import print_json, print_report, print_table, progress_bar
+from pipelines.errors import StepError, UsageError
+from pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.deployment import Deployment
+    from serve.policy import Policy
+
+
+def dispatch(arguments: argparse.Namespace) -> int:
+    """Run the command that was parsed."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    run: Callable[[argparse.Namespace], int] = _COMMANDS[arguments.command]
+    return run(arguments)
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an error that a user can act on; None for a defect of ours."""
+    from connectors.errors import ConnectorError
+    from serve.errors import PolicyInvalid, ServeError, SwitchRefused
+    from warehouse.errors import BrakeEngaged, QueryRefused, WarehouseBusy, WarehouseError
+
+    codes: list[tuple[type[Exception], int]] = [
+        (BrakeEngaged, 3),
+        (SwitchRefused, 3),
+        (WarehouseBusy, 4),
+        (PolicyInvalid, 2),
+        (QueryRefused, 2),
+        (WarehouseError, 1),
+        (ConnectorError, 1),
+        (ServeError, 1),
+        (OSError, 1),
+    ]
+    if isinstance(error, StepError):
+        return error.exit_code
+    return next((code for kind, code in codes if isinstance(error, kind)), None)
+
+
+def _deployment() -> "Deployment":
+    from pipelines.deployment import Deployment
+
+    return Deployment(load_settings())
+
+
+def _policies(deployment: "Deployment", name: str | None) -> "tuple[Policy, ...]":
+    found = deployment.policies(name)
+    if not found:
+        known = ", ".join(policy.name for policy in deployment.policies())
+        raise UsageError(f"there is no feed {name}; the feeds are {known}")
+    return found
+
+
+class _Teller:
+    """Prints reports as they come, or all of them as JSON at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._reports: list[dict[str, object]] = []
+        self._as_json = as_json
+
+    def __call__(self, step: str, report: object) -> None:
+        self._reports.append({"step": step, "report": report})
+        if not self._as_json:
+            print_report(step, report)
+
+    def end(self) -> int:
+        if self._as_json:
+            from pipelines.console import as_json
+
+            print_json([{"step": r["step"], **as_json(r["report"])} for r in self._reports])
+        return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.refresh import refresh
+
+    tell = _Teller(as_json=arguments.json)
+    with progress_bar() as progress:
+        refresh(
+            _deployment(),
+            full=arguments.full,
+            accept_shrink=arguments.accept_shrink,
+            tell=tell,
+            progress=progress,
+        )
+    return tell.end()
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    tell = _Teller(as_json=arguments.json)
+    with progress_bar() as progress:
+        report = _deployment().pull(
+            full=arguments.full, accept_shrink=arguments.accept_shrink, progress=progress
+        )
+    tell("pull", report)
+    return tell.end()
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    tell = _Teller(as_json=arguments.json)
+    only = None
+    if arguments.only:
+        origin, _, name = arguments.only.rpartition(":")
+        if not origin or not name:
+            raise UsageError(
+                f"--only {arguments.only!r}: write npm:NAME, pypi:NAME or oci:HOST:NAME"
+            )
+        only = (origin, name)
+    with progress_bar() as progress:
+        report = _deployment().profile(
+            budget=arguments.budget or 1_000_000, only=only, progress=progress
+        )
+    if only and not report.due:
+        raise UsageError(f"no entry claims a package {arguments.only}; see subregistry query")
+    tell("profile", report)
+    return tell.end()
+
+
+def _curate(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.curate import curate
+
+    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
+    for policy in _policies(deployment, arguments.feed):
+        tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
+    return tell.end()
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.build import build
+
+    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
+    for policy in _policies(deployment, arguments.feed):
+        feed = deployment.feed(policy.name)
+        tell("build", build(deployment.warehouse, policy, feed, now=deployment.clock))
+    return tell.end()
+
+
+def _switch(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.switch import switch
+
+    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
+    settings = deployment.settings
+    for policy in _policies(deployment, arguments.feed):
+        report = switch(
+            deployment.warehouse,
+            deployment.feed(policy.name),
+            now=deployment.clock,
+            max_shrink=settings.max_shrink,
+            keep=settings.keep_editions,
+            accept_shrink=arguments.accept_shrink,
+        )
+        tell("switch", report)
+    return tell.end()
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from pipelines.server import listen, run
+
+    settings = load_settings()
+    socket = listen(arguments.host, arguments.port)
+    return run(settings, socket, workers=arguments.workers)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.status import status
+
+    found = status(_deployment())
+    if arguments.json:
+        print_json(found)
+        return 0
+    for part in ("entries", "upstreams", "packages", "feeds"):
+        for row in getattr(found, part):
+            print_report(part, row)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.explain import explain
+
+    deployment = _deployment()
+    _policies(deployment, arguments.feed)
+    name, at, version = arguments.server.partition("@")
+    rows = explain(deployment, arguments.feed, name, version if at else None)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(f"{row['name']}@{row['version']}", row["decision"])
+        for treatment in row["treatments"]:
+            print_report("  treated", treatment)
+        for package in row["packages"]:
+            print_report("  package", package)
+    return 0
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from warehouse.analytics import query
+
+    table = query(load_settings().analytics, arguments.sql)
+    if arguments.json:
+        print_json(table.to_pylist())
+        return 0
+    print_table(table.column_names, [list(row.values()) for row in table.to_pylist()])
+    return 0
+
+
+def _feeds(arguments: argparse.Namespace) -> int:
+    deployment = _deployment()
+    rows = [
+        {
+            "name": policy.name,
+            "base_path": policy.document.base_path,
+            "title": policy.document.title,
+            "rules": len(policy.rules),
+            "live": deployment.feed(policy.name).current_id(),
+        }
+        for policy in deployment.policies()
+    ]
+    if arguments.json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_report("ok" if arguments.action == "check" else "feed", row)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from pipelines.demo.play import check_feed, played
+    from pipelines.server import listen, run, serving
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    socket = listen("127.0.0.1", 0 if arguments.once else arguments.port)
+    with (
+        tempfile.TemporaryDirectory(prefix="subregistry-demo-") as folder,
+        played(Path(folder), say, print_report) as result,
+    ):
+        settings = result.deployment.settings
+        url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        if arguments.once:
+            with serving(settings, socket):
+                return _checked(say, url, *check_feed(f"{url}/feeds/mirror", result.upstream))
+        say(f"\nThe feed is served at {url}/v0.1/servers")
+        say(f"  the mirror of upstream:   {url}/feeds/mirror/v0.1/servers?version=latest")
+        say(f"  one search:               {url}/v0.1/servers?search=postgres")
+        say(f"  what the API promises:    {url}/openapi.yaml")
+        say("Press Ctrl-C to end.")
+        return run(settings, socket, workers=1)
+
+
+def _checked(say: Callable[[str], None], url: str, met: int, complaints: list[str]) -> int:
+    expected = [c for c in complaints if "io.github.oddities/" in c]
+    say(f"\nchecked {url}/feeds/mirror: {met} entries walked, {len(complaints)} differences,")
+    say(f"of which {len(expected)} are odd entries that clients could not decode:")
+    for complaint in complaints:
+        say(f"  {complaint}")
+    return 1 if len(expected) < len(complaints) or not met else 0
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "pull": _pull,
+    "profile": _profile,
+    "curate": _curate,
+    "build": _build,
+    "switch": _switch,
+    "serve": _serve,
+    "status": _status,
+    "explain": _explain,
+    "query": _query,
+    "feeds": _feeds,
+    "demo": _demo,
+}

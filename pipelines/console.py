@@ -1,0 +1,76 @@
+"""What commands print: reports as lines or JSON, progress bars on a terminal."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def as_json(value: object) -> Any:  # JSON values of a report
+    """A report as JSON values; instants as RFC 3339."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(as_json(value), ensure_ascii=False, indent=2))
+
+
+def print_report(step: str, report: object) -> None:
+    """A report as one line of `key=value`; what is zero or empty is left out."""
+    facts = as_json(report)
+    shown = [f"{key}={_short(value)}" for key, value in facts.items() if value or key == "entries"]
+    print(f"{step:<8} {' '.join(shown)}", flush=True)
+
+
+def print_table(names: list[str], rows: list[list[object]]) -> None:
+    """Rows as an aligned table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*["" if value is None else str(value) for value in row])
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere nothing, the report says it all."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}  # rich's task ids
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{item}" for key, item in value.items())
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text

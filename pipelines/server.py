@@ -1,0 +1,81 @@
+"""Running the server process: a bound socket, uvicorn, one worker or several."""
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from pipelines.errors import StepError
+from pipelines.settings import Settings, load_settings
+from serve.app import App, build_app, served_feeds
+
+log = logging.getLogger(__name__)
+
+
+def app() -> App:
+    """What each worker runs: the application of the environment's settings."""
+    return _app(load_settings())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on an address. Raises StepError in one sentence if it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(2048)
+    except (OSError, OverflowError) as error:
+        found.close()
+        raise StepError(
+            f"cannot listen on {host}:{port} ({error}); choose another --port"
+        ) from error
+    found.set_inheritable(True)
+    return found
+
+
+def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
+    """Serve until a signal; several workers share the socket and the page cache."""
+    host, port = sock.getsockname()[:2]
+    paths = ", ".join(feed.base_path for feed in served_feeds(settings.feeds))
+    log.warning("serving %s on http://%s:%s workers=%s", paths, host, port, workers)
+    if workers == 1:
+        config = _config(_app(settings))
+        uvicorn.Server(config).run(sockets=[sock])
+        return 0
+    config = _config("pipelines.server:app", factory=True, workers=workers)
+    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[sock]).run()
+    return 0
+
+
+@contextmanager
+def serving(settings: Settings, sock: socket.socket) -> Iterator[None]:
+    """Serve from a thread while the block runs."""
+    server = uvicorn.Server(_config(_app(settings)))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _app(settings: Settings) -> App:
+    return build_app(settings.feed_root, served_feeds(settings.feeds), skew=settings.skew)
+
+
+def _config(application: App | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        factory=factory,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
