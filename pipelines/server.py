@@ -48,14 +48,21 @@ def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
         uvicorn.Server(config).run(sockets=[sock])
         return 0
     config = _config("pipelines.server:app", factory=True, workers=workers)
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[sock]).run()
+    Multiprocess(config, sockets=[sock]).run()
     return 0
 
 
 @contextmanager
 def serving(settings: Settings, sock: socket.socket) -> Iterator[None]:
     """Serve from a thread while the block runs."""
-    server = uvicorn.Server(_config(_app(settings)))
+    with serving_app(_app(settings), sock):
+        yield
+
+
+@contextmanager
+def serving_app(application: App, sock: socket.socket) -> Iterator[None]:
+    """The same for any application of ours."""
+    server = uvicorn.Server(_config(application))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     try:

@@ -8,9 +8,8 @@ import html
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,22 @@ class ServedFeed:
     title: str
     base_path: str
 
+    @property
+    def prefix(self) -> bytes:
+        """The base path as routes start with it: empty for the root."""
+        return self.base_path.rstrip("/").encode()
+
+
+class FixedFeed:
+    """A feed that serves one edition, live or not."""
+
+    def __init__(self, served: ServedFeed, edition: Edition) -> None:
+        self.served = served
+        self._edition = edition
+
+    def edition(self) -> Edition:
+        return self._edition
+
 
 class LiveFeed:
     """A feed with its live edition, followed as the pointer moves."""
@@ -76,16 +91,12 @@ class LiveFeed:
                 log.error("edition refused feed=%s error=%s", self.served.name, error)  # noqa: TRY400
         return self._edition
 
-    @cached_property
-    def prefix(self) -> bytes:
-        return self.served.base_path.rstrip("/").encode()
-
 
 class App:
     """Feeds by base path, the longest first."""
 
-    def __init__(self, feeds: list[LiveFeed], *, skew: float) -> None:
-        self._feeds = sorted(feeds, key=lambda feed: -len(feed.prefix))
+    def __init__(self, feeds: Sequence[FixedFeed | LiveFeed], *, skew: float) -> None:
+        self._feeds = sorted(feeds, key=lambda feed: -len(feed.served.prefix))
         self._api = Api(version=installed_version("subregistry"), skew=skew)
         self._pages = _pages(self._feeds)
 
@@ -113,12 +124,13 @@ class App:
         else:
             await _send(problem(404, _no_route(path)), scope, send)
 
-    def _route(self, path: bytes) -> list[tuple[LiveFeed, bytes]]:
+    def _route(self, path: bytes) -> list[tuple[FixedFeed | LiveFeed, bytes]]:
         """The feed that a path belongs to, if any, and the path below its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
         for feed in self._feeds:
-            if tidy == feed.prefix or tidy.startswith(feed.prefix + b"/"):
-                return [(feed, tidy[len(feed.prefix) :])]
+            prefix = feed.served.prefix
+            if tidy == prefix or tidy.startswith(prefix + b"/"):
+                return [(feed, tidy[len(prefix) :])]
         return []
 
 
@@ -135,7 +147,7 @@ def served_feeds(folder: Path | None) -> list[ServedFeed]:
     ]
 
 
-def _description(feed: LiveFeed, rest: bytes, scope: Scope) -> Answer | None:
+def _description(feed: FixedFeed | LiveFeed, rest: bytes, scope: Scope) -> Answer | None:
     if scope["method"] not in ("GET", "HEAD") or rest not in (b"/openapi.json", b"/openapi.yaml"):
         return None
     found = openapi(title=feed.served.title, base_url=feed.served.base_path.rstrip("/"))
@@ -149,13 +161,13 @@ def _no_route(path: bytes) -> str:
     return f"Endpoint not found: {shown}. Try /v0.1/servers, or /openapi.json for what there is."
 
 
-def _pages(feeds: list[LiveFeed]) -> Starlette:
+def _pages(feeds: Sequence[FixedFeed | LiveFeed]) -> Starlette:
     async def home(_: Request) -> Response:
         items = "".join(
             f'<li><a href="{path}/v0.1/servers">{title}</a> at <code>{path or "/"}</code>, '
             f'<a href="{path}/openapi.yaml">OpenAPI</a>, <a href="{path}/health">health</a></li>'
             for feed in feeds
-            for path, title in [(feed.prefix.decode(), html.escape(feed.served.title))]
+            for path, title in [(feed.served.prefix.decode(), html.escape(feed.served.title))]
         )
         return HTMLResponse(
             "<!doctype html><html lang=en><meta charset=utf-8><title>subregistry</title>"

@@ -43,10 +43,7 @@ def played(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterato
         at, end, round_number = START, START + timedelta(days=DAYS), 0
         while at <= end:
             clock.move_to(at)
-            say(
-                f"— {at:%A %H:%M}: the hourly refresh"
-                + (", with a full walk" * _full(round_number))
-            )
+            say(f"— {at:%A %H:%M}: {'reconcile' if _full(round_number) else 'refresh'}")
             for what in sample.play_until(at):
                 say(f"  upstream: {what}")
             refresh(deployment, full=_full(round_number), tell=tell)
@@ -88,9 +85,9 @@ def check_feed(url: str, upstream: ScriptedRegistry) -> tuple[int, list[str]]:
                 else:
                     served[entry.name, entry.version] = entry
     for key, row in upstream.rows().items():
-        entry = served.get(key)
-        if entry is None:
+        found = served.get(key)
+        if found is None:
             complaints.append(f"{' '.join(key)} is not in the feed")
-        elif (entry.status, entry.is_latest) != (row.status, row.is_latest):
-            complaints.append(f"{' '.join(key)} is {entry.status}, upstream {row.status}")
+        elif (found.status, found.is_latest) != (row.status, row.is_latest):
+            complaints.append(f"{' '.join(key)} is {found.status}, upstream {row.status}")
     return len(served), complaints

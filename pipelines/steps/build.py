@@ -108,8 +108,14 @@ def _enrichment(packages: list[Row] | None) -> bytes | None:
 
 
 def _package(row: Row) -> dict[str, Any]:
-    """One package: what it claims, what its registry says, since when, from where."""
+    """One package: what it claims, what its registry says, since when, from where.
+
+    Trouble on the way to a registry is not served: it would be a change for every reader.
+    """
     state = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
+    if state == "failed":
+        state = "unknown"
+        row = row | {"package_outcome": None, "source": None, "observed_at": None}
     observed = row["observed_at"]
     published = row["version_published_at"]
     facts = {

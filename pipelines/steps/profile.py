@@ -97,7 +97,7 @@ def profile(
         requests=registries.requests() - asked_before,
         facts=facts,
         rejected_refs=rejected,
-        outcomes=dict(sorted(outcomes.items())),
+        outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
         out_of_time=done + skipped < len(due),
     )
 

@@ -1,0 +1,161 @@
+"""The line as Dagster assets. Each calls one step and returns its report as metadata.
+
+raw: what came; core: what we made of it; out: what leaves. Errors that another try cannot mend are
+raised as failures without retries. No step is written here.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from connectors.errors import TerminalError
+from pipelines.console import as_json
+from pipelines.deployment import Deployment
+from pipelines.errors import Refused, UsageError
+from pipelines.steps.build import build
+from pipelines.steps.curate import curate
+from pipelines.steps.gate import self_walk
+from pipelines.steps.switch import check_candidate, switch
+from serve.errors import ServeError
+from serve.policy import Policy
+from warehouse.analytics import publish_copy
+from warehouse.errors import BrakeEngaged, WarehouseTooNew
+
+ENTRIES = dg.AssetKey("raw_registry__entries")
+VERSIONS = dg.AssetKey("core_registry__versions")
+FACTS = dg.AssetKey("raw_packages__facts")
+
+_FINAL = (TerminalError, BrakeEngaged, Refused, UsageError, ServeError, WarehouseTooNew)
+_RETRY = dg.RetryPolicy(
+    max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+class PullConfig(dg.Config):
+    """What one pull does: a full walk, and whether an implausible loss is accepted."""
+
+    full: bool = False
+    accept_shrink: bool = False
+
+
+class SwitchConfig(dg.Config):
+    accept_shrink: bool = False
+
+
+def _finally(step: Callable[[], Any]) -> dict[str, Any]:  # a report as metadata
+    """Run a step; its report as metadata, its final errors as failures without retries."""
+    try:
+        report = as_json(step())
+    except _FINAL as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    return {key: value for key, value in report.items() if value is not None}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(ENTRIES, group_name="raw", kinds={"duckdb"}),
+        dg.AssetSpec(VERSIONS, group_name="core", kinds={"duckdb"}, deps=[ENTRIES]),
+    ],
+    retry_policy=_RETRY,
+    pool="walk",
+)
+def registry(
+    config: PullConfig, deployment: dg.ResourceParam[Deployment]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Entries as upstream sent them, and their history: one walk, one transaction."""
+    metadata = _finally(
+        lambda: deployment.pull(full=config.full, accept_shrink=config.accept_shrink)
+    )
+    yield dg.MaterializeResult(asset_key=ENTRIES, metadata=metadata)
+    yield dg.MaterializeResult(
+        asset_key=VERSIONS, metadata={"new": metadata["new"], "changed": metadata["changed"]}
+    )
+
+
+@dg.asset(
+    name=FACTS.path[0], group_name="raw", kinds={"duckdb"}, deps=[VERSIONS], retry_policy=_RETRY
+)
+def packages(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+    """What package registries say, asked as far as it is due and the time budget goes."""
+    return dg.MaterializeResult(metadata=_finally(deployment.profile))
+
+
+def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChecksDefinition]:
+    """Verdicts, candidate and edition of one feed, with the blocking check in between."""
+    name = policy.name.replace("-", "_")
+    candidate_key = dg.AssetKey(f"out_{name}__candidate")
+
+    @dg.asset(
+        name=f"core_{name}__verdicts",
+        group_name=name,
+        kinds={"duckdb"},
+        deps=[VERSIONS, FACTS],
+        code_version=policy.hash[:12],
+    )
+    def verdicts(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+        """Every entry's verdict in this feed, with rule and reason."""
+        return dg.MaterializeResult(
+            metadata=_finally(lambda: curate(deployment.warehouse, policy, now=deployment.clock))
+        )
+
+    @dg.asset(name=candidate_key.path[0], group_name=name, deps=[verdicts])
+    def candidate(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+        """A built edition that is not live yet."""
+        feed = deployment.feed(policy.name)
+        return dg.MaterializeResult(
+            metadata=_finally(
+                lambda: build(deployment.warehouse, policy, feed, now=deployment.clock)
+            )
+        )
+
+    @dg.asset_check(name="servable", asset=candidate_key, blocking=True)
+    def servable(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
+        """Whole files, one latest per server, no implausible shrink, and a walk over HTTP."""
+        feed = deployment.feed(policy.name)
+        waiting = feed.candidate_id()
+        if waiting is None or waiting == feed.current_id():
+            return dg.AssetCheckResult(passed=True, metadata={"candidate": "none, as before"})
+        problems = check_candidate(feed, max_shrink=deployment.settings.max_shrink)
+        problems += self_walk(feed.open(waiting), now=deployment.clock)[:20]
+        return dg.AssetCheckResult(
+            passed=not problems,
+            metadata={"candidate": waiting, "problems": dg.MetadataValue.json(problems)},
+        )
+
+    @dg.asset(name=f"out_{name}__edition", group_name=name, deps=[candidate_key])
+    def edition(
+        config: SwitchConfig, deployment: dg.ResourceParam[Deployment]
+    ) -> dg.MaterializeResult[Any]:
+        """The live edition."""
+        feed, settings = deployment.feed(policy.name), deployment.settings
+        if feed.candidate_id() in (None, feed.current_id()):
+            return dg.MaterializeResult(metadata={"edition": feed.current_id() or "none"})
+        return dg.MaterializeResult(
+            metadata=_finally(
+                lambda: switch(
+                    deployment.warehouse,
+                    feed,
+                    now=deployment.clock,
+                    max_shrink=settings.max_shrink,
+                    keep=settings.keep_editions,
+                    accept_shrink=config.accept_shrink,
+                )
+            )
+        )
+
+    return [verdicts, candidate, edition], servable
+
+
+def copy_asset(editions: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
+    """The analysts' copy, after every feed."""
+
+    @dg.asset(name="out_analytics__copy", group_name="out", kinds={"duckdb"}, deps=editions)
+    def copy(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+        """An immutable copy of the warehouse under a stable name."""
+        path = publish_copy(
+            deployment.warehouse, deployment.settings.analytics, now=deployment.clock()
+        )
+        return dg.MaterializeResult(metadata={"path": str(path), "bytes": path.stat().st_size})
+
+    return copy

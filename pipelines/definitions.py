@@ -1,0 +1,73 @@
+"""Dagster's view of the line: assets, two schedules, freshness. Nothing happens at import."""
+
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from pipelines.assets import PullConfig, copy_asset, feed_assets, packages, registry
+from pipelines.deployment import Deployment
+from pipelines.settings import load_settings
+
+_HOURLY = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=3), warn_window=timedelta(hours=2)
+)
+
+
+class DeploymentResource(dg.ConfigurableResource[Deployment]):
+    """The deployment of the SUBREGISTRY_* environment, made when a run starts."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Deployment:
+        return Deployment(load_settings())
+
+
+def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resource
+    """All definitions; keywords replace resources."""
+    feeds = [feed_assets(policy) for policy in Deployment(load_settings()).policies()]
+    editions = [assets[-1] for assets, _ in feeds]
+    assets = [registry, packages, *[asset for found, _ in feeds for asset in found]]
+    assets.append(copy_asset(editions))
+    everything = dg.AssetSelection.all()
+    fresh = [
+        asset.map_asset_specs(
+            lambda spec: (
+                spec.replace_attributes(freshness_policy=_HOURLY)
+                if spec.key.path[-1].endswith(("__entries", "__edition"))
+                else spec
+            )
+        )
+        for asset in assets
+    ]
+    full = dg.RunConfig(ops={"registry": PullConfig(full=True)})
+    refresh_job = dg.define_asset_job("refresh", selection=everything)
+    reconcile_job = dg.define_asset_job("reconcile", selection=everything, config=full)
+    running = dg.DefaultScheduleStatus.RUNNING
+    return dg.Definitions(
+        assets=fresh,
+        asset_checks=[check for _, check in feeds],
+        jobs=[refresh_job, reconcile_job],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="refresh_hourly",
+                job=refresh_job,
+                cron_schedule="7 * * * *",
+                execution_timezone="UTC",
+                default_status=running,
+            ),
+            dg.ScheduleDefinition(
+                name="reconcile_daily",
+                job=reconcile_job,
+                cron_schedule="37 3 * * *",
+                execution_timezone="UTC",
+                default_status=running,
+            ),
+        ],
+        executor=dg.in_process_executor,
+        resources={"deployment": DeploymentResource()} | resources,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location."""
+    return build_defs()
