@@ -4,7 +4,6 @@ Pure: pages in, batches out. What the rows mean once stored is decided in `wareh
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from connectors.contract import Entry, Unreadable, read_entry, read_page
 from pipelines.spool import SpooledPage
@@ -15,7 +14,7 @@ _BATCH_PAGES = 50
 
 def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[Readings]:
     """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings."""
-    batch = Readings()
+    batch, ordinal = Readings(), 0
     for count, page in enumerate(pages, start=1):
         for raw in read_page(page.body).entries:
             found = read_entry(raw)
@@ -24,16 +23,15 @@ def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[Re
                     (content_hash(found.raw), found.name, found.version, found.reason, found.raw)
                 )
             else:
-                _add(batch, found, page.asked_at, page.stale, page.reread, bodies)
+                _add(batch, found, page, ordinal, bodies=bodies)
+                ordinal += 1
         if count % _BATCH_PAGES == 0:
             yield batch
             batch = Readings()
     yield batch
 
 
-def _add(
-    batch: Readings, entry: Entry, fetched_at: datetime, stale: bool, reread: bool, bodies: bool
-) -> None:
+def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodies: bool) -> None:
     server_hash = content_hash(entry.server)
     meta_hash = content_hash(entry.meta)
     raw_hash = content_hash(entry.raw) if entry.raw is not None else None
@@ -50,9 +48,10 @@ def _add(
             entry.published_at,
             entry.updated_at,
             entry.status_changed_at,
-            fetched_at,
-            stale,
-            reread,
+            ordinal,
+            page.after_commit,
+            page.stale,
+            page.reread,
         )
     )
     if not bodies:

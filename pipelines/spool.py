@@ -25,11 +25,15 @@ _SYNC_EVERY = 1.0
 
 @dataclass(frozen=True)
 class SpooledPage:
-    """A page as it came; `reread` marks all versions of one name, read outside the walk."""
+    """A page as it came, and the number of the last commit before it was asked for.
+
+    `reread` marks all versions of one name, read outside the walk.
+    """
 
     body: bytes
     next_cursor: str | None
     asked_at: datetime
+    after_commit: int
     stale: bool
     reread: bool
 
@@ -100,7 +104,7 @@ class Spool:
         self._file.write(json.dumps(record).encode() + b"\n")
         self._file.flush()
 
-    def append(self, page: RawPage, *, reread: bool = False) -> None:
+    def append(self, page: RawPage, *, after_commit: int, reread: bool = False) -> None:
         if self._file is None:
             self._file = self._path.open("ab")
         facts = {
@@ -108,6 +112,7 @@ class Spool:
             "sha256": hashlib.sha256(page.body).hexdigest(),
             "next": page.next_cursor,
             "asked_at": page.asked_at.isoformat(),
+            "after_commit": after_commit,
             "stale": page.stale,
             "reread": reread,
         }
@@ -159,7 +164,14 @@ def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
             body = file.read(facts["length"])
             whole = hashlib.sha256(body).hexdigest() == facts["sha256"] and file.read(1) == b"\n"
             asked_at = datetime.fromisoformat(facts["asked_at"])
-            page = SpooledPage(body, facts["next"], asked_at, facts["stale"], facts["reread"])
+            page = SpooledPage(
+                body,
+                facts["next"],
+                asked_at,
+                facts["after_commit"],
+                facts["stale"],
+                facts["reread"],
+            )
         except (KeyError, ValueError, TypeError):
             return
         if not whole:

@@ -57,6 +57,7 @@ class State:
     generation: int
     full_walk_at: datetime | None
     full_walk_entries: int | None
+    commits: int
     committed_at: datetime
 
 
@@ -90,8 +91,7 @@ def commit_walk(
     if a full walk lost more than is plausible and `accept_shrink` is not set.
     """
     state = read_state(session, walk.upstream)
-    if state is not None:
-        now = max(now, state.committed_at + timedelta(microseconds=1))
+    now, commit = _next(state, now)
     with session.transaction():
         entries, unreadable = _stage(session, batches, bodies=True, now=now, upstream=walk.upstream)
         session.run("select_readings")
@@ -102,24 +102,26 @@ def commit_walk(
         session.run("select_changed", upstream=walk.upstream, accept_older=accept_shrink)
         new = _count(session, "count_new")
         session.run("create_touched")
-        session.run("update_entries", upstream=walk.upstream)
-        session.run("insert_entries", upstream=walk.upstream, now=now)
+        session.run("update_entries", upstream=walk.upstream, commit=commit)
+        session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
         session.run("insert_touched_changed")
         session.run("select_flags", upstream=walk.upstream)
-        session.run("update_flags", upstream=walk.upstream, now=now)
+        session.run("update_flags", upstream=walk.upstream, commit=commit)
         session.run("insert_touched_flags")
         missing = vanished = 0
         if sweeping:
             session.run("clear_missing", upstream=walk.upstream)
             session.run("select_vanished", upstream=walk.upstream, horizon=horizon)
-            vanished = session.run("update_vanished", upstream=walk.upstream, now=now)
+            vanished = session.run(
+                "update_vanished", upstream=walk.upstream, now=now, commit=commit
+            )
             session.run("insert_touched_vanished")
             missing = session.run("mark_missing", upstream=walk.upstream, horizon=horizon, now=now)
         touched = session.run(
             "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id
         )
         watermark = _watermark(walk, state, now, overlap)
-        _write_state(session, walk, watermark, entries, state, now)
+        _write_state(session, walk, watermark, entries, state, now, commit)
         session.run(
             "insert_walk",
             walk_id=walk.walk_id,
@@ -154,18 +156,23 @@ def mark_vanished(
     """Turn entries that upstream confirmed as gone into tombstones."""
     if not keys:
         return 0
-    state = read_state(session, upstream)
-    if state is not None:
-        now = max(now, state.committed_at + timedelta(microseconds=1))
+    now, commit = _next(read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(keys, KEY)):
             session.run("create_touched")
             session.run("select_confirmed", upstream=upstream)
-            vanished = session.run("update_vanished", upstream=upstream, now=now)
+            vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
             session.run("insert_touched_vanished")
             session.run("insert_history", upstream=upstream, now=now, walk_id="confirmed")
-        session.run("touch_state", upstream=upstream, now=now)
+        session.run("touch_state", upstream=upstream, now=now, commit=commit)
     return vanished
+
+
+def _next(state: State | None, now: datetime) -> tuple[datetime, int]:
+    """Instant and number of the next commit; both only rise, whatever the clock does."""
+    if state is None:
+        return now, 1
+    return max(now, state.committed_at + timedelta(microseconds=1)), state.commits + 1
 
 
 def _stage(
@@ -247,6 +254,7 @@ def _write_state(
     entries: int,
     state: State | None,
     now: datetime,
+    commit: int,
 ) -> None:
     session.run("delete_state", upstream=walk.upstream)
     session.run(
@@ -255,6 +263,7 @@ def _write_state(
         url=walk.url,
         watermark=watermark,
         generation=GENERATION if walk.full or state is None else state.generation,
+        commits=commit,
         committed_at=now,
         full_walk_at=walk.asked_at if walk.full else (state and state.full_walk_at),
         full_walk_entries=entries if walk.full else (state and state.full_walk_entries),

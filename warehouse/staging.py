@@ -32,7 +32,8 @@ READING = columns(
     published_at=INSTANT,
     updated_at=INSTANT,
     status_changed_at=INSTANT,
-    fetched_at=INSTANT,
+    ordinal=COUNT,
+    after_commit=COUNT,
     stale=FLAG,
     authoritative=FLAG,
 )

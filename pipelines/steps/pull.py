@@ -86,7 +86,7 @@ def pull(
             progress("names read again", done, len(doubtful))
             found = registry.versions(name)
             if not isinstance(found, Missing):
-                spool.append(found, reread=True)
+                spool.append(found, after_commit=_commits(state), reread=True)
         spool.sync()
         walk = Walk(
             walk_id=start.walk_id,
@@ -108,9 +108,9 @@ def pull(
                 accept_shrink=accept_shrink,
             )
         spool.clear()
-    vanished = merge.vanished
-    if full and not walk.stale and merge.missing:
-        vanished += _confirm(warehouse, registry, upstream, now=now)
+        vanished = merge.vanished
+        if full and not walk.stale and merge.missing:
+            vanished += _confirm(warehouse, registry, upstream, now=now)
     return PullReport(
         upstream=upstream,
         kind="full" if full else "incremental",
@@ -127,6 +127,10 @@ def pull(
         stale=walk.stale,
         watermark=merge.watermark,
     )
+
+
+def _commits(state: State | None) -> int:
+    return state.commits if state else 0
 
 
 def _must_walk(state: State) -> bool:
@@ -155,7 +159,7 @@ def _drain(
         return start, resumed
     entries = 0
     for page in registry.walk(since=start.since, cursor=cursor):
-        spool.append(page)
+        spool.append(page, after_commit=_commits(state))
         entries += page.entries
         progress("entries", entries, state.full_walk_entries if full and state else None)
     spool.sync()

@@ -10,7 +10,8 @@ CREATE OR REPLACE TEMP TABLE incoming (
     published_at TIMESTAMPTZ,
     updated_at TIMESTAMPTZ,
     status_changed_at TIMESTAMPTZ,
-    fetched_at TIMESTAMPTZ,
+    ordinal BIGINT,
+    after_commit BIGINT,
     stale BOOLEAN,
     authoritative BOOLEAN
 )

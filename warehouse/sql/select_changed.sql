@@ -1,4 +1,5 @@
--- Readings that are new, or newer than what is stored and different from it.
+-- Readings that are new, or newer than what is stored and different from it. Of two readings with
+-- one updated_at, the one whose page was read after the other was committed is newer.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT r.*, e.name IS NULL AS is_new
 FROM reading r
@@ -7,7 +8,7 @@ WHERE e.name IS NULL
     OR (
         (
             r.updated_at > e.updated_at
-            OR (r.updated_at = e.updated_at AND r.fetched_at >= e.fetched_at AND NOT r.stale)
+            OR (r.updated_at = e.updated_at AND r.after_commit >= e.commit AND NOT r.stale)
             OR $accept_older
         )
         AND (

@@ -1,1 +1,1 @@
-UPDATE state SET committed_at = $now WHERE upstream = $upstream
+UPDATE state SET committed_at = $now, commits = $commit WHERE upstream = $upstream

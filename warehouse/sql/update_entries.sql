@@ -8,7 +8,7 @@ UPDATE entries SET
     published_at = c.published_at,
     updated_at = c.updated_at,
     status_changed_at = c.status_changed_at,
-    fetched_at = c.fetched_at,
+    commit = $commit,
     missing_since = NULL,
     vanished_at = NULL
 FROM changed c

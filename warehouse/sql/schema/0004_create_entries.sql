@@ -1,4 +1,5 @@
--- What we know now: one row per (upstream, name, version). Times of upstream and ours side by side.
+-- What we know now: one row per (upstream, name, version). Times of upstream and ours side by side;
+-- commit is the number of the commit that last changed the row.
 CREATE TABLE entries (
     upstream VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -12,7 +13,7 @@ CREATE TABLE entries (
     published_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,
     status_changed_at TIMESTAMPTZ,
-    fetched_at TIMESTAMPTZ NOT NULL,
+    commit BIGINT NOT NULL,
     first_seen TIMESTAMPTZ NOT NULL,
     missing_since TIMESTAMPTZ,
     vanished_at TIMESTAMPTZ

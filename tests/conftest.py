@@ -1,0 +1,121 @@
+"""Fixtures that more than one room needs: a scripted registry over HTTP, a deployment, a clock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.http import HttpClient, Manners
+from connectors.network import AddressPolicy
+from connectors.registry import Registry
+from pipelines.demo.clock import PlayedClock
+from pipelines.demo.loopback import LoopbackServer, Reply, Request
+from pipelines.demo.packages import PackageStandIns
+from pipelines.demo.registry import ScriptedRegistry
+from pipelines.deployment import Deployment
+from pipelines.settings import load_settings
+from warehouse.warehouse import Warehouse
+
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUBREGISTRY_OFFLINE", "1")
+
+
+@pytest.fixture
+def clock() -> PlayedClock:
+    return PlayedClock(START)
+
+
+@dataclass
+class Upstream:
+    """A scripted registry with a request log and a place to put faults."""
+
+    registry: ScriptedRegistry = field(default_factory=ScriptedRegistry)
+    packages: PackageStandIns = field(default_factory=PackageStandIns)
+    fault: Callable[[Request], Reply | None] = lambda _: None
+    targets: list[str] = field(default_factory=list)
+    url: str = ""
+    packages_url: str = ""
+
+    def answer(self, request: Request) -> Reply:
+        self.targets.append(request.target)
+        return self.fault(request) or self.registry.answer(request)
+
+
+@pytest.fixture
+def upstream(clock: PlayedClock) -> Iterator[Upstream]:
+    with upstream_server(clock) as found:
+        yield found
+
+
+@contextmanager
+def upstream_server(clock: Callable[[], datetime]) -> Iterator[Upstream]:
+    """The scripted registries on loopback, with the given clock in their Date headers."""
+    found = Upstream()
+    with (
+        LoopbackServer(found.answer, clock=clock) as server,
+        LoopbackServer(found.packages.answer, clock=clock) as packages,
+    ):
+        found.url, found.packages_url = server.url, packages.url
+        yield found
+
+
+@pytest.fixture
+def http() -> Iterator[HttpClient]:
+    manners = Manners(rate=0, tries=3, timeout=5, deadline=5)
+    with HttpClient(
+        AddressPolicy(loopback_only=True), "subregistry-test", manners, sleep=lambda _: None
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def registry(http: HttpClient, upstream: Upstream, clock: PlayedClock) -> Registry:
+    return Registry(http, upstream.url, now=clock)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "warehouse.duckdb", wait=0)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Deployment:
+    """A deployment in a folder of its own, against the scripted registries."""
+    return make_deployment(tmp_path / "home", upstream, clock)
+
+
+def make_deployment(
+    home: Path, upstream: Upstream, clock: Callable[[], datetime], **settings: Any
+) -> Deployment:  # values of Settings
+    url = upstream.packages_url
+    defaults: dict[str, Any] = {
+        "home": home,
+        "upstream_url": upstream.url,
+        "upstream_rate": 0,
+        "package_rate": 0,
+        "offline": True,
+        "npm_url": f"{url}/npm",
+        "pypi_url": f"{url}/pypi",
+        "oci_urls": {"ghcr.io": f"{url}/oci/ghcr.io", "docker.io": f"{url}/oci/docker.io"},
+    }
+    return Deployment(load_settings(**defaults | settings), clock=clock)
+
+
+def server_json(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:
+    """A server.json that clients can decode."""
+    found: dict[str, Any] = {
+        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+        "name": name,
+        "description": f"The server {name.partition('/')[2]}",
+        "version": version,
+        "remotes": [{"type": "streamable-http", "url": "https://mcp.example.org/mcp"}],
+    }
+    return found | extra

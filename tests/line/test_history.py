@@ -1,0 +1,250 @@
+"""A written history: statuses, deletions, restores and bulk changes with one instant."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from pipelines.demo.clock import PlayedClock
+from pipelines.demo.loopback import Reply, Request
+from pipelines.deployment import Deployment
+from tests.conftest import START, Upstream, server_json
+from warehouse.errors import BrakeEngaged
+
+HOUR = timedelta(hours=1)
+Key = tuple[str, str]
+
+
+def states(deployment: Deployment) -> dict[Key, tuple[str, str | None, bool]]:
+    """What the warehouse believes: status, message and latest flag; tombstones left out."""
+    with deployment.warehouse.session() as session:
+        rows = session.text("FROM entries WHERE vanished_at IS NULL").to_pylist()
+    return {
+        (r["name"], r["version"]): (r["status"], r["status_message"], r["is_latest"]) for r in rows
+    }
+
+
+def truth(upstream: Upstream) -> dict[Key, tuple[str, str | None, bool]]:
+    return {
+        key: (row.status, row.status_message, row.is_latest)
+        for key, row in upstream.registry.rows().items()
+    }
+
+
+@pytest.fixture
+def full_of_servers(upstream: Upstream) -> Upstream:
+    """Sixty servers with three versions each."""
+    for number in range(60):
+        for minor in range(3):
+            at = START - timedelta(days=9) + number * HOUR + minor * timedelta(minutes=1)
+            upstream.registry.publish(server_json(f"io.github.o/s{number:02d}", f"1.{minor}.0"), at)
+    return upstream
+
+
+def test_the_warehouse_follows_every_status_change(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream, registry = full_of_servers, full_of_servers.registry
+    deployment.pull()
+    assert states(deployment) == truth(upstream)
+    one, two, three = "io.github.o/s01", "io.github.o/s02", "io.github.o/s03"
+    plan: list[Callable[[datetime], None]] = [
+        lambda at: registry.set_status(one, ["1.2.0"], "deprecated", "use another", at),
+        lambda at: registry.set_status(two, ["1.2.0"], "deleted", "", at),
+        lambda at: registry.set_status(three, None, "deleted", "spam", at),
+        lambda at: registry.publish(server_json(two, "0.9.0"), at),
+        lambda at: registry.set_status(two, ["1.2.0"], "active", "", at),
+        lambda at: registry.set_status(three, None, "active", "", at),
+        lambda at: registry.set_status(one, None, "deprecated", "all of it", at),
+        lambda at: registry.publish(server_json("io.github.new/x", "1.0.0"), at),
+        lambda at: registry.publish(server_json(one, "2.0.0-rc.1"), at),
+    ]
+    for hour, change in enumerate(plan, start=1):
+        clock.move_to(START + hour * HOUR)
+        change(START + hour * HOUR - timedelta(minutes=3))
+        report = deployment.pull()
+        assert report.kind == "incremental"
+        assert states(deployment) == truth(upstream)
+
+
+def test_a_quiet_registry_costs_one_request(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    report = deployment.pull()
+    assert (report.requests, report.new, report.changed) == (1, 0, 0)
+
+
+def test_a_repeated_pull_changes_nothing(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    for full in (False, True, False):
+        report = deployment.pull(full=full)
+        assert (report.new, report.changed, report.vanished) == (0, 0, 0)
+    with deployment.warehouse.session() as session:
+        counts = session.text("SELECT count(*) AS n FROM history").to_pylist()
+    assert counts == [{"n": 180}]
+
+
+def test_a_full_walk_finds_what_changed_silently_and_what_is_gone(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    fixed = server_json("io.github.o/s05", "1.0.0", title="Corrected")
+    upstream.registry.edit(("io.github.o/s05", "1.0.0"), fixed, None)
+    upstream.registry.remove(("io.github.o/s07", "1.0.0"))
+    assert deployment.pull().changed == 0
+    report = deployment.pull(full=True)
+    assert (report.changed, report.missing, report.vanished) == (1, 1, 1)
+    assert states(deployment) == truth(upstream)
+    upstream.registry.publish(server_json("io.github.o/s07", "1.0.0"), START + HOUR)
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull(full=True).changed == 1
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    hidden = upstream.registry.rows()["io.github.o/s07", "1.0.0"]
+
+    def hide_in_lists(request: Request) -> Reply | None:
+        if request.target.startswith("/v0.1/servers?"):
+            upstream.registry.remove(("io.github.o/s07", "1.0.0"))
+            reply = upstream.registry.answer(request)
+            upstream.registry.put(hidden)
+            return reply
+        return None
+
+    upstream.fault = hide_in_lists
+    clock.move_to(START + HOUR)
+    report = deployment.pull(full=True)
+    assert (report.missing, report.vanished) == (1, 0)
+    upstream.fault = lambda _: None
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull(full=True)
+    with deployment.warehouse.session() as session:
+        left = session.text("FROM entries WHERE missing_since IS NOT NULL").to_pylist()
+    assert left == []
+
+
+def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    before = states(deployment)
+    for key in list(upstream.registry.rows())[:90]:
+        upstream.registry.remove(key)
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged, match="90 of 180 known entries are gone") as caught:
+        deployment.pull(full=True)
+    assert "--accept-shrink" in str(caught.value)
+    assert states(deployment) == before
+    deployment.pull(accept_shrink=True)
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull(accept_shrink=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_empty_answer_loses_nothing(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    before = states(deployment)
+    empty = b'{"servers":[],"metadata":{"count":0}}'
+    full_of_servers.fault = lambda _: Reply(200, empty, {"Content-Type": "application/json"})
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged):
+        deployment.pull(full=True)
+    deployment.pull()
+    assert states(deployment) == before
+
+
+def test_a_stale_page_does_not_move_the_watermark(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    first = deployment.pull()
+
+    def stale(request: Request) -> Reply:
+        reply = upstream.registry.answer(request)
+        return Reply(reply.status, reply.body, {**reply.headers, "X-Registry-Cache": "STALE"})
+
+    upstream.fault = stale
+    clock.move_to(START + 3 * HOUR)
+    report = deployment.pull()
+    assert report.stale
+    assert report.watermark == first.watermark
+    upstream.fault = lambda _: None
+    after = deployment.pull().watermark
+    assert after is not None
+    assert first.watermark is not None
+    assert after > first.watermark
+
+
+def test_a_broken_walk_goes_on_where_it_broke(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+
+    def break_second_page(request: Request) -> Reply | None:
+        return Reply(400, b"no") if "cursor=" in request.target else None
+
+    upstream.fault = break_second_page
+    with pytest.raises(Exception, match="answered 400"):
+        deployment.pull()
+    assert states(deployment) == {}
+    upstream.fault = lambda _: None
+    upstream.targets.clear()
+    report = deployment.pull()
+    assert (report.resumed_pages, len(upstream.targets)) == (1, 1)
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_unreadable_record_is_kept_and_stops_nothing(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    odd = upstream.registry.rows()["io.github.o/s09", "1.0.0"]
+    broken = odd.server | {"name": "io.github.o/odd"}
+    upstream.registry.put(
+        type(odd)(broken, "paused", START - HOUR, START - HOUR, START - HOUR, True)
+    )
+    report = deployment.pull()
+    assert (report.new, report.unreadable) == (180, 1)
+    with deployment.warehouse.session() as session:
+        kept = session.text("SELECT name, reason FROM quarantine").to_pylist()
+    assert kept == [{"name": "io.github.o/odd", "reason": "the status 'paused' is unknown"}]
+
+
+def test_the_past_can_be_asked_for(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    before = clock()
+    clock.move_to(START + HOUR)
+    upstream.registry.set_status(
+        "io.github.o/s01", None, "deleted", "", START + HOUR - timedelta(minutes=1)
+    )
+    deployment.pull()
+    with deployment.warehouse.session() as session:
+        counts = [
+            session.text(
+                "SELECT status, count(*)::INT AS n FROM entries_as_of($t) GROUP BY ALL "
+                "ORDER BY status",
+                {"t": at},
+            ).to_pylist()
+            for at in (before, clock())
+        ]
+    assert counts == [
+        [{"status": "active", "n": 180}],
+        [{"status": "active", "n": 177}, {"status": "deleted", "n": 3}],
+    ]
