@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -267,7 +268,8 @@ def _check_target(url: str) -> None:
         sent = httpx.URL(url).raw_path.decode("ascii")
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ConnectorError(f"{url!r} is not a URL: {error}", url=url) from error
-    if not url.endswith(sent) and sent != "/":
+    parts = urlsplit(url)
+    if sent != (parts.path or "/") + (f"?{parts.query}" if parts.query else ""):
         raise ConnectorError(f"{url!r} would be sent as {sent!r}; it was not asked", url=url)
 
 

@@ -35,6 +35,8 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     outcomes: dict[str, Outcome] = {}
     for reference in target.versions:
         head = repository.manifest(reference, method="HEAD")
+        if head.status == 403 and not repository.token:
+            raise UnexpectedStatus(f"{head.url} answered 403", url=head.url, status=403)
         if head.status != 200:
             outcomes[reference] = (
                 Outcome.VERSION_ABSENT if head.status == 404 else Outcome.ABSENT_OR_PRIVATE
@@ -53,13 +55,13 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
 
 
 class _Repository:
-    """One repository with its pull token."""
+    """One repository; `token` is its pull token once a challenge was met."""
 
     def __init__(self, http: HttpClient, origin: Origin, name: str) -> None:
         self._http = http
         self._origin = origin
         self._name = name
-        self._token = ""
+        self.token = ""
 
     def manifest(self, reference: str, *, method: str = "GET") -> Answer:
         path = f"manifests/{quote(reference, safe=':')}"
@@ -112,15 +114,15 @@ class _Repository:
     ) -> Answer:
         url = f"{self._origin.url}/v2/{self._name}/{path}"
         answer = self._send(url, headers, method, cap, expect)
-        if answer.status == 401 and not self._token and self._challenged(answer):
+        if answer.status == 401 and not self.token and self._challenged(answer):
             answer = self._send(url, headers, method, cap, expect)
         return answer
 
     def _send(
         self, url: str, headers: dict[str, str], method: str, cap: int, expect: frozenset[int]
     ) -> Answer:
-        if self._token:
-            headers = headers | {"Authorization": f"Bearer {self._token}"}
+        if self.token:
+            headers = headers | {"Authorization": f"Bearer {self.token}"}
         return self._http.get(url, expect=expect, headers=headers, cap=cap, method=method)
 
     def _challenged(self, answer: Answer) -> bool:
@@ -136,8 +138,8 @@ class _Repository:
         if found.status != 200:
             return False
         answer_json = _json(found)
-        self._token = str(answer_json.get("token") or answer_json.get("access_token") or "")
-        return bool(self._token)
+        self.token = str(answer_json.get("token") or answer_json.get("access_token") or "")
+        return bool(self.token)
 
     def _check(self, url: str, hosts: tuple[str, ...]) -> None:
         parts = urlsplit(url)

@@ -44,8 +44,12 @@ def base_url(url: str) -> str:
     cut = url.strip().rstrip("/")
     for prefix in ("/v0.1", "/v0"):
         cut = cut.removesuffix(prefix)
-    parts = urlsplit(cut)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    try:
+        parts = urlsplit(cut)
+        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConnectorError(f"{url!r} is not a registry URL; write https://HOST[/PATH]", url=url)
     return cut.rstrip("/")
 

@@ -89,7 +89,7 @@ def _pypi(ref: PackageRef) -> PackageKey | Rejected:
         version = str(Version(ref.version)) if ref.version else ""
     except InvalidVersion:
         version = ref.version
-    purl = PackageURL("pypi", None, name, version or None)
+    purl = PackageURL("pypi", None, name, ref.version or None)
     return PackageKey("pypi", name, version, purl.to_string())
 
 

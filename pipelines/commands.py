@@ -27,12 +27,13 @@ def dispatch(arguments: argparse.Namespace) -> int:
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that a user can act on; None for a defect of ours."""
     from connectors.errors import ConnectorError
-    from serve.errors import PolicyInvalid, ServeError, SwitchRefused
+    from serve.errors import FeedBusy, PolicyInvalid, ServeError, SwitchRefused
     from warehouse.errors import BrakeEngaged, QueryRefused, WarehouseBusy, WarehouseError
 
     codes: list[tuple[type[Exception], int]] = [
         (BrakeEngaged, 3),
         (SwitchRefused, 3),
+        (FeedBusy, 4),
         (WarehouseBusy, 4),
         (PolicyInvalid, 2),
         (QueryRefused, 2),
@@ -149,10 +150,12 @@ def _switch(arguments: argparse.Namespace) -> int:
 
     deployment, tell = _deployment(), _Teller(as_json=arguments.json)
     settings = deployment.settings
-    for policy in _policies(deployment, arguments.feed):
+    feeds = [deployment.feed(policy.name) for policy in _policies(deployment, arguments.feed)]
+    waiting = [feed for feed in feeds if feed.candidate_id() not in (None, feed.current_id())]
+    for feed in waiting or feeds[:1]:
         report = switch(
             deployment.warehouse,
-            deployment.feed(policy.name),
+            feed,
             now=deployment.clock,
             max_shrink=settings.max_shrink,
             keep=settings.keep_editions,
@@ -209,7 +212,8 @@ def _query(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(table.to_pylist())
         return 0
-    print_table(table.column_names, [list(row.values()) for row in table.to_pylist()])
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    print_table(table.column_names, rows)
     return 0
 
 

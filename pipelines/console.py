@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -12,14 +12,14 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def as_json(value: object) -> Any:  # JSON values of a report
-    """A report as JSON values; instants as RFC 3339."""
+    """A report as JSON values; instants as RFC 3339, what JSON has no number for as null."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
-    return json.loads(json.dumps(value, default=_plain))
+    return json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(as_json(value), ensure_ascii=False, indent=2))
+    print(json.dumps(as_json(value), ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def print_report(step: str, report: object) -> None:
@@ -29,17 +29,18 @@ def print_report(step: str, report: object) -> None:
     print(f"{step:<8} {' '.join(shown)}", flush=True)
 
 
-def print_table(names: list[str], rows: list[list[object]]) -> None:
-    """Rows as an aligned table."""
+def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows as an aligned table; texts are shown as they are."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*["" if value is None else str(value) for value in row])
+        table.add_row(*[Text("" if value is None else str(value)) for value in row])
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

@@ -1,5 +1,6 @@
 """From settings to the things that steps work with: warehouse, clients, feeds, clock."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,10 +24,15 @@ class Deployment:
     """One deployment with its clock; the steps are called with what it holds."""
 
     def __init__(
-        self, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self._sleep = sleep
         self.warehouse = Warehouse(
             settings.warehouse, wait=settings.warehouse_wait, memory_limit=settings.memory_limit
         )
@@ -103,4 +109,5 @@ class Deployment:
             AddressPolicy(loopback_only=self.settings.offline, operator_hosts=operator_hosts),
             f"subregistry/{version('subregistry')} (+{self.settings.contact})",
             manners,
+            sleep=self._sleep,
         )

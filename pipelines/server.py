@@ -83,6 +83,7 @@ def _config(application: App | str, *, factory: bool = False, workers: int = 1) 
         workers=workers,
         log_level="warning",
         access_log=False,
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=10,
     )

@@ -15,7 +15,9 @@ from pipelines.errors import UsageError
 class Settings(BaseSettings):
     """One deployment. Durations are seconds, rates are requests per second (0 = unlimited)."""
 
-    model_config = SettingsConfigDict(env_prefix="SUBREGISTRY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SUBREGISTRY_", frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     home: Path = Field(Path(".subregistry"), description="Everything the deployment keeps")
     feeds: Path | None = Field(None, description="Folder of feed documents; default: those shipped")

@@ -39,13 +39,13 @@ class Api:
         segments = [segment for segment in path.split(b"/") if segment]
         if segments and segments[0] in _PREFIXES:
             segments = segments[1:]
+        if method == b"OPTIONS":
+            return Answer(204, b"", b"", PREFLIGHT)
         if not segments:
             return None
         if len(path) + len(query) > _MAX_TARGET:
             return problem(414, f"the URL is longer than {_MAX_TARGET} bytes")
         known = segments[0] in (b"servers", b"health", b"ping", b"version")
-        if method == b"OPTIONS":
-            return Answer(204, b"", b"", PREFLIGHT)
         if method not in (b"GET", b"HEAD"):
             return _write(method, segments, known=known)
         if not known or (len(segments) > 1 and segments[0] != b"servers"):
@@ -163,7 +163,9 @@ def _spellings(raw: bytes) -> list[bytes]:
 def _write(method: bytes, segments: Sequence[bytes], *, known: bool) -> Answer | None:
     if _WRITES.fullmatch(b"%b %b" % (method, b"/".join(segments))):
         return problem(501, "This registry is read only: publish to the upstream registry.")
-    if known:
-        allow = ((b"allow", b"GET, HEAD, OPTIONS"),)
-        return problem(405, "This route answers GET, HEAD and OPTIONS.", headers=allow)
-    return None
+    return read_only_route() if known else None
+
+
+def read_only_route() -> Answer:
+    allow = ((b"allow", b"GET, HEAD, OPTIONS"),)
+    return problem(405, "This route answers GET, HEAD and OPTIONS.", headers=allow)

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from serve.answers import Answer, problem
-from serve.api import Api
+from serve.api import Api, read_only_route
 from serve.edition import Edition
 from serve.errors import NoEdition, ServeError
 from serve.feed import Feed
@@ -148,8 +148,10 @@ def served_feeds(folder: Path | None) -> list[ServedFeed]:
 
 
 def _description(feed: FixedFeed | LiveFeed, rest: bytes, scope: Scope) -> Answer | None:
-    if scope["method"] not in ("GET", "HEAD") or rest not in (b"/openapi.json", b"/openapi.yaml"):
+    if rest not in (b"/openapi.json", b"/openapi.yaml"):
         return None
+    if scope["method"] not in ("GET", "HEAD"):
+        return read_only_route()
     found = openapi(title=feed.served.title, base_url=feed.served.base_path.rstrip("/"))
     if rest.endswith(b".json"):
         return Answer(200, json.dumps(found).encode(), b"application/json")

@@ -4,7 +4,8 @@ ServeError
 ├── PolicyInvalid    a feed document that cannot be used, with the place
 ├── EditionBroken    an edition whose files do not match its manifest, or of a newer format
 ├── NoEdition        a feed that has nothing live (or no such edition)
-└── SwitchRefused    a candidate that must not go live
+├── SwitchRefused    a candidate that must not go live
+└── FeedBusy         another process is building or switching this feed
 """
 
 
@@ -25,4 +26,8 @@ class NoEdition(ServeError):
 
 
 class SwitchRefused(ServeError):
+    pass
+
+
+class FeedBusy(ServeError):
     pass

@@ -5,8 +5,11 @@ feeds/NAME/candidate          the ID of the last complete candidate
 feeds/NAME/editions, segments see `serve.edition`
 """
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import msgspec
 import numpy as np
 
 from serve.edition import UNPUBLISHED, Edition, Manifest, file_hash, read_manifest, verify
-from serve.errors import EditionBroken, NoEdition, SwitchRefused
+from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.render import fixed_instant, publish_position
 
 
@@ -27,6 +30,19 @@ class Feed:
         self.editions = self.folder / "editions"
         self.segments = self.folder / "segments"
         self.pointer = self.folder / "current"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Own the feed while building, switching or tidying it. Raises FeedBusy."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+b") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise FeedBusy(
+                    f"feed {self.name} is being built or switched by another process; try again"
+                ) from error
+            yield
 
     def current_id(self) -> str | None:
         return _read(self.pointer)

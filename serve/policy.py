@@ -98,12 +98,12 @@ def read_policy(data: bytes, *, source: str) -> Policy:
     """One feed document. Raises PolicyInvalid that names file, rule, place and remedy."""
     try:
         document = FeedDocument.model_validate(tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(f"{source} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise PolicyInvalid(f"{source}: {place}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise PolicyInvalid(f"{source} is not TOML: {error}") from error
     rules = []
     for rule in document.rules:
         try:

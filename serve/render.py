@@ -6,6 +6,7 @@ and message, statusChangedAt where upstream had none). Our own blocks stand besi
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,11 @@ SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schem
 INSTANT_WIDTH = 27
 _UNPUBLISHED = b"0000-00-00T00:00:00.000000Z"
 _TAIL = len(b'"}}}')
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_IN_ORDER: dict[str, Any] = dict.fromkeys(
+    ("statusChangedAt", "statusMessage", "publishedAt", "updatedAt")
+)
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -31,13 +37,28 @@ class Content:
 
 
 def live(
-    server: bytes, meta: bytes, *, is_latest: bool, enrichment: bytes | None, namespace: str
+    server: bytes,
+    meta: bytes,
+    *,
+    published_at: datetime,
+    updated_at: datetime,
+    is_latest: bool,
+    enrichment: bytes | None,
+    namespace: str,
 ) -> Content:
     """An entry that the feed admits; `server` is repaired already, `meta` is upstream's."""
     blocks = _raw_object.decode(meta)
-    official: dict[str, Any] = msgspec.json.decode(blocks.pop(OFFICIAL))  # untouched JSON
+    found: dict[str, Any] = msgspec.json.decode(blocks.pop(OFFICIAL))  # untouched JSON
+    published = _kept(found.get("publishedAt")) or instant(published_at)
+    instants = {
+        "statusChangedAt": _kept(found.get("statusChangedAt")) or published,
+        "publishedAt": published,
+        "updatedAt": _kept(found.get("updatedAt")) or instant(updated_at),
+    }
+    official = {"status": "active", **_IN_ORDER} | found | instants | {"isLatest": is_latest}
+    official = {key: value for key, value in official.items() if value is not None}
     others = {k: v for k, v in blocks.items() if not k.startswith(f"{namespace}/")}
-    return _content(server, _official(official, is_latest=is_latest), others, enrichment, namespace)
+    return _content(server, official, others, enrichment, namespace)
 
 
 def tombstone(
@@ -72,10 +93,11 @@ def tombstone(
     return _content(_json(server), official, {}, None, namespace)
 
 
-def body(content: Content, *, state: str, sequence: int, namespace: str) -> bytes:
+def body(content: Content, *, state: str, edition: str, sequence: int, namespace: str) -> bytes:
     """The served bytes, with a blank where `publish_position` says the instant goes."""
-    feed = b'{"state":"%b","sequence":%d,"publishedAt":"%b"}' % (
+    feed = b'{"state":"%b","edition":"%b","sequence":%d,"publishedAt":"%b"}' % (
         state.encode(),
+        edition.encode(),
         sequence,
         _UNPUBLISHED,
     )
@@ -103,14 +125,9 @@ def instant(at: datetime) -> str:
     return f"{text}Z"
 
 
-def _official(found: dict[str, Any], *, is_latest: bool) -> dict[str, Any]:
-    """Upstream's block in upstream's order, with the rewrites that the contract allows."""
-    if not found.get("statusChangedAt"):
-        rest = {k: v for k, v in found.items() if k not in ("status", "statusChangedAt")}
-        found = {"status": found.get("status", "active"), "statusChangedAt": found["publishedAt"]}
-        found |= rest
-    found.setdefault("updatedAt", found["publishedAt"])
-    return {k: v for k, v in found.items() if v is not None} | {"isLatest": is_latest}
+def _kept(value: object) -> str | None:
+    """An instant as upstream wrote it, if every client can read it."""
+    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else None
 
 
 def _content(
@@ -125,7 +142,8 @@ def _content(
     if enrichment is not None:
         parts.append(b'"%b/enrichment":%b' % (namespace.encode(), enrichment))
     meta = b"{%b}" % b",".join(parts)
-    signature = hashlib.sha256(b"%d:%b%b" % (len(server), server, meta)).digest()[:16]
+    signed = b"%b:%d:%b%b" % (namespace.encode(), len(server), server, meta)
+    signature = hashlib.sha256(signed).digest()[:16]
     return Content(server, meta, signature)
 
 

@@ -12,6 +12,13 @@ from serve.strict import Icon, Package, Repository, Sse, StreamableHttp, objecti
 
 PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
 _FORMATS = ("string", "number", "boolean", "filepath")
+_INPUTS = (
+    "runtimeArguments",
+    "packageArguments",
+    "environmentVariables",
+    "headers",
+    "variables",
+)
 
 REPAIRS = {
     "null-dropped": "a member that was null is left out",
@@ -46,26 +53,32 @@ def repair(server: bytes) -> Repaired:
     why = objection(server)
     if why is None:
         return Repaired(server)
+    result = Repaired(None)
     try:
         document = json.loads(server)
+        if isinstance(document, dict):
+            _repair(document, result, why)
+        else:
+            result.withheld = "not a JSON object"
     except (ValueError, RecursionError) as error:
-        return Repaired(None, withheld=f"not JSON: {error}")
-    if not isinstance(document, dict):
-        return Repaired(None, withheld="not a JSON object")
-    result = Repaired(None)
+        result.withheld = f"not a usable JSON document: {error}"
+    return result
+
+
+def _repair(document: Json, result: Repaired, why: str) -> None:
     runnable = bool(document.get("packages") or document.get("remotes"))
     document = cast("Json", _without_nulls(document, result, "server"))
     _texts(document, result)
     _repository(document, result)
-    for package in _objects(document.get("packages")):
-        _package(package, result)
-    _parts(document, "packages", (Package,), "package-dropped", result)
-    _parts(document, "remotes", (StreamableHttp, Sse), "remote-dropped", result)
-    _parts(document, "icons", (Icon,), "icon-dropped", result)
+    _versions(document, result)
+    _formats(document, result)
+    _parts(document, "packages", Package, "package-dropped", result)
+    _parts(document, "remotes", StreamableHttp | Sse, "remote-dropped", result)
+    _parts(document, "icons", Icon, "icon-dropped", result)
     _publisher(document, result)
     if runnable and not document.get("packages") and not document.get("remotes"):
         result.withheld = f"no package or remote that clients can decode is left: {why}"
-        return result
+        return
     encoded = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     data = encoded.encode("utf-8", "replace")
     still = objection(data)
@@ -73,7 +86,6 @@ def repair(server: bytes) -> Repaired:
         result.withheld = still
     else:
         result.server = data
-    return result
 
 
 def _without_nulls(value: object, result: Repaired, place: str) -> object:
@@ -113,30 +125,41 @@ def _repository(document: Json, result: Repaired) -> None:
         result.repairs.append(("repository-dropped", dropped))
 
 
-def _package(package: Json, result: Repaired) -> None:
-    name = str(package.get("identifier"))[:100]
-    if package.get("version") == "latest":
-        del package["version"]
-        result.repairs.append(("version-latest-dropped", name))
-    for key in ("runtimeArguments", "packageArguments", "environmentVariables"):
-        for item in _objects(package.get(key)):
-            for field_of in (item, *_objects(list((item.get("variables") or {}).values()))):
-                if "format" in field_of and field_of["format"] not in _FORMATS:
-                    dropped = field_of.pop("format")
-                    result.repairs.append(("format-dropped", f"{name}: {dropped}"))
+def _formats(document: Json, result: Repaired) -> None:
+    """Drop formats that the schema does not know, wherever an input may stand."""
+    for item in (*_objects(document.get("packages")), *_objects(document.get("remotes"))):
+        name = str(item.get("identifier") or item.get("url"))[:100]
+        transport = item.get("transport")
+        for holder in (item, transport if isinstance(transport, dict) else {}):
+            for key in _INPUTS:
+                for found in _inputs(holder.get(key)):
+                    if "format" in found and found["format"] not in _FORMATS:
+                        dropped = found.pop("format")
+                        result.repairs.append(("format-dropped", f"{name}: {dropped}"))
 
 
-def _parts(
-    document: Json, key: str, kinds: tuple[type[object], ...], rule: str, result: Repaired
-) -> None:
-    """Drop the items of a list that fit none of the kinds; an empty list goes too."""
+def _inputs(value: object) -> list[Json]:
+    """The inputs of a list, or of an object by name, and the variables of each."""
+    found = _objects(list(value.values()) if isinstance(value, dict) else value)
+    return found + [inner for item in found for inner in _inputs(item.get("variables"))]
+
+
+def _versions(document: Json, result: Repaired) -> None:
+    for package in _objects(document.get("packages")):
+        if package.get("version") == "latest":
+            del package["version"]
+            identifier = str(package.get("identifier"))[:100]
+            result.repairs.append(("version-latest-dropped", identifier))
+
+
+def _parts(document: Json, key: str, kind: object, rule: str, result: Repaired) -> None:
+    """Drop the items of a list that are not of a kind; an empty list goes too."""
     if key not in document:
         return
-    union: Any = kinds[0] if len(kinds) == 1 else kinds[0] | kinds[1]
     items = document[key] if isinstance(document[key], list) else [document[key]]
     kept = []
     for item in items:
-        why = part_objection(item, union)
+        why = part_objection(item, kind)
         if why is None:
             kept.append(item)
         else:

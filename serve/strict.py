@@ -4,12 +4,12 @@ Source: the published server.json schema, narrowed by what real clients refuse. 
 whole entry in microseconds, so that nothing is rewritten that needs no repair.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+$")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z")]
 Text = Annotated[str, Meta(min_length=1)]
 
 
@@ -67,8 +67,8 @@ class Package(msgspec.Struct, rename="camel"):
     identifier: Text
     transport: Stdio | StreamableHttp | Sse
     registry_base_url: str | UnsetType = UNSET
-    version: Annotated[str, Meta(pattern=r"^(?!latest$)[\s\S]+$")] | UnsetType = UNSET
-    file_sha256: Annotated[str, Meta(pattern=r"^[a-f0-9]{64}$")] | UnsetType = UNSET
+    version: Annotated[str, Meta(pattern=r"^(?!latest\Z)[\s\S]+\Z")] | UnsetType = UNSET
+    file_sha256: Annotated[str, Meta(pattern=r"^[a-f0-9]{64}\Z")] | UnsetType = UNSET
     runtime_hint: str | UnsetType = UNSET
     runtime_arguments: list[Named | Positional] | UnsetType = UNSET
     package_arguments: list[Named | Positional] | UnsetType = UNSET
@@ -76,11 +76,11 @@ class Package(msgspec.Struct, rename="camel"):
 
 
 class Icon(msgspec.Struct, rename="camel"):
-    src: Annotated[str, Meta(max_length=255, pattern=r"^https://[^\s]+$")]
+    src: Annotated[str, Meta(max_length=255, pattern=r"^https://[^\s]+\Z")]
     mime_type: (
         Literal["image/png", "image/jpeg", "image/jpg", "image/svg+xml", "image/webp"] | UnsetType
     ) = UNSET
-    sizes: list[Annotated[str, Meta(pattern=r"^(\d+x\d+|any)$")]] | UnsetType = UNSET
+    sizes: list[Annotated[str, Meta(pattern=r"^(\d+x\d+|any)\Z")]] | UnsetType = UNSET
     theme: Literal["light", "dark"] | UnsetType = UNSET
 
 
@@ -106,10 +106,10 @@ class ServerMeta(msgspec.Struct):
 
 class Server(msgspec.Struct, rename="camel"):
     name: Annotated[
-        str, Meta(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$")
+        str, Meta(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+\Z")
     ]
     description: Annotated[str, Meta(min_length=1, max_length=100)]
-    version: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    version: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
     schema: str | UnsetType = msgspec.field(name="$schema", default=UNSET)
     title: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     website_url: str | UnsetType = UNSET
@@ -132,7 +132,7 @@ def objection(server: bytes) -> str | None:
     return None
 
 
-def part_objection(value: object, kind: type[object]) -> str | None:
+def part_objection(value: object, kind: Any) -> str | None:  # a type, or a union of types
     """The same for a part of one (a package, a remote, an icon, a repository)."""
     try:
         msgspec.convert(value, kind)

@@ -35,6 +35,8 @@ from serve.repair import Repaired, repair
 from serve.strict import objection
 
 Write = Callable[[bytes], int]
+_MAX_SEGMENTS = 32
+_KEPT_SEGMENTS = 8
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def write_candidate(
     `entries` are all known entries in (name, version) byte order, with their verdicts. Entries of
     the previous edition that are no longer admitted become tombstones and stay so.
     """
-    writer = _Writer(previous, feed=feed, namespace=namespace)
+    writer = _Writer(previous, feed=feed, edition=edition, namespace=namespace)
     part = editions / f"{edition}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -109,7 +111,7 @@ def write_candidate(
             writer.serve(list(group), segment.write)
         segment.flush()
         os.fsync(segment.fileno())
-    manifest = writer.finish(part, segments, edition, policy_hash, now)
+    manifest = writer.finish(part, segments, policy_hash, now)
     (part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     for path in part.iterdir():
         _sync(path)
@@ -123,9 +125,13 @@ def write_candidate(
 class _Writer:
     """The columns of an edition while they grow."""
 
-    def __init__(self, previous: Edition | None, *, feed: str, namespace: str) -> None:
+    def __init__(
+        self, previous: Edition | None, *, feed: str, edition: str, namespace: str
+    ) -> None:
         self._previous = previous
         self._feed = feed
+        self._edition = edition
+        self._folded = _to_fold(previous)
         self._namespace = namespace
         self._sequence = previous.manifest.sequence + 1 if previous else 1
         self._columns: dict[str, list[object]] = {name: [] for name in COLUMNS}
@@ -180,13 +186,24 @@ class _Writer:
             and bytes(previous.arrays["signature"][before]) == content.signature
         ):
             arrays = previous.arrays
-            self._segment_of.append(previous.manifest.segments[int(arrays["segment"][before])])
-            for name in ("offset", "length", "sequence"):
+            segment = int(arrays["segment"][before])
+            if segment in self._folded:
+                self._segment_of.append("")
+                columns["offset"].append(self._written)
+                self._written += write(previous.body(before))
+            else:
+                self._segment_of.append(previous.manifest.segments[segment])
+                columns["offset"].append(int(arrays["offset"][before]))
+            for name in ("length", "sequence"):
                 columns[name].append(int(arrays[name][before]))
             columns["changed"].append(int(previous.changed[before]))
         else:
             data = body(
-                content, state=found.state, sequence=self._sequence, namespace=self._namespace
+                content,
+                state=found.state,
+                edition=self._edition,
+                sequence=self._sequence,
+                namespace=self._namespace,
             )
             write(data)
             self._segment_of.append("")
@@ -207,10 +224,9 @@ class _Writer:
         columns["signature"].append(content.signature)
         self._content.update(entry.key + b"\n" + content.signature)
 
-    def finish(
-        self, folder: Path, segments: Path, edition: str, policy_hash: str, now: datetime
-    ) -> Manifest:
+    def finish(self, folder: Path, segments: Path, policy_hash: str, now: datetime) -> Manifest:
         """Write the columns; return the manifest of the candidate."""
+        edition = self._edition
         names = [name or edition for name in self._segment_of]
         used = [name for name in [*self._segments, edition] if name in set(names)]
         numbers = {name: number for number, name in enumerate(used)}
@@ -263,6 +279,8 @@ class _Writer:
             return live(
                 found.server,
                 entry.meta,
+                published_at=entry.published_at,
+                updated_at=entry.updated_at,
                 is_latest=is_latest,
                 enrichment=entry.enrichment,
                 namespace=self._namespace,
@@ -293,6 +311,19 @@ _GONE = {
 
 class _Described(msgspec.Struct):
     description: str
+
+
+def _to_fold(previous: Edition | None) -> set[int]:
+    """Segments whose bodies move to the new one: all but the largest, when there are too many.
+
+    Every segment costs each server process a mapping and an open file.
+    """
+    if previous is None or len(previous.manifest.segments) < _MAX_SEGMENTS:
+        return set()
+    sizes = np.bincount(
+        previous.arrays["segment"], weights=previous.arrays["length"].astype(np.float64)
+    )
+    return {int(number) for number in np.argsort(sizes)[: len(sizes) - _KEPT_SEGMENTS]}
 
 
 def _nameplate(entry: Candidate) -> bytes:

@@ -106,7 +106,7 @@ def make_deployment(
         "pypi_url": f"{url}/pypi",
         "oci_urls": {"ghcr.io": f"{url}/oci/ghcr.io", "docker.io": f"{url}/oci/docker.io"},
     }
-    return Deployment(load_settings(**defaults | settings), clock=clock)
+    return Deployment(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
 
 
 def server_json(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:

@@ -40,12 +40,19 @@ def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
 
 
 def query(folder: Path, sql: str) -> pa.Table:
-    """Run one statement of a user on the newest copy, read-only. Raises QueryRefused."""
+    """Run one statement of a user on the newest copy: no writing, no other file, no network.
+
+    Raises QueryRefused with DuckDB's reason, WarehouseBroken before the first run.
+    """
     copy = folder / LINK
     if not copy.exists():
         raise WarehouseBroken(f"there is no copy at {copy} yet; run subregistry run first")
     connection = connect(copy.resolve(), read_only=True)
     try:
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        if len(connection.extract_statements(sql)) != 1:
+            raise QueryRefused("write one SQL statement")
         return connection.execute(sql).to_arrow_table()
     except duckdb.Error as error:
         raise QueryRefused(str(error)) from error

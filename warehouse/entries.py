@@ -220,7 +220,9 @@ def _brake(
     known, met, missing = found["known"], found["met"], found["missing"]
     before = (state.full_walk_entries if state else None) or known
     reason = ""
-    if missing > max(20, known * 0.005):
+    if known and not met:
+        reason = f"it is empty where {known} entries are known"
+    elif missing > max(20, known * 0.005):
         reason = f"{missing} of {known} known entries are gone"
     elif met < before * 0.98 and before - met > 20:
         reason = f"it has {met} entries where the last full walk met {before}"

@@ -76,6 +76,12 @@ def _parameters(
     }
 
 
+def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
+    """Whether the verdicts of a feed are there, and are those of this document."""
+    found = session.rows("read_curation", feed=feed)
+    return [row["policy_hash"] for row in found] == [policy_hash]
+
+
 def feed_entries(session: Session, feed: str, *, batch: int = 2000) -> Iterator[pa.RecordBatch]:
     """Every known entry with its verdict, ordered by name and version bytes, in batches."""
     yield from session.batches("list_feed_entries", batch, feed=feed)

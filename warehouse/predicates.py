@@ -4,37 +4,41 @@ sqlglot parses; only the node types, functions and columns listed here pass, so 
 read a table or a file, call the clock, or grow without bound.
 """
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from warehouse.errors import ExpressionRefused
 
-COLUMNS = {
-    "name": "server name",
-    "version": "version of the server",
-    "namespace": "the name up to its slash",
-    "status": "active, deprecated or deleted (also when vanished upstream)",
-    "is_latest": "upstream calls it the latest version",
-    "published_at": "upstream's publication instant",
-    "updated_at": "upstream's instant of the last change",
-    "first_seen": "when we first saw it",
-    "title": "display name",
-    "description": "description",
-    "website_url": "website",
-    "repository_url": "source repository; NULL if none is named",
-    "repository_source": "hosting service of the repository",
-    "package_count": "packages it claims",
-    "remote_count": "remotes it offers",
-    "registry_types": "list of the packages' registry types",
-    "transports": "list of the remotes' transports",
-    "absent_package_count": "packages known to be absent from their registry",
-    "unknown_package_count": "packages that nothing is known of (yet)",
-    "deprecated_package_count": "packages whose version is deprecated; NULL without packages",
-    "yanked_package_count": "packages whose version is yanked; NULL without packages",
-    "licenses": "list of the packages' SPDX licences",
+COLUMNS: dict[str, tuple[str, str]] = {
+    "name": ("VARCHAR", "server name"),
+    "version": ("VARCHAR", "version of the server"),
+    "namespace": ("VARCHAR", "the name up to its slash"),
+    "status": ("VARCHAR", "active, deprecated or deleted (also when vanished upstream)"),
+    "is_latest": ("BOOLEAN", "upstream calls it the latest version"),
+    "published_at": ("TIMESTAMPTZ", "upstream's publication instant"),
+    "updated_at": ("TIMESTAMPTZ", "upstream's instant of the last change"),
+    "first_seen": ("TIMESTAMPTZ", "when we first saw it"),
+    "title": ("VARCHAR", "display name"),
+    "description": ("VARCHAR", "description"),
+    "website_url": ("VARCHAR", "website"),
+    "repository_url": ("VARCHAR", "source repository; NULL if none is named"),
+    "repository_source": ("VARCHAR", "hosting service of the repository"),
+    "package_count": ("INTEGER", "packages it claims"),
+    "remote_count": ("INTEGER", "remotes it offers"),
+    "registry_types": ("VARCHAR[]", "list of the packages' registry types"),
+    "transports": ("VARCHAR[]", "list of the remotes' transports"),
+    "absent_package_count": ("BIGINT", "packages known to be absent from their registry"),
+    "unknown_package_count": ("BIGINT", "packages that nothing is known of (yet)"),
+    "deprecated_package_count": (
+        "BIGINT",
+        "packages whose version is deprecated; NULL without packages",
+    ),
+    "yanked_package_count": ("BIGINT", "packages whose version is yanked; NULL without packages"),
+    "licenses": ("VARCHAR[]", "list of the packages' SPDX licences"),
 }
-"""Every column a rule may use, with what it means."""
+"""Every column a rule may use, with its type and what it means."""
 
 _NODES = (
     exp.And,
@@ -99,7 +103,30 @@ def compile_predicate(expression: str) -> str:
         raise ExpressionRefused("it is too large; split the rule", expression=expression)
     for node in nodes:
         _check(node, expression)
-    return tree.sql(dialect="duckdb")
+    # DuckDB binds NOT differently from where sqlglot writes it (NOT IN, IS NOT): say it outright.
+    tree = tree.transform(lambda n: exp.Paren(this=n) if isinstance(n, exp.Not) else n, copy=False)
+    sql = tree.sql(dialect="duckdb")
+    _bind(sql, expression)
+    return f"TRY({sql})"
+
+
+def _bind(sql: str, expression: str) -> None:
+    """Let DuckDB find the types on an empty row of all columns; they must come to a truth value."""
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, (kind, _) in COLUMNS.items())
+    connection = duckdb.connect(":memory:", config={"threads": 1})
+    try:
+        connection.execute(f"CREATE TABLE entry AS SELECT {columns} LIMIT 0")
+        found = connection.execute(f"DESCRIBE SELECT ({sql}) AS value FROM entry").fetchall()  # noqa: S608 - checked
+    except duckdb.Error as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise ExpressionRefused(reason, expression=expression) from error
+    finally:
+        connection.close()
+    if found[0][1] != "BOOLEAN":
+        raise ExpressionRefused(
+            f"it gives {found[0][1]}, not true or false; compare it with something",
+            expression=expression,
+        )
 
 
 def _check(node: exp.Expr, expression: str) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pipelines.errors import StepError
+from pipelines.steps.switch import record_live
 from serve.feed import Feed
 from serve.policy import Policy
 from serve.writer import Candidate, write_candidate
-from warehouse.feeds import feed_entries, replace_treatments
+from warehouse.feeds import feed_entries, is_curated, replace_treatments
 from warehouse.warehouse import Row, Session, Warehouse
 
 
@@ -35,12 +37,19 @@ def build(
 ) -> BuildReport:
     """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
 
-    Raises EditionBroken if the live edition cannot be read.
+    Raises StepError before the first curation, EditionBroken if the live edition cannot be read.
     """
-    at = now()
-    previous = feed.current()
-    edition = f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    with warehouse.session() as session:
+    with feed.held(), warehouse.session() as session:
+        at = now()
+        previous = feed.current()
+        if previous is not None:
+            record_live(session, previous.manifest)
+        if not is_curated(session, policy.name, policy.hash):
+            raise StepError(
+                f"feed {policy.name} has no verdicts of its present document; "
+                "run subregistry pull and subregistry curate first"
+            )
+        edition = f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         built = write_candidate(
             _candidates(session, policy.name),
             feed=policy.name,
@@ -53,16 +62,16 @@ def build(
             now=at,
         )
         replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
-    manifest = built.manifest
-    unchanged = (
-        previous is not None
-        and manifest.content_hash == previous.manifest.content_hash
-        and manifest.policy_hash == previous.manifest.policy_hash
-    )
-    if unchanged:
-        feed.drop_candidate(edition)
-    else:
-        feed.set_candidate(edition)
+        manifest = built.manifest
+        unchanged = (
+            previous is not None
+            and manifest.content_hash == previous.manifest.content_hash
+            and manifest.policy_hash == previous.manifest.policy_hash
+        )
+        if unchanged:
+            feed.drop_candidate(edition)
+        else:
+            feed.set_candidate(edition)
     return BuildReport(
         feed=policy.name,
         edition=edition,

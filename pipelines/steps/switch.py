@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.errors import Refused
-from serve.edition import DELETED, Edition, verify
+from serve.edition import DELETED, Edition, Manifest, verify
 from serve.errors import NoEdition
 from serve.feed import Feed
 from warehouse.feeds import record_edition
-from warehouse.warehouse import Warehouse
+from warehouse.warehouse import Session, Warehouse
 
 _FLOOR = 20
 
@@ -59,41 +59,48 @@ def switch(
 
     Raises Refused at the gate, NoEdition without a candidate, and the errors of `serve.feed`.
     """
-    edition = _candidate(feed)
-    problems = check_candidate(feed, max_shrink=1.0 if accept_shrink else max_shrink)
-    if problems:
-        raise Refused(
-            f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. The "
-            "live edition stays; if this is meant, run subregistry switch --accept-shrink"
-        )
-    manifest = feed.switch(edition, now=now())
-    if manifest.published_at is None:
-        raise AssertionError("a live edition has an instant")
-    with warehouse.session() as session:
-        record_edition(
-            session,
-            feed=feed.name,
-            edition=edition,
-            sequence=manifest.sequence,
-            published_at=manifest.published_at,
-            entries=manifest.entries,
-            tombstones=manifest.tombstones,
-            withheld=manifest.withheld,
-            changed=manifest.changed,
-            content_hash=manifest.content_hash,
-            policy_hash=manifest.policy_hash,
-        )
-    removed = feed.tidy(keep=keep)
+    with feed.held():
+        edition = _candidate(feed)
+        problems = check_candidate(feed, max_shrink=1.0 if accept_shrink else max_shrink)
+        if problems:
+            raise Refused(
+                f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
+                "The live edition stays; if this is meant, run subregistry switch --accept-shrink"
+            )
+        with warehouse.session() as session:
+            manifest = feed.switch(edition, now=now())
+            published_at = record_live(session, manifest)
+        removed = feed.tidy(keep=keep)
     return SwitchReport(
         feed=feed.name,
         edition=edition,
         sequence=manifest.sequence,
-        published_at=manifest.published_at,
+        published_at=published_at,
         entries=manifest.entries,
         tombstones=manifest.tombstones,
         changed=manifest.changed,
         removed_editions=len(removed),
     )
+
+
+def record_live(session: Session, manifest: Manifest) -> datetime:
+    """Note a live edition in the warehouse, if that was not done; returns its instant."""
+    if manifest.published_at is None:
+        raise AssertionError("a live edition has an instant")
+    record_edition(
+        session,
+        feed=manifest.feed,
+        edition=manifest.edition,
+        sequence=manifest.sequence,
+        published_at=manifest.published_at,
+        entries=manifest.entries,
+        tombstones=manifest.tombstones,
+        withheld=manifest.withheld,
+        changed=manifest.changed,
+        content_hash=manifest.content_hash,
+        policy_hash=manifest.policy_hash,
+    )
+    return manifest.published_at
 
 
 def _candidate(feed: Feed) -> str:

@@ -1,0 +1,142 @@
+"""The line under Dagster: loadable, materialised, checked, launched headless."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from pipelines.definitions import build_defs
+from pipelines.demo.clock import PlayedClock
+from pipelines.demo.loopback import Reply
+from pipelines.deployment import Deployment
+from tests.conftest import START, Upstream, server_json
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def deployment(deployment: Deployment, upstream: Upstream) -> Deployment:
+    for number in range(3):
+        upstream.registry.publish(server_json(f"a.b/s{number}"), START)
+    return deployment
+
+
+def execute(deployment: Deployment, **config: Any) -> dg.ExecuteInProcessResult:  # op config
+    job = build_defs(deployment=deployment).resolve_job_def("refresh")
+    return job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(),
+        run_config={"ops": {"registry": {"config": config}}} if config else None,
+        raise_on_error=False,
+    )
+
+
+def test_the_code_location_loads_and_is_wired_as_meant() -> None:
+    definitions = build_defs()
+    dg.Definitions.validate_loadable(definitions)
+    graph = definitions.resolve_asset_graph()
+    parents = {
+        key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    }
+    assert parents == {
+        "raw_registry__entries": [],
+        "core_registry__versions": ["raw_registry__entries"],
+        "raw_packages__facts": ["core_registry__versions"],
+        "core_default__verdicts": ["core_registry__versions", "raw_packages__facts"],
+        "out_default__candidate": ["core_default__verdicts"],
+        "out_default__edition": ["out_default__candidate"],
+        "core_mirror__verdicts": ["core_registry__versions", "raw_packages__facts"],
+        "out_mirror__candidate": ["core_mirror__verdicts"],
+        "out_mirror__edition": ["out_mirror__candidate"],
+        "out_analytics__copy": ["out_default__edition", "out_mirror__edition"],
+    }
+    schedules = definitions.schedules or []
+    found = {s.name: s.cron_schedule for s in schedules if isinstance(s, dg.ScheduleDefinition)}
+    assert found == {"refresh_hourly": "7 * * * *", "reconcile_daily": "37 3 * * *"}
+
+
+def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Deployment) -> None:
+    first = execute(deployment)
+    assert first.success
+    checks = first.get_asset_check_evaluations()
+    assert [check.passed for check in checks] == [True, True]
+    live = deployment.feed("default").current_id()
+    assert live is not None
+    assert (deployment.settings.analytics / "warehouse.duckdb").exists()
+    (entries, _) = first.asset_materializations_for_node("registry")
+    assert entries.metadata["new"].value == 3
+    assert execute(deployment).success
+    assert deployment.feed("default").current_id() == live
+
+
+def test_a_candidate_that_shrank_is_blocked_before_the_switch(
+    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+) -> None:
+    for number in range(60):
+        upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START)
+    assert execute(deployment).success
+    live = deployment.feed("default").current_id()
+    for number in range(60):
+        upstream.registry.set_status(f"c.d/s{number:02d}", None, "deleted", "", clock())
+    result = execute(deployment)
+    assert not result.success
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [False, False]
+    assert deployment.feed("default").current_id() == live
+
+
+def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream) -> None:
+    upstream.fault = lambda _: Reply(200, b"{}")
+    result = execute(deployment)
+    assert not result.success
+    assert len(upstream.targets) == 1
+
+
+def test_the_reconcile_job_walks_everything(deployment: Deployment, upstream: Upstream) -> None:
+    assert execute(deployment).success
+    upstream.targets.clear()
+    job = build_defs(deployment=deployment).resolve_job_def("reconcile")
+    assert job.execute_in_process(instance=dg.DagsterInstance.ephemeral()).success
+    assert "include_deleted=true" in upstream.targets[0]
+
+
+def test_dg_launches_the_line_headless(
+    deployment: Deployment, upstream: Upstream, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "DAGSTER_HOME": str(ROOT),
+        "SUBREGISTRY_DAGSTER_DIR": str(folder),
+        "SUBREGISTRY_HOME": str(tmp_path / "home"),
+        "SUBREGISTRY_OFFLINE": "1",
+        "SUBREGISTRY_UPSTREAM_URL": upstream.url,
+        "SUBREGISTRY_UPSTREAM_RATE": "0",
+        "SUBREGISTRY_NPM_URL": f"{upstream.packages_url}/npm",
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "dg"), "launch", "--job", "refresh"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "home" / "feeds" / "mirror" / "current").exists()
+    assert any(folder.iterdir())
+
+
+def test_dagster_yaml_names_only_variables_that_the_makefile_exports() -> None:
+    text = (ROOT / "dagster.yaml").read_text()
+    assert yaml.safe_load(text)["telemetry"] == {"enabled": False}
+    names = {line.split("env:")[1].strip() for line in text.splitlines() if "env:" in line}
+    makefile = (ROOT / "Makefile").read_text()
+    for name in names | {"DAGSTER_HOME"}:
+        assert f"export {name} ?=" in makefile

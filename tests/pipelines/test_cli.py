@@ -1,0 +1,249 @@
+"""The command line: codes, sentences, JSON; bad input ends in one line."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.demo.loopback import Reply
+from tests.conftest import START, Upstream, server_json
+
+HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+
+
+@pytest.fixture
+def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in the environment, with an upstream of three servers behind it."""
+    for name in ("a.b/one", "a.b/two", "a.b/three"):
+        upstream.registry.publish(server_json(name), START)
+    settings = {
+        "HOME": str(tmp_path / "home"),
+        "UPSTREAM_URL": upstream.url,
+        "UPSTREAM_RATE": "0",
+        "PACKAGE_RATE": "0",
+        "NPM_URL": f"{upstream.packages_url}/npm",
+        "WAREHOUSE_WAIT": "0",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
+    return tmp_path / "home"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def test_the_line_runs_by_hand_step_by_step(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("pull", "profile", "curate", "build", "switch", "status"):
+        assert main([command]) == 0, command
+    lines = capsys.readouterr().out
+    assert "kind=full" in lines
+    assert "new=3" in lines
+    assert lines.count("sequence=1") == 6
+    assert main(["pull", "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert (report["step"], report["kind"], report["new"]) == ("pull", "incremental", 0)
+
+
+def test_a_run_does_it_all_and_a_second_one_changes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run"]) == 0
+    assert main(["run", "--json"]) == 0
+    text = capsys.readouterr().out
+    reports = json.loads(text[text.index("\n[") :])
+    steps = [report["step"] for report in reports]
+    assert steps == ["pull", "profile", "curate", "build", "curate", "build", "copy"]
+    assert all(report["unchanged"] for report in reports if report["step"] == "build")
+
+
+def test_a_query_reads_the_copy(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    capsys.readouterr()
+    assert main(["query", "--json", "SELECT name FROM current_entries ORDER BY name"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert names == ["a.b/one", "a.b/three", "a.b/two"]
+    assert main(["query", "SELECT count(*) AS servers FROM current_entries"]) == 0
+    assert "servers" in capsys.readouterr().out
+
+
+def test_explain_tells_rule_and_reason_and_tells_unknown_from_excluded(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run"])
+    capsys.readouterr()
+    assert main(["explain", "a.b/one@1.0.0"]) == 0
+    text = capsys.readouterr().out
+    assert "verdict=admit rule=default" in text
+    assert main(["explain", "a.b/never"]) == 1
+    assert "was never seen upstream" in said(capsys)
+    assert main(["explain", "a.b/one", "--feed", "nope"]) == 2
+    assert "the feeds are default, mirror" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "says"),
+    [
+        ("UPSTREAM_URL", "http://127.0.0.1:9", 1, "did not answer"),
+        ("UPSTREAM_URL", "registry", 1, "write https://HOST"),
+        ("UPSTREAM_URL", "https://192.0.2.1", 1, "SUBREGISTRY_OFFLINE"),
+        ("UPSTREAM_RATE", "fast", 2, "SUBREGISTRY_UPSTREAM_RATE"),
+        ("OVERLAP", "60", 2, "SUBREGISTRY_OVERLAP"),
+        ("OCI_URLS", "ghcr.io", 2, "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_ends_in_one_sentence(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    code: int,
+    says: str,
+) -> None:
+    monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert main(["pull"]) == code
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_lying_upstream_ends_in_one_sentence_and_loses_nothing(
+    home: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run"])
+    capsys.readouterr()
+    upstream.fault = lambda _: Reply(200, b"<html>hello</html>")
+    assert main(["run"]) == 1
+    assert "is not a page of a registry" in said(capsys)
+    for key in list(upstream.registry.rows()):
+        upstream.registry.remove(key)
+    upstream.fault = lambda _: None
+    assert main(["run", "--full"]) == 3
+    assert "--accept-shrink" in said(capsys)
+    assert main(["query", "--json", "SELECT count(*)::INT AS n FROM current_entries"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 3}]
+
+
+def test_a_broken_feed_document_is_named_and_the_live_feed_stays(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["run"])
+    capsys.readouterr()
+    before = (home / "feeds" / "default" / "current").read_text()
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "default.toml").write_text('name = "default"\nrules = 7')
+    monkeypatch.setenv("SUBREGISTRY_FEEDS", str(folder))
+    for command in (["run"], ["feeds", "check"], ["curate"]):
+        assert main(command) == 2
+        assert "default.toml" in said(capsys)
+    assert (home / "feeds" / "default" / "current").read_text() == before
+
+
+def test_a_busy_warehouse_is_exit_code_4(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    capsys.readouterr()
+    path = home / "warehouse.duckdb"
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
+            str(path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert main(["status"]) == 4
+        assert "in use by another process" in said(capsys)
+    finally:
+        holder.communicate(b"\n")
+    assert main(["status"]) == 0
+
+
+def test_another_walk_is_exit_code_4(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import fcntl
+
+    folder = home / "spool" / "official"
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["pull"]) == 4
+    assert "another walk of this upstream" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    "command", [["nonsense"], ["pull", "--what"], ["profile", "--budget", "0"], ["query"], []]
+)
+def test_a_wrong_flag_is_exit_code_2(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+
+
+def test_an_unknown_package_and_a_missing_candidate_say_so(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", "--only", "npm"]) == 2
+    assert "write npm:NAME" in said(capsys)
+    main(["pull"])
+    capsys.readouterr()
+    assert main(["profile", "--only", "npm:nothing"]) == 2
+    assert "no entry claims" in said(capsys)
+    assert main(["switch", "--feed", "default"]) == 1
+    assert "run subregistry build" in said(capsys)
+
+
+def test_a_port_in_use_ends_in_one_sentence(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 1
+    assert "choose another --port" in said(capsys)
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[int]:
+    """`subregistry serve` with two workers, as a process of its own."""
+    main(["run"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "serve", "--port", str(port), "--workers", "2"],
+        env=dict(os.environ),
+    )
+    try:
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) is not None
+
+
+def test_serve_answers_from_several_workers_and_stops_on_a_signal(served: int) -> None:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", served), timeout=5) as connection:
+                connection.sendall(b"GET /v0.1/servers HTTP/1.0\r\n\r\n")
+                answer = b""
+                while chunk := connection.recv(65536):
+                    answer += chunk
+            break
+        except OSError:
+            assert time.monotonic() < end
+    assert b'"name":"a.b/one"' in answer

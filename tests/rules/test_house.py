@@ -1,0 +1,133 @@
+"""Rules about the code and its documents, as tests."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from connectors.origins import default_url
+from pipelines.cli import parser
+from pipelines.settings import Settings
+from serve.repair import REPAIRS
+from warehouse.predicates import COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ["pipelines", "connectors", "enrich", "warehouse", "serve"]
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_opens_with_a_sign_and_stays_short(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "say what belongs here and what does not"
+    assert len(text.splitlines()) <= 400
+
+
+def test_asset_modules_keep_their_annotations() -> None:
+    for name in ("assets.py", "definitions.py"):
+        assert "from __future__ import annotations" not in (ROOT / "pipelines" / name).read_text()
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = [path for path in MODULES if re.search(r"os\.(environ|getenv)", path.read_text())]
+    assert readers == []
+
+
+@pytest.mark.parametrize("command", ["status", "feeds", "explain x/y", "query 'SELECT 1'"])
+def test_everyday_commands_do_not_load_dagster(command: str, tmp_path: Path) -> None:
+    code = (
+        "import shlex, sys; from pipelines import cli\n"
+        f"cli.main(shlex.split({command!r}))\n"
+        "print('dagster' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"SUBREGISTRY_HOME": str(tmp_path), "SUBREGISTRY_OFFLINE": "1", "PATH": ""},
+        check=True,
+    )
+    assert done.stderr.strip().splitlines()[-1] == "False"
+
+
+def test_starting_the_command_line_loads_next_to_nothing() -> None:
+    code = (
+        "import sys; from pipelines import cli\n"
+        "print([m for m in ('duckdb', 'httpx', 'pydantic', 'numpy', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_file_names_the_host_of_a_package_registry() -> None:
+    hosts = {urlsplit(default_url(kind)).hostname or "" for kind in ("npm", "pypi")}
+    found = [
+        path
+        for path in tracked()
+        if path.is_file() and any(host.encode() in path.read_bytes() for host in hosts)
+    ]
+    assert found == []
+
+
+def test_every_command_is_documented_and_teaches() -> None:
+    text = (ROOT / "docs" / "operators.md").read_text()
+    (commands,) = [a for a in parser()._actions if a.dest == "command"]
+    assert isinstance(commands.choices, dict)
+    for name, command in commands.choices.items():
+        assert f"`subregistry {name}" in text
+        assert len(command.description) > 40
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "operators.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`SUBREGISTRY_{name.upper()}`" in text
+
+
+def test_every_column_and_repair_is_documented() -> None:
+    text = (ROOT / "docs" / "curators.md").read_text()
+    for name in [*COLUMNS, *REPAIRS]:
+        assert f"`{name}`" in text
+
+
+def test_every_table_view_and_macro_is_documented() -> None:
+    text = (ROOT / "docs" / "analysts.md").read_text()
+    for path in (ROOT / "warehouse" / "sql" / "schema").glob("*.sql"):
+        found = re.search(r"CREATE (?:TABLE|VIEW|MACRO) (\w+)", path.read_text())
+        assert found
+        assert f"`{found[1]}" in text, found[1]
+
+
+def test_every_dependency_has_a_dated_decision() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["ui"],
+        *project["dependency-groups"]["dev"],
+    ]
+    for item in wanted:
+        name = re.split(r"[<>=\[ ]", item)[0]
+        assert re.search(rf"^\* 20\d\d-\d\d-\d\d .*`{re.escape(name)}`", text, re.MULTILINE), name
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.count("make demo") >= 1
+    assert text.count("make test") >= 1
+
+
+def test_every_statement_is_used() -> None:
+    code = "\n".join(path.read_text() for path in MODULES)
+    for path in (ROOT / "warehouse" / "sql").glob("*.sql"):
+        assert f'"{path.stem}"' in code, path.name

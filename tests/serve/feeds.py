@@ -1,0 +1,138 @@
+"""Making editions without a warehouse, and asking a served one byte by byte."""
+
+import http.client
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.demo.registry import OFFICIAL, instant
+from pipelines.server import listen, serving_app
+from serve.app import App, LiveFeed, ServedFeed
+from serve.edition import Manifest
+from serve.feed import Feed
+from serve.writer import Built, Candidate, write_candidate
+from tests.conftest import server_json
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+Json = dict[str, Any]  # decoded answers
+
+
+def entry(
+    name: str,
+    version: str = "1.0.0",
+    *,
+    at: datetime = NOW - timedelta(days=30),
+    updated: datetime | None = None,
+    is_latest: bool = True,
+    status: str = "active",
+    **extra: Any,
+) -> Candidate:  # members of the server.json
+    """An admitted entry as upstream would have it."""
+    server = server_json(name, version, **extra)
+    official = {
+        "status": status,
+        "publishedAt": instant(at),
+        "updatedAt": instant(updated or at),
+        "isLatest": is_latest,
+    }
+    return Candidate(
+        name=name,
+        version=version,
+        admitted=True,
+        rule="default",
+        reason="no rule decided",
+        status=status,
+        status_message=None,
+        is_latest=is_latest,
+        published_at=at,
+        updated_at=updated or at,
+        status_changed_at=None,
+        schema_uri=None,
+        server=json.dumps(server, ensure_ascii=False, separators=(",", ":")).encode(),
+        meta=json.dumps({OFFICIAL: official}, separators=(",", ":")).encode(),
+        enrichment=b'{"packages":[]}',
+    )
+
+
+def excluded(found: Candidate, reason: str = "not wanted") -> Candidate:
+    return replace(found, admitted=False, rule="no", reason=reason, server=None, meta=None)
+
+
+def build(feed: Feed, entries: Iterable[Candidate], edition: str, *, now: datetime = NOW) -> Built:
+    """A candidate of the feed, from entries in any order."""
+    built = write_candidate(
+        sorted(entries, key=lambda found: found.key),
+        feed=feed.name,
+        edition=edition,
+        namespace="local.subregistry",
+        policy_hash="p",
+        previous=feed.current(),
+        editions=feed.editions,
+        segments=feed.segments,
+        now=now,
+    )
+    feed.set_candidate(edition)
+    return built
+
+
+def publish(
+    feed: Feed, entries: Iterable[Candidate], edition: str, *, now: datetime = NOW
+) -> Manifest:
+    build(feed, entries, edition, now=now)
+    return feed.switch(edition, now=now)
+
+
+@dataclass
+class Client:
+    """Sends request targets exactly as given."""
+
+    port: int
+
+    def ask(
+        self, target: str, *, method: str = "GET", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, found, answer.read()
+        finally:
+            connection.close()
+
+    def json(self, target: str, *, status: int = 200) -> Json:
+        found, _, body = self.ask(target)
+        assert found == status, (target, found, body[:300])
+        document: Json = json.loads(body)
+        return document
+
+    def keys(self, target: str) -> list[tuple[str, str]]:
+        """The (name, version) of every entry of a list answer."""
+        servers = [found["server"] for found in self.json(target)["servers"]]
+        return [(server["name"], server["version"]) for server in servers]
+
+    def walk(self, target: str) -> list[tuple[str, str]]:
+        """Follow nextCursor, pasting it without escaping and without the other parameters."""
+        found, path = self.keys(target), target.partition("?")[0]
+        cursor = self.json(target)["metadata"].get("nextCursor")
+        while cursor:
+            page = f"{path}?cursor={cursor}"
+            found += self.keys(page)
+            cursor = self.json(page)["metadata"].get("nextCursor")
+        return found
+
+
+@contextmanager
+def served(root: Path, *feeds: tuple[str, str], skew: float = 60.0) -> Iterator[Client]:
+    """Serve feeds given as (name, base path)."""
+    live = [LiveFeed(root, ServedFeed(name, name.title(), path)) for name, path in feeds]
+    sock = listen("127.0.0.1", 0)
+    with serving_app(App(live, skew=skew), sock):
+        yield Client(sock.getsockname()[1])

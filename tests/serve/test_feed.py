@@ -1,0 +1,258 @@
+"""Editions on disk: what changes, what stays, what goes live, what a crash or a bad disk does."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from serve.edition import DELETED, LATEST, Edition, verify
+from serve.errors import EditionBroken, NoEdition, SwitchRefused
+from serve.feed import Feed
+from serve.latest import elect
+from serve.writer import Candidate
+from tests.serve.feeds import NOW, build, entry, excluded, publish
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Feed:
+    return Feed(tmp_path, "default")
+
+
+def live(feed: Feed) -> Edition:
+    found = feed.current()
+    assert found is not None
+    return found
+
+
+def block(edition: Edition, name: str, version: str = "1.0.0") -> dict[str, object]:
+    index = edition.find(name.encode(), version.encode())
+    assert index is not None
+    found: dict[str, object] = json.loads(edition.body(index))["_meta"]["local.subregistry/feed"]
+    return found
+
+
+def test_what_did_not_change_keeps_body_sequence_and_instant(feed: Feed) -> None:
+    one, two = entry("a.b/one"), entry("a.b/two")
+    publish(feed, [one, two], "e1", now=NOW)
+    publish(feed, [one, entry("a.b/two", title="New")], "e2", now=NOW + HOUR)
+    edition = live(feed)
+    assert (edition.manifest.sequence, edition.manifest.changed) == (2, 1)
+    assert block(edition, "a.b/one") == {
+        "state": "admitted",
+        "edition": "e1",
+        "sequence": 1,
+        "publishedAt": "2026-01-05T12:00:00.000000Z",
+    }
+    assert block(edition, "a.b/two")["sequence"] == 2
+    assert block(edition, "a.b/two")["publishedAt"] == "2026-01-05T13:00:00.000000Z"
+    assert edition.manifest.segments == ("e1", "e2")
+
+
+def test_the_instant_is_that_of_the_switch_and_not_of_the_build(feed: Feed) -> None:
+    build(feed, [entry("a.b/one")], "e1", now=NOW)
+    feed.switch("e1", now=NOW + 2 * HOUR)
+    assert block(live(feed), "a.b/one")["publishedAt"] == "2026-01-05T14:00:00.000000Z"
+
+
+def test_an_entry_that_leaves_becomes_a_tombstone_and_may_come_back(feed: Feed) -> None:
+    one, two = entry("a.b/one"), entry("a.b/two")
+    never = excluded(entry("a.b/never"))
+    publish(feed, [one, two, never], "e1", now=NOW)
+    publish(feed, [one, excluded(two, "flooding"), never], "e2", now=NOW + HOUR)
+    edition = live(feed)
+    assert edition.count == 2
+    index = edition.find(b"a.b/two", b"1.0.0")
+    assert index is not None
+    body = json.loads(edition.body(index))
+    assert set(body["server"]) == {"$schema", "name", "description", "version"}
+    official = body["_meta"]["io.modelcontextprotocol.registry/official"]
+    assert (official["status"], official["isLatest"]) == ("deleted", True)
+    assert official["statusMessage"] == "withdrawn from this feed: flooding"
+    assert edition.arrays["flags"][index] == DELETED | LATEST
+    publish(feed, [one, two, never], "e3", now=NOW + 2 * HOUR)
+    assert block(live(feed), "a.b/two")["state"] == "admitted"
+
+
+def test_a_feed_outlives_its_warehouse(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one"), entry("a.b/two"), entry("z.z/z")], "e1", now=NOW)
+    publish(feed, [entry("a.b/one")], "e2", now=NOW + HOUR)
+    edition = live(feed)
+    assert [edition.deleted(i) for i in range(3)] == [False, True, True]
+    assert block(edition, "z.z/z")["state"] == "withdrawn"
+
+
+def test_a_withheld_latest_hands_the_flag_to_the_next_best(feed: Feed) -> None:
+    broken = {"packages": [{"registryType": "npm", "identifier": "x"}], "remotes": []}
+    entries = [
+        entry("a.b/s", "1.9.0", at=NOW - 3 * HOUR, is_latest=False),
+        entry("a.b/s", "1.10.0", at=NOW - 4 * HOUR, is_latest=False),
+        entry("a.b/s", "2.0.0", at=NOW - 2 * HOUR, **broken),
+        entry("a.b/s", "weird", at=NOW - HOUR, is_latest=False),
+    ]
+    built = build(feed, entries, "e1")
+    assert built.manifest.withheld == 1
+    feed.switch("e1", now=NOW)
+    edition = live(feed)
+    latest = edition.latest(b"a.b/s")
+    assert latest is not None
+    assert edition.key(latest) == b"a.b/s\x001.10.0"
+
+
+@pytest.mark.parametrize(
+    ("versions", "best"),
+    [
+        (["1.0.0", "2.0.0"], "2.0.0"),
+        (["2.0.0", "10.0.0"], "10.0.0"),
+        (["1.0.0", "1.0.0-rc.1"], "1.0.0"),
+        (["auto", "0.0.1"], "0.0.1"),
+        (["v0.7.1", "0.7.1"], "0.7.1"),
+        (["auto", "manual"], "manual"),
+        (["1.2", "2025.11.17.0704"], "2025.11.17.0704"),
+    ],
+)
+def test_the_latest_follows_upstreams_precedence(versions: list[str], best: str) -> None:
+    dated = [(version, NOW + n * HOUR) for n, version in enumerate(versions)]
+    assert versions[elect(dated)] == best
+
+
+def test_a_candidate_built_on_another_edition_is_refused(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one")], "e1", now=NOW)
+    build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
+    build(feed, [entry("a.b/one", title="B")], "e3", now=NOW + HOUR)
+    feed.switch("e3", now=NOW + HOUR)
+    with pytest.raises(SwitchRefused, match="run subregistry build again"):
+        feed.switch("e2", now=NOW + 2 * HOUR)
+    assert feed.current_id() == "e3"
+
+
+def test_a_switch_may_be_repeated_and_never_goes_back_in_time(feed: Feed) -> None:
+    first = publish(feed, [entry("a.b/one")], "e1", now=NOW)
+    assert feed.switch("e1", now=NOW + HOUR) == first
+    build(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
+    with pytest.raises(SwitchRefused, match="set the clock right"):
+        feed.switch("e2", now=NOW - HOUR)
+
+
+@pytest.mark.parametrize("victim", ["editions/e2/keys", "segments/e2", "editions/e2/flags.bin"])
+def test_a_damaged_candidate_never_goes_live(feed: Feed, victim: str) -> None:
+    publish(feed, [entry("a.b/one")], "e1", now=NOW)
+    build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
+    path = feed.folder / victim
+    data = bytearray(path.read_bytes())
+    data[0] ^= 1
+    path.write_bytes(data)
+    if victim.startswith("segments"):
+        path.unlink()
+    with pytest.raises(EditionBroken):
+        feed.switch("e2", now=NOW + HOUR)
+    assert feed.current_id() == "e1"
+    verify(feed.editions / "e1", feed.segments)
+
+
+def test_a_newer_format_is_refused(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one")], "e1")
+    path = feed.editions / "e1" / "manifest.json"
+    path.write_text(path.read_text().replace('"format":1', '"format":99'))
+    with pytest.raises(EditionBroken, match="format 99"):
+        feed.current()
+
+
+def test_an_unknown_edition_is_named(feed: Feed) -> None:
+    with pytest.raises(NoEdition, match="no edition e9"):
+        feed.open("e9")
+
+
+def test_tidying_keeps_what_is_needed(feed: Feed) -> None:
+    for number in range(1, 8):
+        entries = [entry("a.b/one"), entry("a.b/two", title=f"T{number}")]
+        publish(feed, entries, f"e{number}", now=NOW + number * HOUR)
+    (feed.editions / "e9.part").mkdir()
+    assert feed.tidy(keep=2) == ["e1", "e2", "e3", "e4", "e5"]
+    assert sorted(path.name for path in feed.editions.iterdir()) == ["e6", "e7"]
+    assert sorted(path.name for path in feed.segments.iterdir()) == ["e1", "e6", "e7"]
+    for name in ("e6", "e7"):
+        verify(feed.editions / name, feed.segments)
+    assert block(live(feed), "a.b/one")["sequence"] == 1
+
+
+def test_an_empty_feed_is_an_edition_too(feed: Feed) -> None:
+    publish(feed, [], "e1")
+    assert live(feed).count == 0
+    publish(feed, [entry("a.b/one")], "e2", now=NOW + HOUR)
+    assert live(feed).count == 1
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    entries = [entry("a.b/one"), entry("a.b/two"), excluded(entry("a.b/three"))]
+    contents = []
+    for number in range(2):
+        feed = Feed(tmp_path / str(number), "default")
+        publish(feed, entries, "e1")
+        contents.append(
+            {p.name: p.read_bytes() for p in sorted((feed.editions / "e1").iterdir())}
+            | {"segment": (feed.segments / "e1").read_bytes()}
+        )
+    assert contents[0] == contents[1]
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["a.b/one", "a.b/two", "c.d/three"]),
+        st.sampled_from(["1.0.0", "2.0.0", "1.0.0-rc.1"]),
+        st.sampled_from(["admit", "exclude", "delete", "edit", "drop"]),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MOVES, min_size=1, max_size=5))
+def test_a_reader_of_changes_ends_equal_to_the_feed(
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, str, str]]]
+) -> None:
+    """Editions of any history: following the change instants gives what the feed shows."""
+    feed = Feed(tmp_path_factory.mktemp("feed"), "default")
+    state: dict[tuple[str, str], Candidate] = {}
+    known: dict[bytes, bytes] = {}
+    seen: datetime | None = None
+    for number, moves in enumerate(rounds):
+        for name, version, move in moves:
+            apply(state, name, version, move, number)
+        at = NOW + number * HOUR
+        publish(feed, state.values(), f"e{number}", now=at)
+        edition = live(feed)
+        for index in range(edition.count):
+            if seen is None or edition.changed[index] > micros_of(seen):
+                known[edition.key(index)] = edition.body(index)
+        seen = at
+        shown = {edition.key(i): edition.body(i) for i in range(edition.count)}
+        assert known == shown
+        names = {key.partition(b"\0")[0] for key in shown}
+        assert all(edition.latest(name) is not None for name in names)
+        flags = edition.arrays["flags"]
+        assert int(((flags & LATEST) != 0).sum()) == len(names)
+
+
+def apply(
+    state: dict[tuple[str, str], Candidate], name: str, version: str, move: str, number: int
+) -> None:
+    found = entry(name, version, is_latest=False)
+    if move == "exclude":
+        state[name, version] = excluded(found)
+    elif move == "delete":
+        state[name, version] = entry(name, version, status="deleted", is_latest=False)
+    elif move == "edit":
+        state[name, version] = entry(name, version, is_latest=False, title=f"T{number}")
+    elif move == "drop":
+        state.pop((name, version), None)
+    else:
+        state[name, version] = found
+
+
+def micros_of(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000

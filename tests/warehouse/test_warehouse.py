@@ -1,0 +1,137 @@
+"""The file: busy, newer, broken, compressed; statements that parse; the analysts' copy."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from warehouse.analytics import publish_copy, query
+from warehouse.errors import QueryRefused, WarehouseBroken, WarehouseBusy, WarehouseTooNew
+from warehouse.staging import BODY, table
+from warehouse.warehouse import Session, Warehouse, schema
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_file_that_another_process_has_is_busy(warehouse: Warehouse) -> None:
+    with warehouse.session():
+        code = (
+            "import pathlib, sys; from warehouse.warehouse import Warehouse\n"
+            "from warehouse.errors import WarehouseBusy\n"
+            "try:\n"
+            "    with Warehouse(pathlib.Path(sys.argv[1]), wait=0.1).session(): pass\n"
+            "except WarehouseBusy as error: print(error)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(warehouse.path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "in use by another process" in done.stdout
+
+
+def test_the_wait_for_a_busy_file_is_bounded(tmp_path: Path) -> None:
+    waits: list[float] = []
+    path = tmp_path / "w.duckdb"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import duckdb,sys; c=duckdb.connect(sys.argv[1]); input()", path],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        while not path.exists():
+            holder.poll()
+        with (
+            pytest.raises(WarehouseBusy),
+            Warehouse(path, wait=0.05, sleep=waits.append).session(),
+        ):
+            pass
+    finally:
+        holder.communicate(b"\n")
+    assert waits
+
+
+def test_a_newer_schema_is_refused(warehouse: Warehouse) -> None:
+    with warehouse.session() as session:
+        session.text("INSERT INTO schema_version VALUES (999)")
+    with pytest.raises(WarehouseTooNew, match="schema version 999"), warehouse.session():
+        pass
+
+
+def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(WarehouseBroken, match="cannot be opened"), Warehouse(path).session():
+        pass
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
+    def fail(session: Session) -> None:
+        with session.transaction(), session.given(batch_bodies=table([("h", "{}")], BODY)):
+            session.run("insert_bodies", now=NOW)
+            raise RuntimeError
+
+    with warehouse.session() as session:
+        with pytest.raises(RuntimeError):
+            fail(session)
+        assert session.text("FROM bodies").num_rows == 0
+
+
+def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
+    rows = table([(str(n), f'{{"text":"{"some words " * 90}{n}"}}') for n in range(20_000)], BODY)
+    with warehouse.session() as session:
+        with session.transaction(), session.given(batch_bodies=rows):
+            session.run("insert_bodies", now=NOW)
+        session.checkpoint()
+        kinds = session.text(
+            "SELECT DISTINCT compression FROM pragma_storage_info('bodies') "
+            "WHERE column_name = 'body' AND segment_type = 'VARCHAR'"
+        ).to_pylist()
+    assert kinds == [{"compression": "ZSTD"}]
+    assert warehouse.path.stat().st_size < 6_000_000
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.name for p in (files("warehouse") / "sql").iterdir() if p.name.endswith("sql"))
+)
+def test_every_statement_is_one_statement(name: str) -> None:
+    text = (files("warehouse") / "sql" / name).read_text()
+    assert len([s for s in sqlglot.parse(text, read="duckdb") if s is not None]) == 1
+
+
+def test_the_schema_uses_nothing_that_a_lake_lacks() -> None:
+    for text in schema():
+        for word in ("PRIMARY KEY", "UNIQUE", "REFERENCES", "CREATE SEQUENCE", "CREATE TYPE"):
+            assert word not in text
+
+
+def test_the_copy_is_queried_while_the_warehouse_is_written(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    folder = tmp_path / "analytics"
+    with pytest.raises(WarehouseBroken, match="no copy"):
+        query(folder, "SELECT 1")
+    first = publish_copy(warehouse, folder, now=NOW)
+    with warehouse.session() as session:
+        session.text("INSERT INTO bodies VALUES ('h', '{}', now())")
+        assert query(folder, "SELECT count(*) AS n FROM bodies").to_pylist() == [{"n": 0}]
+    second = publish_copy(warehouse, folder, now=NOW.replace(day=2))
+    assert query(folder, "SELECT count(*) AS n FROM bodies").to_pylist() == [{"n": 1}]
+    publish_copy(warehouse, folder, now=NOW.replace(day=3))
+    assert (first.exists(), second.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT nothing", "INSERT INTO bodies VALUES ('x', '{}', now())", "DROP TABLE bodies"]
+)
+def test_a_query_cannot_write_and_says_what_is_wrong(
+    warehouse: Warehouse, tmp_path: Path, sql: str
+) -> None:
+    publish_copy(warehouse, tmp_path, now=NOW)
+    with pytest.raises(QueryRefused):
+        query(tmp_path, sql)

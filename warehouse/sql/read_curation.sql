@@ -1,0 +1,1 @@
+SELECT DISTINCT policy_hash FROM verdicts WHERE feed = $feed
