@@ -191,7 +191,7 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
             return Unreadable(data, "the name or the version is empty", name, version)
         if official.status not in STATUSES:
             return Unreadable(data, f"the status {official.status!r} is unknown", name, version)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         return Unreadable(data, str(error)[:500], name, version)
     try:
         details = _details.decode(server)

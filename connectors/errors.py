@@ -12,6 +12,9 @@ ConnectorError
     └── MalformedPage     a registry answer without the shape of the API
 """
 
+GARBAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What reading a document of somebody else's may raise: the document is at fault, not the run."""
+
 
 class ConnectorError(Exception):
     """Something outside did not answer as needed; `url` says what was asked."""

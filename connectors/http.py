@@ -136,7 +136,7 @@ class HttpClient:
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(self.manners.tries)
-            | tenacity.stop_after_delay(self.manners.patience),
+            | tenacity.stop_before_delay(self.manners.patience),
             wait=_wait,
             sleep=self.sleep,
             reraise=True,
@@ -289,7 +289,7 @@ def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorE
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch) asks for."""
     value = headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return min(float(value), _MAX_WAIT)
     try:
         if value:
@@ -297,7 +297,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError):
         return None
     epoch = headers.get("x-retry-after", "").strip()
-    return min(max(float(epoch) - time.time(), 0.0), _MAX_WAIT) if epoch.isdigit() else None
+    return (
+        min(max(float(epoch) - time.time(), 0.0), _MAX_WAIT)
+        if epoch.isascii() and epoch.isdigit()
+        else None
+    )
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -119,7 +119,7 @@ class GuardedBackend(httpcore.NetworkBackend):
             raise RefusedAddress(f"{host}: SUBREGISTRY_OFFLINE allows loopback addresses only")
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"cannot resolve {host}: {error}") from error
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         for address in addresses:

@@ -6,7 +6,7 @@ from connectors.errors import BodyRefused
 from connectors.http import MIB, HttpClient
 from connectors.origins import Origin
 from connectors.outcomes import Document, Fetched, Outcome, Target
-from connectors.packages import status_outcome, validators
+from connectors.packages import status_outcome, validator_of, validators
 
 _SEEN = frozenset({200, 304, 404, 410, 451})
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
@@ -26,8 +26,8 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         outcome,
         origin.url,
         documents,
-        etag=answer.headers.get("etag", ""),
-        last_modified=answer.headers.get("last-modified", ""),
+        etag=validator_of(answer, "etag"),
+        last_modified=validator_of(answer, "last-modified"),
     )
 
 

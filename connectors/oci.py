@@ -85,7 +85,8 @@ class _Repository:
             _verified(answer, child)
             documents.append(Document("manifest", answer.body, reference, digest))
             manifest = _json(answer)
-        config = str((manifest.get("config") or {}).get("digest") or "")
+        described = manifest.get("config")
+        config = str(described.get("digest") or "") if isinstance(described, dict) else ""
         if config.startswith("sha256:"):
             blob = self._blob(config)
             _verified(blob, config)
@@ -114,8 +115,10 @@ class _Repository:
     ) -> Answer:
         url = f"{self._origin.url}/v2/{self._name}/{path}"
         answer = self._send(url, headers, method, cap, expect)
-        if answer.status == 401 and not self.token and self._challenged(answer):
-            answer = self._send(url, headers, method, cap, expect)
+        if answer.status == 401:
+            self.token = ""
+            if self._challenged(answer):
+                answer = self._send(url, headers, method, cap, expect)
         return answer
 
     def _send(
@@ -160,11 +163,14 @@ def _verified(answer: Answer, digest: str) -> str:
 
 def _platform(manifest: dict[str, Any]) -> str:
     """The digest of the image for linux/amd64 in an index, else of the first real platform."""
-    listed = [item for item in manifest.get("manifests") or [] if isinstance(item, dict)]
-    real = [i for i in listed if (i.get("platform") or {}).get("os") not in (None, "unknown")]
-    amd64 = [i for i in real if (i["platform"].get("architecture")) == "amd64"]
-    chosen = [i for i in amd64 if i["platform"]["os"] == "linux"] or real
-    return str(chosen[0].get("digest") or "") if chosen else ""
+    found = manifest.get("manifests")
+    images = []
+    for item in found if isinstance(found, list) else []:
+        platform = item.get("platform") if isinstance(item, dict) else None
+        if isinstance(platform, dict) and platform.get("os") not in (None, "unknown"):
+            wanted = (platform["os"], platform.get("architecture")) == ("linux", "amd64")
+            images.append((not wanted, str(item.get("digest") or "")))
+    return min(images, key=lambda image: image[0])[1] if images else ""
 
 
 def _json(answer: Answer) -> dict[str, Any]:  # a registry's document; only looked into

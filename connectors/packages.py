@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from connectors.errors import (
+    GARBAGE,
     AddressRefused,
     BodyRefused,
     ConnectorError,
@@ -18,8 +18,6 @@ from connectors.origins import Origin, Origins
 from connectors.outcomes import Fetched, Outcome, Target
 
 _BY_STATUS = {
-    401: Outcome.ABSENT_OR_PRIVATE,
-    403: Outcome.FORBIDDEN,
     404: Outcome.PACKAGE_ABSENT,
     410: Outcome.GONE,
     451: Outcome.BLOCKED_LEGAL,
@@ -57,6 +55,8 @@ class PackageRegistries:
             return connector(self._client(origin), origin, target)
         except ConnectorError as error:
             return Fetched(outcome_of(error), origin.url, detail=str(error)[:500])
+        except GARBAGE as error:
+            return Fetched(Outcome.MALFORMED, origin.url, detail=repr(error)[:500])
 
     def requests(self) -> int:
         with self._lock:
@@ -82,13 +82,13 @@ def outcome_of(error: ConnectorError) -> Outcome:
         return Outcome.FORBIDDEN
     if isinstance(error, MalformedPage):
         return Outcome.MALFORMED
-    if isinstance(error, UnexpectedStatus):
-        return _BY_STATUS.get(error.status, Outcome.UPSTREAM_ERROR)
+    if isinstance(error, UnexpectedStatus) and error.status in (401, 403):
+        return Outcome.FORBIDDEN
     return Outcome.UPSTREAM_ERROR
 
 
 def status_outcome(status: int) -> Outcome:
-    """The outcome of a status that a connector asked to see."""
+    """The outcome of a primary request's status; no other request decides on absence."""
     if status == 304:
         return Outcome.NOT_MODIFIED
     return Outcome.OK if status == 200 else _BY_STATUS.get(status, Outcome.UPSTREAM_ERROR)
@@ -105,6 +105,11 @@ def validators(target: Target) -> dict[str, str]:
 
 
 def serial_of(answer: Answer) -> int | None:
-    with suppress(ValueError):
-        return int(answer.headers.get("x-pypi-last-serial", ""))
-    return None
+    text = answer.headers.get("x-pypi-last-serial", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def validator_of(answer: Answer, name: str) -> str:
+    """A validator that can be sent back as it is; empty if there is none."""
+    value = answer.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() else ""

@@ -78,6 +78,12 @@ class Registry:
             head = read_page(answer.body, url=url)
             last = _risen(head, last, url)
             cursor = head.next_cursor
+            if cursor is None and len(head.entries) >= PAGE:
+                raise MalformedPage(
+                    f"{url} is a full page that names no next one; an end is a page that is not "
+                    "full, so the walk was stopped",
+                    url=url,
+                )
             yield self._page(answer, head)
             if cursor is None:
                 return

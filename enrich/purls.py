@@ -27,6 +27,7 @@ _OCI_HOSTS = {
     "quay.io": "quay.io",
     "mcr.microsoft.com": "mcr.microsoft.com",
 }
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 _VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,255}")
 
 
@@ -61,7 +62,7 @@ def canonicalise(ref: PackageRef) -> PackageKey | Rejected:
     ecosystem = known.get(ref.registry_type)
     if ecosystem is None:
         return Rejected(f"unsupported_type:{ref.registry_type[:40]}")
-    if ref.version and not _VERSION.fullmatch(ref.version):
+    if ref.version in (".", "..") or (ref.version and not _VERSION.fullmatch(ref.version)):
         return Rejected("version_grammar")
     return ecosystem(ref)
 
@@ -103,7 +104,7 @@ def _oci(ref: PackageRef) -> PackageKey | Rejected:
         host, path = _base_host(ref.registry_base_url), rest
     name, _, tag = path.partition(":")
     allowed = _OCI_HOSTS.get(host) or (host if host.endswith(OCI_SUFFIXES) else None)
-    if allowed is None or not re.fullmatch(r"[a-z0-9.-]+", host):
+    if allowed is None or not _HOST.fullmatch(host):
         return Rejected("unsupported_host")
     if allowed == "docker.io" and "/" not in name:
         name = f"library/{name}"

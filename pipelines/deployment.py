@@ -92,7 +92,9 @@ class Deployment:
     def _registries(self) -> Iterator[PackageRegistries]:
         settings = self.settings
         origins = Origins(npm=settings.npm_url, pypi=settings.pypi_url, oci=settings.oci_urls)
-        manners = Manners(rate=settings.package_rate, tries=3, timeout=30.0, deadline=60.0)
+        manners = Manners(
+            rate=settings.package_rate, tries=3, patience=120.0, timeout=30.0, deadline=60.0
+        )
 
         def client(_: Origin) -> HttpClient:
             return self._client(manners, origins.operator_hosts())

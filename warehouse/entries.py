@@ -53,6 +53,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class State:
+    url: str
     watermark: datetime | None
     generation: int
     full_walk_at: datetime | None
@@ -69,11 +70,9 @@ def read_state(session: Session, upstream: str) -> State | None:
 
 def names_in_doubt(session: Session, upstream: str, batches: Iterable[Readings]) -> list[str]:
     """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
-    with session.transaction():
-        _stage(session, batches, bodies=False)
-        session.run("select_readings")
-        session.run("select_changed", upstream=upstream, accept_older=False)
-        return [row["name"] for row in session.rows("list_names_in_doubt", upstream=upstream)]
+    _stage(session, batches, bodies=False)
+    session.run("select_changed", upstream=upstream, accept_older=False)
+    return [row["name"] for row in session.rows("list_names_in_doubt", upstream=upstream)]
 
 
 def commit_walk(
@@ -92,9 +91,12 @@ def commit_walk(
     """
     state = read_state(session, walk.upstream)
     now, commit = _next(state, now)
+    unreadable = _stage(session, batches, bodies=True, now=now)
     with session.transaction():
-        entries, unreadable = _stage(session, batches, bodies=True, now=now, upstream=walk.upstream)
-        session.run("select_readings")
+        session.run("update_quarantine", upstream=walk.upstream, now=now)
+        session.run("insert_quarantine", upstream=walk.upstream, now=now)
+        session.run("release_quarantine", upstream=walk.upstream, now=now)
+        entries = _count(session, "count_met")
         horizon = walk.asked_at - overlap
         sweeping = walk.full and not walk.stale
         if sweeping:
@@ -105,12 +107,12 @@ def commit_walk(
         session.run("update_entries", upstream=walk.upstream, commit=commit)
         session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
         session.run("insert_touched_changed")
-        session.run("select_flags", upstream=walk.upstream)
+        session.run("select_flags", upstream=walk.upstream, sweeping=sweeping)
         session.run("update_flags", upstream=walk.upstream, commit=commit)
         session.run("insert_touched_flags")
         missing = vanished = 0
+        session.run("clear_missing", upstream=walk.upstream)
         if sweeping:
-            session.run("clear_missing", upstream=walk.upstream)
             session.run("select_vanished", upstream=walk.upstream, horizon=horizon)
             vanished = session.run(
                 "update_vanished", upstream=walk.upstream, now=now, commit=commit
@@ -150,16 +152,20 @@ def list_missing(session: Session, upstream: str) -> list[tuple[str, str]]:
     return [(row["name"], row["version"]) for row in rows]
 
 
-def mark_vanished(
-    session: Session, upstream: str, keys: Sequence[tuple[str, str]], *, now: datetime
+def settle_missing(
+    session: Session,
+    upstream: str,
+    *,
+    gone: Sequence[tuple[str, str]],
+    there: Sequence[tuple[str, str]],
+    now: datetime,
 ) -> int:
-    """Turn entries that upstream confirmed as gone into tombstones."""
-    if not keys:
-        return 0
+    """Turn missing entries that upstream confirmed as gone into tombstones; forget the others."""
     now, commit = _next(read_state(session, upstream), now)
     with session.transaction():
-        with session.given(confirmed=table(keys, KEY)):
+        with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
             session.run("create_touched")
+            session.run("clear_missing", upstream=upstream)
             session.run("select_confirmed", upstream=upstream)
             vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
             session.run("insert_touched_vanished")
@@ -181,13 +187,16 @@ def _stage(
     *,
     bodies: bool,
     now: datetime | None = None,
-    upstream: str = "",
-) -> tuple[int, int]:
+) -> int:
+    """Fill the temporary tables of a walk; returns how many records were unreadable.
+
+    Bodies and what derives from them are keyed by content and only added to, so they are committed
+    batch by batch: without the rows of the walk's own transaction nothing refers to them.
+    """
     session.run("create_incoming")
     session.run("create_incoming_unreadable")
-    entries = unreadable = 0
+    unreadable = 0
     for batch in batches:
-        entries += len(batch.readings)
         unreadable += len(batch.unreadable)
         with session.given(
             batch_readings=table(batch.readings, READING),
@@ -196,28 +205,32 @@ def _stage(
             session.run("insert_incoming")
             session.run("insert_incoming_unreadable")
         if bodies:
-            with session.given(
-                batch_bodies=table(list(batch.bodies.items()), BODY),
-                batch_contents=table(list(batch.contents.values()), CONTENT),
-                batch_packages=table(batch.packages, PACKAGE),
-                batch_remotes=table(batch.remotes, REMOTE),
-            ):
-                session.run("insert_packages")
-                session.run("insert_remotes")
-                session.run("insert_contents")
-                session.run("insert_bodies", now=now)
-    if bodies:
-        session.run("update_quarantine", upstream=upstream, now=now)
-        session.run("insert_quarantine", upstream=upstream, now=now)
-        session.run("release_quarantine", upstream=upstream, now=now)
-    return entries, unreadable
+            _add_contents(session, batch, now)
+    session.run("select_readings")
+    return unreadable
+
+
+def _add_contents(session: Session, batch: Readings, now: datetime | None) -> None:
+    with (
+        session.transaction(),
+        session.given(
+            batch_bodies=table(list(batch.bodies.items()), BODY),
+            batch_contents=table(list(batch.contents.values()), CONTENT),
+            batch_packages=table(batch.packages, PACKAGE),
+            batch_remotes=table(batch.remotes, REMOTE),
+        ),
+    ):
+        session.run("insert_packages")
+        session.run("insert_remotes")
+        session.run("insert_contents")
+        session.run("insert_bodies", now=now)
 
 
 def _brake(
     session: Session, walk: Walk, state: State | None, horizon: datetime, accepted: bool
 ) -> None:
     found = session.rows("measure_loss", upstream=walk.upstream, horizon=horizon)[0]
-    known, met, missing = found["known"], found["met"], found["missing"]
+    known, missing, met = found["known"], found["missing"], _count(session, "count_met")
     before = (state.full_walk_entries if state else None) or known
     reason = ""
     if known and not met:
@@ -226,7 +239,7 @@ def _brake(
         reason = f"{missing} of {known} known entries are gone"
     elif met < before * 0.98 and before - met > 20:
         reason = f"it has {met} entries where the last full walk met {before}"
-    elif known and found["newest"] is not None and found["newest"] < found["known_newest"]:
+    elif found["known_newest"] is not None and found["newest"] < found["known_newest"]:
         reason = f"its newest change went back from {found['known_newest']} to {found['newest']}"
     if reason and not accepted:
         raise BrakeEngaged(

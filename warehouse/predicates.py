@@ -33,9 +33,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "unknown_package_count": ("BIGINT", "packages that nothing is known of (yet)"),
     "deprecated_package_count": (
         "BIGINT",
-        "packages whose version is deprecated; NULL without packages",
+        "packages whose version is deprecated; NULL without any",
     ),
-    "yanked_package_count": ("BIGINT", "packages whose version is yanked; NULL without packages"),
+    "yanked_package_count": ("BIGINT", "packages whose version is yanked; NULL without any"),
     "licenses": ("VARCHAR[]", "list of the packages' SPDX licences"),
 }
 """Every column a rule may use, with its type and what it means."""

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from connectors.errors import GARBAGE
 from connectors.outcomes import NEGATIVE, UNDECIDED, Fetched, Outcome, Target
 from connectors.packages import PackageRegistries
 from enrich import npm, oci, pypi
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 _BATCH = 200
 _WORKERS = 4
 _GIVE_UP_AFTER = 5
+_TROUBLE = frozenset({Outcome.RATE_LIMITED, Outcome.UPSTREAM_ERROR, Outcome.FORBIDDEN})
+"""What tells of the host and not of one package."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def _fetch(
         if failing[origin] >= _GIVE_UP_AFTER:
             return None
         fetched = registries.fetch(_target(row))
-        failing[origin] = failing[origin] + 1 if fetched.outcome in UNDECIDED else 0
+        failing[origin] = failing[origin] + 1 if fetched.outcome in _TROUBLE else 0
         return fetched
 
     pools = {row["origin"]: ThreadPoolExecutor(_WORKERS) for row in rows}
@@ -142,8 +145,8 @@ def _fetch(
 
 
 def _target(row: Row) -> Target:
-    """Conditional only if the claimed versions are those that were asked for last time."""
-    same = row["versions_hash"] == row["checked_versions_hash"]
+    """Conditional only if the same versions were asked for last time, and nothing was missing."""
+    same = row["versions_hash"] == row["checked_versions_hash"] and row["absent_since"] is None
     known = zip(row["known_versions"] or [], row["known_digests"] or [], strict=True)
     return Target(
         origin=row["origin"],
@@ -168,8 +171,11 @@ class _Batch:
 
     def add(self, row: Row, fetched: Fetched) -> None:
         key = (row["origin"], row["package"])
-        found = _read(row, fetched)
         outcome = fetched.outcome
+        try:
+            found = _read(row, fetched)
+        except GARBAGE:
+            found = None
         if found is None and outcome == Outcome.OK:
             outcome = Outcome.MALFORMED
         undecided = outcome in UNDECIDED
@@ -223,12 +229,15 @@ class _Batch:
             return before, since
         if outcome == Outcome.NOT_MODIFIED:
             return (before + 1, since) if since else (0, None)
-        missing = outcome in NEGATIVE or any(
-            facts.outcome in NEGATIVE for facts in (found.versions if found else ())
-        )
-        if not missing:
+        missing = {
+            facts.version
+            for facts in (found.versions if found else ())
+            if facts.outcome in NEGATIVE
+        }
+        if not missing and outcome not in NEGATIVE:
             return 0, None
-        if since is None or row["versions_hash"] != row["checked_versions_hash"]:
+        fresh = missing & set(row["known_versions"] or ())
+        if since is None or fresh or row["versions_hash"] != row["checked_versions_hash"]:
             return 1, self._now
         return before + 1, since
 

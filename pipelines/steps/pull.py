@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connectors.contract import latest_flag, read_page
+from connectors.errors import ConnectorError
 from connectors.registry import Missing, Registry
 from pipelines.readings import batches
 from pipelines.spool import Spool, Start
@@ -22,10 +23,11 @@ from warehouse.entries import (
     Walk,
     commit_walk,
     list_missing,
-    mark_vanished,
     names_in_doubt,
     read_state,
+    settle_missing,
 )
+from warehouse.errors import BrakeEngaged
 from warehouse.warehouse import GENERATION, Warehouse
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,10 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class PullReport:
-    """One committed pull. `entries` is what the walk read; `requests` counts tries too."""
+    """One committed pull. `entries` is what the walk met; `requests` counts tries too.
+
+    `unsettled_names` could not be read again: the next full walk settles their latest flags.
+    """
 
     upstream: str
     kind: str
@@ -51,6 +56,7 @@ class PullReport:
     vanished: int
     unreadable: int
     reread_names: int
+    unsettled_names: int
     resumed_pages: int
     stale: bool
     watermark: datetime | None
@@ -78,13 +84,21 @@ def pull(
     with Spool.hold(spool_folder / upstream) as spool:
         with warehouse.session() as session:
             state = read_state(session, upstream)
-        full = full or accept_shrink or state is None or _must_walk(state)
-        start, resumed = _drain(spool, registry, state, full=full, now=now, progress=progress)
+        full = full or accept_shrink or state is None or _must_walk(state, registry)
+        start, resumed = _drain(
+            spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
+        )
         survey = _survey(spool)
         doubtful = _doubtful(warehouse, spool, survey, upstream, full=full)
+        unsettled = 0
         for done, name in enumerate(doubtful):
             progress("names read again", done, len(doubtful))
-            found = registry.versions(name)
+            try:
+                found = registry.versions(name)
+            except ConnectorError as error:
+                log.warning("name not read again name=%s error=%s", name, error)
+                unsettled += 1
+                continue
             if not isinstance(found, Missing):
                 spool.append(found, after_commit=_commits(state), reread=True)
         spool.sync()
@@ -98,15 +112,19 @@ def pull(
             pages=survey.pages,
             stale=survey.stale,
         )
-        with warehouse.session() as session:
-            merge = commit_walk(
-                session,
-                walk,
-                batches(spool.pages()),
-                now=now(),
-                overlap=overlap,
-                accept_shrink=accept_shrink,
-            )
+        try:
+            with warehouse.session() as session:
+                merge = commit_walk(
+                    session,
+                    walk,
+                    batches(spool.pages()),
+                    now=now(),
+                    overlap=overlap,
+                    accept_shrink=accept_shrink,
+                )
+        except BrakeEngaged:
+            spool.clear()
+            raise
         spool.clear()
         vanished = merge.vanished
         if full and not walk.stale and merge.missing:
@@ -123,6 +141,7 @@ def pull(
         vanished=vanished,
         unreadable=merge.unreadable,
         reread_names=len(doubtful),
+        unsettled_names=unsettled,
         resumed_pages=resumed,
         stale=walk.stale,
         watermark=merge.watermark,
@@ -133,8 +152,9 @@ def _commits(state: State | None) -> int:
     return state.commits if state else 0
 
 
-def _must_walk(state: State) -> bool:
-    return state.watermark is None or state.generation != GENERATION
+def _must_walk(state: State, registry: Registry) -> bool:
+    """No watermark, another way of reading, or another upstream than the watermark belongs to."""
+    return state.watermark is None or state.generation != GENERATION or state.url != registry.url
 
 
 def _drain(
@@ -143,13 +163,14 @@ def _drain(
     state: State | None,
     *,
     full: bool,
+    resume: bool,
     now: Callable[[], datetime],
     progress: Progress,
 ) -> tuple[Start, int]:
     """Walk to the end into the spool; say how many pages an earlier walk had left there."""
     started_at = now()
     start, cursor, resumed = spool.found(), None, 0
-    if start is not None and full and _resumable(start, registry, started_at):
+    if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool)
     if start is None or not resumed:
         since = None if full or state is None else _since(state)
@@ -242,6 +263,14 @@ def _confirm(
     """Ask for the entries that a full walk missed, one by one; those that answer 404 are gone."""
     with warehouse.session() as session:
         candidates = list_missing(session, upstream)[:_CONFIRM_AT_MOST]
-    gone = [key for key in candidates if isinstance(registry.version(*key), Missing)]
+    gone: list[tuple[str, str]] = []
+    there: list[tuple[str, str]] = []
+    for key in candidates:
+        try:
+            missing = isinstance(registry.version(*key), Missing)
+        except ConnectorError as error:
+            log.warning("missing entry not asked for key=%s error=%s", key, error)
+            continue
+        (gone if missing else there).append(key)
     with warehouse.session() as session:
-        return mark_vanished(session, upstream, gone, now=now())
+        return settle_missing(session, upstream, gone=gone, there=there, now=now())

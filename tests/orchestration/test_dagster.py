@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -26,13 +25,10 @@ def deployment(deployment: Deployment, upstream: Upstream) -> Deployment:
     return deployment
 
 
-def execute(deployment: Deployment, **config: Any) -> dg.ExecuteInProcessResult:  # op config
-    job = build_defs(deployment=deployment).resolve_job_def("refresh")
-    return job.execute_in_process(
-        instance=dg.DagsterInstance.ephemeral(),
-        run_config={"ops": {"registry": {"config": config}}} if config else None,
-        raise_on_error=False,
-    )
+def execute(deployment: Deployment, job: str = "refresh") -> dg.ExecuteInProcessResult:
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = build_defs(deployment=deployment).resolve_job_def(job)
+        return found.execute_in_process(instance=instance, raise_on_error=False)
 
 
 def test_the_code_location_loads_and_is_wired_as_meant() -> None:
@@ -99,8 +95,7 @@ def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream
 def test_the_reconcile_job_walks_everything(deployment: Deployment, upstream: Upstream) -> None:
     assert execute(deployment).success
     upstream.targets.clear()
-    job = build_defs(deployment=deployment).resolve_job_def("reconcile")
-    assert job.execute_in_process(instance=dg.DagsterInstance.ephemeral()).success
+    assert execute(deployment, "reconcile").success
     assert "include_deleted=true" in upstream.targets[0]
 
 

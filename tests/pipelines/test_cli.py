@@ -113,7 +113,6 @@ def test_a_wrong_setting_ends_in_one_sentence(
     says: str,
 ) -> None:
     monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
-    monkeypatch.setattr("time.sleep", lambda _: None)
     assert main(["pull"]) == code
     assert says in capsys.readouterr().err.splitlines()[-1]
 

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -87,7 +88,10 @@ def test_a_feed_outlives_its_warehouse(feed: Feed) -> None:
 
 
 def test_a_withheld_latest_hands_the_flag_to_the_next_best(feed: Feed) -> None:
-    broken = {"packages": [{"registryType": "npm", "identifier": "x"}], "remotes": []}
+    broken: dict[str, Any] = {
+        "packages": [{"registryType": "npm", "identifier": "x"}],
+        "remotes": [],
+    }
     entries = [
         entry("a.b/s", "1.9.0", at=NOW - 3 * HOUR, is_latest=False),
         entry("a.b/s", "1.10.0", at=NOW - 4 * HOUR, is_latest=False),

@@ -1,11 +1,29 @@
--- Only what differs from the newest fact; a failure never replaces knowledge.
+-- Only what differs from the newest fact. A failure never replaces knowledge, and neither does an
+-- absence that is not confirmed. An answer without licence or repository keeps what was told.
 INSERT INTO package_facts
 SELECT b.*
-FROM batch_package_facts b
+FROM (
+    SELECT
+        b.* REPLACE (
+            CASE WHEN b.outcome = c.outcome THEN coalesce(b.license, c.license) ELSE b.license END
+                AS license,
+            CASE
+                WHEN b.outcome = c.outcome AND b.license IS NULL THEN c.license_status
+                ELSE b.license_status
+            END AS license_status,
+            CASE
+                WHEN b.outcome = c.outcome THEN coalesce(b.repository_url, c.repository_url)
+                ELSE b.repository_url
+            END AS repository_url
+        )
+    FROM batch_package_facts b
+    LEFT JOIN current_package_facts c USING (origin, package)
+) b
 LEFT JOIN current_package_facts c USING (origin, package)
 WHERE c.package IS NULL
     OR (
         (b.state <> 'failed' OR c.state = 'failed')
+        AND (b.state <> 'unknown' OR c.state <> 'known')
         AND row(
             b.source, b.state, b.outcome, b.latest_version, b.version_count, b.first_published_at,
             b.last_published_at, b.license, b.license_status, b.repository_url, b.status

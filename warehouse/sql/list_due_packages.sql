@@ -21,7 +21,7 @@ WITH claimed AS (
 known AS (
     SELECT origin, package, list(version) AS versions, list(coalesce(digest, '')) AS digests
     FROM current_version_facts
-    WHERE state = 'known' AND outcome = 'ok'
+    WHERE state = 'known' AND outcome = 'ok' AND (origin <> 'pypi' OR server_names IS NOT NULL)
     GROUP BY origin, package
 )
 SELECT

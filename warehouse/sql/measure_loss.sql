@@ -1,14 +1,21 @@
+-- What a full walk did not meet, of what is known and not known to be missing already.
+WITH known AS (
+    SELECT name, version, updated_at
+    FROM entries
+    WHERE upstream = $upstream AND vanished_at IS NULL AND missing_since IS NULL
+),
+unmet AS (
+    SELECT *
+    FROM known
+    ANTI JOIN reading USING (name, version)
+    ANTI JOIN incoming_unreadable USING (name, version)
+)
 SELECT
-    (SELECT count(*) FROM entries WHERE upstream = $upstream AND vanished_at IS NULL) AS known,
-    (SELECT count(*) FROM reading) AS met,
+    (SELECT count(*) FROM known) AS known,
+    (SELECT count(*) FROM unmet WHERE updated_at < $horizon) AS missing,
     (SELECT max(updated_at) FROM reading) AS newest,
     (
-        SELECT max(updated_at) FROM entries
-        WHERE upstream = $upstream AND vanished_at IS NULL AND updated_at < $horizon
-    ) AS known_newest,
-    (
-        SELECT count(*) FROM entries e
-        ANTI JOIN reading r USING (name, version)
-        ANTI JOIN incoming_unreadable u USING (name, version)
-        WHERE e.upstream = $upstream AND e.vanished_at IS NULL AND e.updated_at < $horizon
-    ) AS missing
+        SELECT max(updated_at) FROM known
+        ANTI JOIN incoming_unreadable USING (name, version)
+        WHERE updated_at < $horizon
+    ) AS known_newest

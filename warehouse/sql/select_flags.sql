@@ -1,5 +1,5 @@
--- Latest flags that follow from this walk: what a read of all versions said, and the versions that
--- a plain publish demotes.
+-- Latest flags that follow from this walk: what a read of all versions said, the versions that a
+-- plain publish demotes, and, after a full walk, those that it did not meet.
 CREATE OR REPLACE TEMP TABLE flags AS
 WITH told AS (
     SELECT DISTINCT name FROM reading WHERE authoritative
@@ -15,9 +15,17 @@ FROM entries e
 SEMI JOIN told USING (name)
 LEFT JOIN reading r USING (name, version)
 WHERE e.upstream = $upstream AND e.is_latest <> coalesce(r.is_latest, false)
-UNION ALL
+UNION
 SELECT e.name, e.version, false AS is_latest
 FROM entries e
 SEMI JOIN published USING (name)
 ANTI JOIN (SELECT name, version FROM changed WHERE is_latest) c USING (name, version)
 WHERE e.upstream = $upstream AND e.is_latest
+UNION
+SELECT e.name, e.version, false AS is_latest
+FROM entries e
+SEMI JOIN (
+    SELECT name FROM reading GROUP BY name HAVING count(*) FILTER (is_latest) = 1
+) r USING (name)
+ANTI JOIN reading m USING (name, version)
+WHERE $sweeping AND e.upstream = $upstream AND e.is_latest

@@ -14,7 +14,8 @@ SELECT
         WHEN r.rejected IS NOT NULL OR r.origin IS NULL THEN NULL
         WHEN f.state = 'known' AND f.outcome IN ('package_absent', 'unpublished', 'gone') THEN true
         WHEN v.state = 'known' AND v.outcome = 'version_absent' THEN true
-        WHEN f.state = 'known' AND (v.state = 'known' OR r.package_version = '') THEN false
+        WHEN v.state = 'known' AND v.outcome = 'ok' THEN false
+        WHEN r.package_version = '' AND f.state = 'known' AND f.outcome = 'ok' THEN false
     END AS absent
 FROM entries e
 JOIN packages p USING (server_hash)

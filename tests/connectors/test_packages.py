@@ -1,0 +1,180 @@
+"""Package registries that lie, refuse or point elsewhere."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from connectors import npm, oci, pypi
+from connectors.errors import ConnectorError
+from connectors.http import HttpClient, Manners
+from connectors.network import AddressPolicy
+from connectors.origins import Origins, default_url
+from connectors.outcomes import Fetched, Outcome, Target
+from connectors.packages import PackageRegistries
+from pipelines.demo.clock import PlayedClock
+from pipelines.demo.loopback import LoopbackServer, Reply, Request
+from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
+from tests.conftest import START
+
+
+def ask(
+    answer: Callable[[Request], Reply], target: Target, **more: str
+) -> tuple[Fetched, list[str]]:
+    """Fetch a target from a server; also the request targets it saw."""
+    seen: list[str] = []
+
+    def log(request: Request) -> Reply:
+        seen.append(f"{request.method} {request.target}")
+        return answer(request)
+
+    manners = Manners(rate=0, tries=1, timeout=5, deadline=5)
+    with LoopbackServer(log, clock=PlayedClock(START)) as server:
+        origins = Origins(
+            npm=f"{server.url}/npm",
+            pypi=f"{server.url}/pypi",
+            oci={"ghcr.io": f"{server.url}/oci/ghcr.io"},
+        )
+        policy = AddressPolicy(loopback_only=True)
+        registries = PackageRegistries(
+            origins,
+            {"npm": npm.fetch, "pypi": pypi.fetch, "oci": oci.fetch},
+            lambda _: HttpClient(policy, "test", manners, sleep=lambda _: None),
+        )
+        try:
+            return registries.fetch(target), seen
+        finally:
+            registries.close()
+
+
+IMAGE = Target("oci:ghcr.io", "o/r", ("1.0.0",))
+
+
+@pytest.fixture
+def stand_ins() -> PackageStandIns:
+    found = PackageStandIns()
+    found.put("ghcr.io", SamplePackage("o/r", [Release("1.0.0", START, "a.b/c")]))
+    found.put("npm", SamplePackage("@s/p", [Release("1.0.0", START, "a.b/c")]))
+    found.put("pypi", SamplePackage("p", [Release("1.0.0", START, "a.b/c")]))
+    return found
+
+
+def test_the_token_flow_is_followed_and_a_known_digest_costs_one_head(
+    stand_ins: PackageStandIns,
+) -> None:
+    first, seen = ask(stand_ins.answer, IMAGE)
+    assert [document.kind for document in first.documents] == ["manifest", "config"]
+    assert [line.split("?")[0].rpartition("/")[0] for line in seen] == [
+        "HEAD /oci/ghcr.io/v2/o/r/manifests",
+        "GET /oci/ghcr.io",
+        "HEAD /oci/ghcr.io/v2/o/r/manifests",
+        "GET /oci/ghcr.io/v2/o/r/manifests",
+        "GET /oci/ghcr.io/v2/o/r/blobs",
+    ]
+    known = Target("oci:ghcr.io", "o/r", ("1.0.0",), {"1.0.0": first.documents[0].digest})
+    again, seen = ask(stand_ins.answer, known)
+    assert [document.kind for document in again.documents] == ["digest"]
+    assert len(seen) == 3
+
+
+def with_token(answer: Callable[[Request], Reply]) -> Callable[[Request], Reply]:
+    def found(request: Request) -> Reply:
+        if request.headers.get("authorization"):
+            return answer(request)
+        return PackageStandIns().answer(request)
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Reply(404, b"{}"), Outcome.OK),
+        (Reply(401, b"{}"), Outcome.ABSENT_OR_PRIVATE),
+        (Reply(403, b"{}"), Outcome.ABSENT_OR_PRIVATE),
+        (Reply(200, b"{}", {"Docker-Content-Digest": "sha256:" + "0" * 64}), Outcome.MALFORMED),
+        (Reply(200, b'{"manifests":7}'), Outcome.OK),
+        (Reply(200, b'{"manifests":[{"platform":"linux"}],"config":["x"]}'), Outcome.OK),
+        (Reply(200, b"[" * 100_000), Outcome.MALFORMED),
+        (Reply(500, b"{}"), Outcome.UPSTREAM_ERROR),
+    ],
+)
+def test_whatever_an_image_registry_answers_has_an_outcome(reply: Reply, outcome: Outcome) -> None:
+    found, _ = ask(with_token(lambda _: reply), IMAGE)
+    assert found.outcome == outcome
+    if reply.status == 404:
+        assert found.versions == {"1.0.0": Outcome.VERSION_ABSENT}
+
+
+def test_a_realm_elsewhere_is_not_asked() -> None:
+    challenge = 'Bearer realm="https://evil.example/token",service="x"'
+    found, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
+    assert found.outcome == Outcome.UPSTREAM_ERROR
+    assert "evil.example: not allowed" in found.detail
+    assert len(seen) == 1
+
+
+def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -> None:
+    def answer(request: Request) -> Reply:
+        if "/blobs/" in request.target:
+            return Reply(307, b"", {"Location": "http://169.254.169.254/latest/meta-data"})
+        return stand_ins.answer(request)
+
+    found, _ = ask(answer, IMAGE)
+    assert found.outcome == Outcome.UPSTREAM_ERROR
+    assert "169.254.169.254: not allowed" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (404, Outcome.PACKAGE_ABSENT),
+        (410, Outcome.GONE),
+        (451, Outcome.BLOCKED_LEGAL),
+        (401, Outcome.FORBIDDEN),
+        (403, Outcome.FORBIDDEN),
+        (429, Outcome.RATE_LIMITED),
+        (503, Outcome.UPSTREAM_ERROR),
+        (302, Outcome.UPSTREAM_ERROR),
+    ],
+)
+@pytest.mark.parametrize("origin", ["npm", "pypi"])
+def test_a_status_has_an_outcome(origin: str, status: int, outcome: Outcome) -> None:
+    found, _ = ask(lambda _: Reply(status, b"<html>"), Target(origin, "p", ("1.0.0",)))
+    assert found.outcome == outcome
+
+
+def test_a_packument_that_is_too_large_is_asked_for_in_parts(stand_ins: PackageStandIns) -> None:
+    huge = b" " * (17 * 1024 * 1024)
+
+    def answer(request: Request) -> Reply:
+        if request.target.endswith("/@s%2Fp") and request.headers["accept"] == "application/json":
+            return Reply(200, huge)
+        if request.target.endswith("/1.0.0"):
+            return Reply(200, json.dumps({"mcpName": "a.b/c"}).encode())
+        return stand_ins.answer(request) if request.target.endswith("p") else Reply(404)
+
+    found, seen = ask(answer, Target("npm", "@s/p", ("1.0.0",)))
+    assert [document.kind for document in found.documents] == ["abbreviated", "version"]
+    assert len(seen) == 4
+
+
+def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -> None:
+    def answer(request: Request) -> Reply:
+        reply = stand_ins.answer(request)
+        return Reply(reply.status, reply.body, {**reply.headers, "X-PyPI-Last-Serial": "7"})
+
+    target = Target("pypi", "p", ("1.0.0",), serial=9)
+    found, seen = ask(answer, target)
+    assert (found.outcome, found.documents) == (Outcome.NOT_MODIFIED, ())
+    assert len(seen) == 1
+
+
+def test_only_what_the_table_names_is_asked() -> None:
+    origins = Origins(oci={})
+    for origin in ("oci:evil.example", "oci:evilpkg.dev", "cargo", "http://x", ""):
+        assert origins.find(origin) is None
+    assert origins.find("oci:eu.pkg.dev") is not None
+    assert default_url("npm").startswith("https://")
+    with pytest.raises(ConnectorError, match="not a base URL"):
+        Origins(npm="ftp://x", oci={})
