@@ -82,9 +82,21 @@ def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
     return [row["policy_hash"] for row in found] == [policy_hash]
 
 
-def feed_entries(session: Session, feed: str, *, batch: int = 2000) -> Iterator[pa.RecordBatch]:
-    """Every known entry with its verdict, ordered by name and version bytes, in batches."""
-    yield from session.batches("list_feed_entries", batch, feed=feed)
+def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
+    """Every known entry with its verdict, ordered by name and version bytes.
+
+    Admitted ones have their JSON as `server` and `meta`, fetched batch by batch: bodies are large,
+    and sorting them with the rows would need memory for all of them.
+    """
+    for rows in session.batches("list_feed_entries", batch, feed=feed):
+        hashes = pa.concat_arrays([rows["server_hash"], rows["meta_hash"]]).unique().drop_null()
+        with session.given(wanted=pa.table({"hash": hashes})):
+            found = session.table("list_bodies")
+        bodies = dict(zip(found["hash"].to_pylist(), found["body"].to_pylist(), strict=True))
+        for row in rows.to_pylist():
+            row["server"] = bodies.get(row.pop("server_hash"))
+            row["meta"] = bodies.get(row.pop("meta_hash"))
+            yield row
 
 
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:

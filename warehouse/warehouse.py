@@ -58,8 +58,10 @@ class Session:
         return self._execute(statement(name), parameters).to_arrow_table()
 
     def batches(self, name: str, /, size: int, **parameters: object) -> pa.RecordBatchReader:
-        """Stream a result; no other statement may run on this session meanwhile."""
-        return self._execute(statement(name), parameters).to_arrow_reader(size)
+        """Stream a result; other statements may run on this session meanwhile."""
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone='UTC'")
+        return cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
 
     def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run composed SQL: compiled policies and users' queries. Everything else has a file."""

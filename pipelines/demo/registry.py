@@ -178,15 +178,16 @@ class ScriptedRegistry:
         row = self._rows.get((name, version))
         if row is None or (row.status == "deleted" and query.get("include_deleted") != "true"):
             return _problem(404, "Not Found", "Server not found")
-        return _ok(self._body((name, version)) + b"\n")
+        return _ok(self.body((name, version)) + b"\n")
 
     def _page(self, keys: list[Key], cursor: str | None) -> Reply:
         metadata: Json = {"nextCursor": cursor} if cursor else {}
         metadata["count"] = len(keys)
-        servers = b",".join(map(self._body, keys))
+        servers = b",".join(map(self.body, keys))
         return _ok(b'{"servers":[%b],"metadata":%b}\n' % (servers, _json(metadata)))
 
-    def _body(self, key: Key) -> bytes:
+    def body(self, key: Key) -> bytes:
+        """An entry as it is sent."""
         if key not in self._bodies:
             self._bodies[key] = self._rows[key].encode()
         return self._bodies[key]

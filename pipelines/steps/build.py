@@ -87,25 +87,24 @@ def build(
 
 
 def _candidates(session: Session, feed: str) -> Iterator[Candidate]:
-    for batch in feed_entries(session, feed):
-        for row in batch.to_pylist():
-            yield Candidate(
-                name=row["name"],
-                version=row["version"],
-                admitted=row["verdict"] == "admit",
-                rule=row["rule"],
-                reason=row["reason"],
-                status=row["status"],
-                status_message=row["status_message"],
-                is_latest=row["is_latest"],
-                published_at=row["published_at"],
-                updated_at=row["updated_at"],
-                status_changed_at=row["status_changed_at"],
-                schema_uri=row["schema_uri"],
-                server=row["server"].encode() if row["server"] is not None else None,
-                meta=row["meta"].encode() if row["meta"] is not None else None,
-                enrichment=_enrichment(row["packages"]),
-            )
+    for row in feed_entries(session, feed):
+        yield Candidate(
+            name=row["name"],
+            version=row["version"],
+            admitted=row["verdict"] == "admit",
+            rule=row["rule"],
+            reason=row["reason"],
+            status=row["status"],
+            status_message=row["status_message"],
+            is_latest=row["is_latest"],
+            published_at=row["published_at"],
+            updated_at=row["updated_at"],
+            status_changed_at=row["status_changed_at"],
+            schema_uri=row["schema_uri"],
+            server=row["server"].encode() if row["server"] is not None else None,
+            meta=row["meta"].encode() if row["meta"] is not None else None,
+            enrichment=_enrichment(row["packages"]),
+        )
 
 
 def _enrichment(packages: list[Row] | None) -> bytes | None:

@@ -1,4 +1,4 @@
--- Every known entry with its verdict, in the order of the feed; bodies only where they are served.
+-- Every known entry with its verdict, in the order of the feed; hashes of what is served.
 SELECT
     e.name, e.version, d.verdict, d.rule, d.reason,
     CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
@@ -7,15 +7,13 @@ SELECT
         ELSE e.status_message
     END AS status_message,
     e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
-    CASE WHEN d.verdict = 'admit' THEN s.body END AS server,
-    CASE WHEN d.verdict = 'admit' THEN m.body END AS meta,
+    CASE WHEN d.verdict = 'admit' THEN e.server_hash END AS server_hash,
+    CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
     p.packages
 FROM entries e
 JOIN verdicts d
     ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
-JOIN bodies s ON s.hash = e.server_hash
-JOIN bodies m ON m.hash = e.meta_hash
 LEFT JOIN (
     SELECT
         upstream, name, version,

@@ -1,0 +1,194 @@
+"""`make bench`: the whole line on a resampled upstream of 80,000 versions over loopback.
+
+Every part runs in a process of its own, so that its peak memory is its own; ratios are taken within
+one run, medians of several. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.console import print_table
+from pipelines.deployment import Deployment
+from pipelines.settings import load_settings
+from pipelines.steps.build import build
+from pipelines.steps.curate import curate
+from pipelines.steps.switch import switch
+from warehouse.analytics import publish_copy
+
+Result = dict[str, Any]  # what a part prints
+
+
+def bare(_: Path, url: str) -> Result:
+    """Page through the list with httpx and nothing else."""
+    pages, cursor = 0, ""
+    with httpx.Client() as client:
+        while True:
+            params = {"limit": "100", "include_deleted": "true"} | (
+                {"cursor": cursor} if cursor else {}
+            )
+            found = client.get(f"{url}/v0.1/servers", params=params).json()
+            pages += 1
+            cursor = found["metadata"].get("nextCursor", "")
+            if not cursor:
+                return {"note": f"{pages} pages"}
+
+
+def pull(home: Path, url: str) -> Result:
+    report = deployment(home, url).pull()
+    return {"note": f"{report.kind}: {report.requests} requests, {report.new} new"}
+
+
+def reconcile(home: Path, url: str) -> Result:
+    report = deployment(home, url).pull(full=True)
+    return {"note": f"{report.kind}: {report.requests} requests, {report.changed} changed"}
+
+
+def curated(home: Path, url: str) -> Result:
+    found = deployment(home, url)
+    report = curate(found.warehouse, found.policies("default")[0], now=found.clock)
+    return {"note": f"{report.admitted} admitted"}
+
+
+def built(home: Path, url: str) -> Result:
+    found = deployment(home, url)
+    (policy,) = found.policies("default")
+    report = build(found.warehouse, policy, found.feed(policy.name), now=found.clock)
+    return {"note": f"{report.entries} entries, {report.changed} changed"}
+
+
+def switched(home: Path, url: str) -> Result:
+    found = deployment(home, url)
+    feed = found.feed("default")
+    report = switch(found.warehouse, feed, now=found.clock, max_shrink=0.05, keep=5)
+    return {"note": f"sequence {report.sequence}"}
+
+
+def copied(home: Path, url: str) -> Result:
+    found = deployment(home, url)
+    path = publish_copy(found.warehouse, found.settings.analytics, now=found.clock())
+    return {"note": f"{path.stat().st_size / 1e6:.0f} MB"}
+
+
+PARTS: dict[str, Callable[[Path, str], Result]] = {
+    "bare": bare,
+    "pull": pull,
+    "reconcile": reconcile,
+    "curate": curated,
+    "build": built,
+    "switch": switched,
+    "copy": copied,
+}
+
+
+def deployment(home: Path, url: str) -> Deployment:
+    return Deployment(load_settings(home=home, upstream_url=url, upstream_rate=0, offline=True))
+
+
+def run_part(name: str, home: Path, url: str) -> Result:
+    """Run a part in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.line", "--part", name, "--home", str(home), "--url", url],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SUBREGISTRY_OFFLINE": "1"},
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    found: Result = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def upstream(count: int) -> Iterator[tuple[str, Callable[[int], None]]]:
+    """The upstream process: its URL, and a way to publish more."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.upstream", str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("pipes were asked for")
+    out, into = process.stdout, process.stdin
+
+    def publish(number: int) -> None:
+        into.write(f"{number}\n")
+        into.flush()
+        out.readline()
+
+    try:
+        yield out.readline().strip(), publish
+    finally:
+        into.close()
+        process.wait(30)
+        out.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--count", type=int, default=80_000, help="versions upstream")
+    options.add_argument("--rounds", type=int, default=3, help="runs of which the median counts")
+    options.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    options.add_argument("--home", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--url", help=argparse.SUPPRESS)
+    arguments = options.parse_args()
+    if arguments.part:
+        start = time.perf_counter()
+        found = PARTS[arguments.part](arguments.home, arguments.url)
+        found["seconds"] = time.perf_counter() - start
+        found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(found))
+        return
+    measure(arguments.count, arguments.rounds)
+
+
+def measure(count: int, rounds: int) -> None:
+    results: dict[str, list[Result]] = {}
+    with upstream(count) as (url, publish):
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                home = Path(folder)
+
+                def run(label: str, part: str, home: Path = home) -> None:
+                    results.setdefault(label, []).append(run_part(part, home, url))
+
+                run("bare paging with httpx", "bare")
+                run("full pull", "pull")
+                publish(50)
+                run("incremental pull of 50 changes", "pull")
+                run("reconcile, nothing changed", "reconcile")
+                run("curate", "curate")
+                run("build, first", "build")
+                run("switch", "switch")
+                publish(50)
+                run("incremental pull of 50 changes", "pull")
+                run("curate", "curate")
+                run("build after 50 changes", "build")
+                run("analysts' copy", "copy")
+    base = statistics.median(r["seconds"] for r in results["bare paging with httpx"])
+    rows: list[list[object]] = []
+    for label, found in results.items():
+        seconds = statistics.median(r["seconds"] for r in found)
+        peak = max(r["peak"] for r in found)
+        ratio = f"{seconds / base:.2f}"
+        rows.append([label, f"{seconds:.2f}", ratio, f"{peak:.0f}", found[-1]["note"]])
+    print(f"{count} versions, median of {rounds}")
+    print_table(["part", "seconds", "x bare paging", "peak MB", ""], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+SELECT hash, body
+FROM bodies
+SEMI JOIN wanted USING (hash)
