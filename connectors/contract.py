@@ -115,6 +115,11 @@ class _Official(msgspec.Struct, rename="camel"):
     is_latest: bool = False
 
 
+class _Server(Details, frozen=True, kw_only=True, rename="camel"):
+    name: str
+    version: str
+
+
 class _Meta(msgspec.Struct):
     official: _Official = msgspec.field(name=OFFICIAL)
 
@@ -140,7 +145,7 @@ _page = msgspec.json.Decoder(_Page)
 _envelope = msgspec.json.Decoder(_Envelope)
 _key = msgspec.json.Decoder(_Key)
 _meta = msgspec.json.Decoder(_Meta)
-_details = msgspec.json.Decoder(Details)
+_server = msgspec.json.Decoder(_Server)
 _key_only = msgspec.json.Decoder(_KeyOnly)
 _flag_only = msgspec.json.Decoder(_FlagOnly)
 
@@ -179,12 +184,17 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
     """Read one raw entry. Never raises: what cannot be read comes back with its reason."""
     data = bytes(raw)
     name = version = None
+    details: Details | None = None
     try:
         data.decode("utf-8")
         envelope = _envelope.decode(data)
         server, meta = bytes(envelope.server), bytes(envelope.meta)
-        key = _key.decode(server)
-        name, version = key.name, key.version
+        try:
+            whole = _server.decode(server)
+            name, version, details = whole.name, whole.version, whole
+        except msgspec.ValidationError:
+            key = _key.decode(server)
+            name, version = key.name, key.version
         official = _meta.decode(meta).official
         published = _utc(official.published_at)
         if not name or not version:
@@ -193,10 +203,6 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
             return Unreadable(data, f"the status {official.status!r} is unknown", name, version)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         return Unreadable(data, str(error)[:500], name, version)
-    try:
-        details = _details.decode(server)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        details = None
     composed = compose(server, meta)
     return Entry(
         name=name,

@@ -4,16 +4,31 @@ Pure: pages in, batches out. What the rows mean once stored is decided in `wareh
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
 
 from connectors.contract import Entry, Unreadable, read_entry, read_page
 from pipelines.spool import SpooledPage
 from warehouse.staging import Readings, content_hash
 
-_BATCH_PAGES = 50
+_BATCH_PAGES = 100
 
 
-def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[Readings]:
-    """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings."""
+def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[dict[str, pa.Table]]:
+    """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings.
+
+    The next batch is read in a thread while the caller stores the one before.
+    """
+    found = _batches(pages, bodies=bodies)
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(next, found, None)
+        while (batch := coming.result()) is not None:
+            coming = ahead.submit(next, found, None)
+            yield batch
+
+
+def _batches(pages: Iterable[SpooledPage], *, bodies: bool) -> Iterator[dict[str, pa.Table]]:
     batch, ordinal = Readings(), 0
     for count, page in enumerate(pages, start=1):
         for raw in read_page(page.body).entries:
@@ -26,9 +41,9 @@ def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[Re
                 _add(batch, found, page, ordinal, bodies=bodies)
                 ordinal += 1
         if count % _BATCH_PAGES == 0:
-            yield batch
+            yield batch.tables()
             batch = Readings()
-    yield batch
+    yield batch.tables()
 
 
 def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodies: bool) -> None:

@@ -4,23 +4,18 @@ The rules (which of two readings wins, which flags follow, what counts as gone, 
 in the statements named here; the order is in `commit_walk`. Where readings come from is not known.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pyarrow as pa
+
 from warehouse.errors import BrakeEngaged
-from warehouse.staging import (
-    BODY,
-    CONTENT,
-    KEY,
-    PACKAGE,
-    READING,
-    REMOTE,
-    UNREADABLE,
-    Readings,
-    table,
-)
+from warehouse.staging import KEY, table
 from warehouse.warehouse import GENERATION, Session
+
+Batch = Mapping[str, pa.Table]
+"""What `warehouse.staging.Readings.tables` gives."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ def read_state(session: Session, upstream: str) -> State | None:
     return State(**found[0]) if found else None
 
 
-def names_in_doubt(session: Session, upstream: str, batches: Iterable[Readings]) -> list[str]:
+def names_in_doubt(session: Session, upstream: str, batches: Iterable[Batch]) -> list[str]:
     """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
     _stage(session, batches, bodies=False)
     session.run("select_changed", upstream=upstream, accept_older=False)
@@ -78,7 +73,7 @@ def names_in_doubt(session: Session, upstream: str, batches: Iterable[Readings])
 def commit_walk(
     session: Session,
     walk: Walk,
-    batches: Iterable[Readings],
+    batches: Iterable[Batch],
     *,
     now: datetime,
     overlap: timedelta,
@@ -183,7 +178,7 @@ def _next(state: State | None, now: datetime) -> tuple[datetime, int]:
 
 def _stage(
     session: Session,
-    batches: Iterable[Readings],
+    batches: Iterable[Batch],
     *,
     bodies: bool,
     now: datetime | None = None,
@@ -197,33 +192,19 @@ def _stage(
     session.run("create_incoming_unreadable")
     unreadable = 0
     for batch in batches:
-        unreadable += len(batch.unreadable)
-        with session.given(
-            batch_readings=table(batch.readings, READING),
-            batch_unreadable=table(batch.unreadable, UNREADABLE),
-        ):
+        unreadable += batch["batch_unreadable"].num_rows
+        with session.given(**batch):
             session.run("insert_incoming")
-            session.run("insert_incoming_unreadable")
-        if bodies:
-            _add_contents(session, batch, now)
+            if batch["batch_unreadable"].num_rows:
+                session.run("insert_incoming_unreadable")
+            if bodies:
+                with session.transaction():
+                    session.run("insert_packages")
+                    session.run("insert_remotes")
+                    session.run("insert_contents")
+                    session.run("insert_bodies", now=now)
     session.run("select_readings")
     return unreadable
-
-
-def _add_contents(session: Session, batch: Readings, now: datetime | None) -> None:
-    with (
-        session.transaction(),
-        session.given(
-            batch_bodies=table(list(batch.bodies.items()), BODY),
-            batch_contents=table(list(batch.contents.values()), CONTENT),
-            batch_packages=table(batch.packages, PACKAGE),
-            batch_remotes=table(batch.remotes, REMOTE),
-        ),
-    ):
-        session.run("insert_packages")
-        session.run("insert_remotes")
-        session.run("insert_contents")
-        session.run("insert_bodies", now=now)
 
 
 def _brake(

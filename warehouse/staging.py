@@ -77,6 +77,17 @@ class Readings:
     remotes: list[Tuple] = field(default_factory=list)
     unreadable: list[Tuple] = field(default_factory=list)
 
+    def tables(self) -> dict[str, pa.Table]:
+        """The batch as Arrow tables, under the names that statements read them by."""
+        return {
+            "batch_readings": table(self.readings, READING),
+            "batch_unreadable": table(self.unreadable, UNREADABLE),
+            "batch_bodies": table(list(self.bodies.items()), BODY),
+            "batch_contents": table(list(self.contents.values()), CONTENT),
+            "batch_packages": table(self.packages, PACKAGE),
+            "batch_remotes": table(self.remotes, REMOTE),
+        }
+
 
 def content_hash(data: bytes) -> str:
     """The key of a body: sha256, hex."""
