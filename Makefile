@@ -37,9 +37,6 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
-	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=full $(BIN)/pytest tests/line
-
 bench: setup ## Print the tables of bench/line
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
 
@@ -54,4 +51,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench dev lock clean
+.PHONY: help setup demo test lint format bench dev lock clean
