@@ -167,9 +167,13 @@ def _switch(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from pipelines.server import listen, run
+    from serve.app import served_feeds
 
     settings = load_settings()
+    feeds = ", ".join(feed.base_path for feed in served_feeds(settings.feeds))
     socket = listen(arguments.host, arguments.port)
+    host, port = socket.getsockname()[:2]
+    sys.stderr.write(f"serving {feeds} on http://{host}:{port} with {arguments.workers} workers\n")
     return run(settings, socket, workers=arguments.workers)
 
 

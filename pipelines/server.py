@@ -1,6 +1,5 @@
 """Running the server process: a bound socket, uvicorn, one worker or several."""
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ from uvicorn.supervisors import Multiprocess
 from pipelines.errors import StepError
 from pipelines.settings import Settings, load_settings
 from serve.app import App, build_app, served_feeds
-
-log = logging.getLogger(__name__)
 
 
 def app() -> App:
@@ -40,15 +37,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
     """Serve until a signal; several workers share the socket and the page cache."""
-    host, port = sock.getsockname()[:2]
-    paths = ", ".join(feed.base_path for feed in served_feeds(settings.feeds))
-    log.warning("serving %s on http://%s:%s workers=%s", paths, host, port, workers)
     if workers == 1:
-        config = _config(_app(settings))
-        uvicorn.Server(config).run(sockets=[sock])
-        return 0
-    config = _config("pipelines.server:app", factory=True, workers=workers)
-    Multiprocess(config, sockets=[sock]).run()
+        uvicorn.Server(_config(_app(settings))).run(sockets=[sock])
+    else:
+        config = _config("pipelines.server:app", factory=True, workers=workers)
+        Multiprocess(config, sockets=[sock]).run()
     return 0
 
 

@@ -123,7 +123,7 @@ def _package(row: Row) -> dict[str, Any]:
     state = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
     if state == "failed":
         state = "unknown"
-        row = row | {"package_outcome": None, "source": None, "observed_at": None}
+        row = row | {"package_outcome": None, "origin": None, "observed_at": None}
     observed = row["observed_at"]
     published = row["version_published_at"]
     facts = {
@@ -147,7 +147,7 @@ def _package(row: Row) -> dict[str, Any]:
         "digest": row["digest"],
         "serverNames": row["server_names"],
         "repositoryUrl": row["package_repository_url"],
-        "source": row["source"],
+        "source": row["origin"],
         "observedAt": observed.isoformat() if observed else None,
     }
     return {key: value for key, value in facts.items() if value is not None}

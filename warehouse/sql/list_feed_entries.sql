@@ -22,7 +22,7 @@ LEFT JOIN (
                 registry_type, identifier, claimed_version, purl, rejected, package_state,
                 package_outcome, version_state, version_outcome, absent, latest_version,
                 version_published_at, deprecated, yanked, license, install_scripts, provenance,
-                digest, server_names, package_repository_url, source, observed_at
+                digest, server_names, package_repository_url, origin, observed_at
             ) ORDER BY ordinal
         ) AS packages
     FROM entry_packages
