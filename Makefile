@@ -37,6 +37,9 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
+	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 $(BIN)/pytest tests/line/test_campaign.py -s
+
 bench: setup ## Print the tables of bench/line
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
 
@@ -51,4 +54,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format bench dev lock clean
+.PHONY: help setup demo test lint format campaign bench dev lock clean

@@ -15,7 +15,7 @@ OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")
 
 
-class Package(msgspec.Struct, frozen=True, rename="camel"):
+class Package(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What a version installs from, as the publisher claims it; every field is untrusted."""
 
     registry_type: str = ""
@@ -25,18 +25,18 @@ class Package(msgspec.Struct, frozen=True, rename="camel"):
     file_sha256: str | None = None
 
 
-class Remote(msgspec.Struct, frozen=True):
+class Remote(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     url: str = ""
 
 
-class Repository(msgspec.Struct, frozen=True):
+class Repository(msgspec.Struct, frozen=True, gc=False):
     url: str = ""
     source: str = ""
     subfolder: str | None = None
 
 
-class Details(msgspec.Struct, frozen=True, rename="camel"):
+class Details(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The fields of a server.json that become columns. Absence and null read the same."""
 
     schema: str | None = msgspec.field(name="$schema", default=None)
@@ -48,7 +48,7 @@ class Details(msgspec.Struct, frozen=True, rename="camel"):
     remotes: list[Remote] | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One (server, version) as observed, with its bytes.
 
     `server` and `meta` are the JSON values as sent; `raw` is the whole entry when it is more than
@@ -70,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True):
     details: Details | None
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class Unreadable(msgspec.Struct, frozen=True, gc=False):
     """An entry of a page that could not be read, with the reason and what is known of its key."""
 
     raw: bytes
@@ -79,34 +79,34 @@ class Unreadable(msgspec.Struct, frozen=True):
     version: str | None = None
 
 
-class PageHead(msgspec.Struct, frozen=True):
+class PageHead(msgspec.Struct, frozen=True, gc=False):
     """The frame of a page: raw entries and where the next page starts (None at the end)."""
 
     entries: list[msgspec.Raw]
     next_cursor: str | None
 
 
-class _Metadata(msgspec.Struct, rename="camel"):
+class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     next_cursor: str | None = None
     old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, gc=False):
     servers: list[msgspec.Raw]
     metadata: _Metadata
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     server: msgspec.Raw
     meta: msgspec.Raw = msgspec.field(name="_meta")
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, gc=False):
     name: str
     version: str
 
 
-class _Official(msgspec.Struct, rename="camel"):
+class _Official(msgspec.Struct, gc=False, rename="camel"):
     published_at: datetime
     status: str = "active"
     updated_at: datetime | None = None
@@ -115,28 +115,28 @@ class _Official(msgspec.Struct, rename="camel"):
     is_latest: bool = False
 
 
-class _Server(Details, frozen=True, kw_only=True, rename="camel"):
+class _Server(Details, frozen=True, gc=False, kw_only=True, rename="camel"):
     name: str
     version: str
 
 
-class _Meta(msgspec.Struct):
+class _Meta(msgspec.Struct, gc=False):
     official: _Official = msgspec.field(name=OFFICIAL)
 
 
-class _KeyOnly(msgspec.Struct):
+class _KeyOnly(msgspec.Struct, gc=False):
     server: _Key
 
 
-class _LatestFlag(msgspec.Struct, rename="camel"):
+class _LatestFlag(msgspec.Struct, gc=False, rename="camel"):
     is_latest: bool = False
 
 
-class _FlagMeta(msgspec.Struct):
+class _FlagMeta(msgspec.Struct, gc=False):
     official: _LatestFlag = msgspec.field(name=OFFICIAL)
 
 
-class _FlagOnly(msgspec.Struct):
+class _FlagOnly(msgspec.Struct, gc=False):
     server: _Key
     meta: _FlagMeta = msgspec.field(name="_meta")
 

@@ -71,11 +71,11 @@ def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodi
     )
     if not bodies:
         return
-    batch.bodies[meta_hash] = entry.meta.decode()
+    batch.bodies[meta_hash] = entry.meta
     if raw_hash is not None and entry.raw is not None:
-        batch.bodies[raw_hash] = entry.raw.decode()
+        batch.bodies[raw_hash] = entry.raw
     if server_hash not in batch.contents:
-        batch.bodies[server_hash] = entry.server.decode()
+        batch.bodies[server_hash] = entry.server
         _add_content(batch, entry, server_hash)
 
 

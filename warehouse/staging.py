@@ -71,7 +71,7 @@ class Readings:
     """A batch of what a walk read, as rows of the schemas above (bodies and contents by hash)."""
 
     readings: list[Tuple] = field(default_factory=list)
-    bodies: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
     contents: dict[str, Tuple] = field(default_factory=dict)
     packages: list[Tuple] = field(default_factory=list)
     remotes: list[Tuple] = field(default_factory=list)

@@ -145,7 +145,7 @@ def connect(
     """A connection with our settings. Raises WarehouseBusy, WarehouseTooNew or WarehouseBroken."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
-        "threads": 2,
+        "threads": 2 if read_only else 1,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }

@@ -52,6 +52,7 @@ class ScriptedRegistry:
         self._bodies: dict[Key, bytes] = {}
         self._sorted: list[tuple[bytes, bytes]] | None = None
         self._lock = threading.RLock()
+        self.page_cap = 100
 
     def rows(self) -> dict[Key, Row]:
         """A copy of the present state."""
@@ -146,6 +147,7 @@ class ScriptedRegistry:
                 since = datetime.fromisoformat(query["updated_since"])
             except ValueError:
                 return _problem(400, "Bad Request", "Invalid updated_since format")
+        limit = min(limit, self.page_cap)
         deleted = since is not None or query.get("include_deleted") == "true"
         page: list[Key] = []
         keys = self._keys()
