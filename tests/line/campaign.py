@@ -16,7 +16,7 @@ from typing import Any
 from connectors.errors import ConnectorError
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
-from pipelines.demo.registry import Key, Row
+from pipelines.demo.registry import Key, Row, ScriptedRegistry
 from pipelines.steps.pull import PullReport
 from tests.conftest import START, make_deployment, server_json, upstream_server
 from warehouse.errors import BrakeEngaged
@@ -55,6 +55,7 @@ class History:
         skew = timedelta(seconds=self._random.uniform(-240, 240))
         self._clock = PlayedClock(START)
         self._local = lambda: self._clock() + skew
+        self._old: dict[Key, Row] = {}
         self._lagging: list[tuple[datetime, Callable[[], None]]] = []
         self._trouble = 0.0
         self._midwalk = 0.0
@@ -76,15 +77,21 @@ class History:
         self.tally.histories += 1
 
     def _step(self) -> None:
+        """Changes and a pull with trouble; then a quiet moment, a clean pull and a check."""
+        self._old = self._upstream.registry.rows()
         self._advance(timedelta(minutes=self._random.choice([1, 7, 30, 60, 60, 200])))
         for _ in range(self._random.randrange(6)):
             self._change()
         self._trouble = self._random.choice([0.0, 0.2, 0.5])
         self._midwalk = self._random.choice([0.0, 0.5])
-        full = self._random.random() < 0.2
-        report = self._pull(full=full)
-        # What was published behind a walk that was gone on with comes with the next pull.
-        if report and not (report.resumed_pages or self._trouble or self._midwalk):
+        self._pull(full=self._random.random() < 0.3)
+        self._trouble = self._midwalk = 0.0
+        if self._random.random() < 0.7:
+            self._advance(timedelta(minutes=self._random.choice([0, 1, 60])))
+            report = self._pull(full=False)
+            # What was published behind a walk that was gone on with comes with the next pull.
+            if report and report.resumed_pages:
+                assert self._pull(full=False)
             self._check(everything=False)
 
     def _settle(self) -> None:
@@ -135,7 +142,8 @@ class History:
         self._random.choice(
             [self._publish] * 5
             + [self._set_status] * 3
-            + [self._edit, self._edit_silently, self._flip, self._remove, self._lag]
+            + [self._edit, self._edit, self._lag, self._lag]
+            + [self._random.choice([self._edit_silently, self._flip, self._remove])]
         )()
 
     def _now(self) -> datetime:
@@ -227,9 +235,18 @@ class History:
             Reply(200, b"\xff\x00garbage"),
             Reply(200, b"<html>maintenance</html>"),
             Reply(200, b'{"servers":[]}'),
-            Reply(good.status, good.body, {**good.headers, "X-Registry-Cache": "STALE"}),
+            self._stale(request),
         ]
         return self._random.choice(choices)
+
+    def _stale(self, request: Request) -> Reply:
+        """What an edge cache kept from before the last changes."""
+        past = ScriptedRegistry()
+        past.page_cap = self._upstream.registry.page_cap
+        for row in self._old.values():
+            past.put(row)
+        reply = past.answer(request)
+        return Reply(reply.status, reply.body, {**reply.headers, "X-Registry-Cache": "STALE"})
 
     # -- the oracle --------------------------------------------------------------------------
 
