@@ -197,6 +197,8 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
             name, version = key.name, key.version
         official = _meta.decode(meta).official
         published = _utc(official.published_at)
+        updated = _utc(official.updated_at) if official.updated_at else published
+        changed = _utc(official.status_changed_at) if official.status_changed_at else None
         if not name or not version:
             return Unreadable(data, "the name or the version is empty", name, version)
         if official.status not in STATUSES:
@@ -214,8 +216,8 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
         status_message=official.status_message,
         is_latest=official.is_latest,
         published_at=published,
-        updated_at=_utc(official.updated_at or official.published_at),
-        status_changed_at=_utc(official.status_changed_at) if official.status_changed_at else None,
+        updated_at=updated,
+        status_changed_at=changed,
         details=details,
     )
 

@@ -33,6 +33,7 @@ CHECK = columns(
     versions_hash=TEXT,
     absent_since=INSTANT,
     absences=COUNT,
+    missing=pa.list_(TEXT),
     failures=COUNT,
     stale_since=INSTANT,
     due_at=INSTANT,

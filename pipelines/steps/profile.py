@@ -179,7 +179,7 @@ class _Batch:
         if found is None and outcome == Outcome.OK:
             outcome = Outcome.MALFORMED
         undecided = outcome in UNDECIDED
-        absences, absent_since = self._absence(row, outcome, found)
+        missing, absences, absent_since = self._absence(row, outcome, found)
         known = absent_since is None or confirmed(absences, absent_since, self._now)
         if found is not None:
             self._facts(key, fetched.source, found, known=known)
@@ -214,6 +214,7 @@ class _Batch:
                 versions_hash,
                 absent_since,
                 absences,
+                missing,
                 failures,
                 stale_since,
                 due_at,
@@ -222,24 +223,19 @@ class _Batch:
 
     def _absence(
         self, row: Row, outcome: Outcome, found: Profile | None
-    ) -> tuple[int, datetime | None]:
-        """How often, and since when, something claimed here was answered as not there."""
-        before, since = row["absences"], row["absent_since"]
-        if outcome in UNDECIDED:
-            return before, since
-        if outcome == Outcome.NOT_MODIFIED:
-            return (before + 1, since) if since else (0, None)
-        missing = {
-            facts.version
-            for facts in (found.versions if found else ())
-            if facts.outcome in NEGATIVE
-        }
-        if not missing and outcome not in NEGATIVE:
-            return 0, None
-        fresh = missing & set(row["known_versions"] or ())
-        if since is None or fresh or row["versions_hash"] != row["checked_versions_hash"]:
-            return 1, self._now
-        return before + 1, since
+    ) -> tuple[list[str], int, datetime | None]:
+        """What is missing, in how many answers, since when; more missing starts the count anew."""
+        if outcome in UNDECIDED or outcome == Outcome.NOT_MODIFIED:
+            return row["missing"], row["absences"], row["absent_since"]
+        versions = found.versions if found else ()
+        missing = {facts.version for facts in versions if facts.outcome in NEGATIVE}
+        if outcome in NEGATIVE:
+            missing.add("")
+        if not missing:
+            return [], 0, None
+        if missing - set(row["missing"]):
+            return sorted(missing), 1, self._now
+        return sorted(missing), row["absences"] + 1, row["absent_since"]
 
     def _facts(self, key: tuple[str, str], source: str, found: Profile, *, known: bool) -> None:
         if found.package is not None:

@@ -83,6 +83,13 @@ def test_a_repeated_cursor_ends_in_an_error(registry: Registry, upstream: Upstre
         list(registry.walk())
 
 
+def test_a_full_page_without_a_next_one_is_an_error(registry: Registry, upstream: Upstream) -> None:
+    names = [f"a.b/{number:03d}" for number in range(100)]
+    upstream.fault = lambda _: Reply(200, page(*names))
+    with pytest.raises(MalformedPage, match="names no next one"):
+        list(registry.walk())
+
+
 def test_a_full_walk_asks_for_deleted_entries_and_an_incremental_one_for_changes(
     registry: Registry, upstream: Upstream
 ) -> None:
@@ -139,6 +146,13 @@ def test_an_entry_keeps_every_byte() -> None:
         (
             compose(b'{"name":"a.b/c","version":"1"}', META.replace(b"2026-01-01", b"yesterday")),
             "RFC3339",
+        ),
+        (
+            compose(
+                b'{"name":"a.b/c","version":"1"}',
+                META.replace(b"2026-01-02T00:00:00+02:00", b"0001-01-01T00:00:00+23:00"),
+            ),
+            "out of range",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """A written history: statuses, deletions, restores and bulk changes with one instant."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.deployment import Deployment
-from tests.conftest import START, Upstream, server_json
+from tests.conftest import START, Upstream, server_json, upstream_server
 from warehouse.errors import BrakeEngaged
 
 HOUR = timedelta(hours=1)
@@ -150,6 +151,70 @@ def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
     deployment.pull(accept_shrink=True)
     clock.move_to(START + 2 * HOUR)
     deployment.pull(accept_shrink=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    rows = upstream.registry.rows()
+    for key in list(rows)[:90]:
+        upstream.registry.remove(key)
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged):
+        deployment.pull(full=True)
+    for row in rows.values():
+        upstream.registry.put(row)
+    assert deployment.pull(full=True).missing == 0
+    for key in list(rows)[:90]:
+        upstream.registry.remove(key)
+    deployment.pull(accept_shrink=True)
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull(full=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_names_read_again_do_not_look_like_a_loss_the_next_day(
+    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    for number in range(60):
+        upstream.registry.publish(server_json(f"a.b/s{number:02d}"), START - HOUR)
+    for minor in range(40):
+        upstream.registry.publish(server_json("a.b/many", f"1.{minor}.0"), START - HOUR)
+        row = upstream.registry.rows()["a.b/many", f"1.{minor}.0"]
+        upstream.registry.put(replace(row, is_latest=False))
+    assert deployment.pull().reread_names == 1
+    clock.move_to(START + HOUR)
+    assert deployment.pull(full=True).missing == 0
+
+
+def test_another_upstream_starts_with_a_full_walk(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    with upstream_server(clock) as other:
+        other.registry.publish(server_json("x.y/z"), START - timedelta(days=400))
+        settings = deployment.settings.model_copy(update={"upstream_url": other.url})
+        moved = Deployment(settings, clock=clock, sleep=lambda _: None)
+        with pytest.raises(BrakeEngaged):
+            moved.pull()
+        assert moved.pull(accept_shrink=True).new == 1
+
+
+def test_a_name_that_cannot_be_read_again_holds_nothing_up(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    upstream.registry.set_status("io.github.o/s02", ["1.2.0"], "deleted", "", START + HOUR)
+    upstream.fault = lambda request: Reply(500) if "/versions?" in request.target else None
+    clock.move_to(START + 2 * HOUR)
+    report = deployment.pull()
+    assert (report.unsettled_names, report.changed) == (1, 1)
+    upstream.fault = lambda _: None
+    deployment.pull(full=True)
     assert states(deployment) == truth(upstream)
 
 

@@ -86,6 +86,46 @@ def test_an_absence_is_known_only_after_confirmation(
     assert facts(deployment)["a.b/gone"]["absent"] is False
 
 
+def withdraw(upstream: Upstream, *versions: str) -> None:
+    """Leave only these versions of npm's @s/one."""
+    releases = [Release(v, START - DAY, "a.b/one") for v in versions]
+    upstream.packages.put("npm", SamplePackage("@s/one", releases))
+
+
+def test_one_glitch_hides_no_fact_and_confirms_nothing(
+    claims: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    deployment.profile()
+    seen = []
+    withdraw(claims, "0.9.0")
+    for at in (DAY, 3 * DAY, 4 * DAY):
+        clock.move_to(START + at)
+        deployment.profile(only=("npm", "@s/one"))
+        seen.append(facts(deployment)["a.b/one"]["absent"])
+    assert seen == [False, False, True]
+    withdraw(claims, "1.0.0")
+    clock.move_to(START + 5 * DAY)
+    deployment.profile(only=("npm", "@s/one"))
+    assert facts(deployment)["a.b/one"]["absent"] is False
+
+
+def test_a_new_claim_does_not_make_a_known_absence_unknown(
+    claims: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    withdraw(claims, "0.9.0")
+    deployment.pull()
+    for at in (timedelta(), DAY, 3 * DAY):
+        clock.move_to(START + at)
+        deployment.profile(only=("npm", "@s/one"))
+    assert facts(deployment)["a.b/one"]["absent"] is True
+    claim(claims, "a.b/other", "npm", "@s/one", "3.0.0")
+    deployment.pull(full=True)
+    deployment.profile(only=("npm", "@s/one"))
+    found = facts(deployment)
+    assert (found["a.b/one"]["absent"], found["a.b/other"]["absent"]) == (True, None)
+
+
 def test_a_new_claimed_version_is_asked_for_at_once(
     claims: Upstream, deployment: Deployment, clock: PlayedClock
 ) -> None:

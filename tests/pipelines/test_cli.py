@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,40 @@ def test_a_wrong_flag_is_exit_code_2(
     with pytest.raises(SystemExit) as caught:
         main(command)
     assert caught.value.code == 2
+
+
+def test_what_was_not_curated_is_not_built(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build"]) == 1
+    assert "run subregistry pull and subregistry curate first" in said(capsys)
+
+
+def test_a_switch_of_all_feeds_skips_those_without_a_change(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["run"])
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name in ("default", "mirror"):
+        text = (files("serve") / "feeds" / f"{name}.toml").read_text()
+        (folder / f"{name}.toml").write_text(text + "\n# edited" * (name == "mirror"))
+    monkeypatch.setenv("SUBREGISTRY_FEEDS", str(folder))
+    capsys.readouterr()
+    for command in ("curate", "build", "switch"):
+        assert main([command]) == 0
+    switched = [line for line in capsys.readouterr().out.splitlines() if line.startswith("switch")]
+    assert len(switched) == 1
+    assert "feed=mirror" in switched[0]
+
+
+def test_a_query_shows_texts_as_they_are(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    capsys.readouterr()
+    assert main(["query", "SELECT '[bold]x[/nothing]' AS a, 1 AS b, 2 AS b"]) == 0
+    text = capsys.readouterr().out
+    assert "[bold]x[/nothing]" in text
+    assert text.split()[-2:] == ["1", "2"]
+    assert main(["query", "--json", "SELECT 'nan'::DOUBLE AS x"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"x": None}]
 
 
 def test_an_unknown_package_and_a_missing_candidate_say_so(

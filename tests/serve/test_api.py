@@ -359,6 +359,16 @@ def test_odd_headers_are_ignored(client: Client) -> None:
     assert client.ask("/v0.1/servers?limit=1", headers=headers)[0] == 200
 
 
+def test_an_upgrade_is_not_taken_and_not_an_error(client: Client) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert client.ask("/v0.1/servers?limit=1", headers=headers)[0] == 200
+
+
 def test_the_description_passes_importers_gates(client: Client) -> None:
     status, _, body = client.ask("/openapi.yaml", headers={"Accept": "application/json"})
     found = yaml.safe_load(body)

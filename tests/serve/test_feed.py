@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve.edition import DELETED, LATEST, Edition, verify
-from serve.errors import EditionBroken, NoEdition, SwitchRefused
+from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed import Feed
 from serve.latest import elect
 from serve.writer import Candidate
@@ -260,3 +260,27 @@ def apply(
 
 def micros_of(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000
+
+
+def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
+    first = entry("a.b/first")
+    for number in range(40):
+        entries = [first, *(entry(f"c.d/s{n:02d}") for n in range(number + 1))]
+        publish(feed, entries, f"e{number:02d}", now=NOW + number * HOUR)
+        feed.tidy(keep=2)
+        assert len(live(feed).manifest.segments) <= 32
+    edition = live(feed)
+    verify(feed.editions / "e39", feed.segments)
+    for index in range(edition.count):
+        name, _, version = edition.key(index).decode().partition("\0")
+        server = json.loads(edition.body(index))["server"]
+        assert (server["name"], server["version"]) == (name, version)
+    assert block(edition, "a.b/first")["sequence"] == 1
+    assert block(edition, "c.d/s07")["publishedAt"] == "2026-01-05T19:00:00.000000Z"
+
+
+def test_a_feed_is_built_by_one_process_at_a_time(feed: Feed) -> None:
+    with feed.held(), pytest.raises(FeedBusy, match="try again"), feed.held():
+        pass
+    with feed.held():
+        pass

@@ -13,6 +13,7 @@ from tests.conftest import server_json
 
 Json = dict[str, Any]  # a server.json
 NO_VALUE = {"type": "positional"}
+REMOTE = {"type": "sse", "url": "https://x.example/"}
 RUN = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
 
 
@@ -62,6 +63,16 @@ def test_what_fits_passes_byte_for_byte() -> None:
             {},
         ),
         ({"icons": [{"src": "http://x.example/i.png"}]}, "icon-dropped", {}),
+        (
+            {"remotes": [REMOTE | {"headers": [{"name": "A", "format": "integer"}]}]},
+            "format-dropped",
+            {"remotes": [REMOTE | {"headers": [{"name": "A"}]}]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"environmentVariables": [{"name": "A", "variables": [1]}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
         ({"icons": [{"src": "https://x.example/i.png", "theme": "red"}]}, "icon-dropped", {}),
         (
             {"_meta": {PUBLISHER: {"tool": {}}}},
@@ -96,6 +107,8 @@ def test_a_repair_has_a_name_and_touches_nothing_else(change: Json, rule: str, a
         {"name": 7},
         {"version": ""},
         {"version": "1\n2"},
+        {"version": "1\n"},
+        {"name": "a.b/c\n"},
         {"version": "x" * 256},
         {"description": 7},
         {"remotes": [{"type": "carrier-pigeon", "url": "https://x.example"}]},
@@ -112,6 +125,14 @@ def test_what_cannot_be_repaired_is_withheld_with_the_reason(change: Json) -> No
 @pytest.mark.parametrize("data", [b"", b"7", b"[]", b"{}", b"\xff", b"[" * 99_999, b'"\\ud800"'])
 def test_garbage_is_withheld(data: bytes) -> None:
     assert repair(data).server is None
+
+
+def test_a_document_too_deep_to_repair_is_withheld() -> None:
+    deep = b"[" * 950 + b"]" * 950
+    found = repair(
+        json.dumps(server_json("a.b/c", repository={})).encode()[:-1] + b',"z":%b}' % deep
+    )
+    assert (found.server is None) == bool(found.withheld)
 
 
 JSON = st.recursive(

@@ -36,6 +36,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ("name = '" + "x" * 3000 + "'", "longer than"),
         ("(" * 3000 + "true" + ")" * 3000, "longer than"),
         ("DELETE FROM entries", "not allowed"),
+        ("name", "gives VARCHAR, not true or false"),
+        ("package_count + 1", "gives"),
+        ("name IN ()", "not an SQL expression|not allowed|syntax"),
         ("ATTACH 'x'", "not allowed"),
         ("COPY entries TO 'x'", "not allowed"),
     ],
@@ -61,6 +64,8 @@ def test_what_could_do_harm_is_refused_with_the_reason(expression: str, says: st
         ("upper(version) <> '1.0.0'", False),
         ("'100%_x' LIKE '100\\%%'", False),
         ("NOT (title = 'x' AND is_latest)", None),
+        ("(name NOT IN ('x')) <= is_latest", True),
+        ("title IS NOT NULL OR is_latest", True),
     ],
 )
 def test_what_is_written_is_what_runs(

@@ -127,7 +127,18 @@ def test_the_copy_is_queried_while_the_warehouse_is_written(
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT nothing", "INSERT INTO bodies VALUES ('x', '{}', now())", "DROP TABLE bodies"]
+    "sql",
+    [
+        "",
+        "SELECT 1; SELECT 2",
+        "COPY (SELECT 1) TO 'out.csv'",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "INSTALL httpfs",
+        "ATTACH 'other.duckdb'",
+        "SELECT nothing",
+        "INSERT INTO bodies VALUES ('x', '{}', now())",
+        "DROP TABLE bodies",
+    ],
 )
 def test_a_query_cannot_write_and_says_what_is_wrong(
     warehouse: Warehouse, tmp_path: Path, sql: str

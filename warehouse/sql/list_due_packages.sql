@@ -29,7 +29,8 @@ SELECT
     md5(array_to_string(coalesce(c.versions, []), chr(10))) AS versions_hash,
     k.versions AS known_versions, k.digests AS known_digests,
     h.etag, h.last_modified, h.serial, h.versions_hash AS checked_versions_hash,
-    h.absent_since, coalesce(h.absences, 0) AS absences, coalesce(h.failures, 0) AS failures,
+    h.absent_since, coalesce(h.absences, 0) AS absences,
+    coalesce(h.missing, []) AS missing, coalesce(h.failures, 0) AS failures,
     h.stale_since
 FROM claimed c
 LEFT JOIN known k USING (origin, package)

@@ -1,4 +1,5 @@
--- One row per (origin, package): the last check, its validators, and when the next is due.
+-- One row per (origin, package): the last check, its validators, what was missing ('' stands for the
+-- package itself) in how many answers since when, and when the next check is due.
 CREATE TABLE package_checks (
     origin VARCHAR NOT NULL,
     package VARCHAR NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE package_checks (
     versions_hash VARCHAR NOT NULL,
     absent_since TIMESTAMPTZ,
     absences INTEGER NOT NULL,
+    missing VARCHAR[] NOT NULL,
     failures INTEGER NOT NULL,
     stale_since TIMESTAMPTZ,
     due_at TIMESTAMPTZ NOT NULL
