@@ -42,7 +42,7 @@ Progress = Callable[[str, int, int | None], None]
 class PullReport:
     """One committed pull. `entries` is what the walk met; `requests` counts tries too.
 
-    `unsettled_names` could not be read again: the next full walk settles their latest flags.
+    `unsettled_names` could not be read again: the next pull meets them within the overlap.
     """
 
     upstream: str

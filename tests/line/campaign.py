@@ -55,6 +55,7 @@ class History:
         skew = timedelta(seconds=self._random.uniform(-240, 240))
         self._clock = PlayedClock(START)
         self._local = lambda: self._clock() + skew
+        self._last = self._clock()
         self._old: dict[Key, Row] = {}
         self._lagging: list[tuple[datetime, Callable[[], None]]] = []
         self._trouble = 0.0
@@ -87,6 +88,7 @@ class History:
         self._pull(full=self._random.random() < 0.3)
         self._trouble = self._midwalk = 0.0
         if self._random.random() < 0.7:
+            # The names that could not be read again are met again within the overlap.
             self._advance(timedelta(minutes=self._random.choice([0, 1, 60])))
             report = self._pull(full=False)
             # What was published behind a walk that was gone on with comes with the next pull.
@@ -147,14 +149,18 @@ class History:
         )()
 
     def _now(self) -> datetime:
-        """Upstream's clock; sometimes the same microsecond twice."""
-        now = self._clock()
-        return now.replace(microsecond=0) if self._random.random() < 0.1 else now
+        self._last = self._clock()
+        return self._last
+
+    def _same(self) -> datetime:
+        """Sometimes the microsecond of the change before, if that was just now."""
+        just_now = self._clock() - self._last < timedelta(seconds=30)
+        return self._last if just_now and self._random.random() < 0.3 else self._now()
 
     def _publish(self) -> None:
         key = (self._random.choice(NAMES), self._random.choice(VERSIONS))
         if key not in self._upstream.registry.rows():
-            self._upstream.registry.publish(server_json(*key), self._now())
+            self._upstream.registry.publish(server_json(*key), self._same())
 
     def _set_status(self) -> None:
         name = self._any_name()

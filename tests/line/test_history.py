@@ -214,7 +214,7 @@ def test_a_name_that_cannot_be_read_again_holds_nothing_up(
     report = deployment.pull()
     assert (report.unsettled_names, report.changed) == (1, 1)
     upstream.fault = lambda _: None
-    deployment.pull(full=True)
+    assert deployment.pull().reread_names == 1
     assert states(deployment) == truth(upstream)
 
 

@@ -1,4 +1,5 @@
--- Names whose latest flag does not follow from plain publishes (registry API notes, 6.2 step 4).
+-- Names whose latest flag does not follow from plain publishes (registry API notes, 6.2 step 4), and
+-- names met again that an earlier walk could not settle.
 WITH touched AS (
     SELECT
         name,
@@ -10,15 +11,16 @@ WITH touched AS (
 kept AS (
     SELECT e.name, count(*) FILTER (WHERE e.is_latest) AS latest
     FROM entries e
-    SEMI JOIN touched USING (name)
+    SEMI JOIN reading USING (name)
     ANTI JOIN changed USING (name, version)
     WHERE e.upstream = $upstream AND e.vanished_at IS NULL
     GROUP BY e.name
 )
-SELECT t.name
-FROM touched t
+SELECT DISTINCT r.name
+FROM reading r
+LEFT JOIN touched t USING (name)
 LEFT JOIN kept k USING (name)
-WHERE NOT t.plain
+WHERE NOT coalesce(t.plain, true)
     OR t.incoming > 1
-    OR (t.incoming = 0 AND coalesce(k.latest, 0) <> 1)
-ORDER BY t.name
+    OR (coalesce(t.incoming, 0) = 0 AND coalesce(k.latest, 0) <> 1)
+ORDER BY r.name
