@@ -16,7 +16,7 @@ from pipelines.errors import Refused, UsageError
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
 from pipelines.steps.gate import self_walk
-from pipelines.steps.switch import check_candidate, switch
+from pipelines.steps.switch import check_candidate
 from serve.errors import ServeError
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
@@ -128,20 +128,11 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         config: SwitchConfig, deployment: dg.ResourceParam[Deployment]
     ) -> dg.MaterializeResult[Any]:
         """The live edition."""
-        feed, settings = deployment.feed(policy.name), deployment.settings
+        feed = deployment.feed(policy.name)
         if feed.candidate_id() in (None, feed.current_id()):
             return dg.MaterializeResult(metadata={"edition": feed.current_id() or "none"})
         return dg.MaterializeResult(
-            metadata=_finally(
-                lambda: switch(
-                    deployment.warehouse,
-                    feed,
-                    now=deployment.clock,
-                    max_shrink=settings.max_shrink,
-                    keep=settings.keep_editions,
-                    accept_shrink=config.accept_shrink,
-                )
-            )
+            metadata=_finally(lambda: deployment.switch(feed, accept_shrink=config.accept_shrink))
         )
 
     return [verdicts, candidate, edition], servable

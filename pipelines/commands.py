@@ -146,22 +146,11 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _switch(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.switch import switch
-
     deployment, tell = _deployment(), _Teller(as_json=arguments.json)
-    settings = deployment.settings
     feeds = [deployment.feed(policy.name) for policy in _policies(deployment, arguments.feed)]
     waiting = [feed for feed in feeds if feed.candidate_id() not in (None, feed.current_id())]
     for feed in waiting or feeds[:1]:
-        report = switch(
-            deployment.warehouse,
-            feed,
-            now=deployment.clock,
-            max_shrink=settings.max_shrink,
-            keep=settings.keep_editions,
-            accept_shrink=arguments.accept_shrink,
-        )
-        tell("switch", report)
+        tell("switch", deployment.switch(feed, accept_shrink=arguments.accept_shrink))
     return tell.end()
 
 

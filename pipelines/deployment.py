@@ -15,6 +15,7 @@ from connectors.registry import Registry, base_url
 from pipelines.settings import Settings
 from pipelines.steps.profile import ProfileReport, profile
 from pipelines.steps.pull import Progress, PullReport, pull
+from pipelines.steps.switch import SwitchReport, switch
 from serve.feed import Feed
 from serve.policy import Policy, load_policies
 from warehouse.warehouse import Warehouse
@@ -87,6 +88,17 @@ class Deployment:
                 only=only,
                 progress=progress,
             )
+
+    def switch(self, feed: Feed, *, accept_shrink: bool = False) -> SwitchReport:
+        """The switch step with the configured gate."""
+        return switch(
+            self.warehouse,
+            feed,
+            now=self.clock,
+            max_shrink=self.settings.max_shrink,
+            keep=self.settings.keep_editions,
+            accept_shrink=accept_shrink,
+        )
 
     @contextmanager
     def _registries(self) -> Iterator[PackageRegistries]:

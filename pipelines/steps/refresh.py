@@ -6,7 +6,6 @@ from pipelines.deployment import Deployment
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
 from pipelines.steps.pull import Progress
-from pipelines.steps.switch import switch
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
 
@@ -36,17 +35,9 @@ def publish(
     deployment: Deployment, policy: Policy, *, accept_shrink: bool = False, tell: Tell
 ) -> None:
     """Curate, build and switch one feed; a candidate without a change is not switched."""
-    settings, feed = deployment.settings, deployment.feed(policy.name)
+    feed = deployment.feed(policy.name)
     tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
     built = build(deployment.warehouse, policy, feed, now=deployment.clock)
     tell("build", built)
     if not built.unchanged:
-        report = switch(
-            deployment.warehouse,
-            feed,
-            now=deployment.clock,
-            max_shrink=settings.max_shrink,
-            keep=settings.keep_editions,
-            accept_shrink=accept_shrink,
-        )
-        tell("switch", report)
+        tell("switch", deployment.switch(feed, accept_shrink=accept_shrink))
