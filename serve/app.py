@@ -76,20 +76,23 @@ class LiveFeed:
         if self._edition is not None and now - self._looked < _LOOK_EVERY:
             return self._edition
         self._looked = now
-        current = self._feed.current_id()
-        if current is None:
-            if self._edition is None:
-                raise NoEdition(f"feed {self.served.name} has no edition yet")
-            return self._edition
-        if self._edition is None or self._edition.manifest.edition != current:
-            try:
-                self._edition = self._feed.open(current)
-                log.info("edition opened feed=%s edition=%s", self.served.name, current)
-            except ServeError as error:
-                if self._edition is None:
-                    raise
-                log.error("edition refused feed=%s error=%s", self.served.name, error)  # noqa: TRY400
+        try:
+            self._follow()
+        except (ServeError, OSError) as error:
+            log.error("edition refused feed=%s error=%s", self.served.name, error)  # noqa: TRY400
+        if self._edition is None:
+            raise NoEdition(f"feed {self.served.name} has no edition that can be read")
         return self._edition
+
+    def look_again(self) -> None:
+        """Forget when the pointer was last looked at."""
+        self._looked = 0.0
+
+    def _follow(self) -> None:
+        current = self._feed.current_id()
+        if current and (self._edition is None or self._edition.manifest.edition != current):
+            self._edition = self._feed.open(current)
+            log.info("edition opened feed=%s edition=%s", self.served.name, current)
 
 
 class App:

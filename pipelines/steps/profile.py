@@ -35,7 +35,10 @@ _TROUBLE = frozenset({Outcome.RATE_LIMITED, Outcome.UPSTREAM_ERROR, Outcome.FORB
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """One profile run. `asked` is packages; `skipped` those of hosts that kept failing."""
+    """One profile run. `asked` is packages; `skipped` those of hosts that kept failing.
+
+    `out_of_time` says that the time budget ended the run; the next one goes on.
+    """
 
     due: int
     asked: int
@@ -73,7 +76,7 @@ def profile(
             break
         wanted = [r for r in due[first : first + _BATCH] if failing[r["origin"]] < _GIVE_UP_AFTER]
         skipped += len(due[first : first + _BATCH]) - len(wanted)
-        answers = _fetch(registries, wanted, failing)
+        answers = _fetch(registries, wanted, failing, end)
         at = now()
         batch = _Batch(at)
         for row, fetched in answers:
@@ -101,7 +104,7 @@ def profile(
         facts=facts,
         rejected_refs=rejected,
         outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
-        out_of_time=done + skipped < len(due),
+        out_of_time=time.monotonic() > end,
     )
 
 
@@ -121,13 +124,13 @@ def _canonicalise(rows: list[Row]) -> tuple[list[Tuple], int]:
 
 
 def _fetch(
-    registries: PackageRegistries, rows: list[Row], failing: Counter[str]
+    registries: PackageRegistries, rows: list[Row], failing: Counter[str], end: float
 ) -> list[tuple[Row, Fetched | None]]:
-    """Ask for all rows, a few at a time per origin; None where the origin had been given up."""
+    """Ask for all rows, a few at a time per origin; None for an origin given up, or out of time."""
 
     def ask(row: Row) -> Fetched | None:
         origin = row["origin"]
-        if failing[origin] >= _GIVE_UP_AFTER:
+        if failing[origin] >= _GIVE_UP_AFTER or time.monotonic() > end:
             return None
         fetched = registries.fetch(_target(row))
         failing[origin] = failing[origin] + 1 if fetched.outcome in _TROUBLE else 0

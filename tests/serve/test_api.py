@@ -382,7 +382,7 @@ def test_the_description_passes_importers_gates(client: Client) -> None:
 def test_a_feed_without_an_edition_says_so(tmp_path: Path) -> None:
     with served(tmp_path, ("default", "/")) as client:
         found = client.json("/v0.1/servers", status=503)
-    assert "has no edition yet" in found["detail"]
+    assert "has no edition that can be read" in found["detail"]
 
 
 def test_a_switch_is_seen_and_a_walk_goes_on_in_the_new_edition(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serve.app import LiveFeed, ServedFeed
 from serve.edition import DELETED, LATEST, Edition, verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed import Feed
@@ -277,6 +278,17 @@ def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
         assert (server["name"], server["version"]) == (name, version)
     assert block(edition, "a.b/first")["sequence"] == 1
     assert block(edition, "c.d/s07")["publishedAt"] == "2026-01-05T19:00:00.000000Z"
+
+
+def test_a_live_edition_that_cannot_be_read_leaves_the_last_good_one(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one")], "e1", now=NOW)
+    followed = LiveFeed(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
+    assert followed.edition().manifest.edition == "e1"
+    publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
+    (feed.editions / "e2" / "keys").unlink()
+    (feed.editions / "e2" / "keys").mkdir()
+    followed.look_again()
+    assert followed.edition().manifest.edition == "e1"
 
 
 def test_a_feed_is_built_by_one_process_at_a_time(feed: Feed) -> None:
