@@ -87,15 +87,21 @@ class ScriptedRegistry:
     def set_status(
         self, name: str, versions: Iterable[str] | None, status: str, message: str, at: datetime
     ) -> None:
-        """Change the status of some versions or all (None), all with one instant."""
+        """Change the status of some versions or all (None), all with one instant.
+
+        Rows that have the status already are not touched; if none is, nothing happens.
+        """
         wanted = None if versions is None else set(versions)
+        touched = False
         with self._lock:
             for row in self._of(name):
                 chosen = wanted is None or row.server["version"] in wanted
                 if chosen and (row.status, row.status_message or "") != (status, message):
                     changed = replace(row, status=status, status_message=message or None)
                     self.put(replace(changed, updated_at=at, status_changed_at=at))
-            self._elect(name)
+                    touched = True
+            if touched:
+                self._elect(name)
 
     def edit(self, key: Key, server: Json, at: datetime | None) -> None:
         """Change a content; without `at` it is silent, as the official data fixes were."""
