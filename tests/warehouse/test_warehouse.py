@@ -15,6 +15,7 @@ from warehouse.staging import BODY, table
 from warehouse.warehouse import Session, Warehouse, schema
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
 
 
 def test_a_file_that_another_process_has_is_busy(warehouse: Warehouse) -> None:
@@ -39,12 +40,11 @@ def test_the_wait_for_a_busy_file_is_bounded(tmp_path: Path) -> None:
     waits: list[float] = []
     path = tmp_path / "w.duckdb"
     holder = subprocess.Popen(
-        [sys.executable, "-c", "import duckdb,sys; c=duckdb.connect(sys.argv[1]); input()", path],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        while not path.exists():
-            holder.poll()
+        assert holder.stdout is not None
+        holder.stdout.readline()
         with (
             pytest.raises(WarehouseBusy),
             Warehouse(path, wait=0.05, sleep=waits.append).session(),
