@@ -5,14 +5,23 @@ Bytes stay bytes: an entry keeps its own JSON, and only what is needed as a colu
 Source of the shapes: the registry's OpenAPI document and its server.json schema.
 """
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
 
 from connectors.errors import MalformedPage
+from connectors.splitting import depth, members, refuse_doubled_keys, split_page
 
 OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")
+MAX_ENTRY = 2 * 1024 * 1024
+"""Bytes of an entry; upstream takes publications of one MiB."""
+_MAX_DEPTH = 64
+_MAX_KEY = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_KEPT = 65536
+_FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
 
 class Package(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -71,7 +80,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
-    """An entry of a page that could not be read, with the reason and what is known of its key."""
+    """An entry that could not be read, with the reason and what is known of its key.
+
+    `raw` are its bytes, or the first of them where it is too large.
+    """
 
     raw: bytes
     reason: str
@@ -141,7 +153,9 @@ class _FlagOnly(msgspec.Struct, gc=False):
     meta: _FlagMeta = msgspec.field(name="_meta")
 
 
+_UNREADABLE = (ValueError, RecursionError)
 _page = msgspec.json.Decoder(_Page)
+_metadata = msgspec.json.Decoder(_Metadata)
 _envelope = msgspec.json.Decoder(_Envelope)
 _key = msgspec.json.Decoder(_Key)
 _meta = msgspec.json.Decoder(_Meta)
@@ -151,31 +165,47 @@ _flag_only = msgspec.json.Decoder(_FlagOnly)
 
 
 def read_page(body: bytes, *, url: str = "") -> PageHead:
-    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape."""
+    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape.
+
+    A record that spoils the parsing of its page is cut out at byte level.
+    """
     try:
-        page = _page.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedPage(
-            f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
-        ) from error
-    cursor = page.metadata.next_cursor or page.metadata.old_next_cursor or None
-    return PageHead(page.servers, cursor)
+        if all(body.count(key) <= 1 for key in _FRAME):
+            page = _page.decode(body)
+            entries, metadata = page.servers, page.metadata
+        else:
+            entries, metadata = _split(body)
+    except _UNREADABLE:
+        try:
+            entries, metadata = _split(body)
+        except _UNREADABLE as error:
+            raise MalformedPage(
+                f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
+            ) from error
+    return PageHead(entries, metadata.next_cursor or metadata.old_next_cursor or None)
+
+
+def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
+    entries, metadata = split_page(body)
+    found = _metadata.decode(metadata)
+    refuse_doubled_keys(metadata)
+    return [msgspec.Raw(entry) for entry in entries], found
 
 
 def key_bytes(raw: msgspec.Raw | bytes) -> tuple[bytes, bytes] | None:
     """The (name, version) of a raw entry in the order upstream sorts by; None if unreadable."""
     try:
         key = _key_only.decode(raw).server
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return key.name.encode(), key.version.encode()
+    except _UNREADABLE:
         return None
-    return key.name.encode(), key.version.encode()
 
 
 def latest_flag(raw: msgspec.Raw | bytes) -> tuple[str, bool] | None:
     """The name of a raw entry and whether upstream calls it the latest; None if unreadable."""
     try:
         found = _flag_only.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
     return found.server.name, found.meta.official.is_latest
 
@@ -183,10 +213,14 @@ def latest_flag(raw: msgspec.Raw | bytes) -> tuple[str, bool] | None:
 def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
     """Read one raw entry. Never raises: what cannot be read comes back with its reason."""
     data = bytes(raw)
+    try:
+        _check(data)
+    except _UNREADABLE as error:
+        name, version = _readable_key(data)
+        return Unreadable(data[:_KEPT], str(error)[:500], name, version)
     name = version = None
     details: Details | None = None
     try:
-        data.decode("utf-8")
         envelope = _envelope.decode(data)
         server, meta = bytes(envelope.server), bytes(envelope.meta)
         try:
@@ -199,11 +233,11 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
         published = _utc(official.published_at)
         updated = _utc(official.updated_at) if official.updated_at else published
         changed = _utc(official.status_changed_at) if official.status_changed_at else None
-        if not name or not version:
-            return Unreadable(data, "the name or the version is empty", name, version)
+        if reason := _refused_key(name, version):
+            return Unreadable(data, reason)
         if official.status not in STATUSES:
             return Unreadable(data, f"the status {official.status!r} is unknown", name, version)
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         return Unreadable(data, str(error)[:500], name, version)
     composed = compose(server, meta)
     return Entry(
@@ -220,6 +254,39 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
         status_changed_at=changed,
         details=details,
     )
+
+
+def _check(data: bytes) -> None:
+    """Raise ValueError for what readers would not all understand alike, or not at all."""
+    if len(data) > MAX_ENTRY:
+        raise ValueError(f"it has {len(data)} bytes, more than {MAX_ENTRY}")
+    nested = data.count(b"{") + data.count(b"[") > _MAX_DEPTH
+    if nested and (levels := depth(data)) > _MAX_DEPTH:
+        raise ValueError(f"it is nested {levels} levels deep, more than {_MAX_DEPTH}")
+    data.decode("utf-8")
+    # What is written again as long as it came has no key twice: one would be lost.
+    if len(msgspec.json.encode(msgspec.json.decode(data))) != len(data):
+        refuse_doubled_keys(data)
+
+
+def _readable_key(data: bytes) -> tuple[str | None, str | None]:
+    """The key of an entry that is no good otherwise, so that it can be asked for again."""
+    try:
+        server = dict(members(dict(members(data))[b"server"]))
+        name, version = (msgspec.json.decode(server[k], type=str) for k in (b"name", b"version"))
+    except (*_UNREADABLE, KeyError):
+        return None, None
+    return (None, None) if _refused_key(name, version) else (name, version)
+
+
+def _refused_key(name: str, version: str) -> str | None:
+    if not name or not version:
+        return "the name or the version is empty"
+    if max(len(name), len(version)) > _MAX_KEY:
+        return f"the name or the version has more than {_MAX_KEY} characters"
+    if _CONTROL.search(name + version):
+        return "the name or the version has a control character"
+    return None
 
 
 def compose(server: bytes, meta: bytes) -> bytes:

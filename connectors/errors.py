@@ -8,6 +8,7 @@ ConnectorError
 └── TerminalError         the same request will fail the same way
     ├── AddressRefused    an address that this process may not dial
     ├── BodyRefused       too large, a bomb, a broken encoding
+    ├── BudgetSpent       this run has asked as often as it may
     ├── UnexpectedStatus  a status that this request has no use for
     └── MalformedPage     a registry answer without the shape of the API
 """
@@ -54,6 +55,10 @@ class AddressRefused(TerminalError):
 
 
 class BodyRefused(TerminalError):
+    pass
+
+
+class BudgetSpent(TerminalError):
     pass
 
 

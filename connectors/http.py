@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ import tenacity
 from connectors.errors import (
     AddressRefused,
     BodyRefused,
+    BudgetSpent,
     ConnectorError,
     RateLimited,
     ServerTrouble,
@@ -44,7 +46,10 @@ _MAX_WAIT = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Manners:
-    """How one host is asked: requests per second (0 = unlimited), tries, seconds, decoded bytes."""
+    """How one host is asked: requests per second (0 = unlimited), tries, seconds, decoded bytes.
+
+    `budget` bounds the requests of one client, tries included.
+    """
 
     rate: float = 1.0
     tries: int = 4
@@ -52,6 +57,7 @@ class Manners:
     timeout: float = 75.0
     deadline: float = 180.0
     cap: int = 32 * MIB
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -154,9 +160,14 @@ class HttpClient:
         headers: Mapping[str, str],
         cap: int,
     ) -> Answer:
-        with self._lock:
-            self.requests += 1
         _check_target(url)
+        with self._lock:
+            if self.manners.budget is not None and self.requests >= self.manners.budget:
+                raise BudgetSpent(
+                    f"{url} was not asked: the {self.requests} requests of this run are used up",
+                    url=url,
+                )
+            self.requests += 1
         start = time.monotonic()
         try:
             with (
@@ -180,12 +191,17 @@ class HttpClient:
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
 class _Transport(httpx.BaseTransport):
     """httpx over an httpcore pool that has our network backend."""
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_tls(),
             max_connections=16,
             max_keepalive_connections=16,
             keepalive_expiry=30.0,

@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from urllib.parse import quote, urlencode, urlsplit
 
-from connectors.contract import PageHead, key_bytes, read_page
-from connectors.errors import ConnectorError, MalformedPage
+from connectors.contract import Entry, key_bytes, read_entry, read_page
+from connectors.errors import (
+    BodyRefused,
+    ConnectorError,
+    MalformedPage,
+    UnexpectedStatus,
+    Unreachable,
+)
 from connectors.http import Answer, HttpClient
 
 PAGE = 100
@@ -27,6 +34,7 @@ class RawPage:
     second); `stale` says that an edge cache answered with an old copy.
     """
 
+    url: str
     body: bytes
     next_cursor: str | None
     entries: int
@@ -57,10 +65,13 @@ def base_url(url: str) -> str:
 class Registry:
     """A registry that is read through `http`; `now` is used only where upstream sends no Date."""
 
-    def __init__(self, http: HttpClient, url: str, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, http: HttpClient, url: str, *, now: Callable[[], datetime], page: int = PAGE
+    ) -> None:
         self._http = http
         self.url = base_url(url)
         self._now = now
+        self._limit = page
 
     def walk(self, *, since: str | None = None, cursor: str | None = None) -> Iterator[RawPage]:
         """Yield all pages from `cursor` on; ends only where upstream says so.
@@ -70,50 +81,92 @@ class Registry:
         """
         last: tuple[bytes, bytes] | None = None
         seen = {cursor} if cursor else set()
-        query = {"limit": str(PAGE)}
-        query.update({"updated_since": since} if since else {"include_deleted": "true"})
+        query = {"updated_since": since} if since else {"include_deleted": "true"}
+        fullest = 0
         while True:
-            url = self._url("servers", query | ({"cursor": cursor} if cursor else {}))
-            answer = self._http.get(url)
-            head = read_page(answer.body, url=url)
-            last = _risen(head, last, url)
-            cursor = head.next_cursor
-            if cursor is None and len(head.entries) >= PAGE:
-                raise MalformedPage(
-                    f"{url} is a full page that names no next one; an end is a page that is not "
-                    "full, so the walk was stopped",
-                    url=url,
-                )
-            yield self._page(answer, head)
-            if cursor is None:
+            page = self._list(query, cursor, self._limit)
+            full = min(self._limit, fullest or self._limit)
+            if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
+                page = self._end(query, cursor, (page.entries or self._limit) - 1)
+            last = _risen(page, last)
+            yield page
+            if page.next_cursor is None:
                 return
-            if cursor in seen:
-                raise MalformedPage(f"{url} names the cursor {cursor!r} twice", url=url)
+            if page.next_cursor in seen:
+                raise MalformedPage(
+                    f"{page.url} names the cursor {page.next_cursor!r} twice", url=page.url
+                )
+            cursor = page.next_cursor
             seen.add(cursor)
+            fullest = max(fullest, page.entries)
 
     def versions(self, name: str) -> RawPage | Missing:
-        """All versions of a name, deleted ones too; not cached at the edge."""
-        url = self._url(f"servers/{quote(name, safe='')}/versions", {"include_deleted": "true"})
-        answer = self._http.get(url, expect=frozenset({200, 404}))
-        if answer.status == 404:
-            return Missing()
-        return self._page(answer, read_page(answer.body, url=url))
+        """All versions of a name, deleted ones too; never an old copy of an edge cache."""
+        page = self._one(f"servers/{quote(name, safe='')}/versions")
+        if isinstance(page, RawPage) and page.next_cursor is not None:
+            raise MalformedPage(f"{page.url} gives the versions of a server in pages", url=page.url)
+        return page
 
-    def version(self, name: str, version: str) -> Answer | Missing:
-        """One version, also when it is deleted; the answer's body is the entry."""
+    def version(self, name: str, version: str) -> RawPage | Missing:
+        """One version, also when it is deleted, as a page of one entry; never an old copy."""
         path = f"servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
-        answer = self._http.get(
-            self._url(path, {"include_deleted": "true"}), expect=frozenset({200, 404})
-        )
-        return Missing() if answer.status == 404 else answer
+        return self._one(path, frame=b'{"servers":[%b],"metadata":{}}')
+
+    def _one(self, path: str, frame: bytes = b"%b") -> RawPage | Missing:
+        url = self._url(path, {"include_deleted": "true"})
+        answer = self._http.get(url, expect=frozenset({200, 404}))
+        if _is_stale(answer):
+            raise Unreachable(f"{url} was answered with an old copy of a cache", url=url)
+        if answer.status == 200:
+            return self._page(answer, frame % answer.body)
+        if answer.body.lstrip()[:1] != b"{":
+            raise UnexpectedStatus(
+                f"{url} answered 404 and not as a registry does; is the upstream URL right?",
+                url=url,
+                status=404,
+            )
+        return Missing()
+
+    def _list(self, query: dict[str, str], cursor: str | None, limit: int) -> RawPage:
+        """One page; if it is too large to read, as few of its entries as it takes."""
+        while True:
+            place = {"cursor": cursor} if cursor else {}
+            url = self._url("servers", {"limit": str(limit)} | query | place)
+            try:
+                answer = self._http.get(url)
+            except BodyRefused:
+                if limit == 1:
+                    raise
+                limit = max(limit // 4, 1)
+            else:
+                return self._page(answer, answer.body)
+
+    def _end(self, query: dict[str, str], cursor: str | None, limit: int) -> RawPage:
+        """Ask again for an end that may be none: an empty page, or a full one that names no next.
+
+        With another limit no cache answers, and a full page shows what is behind it.
+        """
+        page = self._list(query, cursor, limit)
+        if page.next_cursor is None and page.entries >= limit:
+            raise MalformedPage(
+                f"{page.url} is a full page that names no next one; an end is a page that is not "
+                "full, so the walk was stopped",
+                url=page.url,
+            )
+        return page
 
     def _url(self, path: str, query: dict[str, str]) -> str:
         return f"{self.url}/v0.1/{path}?{urlencode(query)}"
 
-    def _page(self, answer: Answer, head: PageHead) -> RawPage:
-        stale = answer.headers.get("x-registry-cache", "").upper() in _STALE
+    def _page(self, answer: Answer, body: bytes) -> RawPage:
+        head = read_page(body, url=answer.url)
         return RawPage(
-            answer.body, head.next_cursor, len(head.entries), self._asked_at(answer), stale
+            answer.url,
+            body,
+            head.next_cursor,
+            len(head.entries),
+            self._asked_at(answer),
+            _is_stale(answer),
         )
 
     def _asked_at(self, answer: Answer) -> datetime:
@@ -125,15 +178,29 @@ class Registry:
         return date - timedelta(seconds=answer.duration + 1)
 
 
-def _risen(
-    head: PageHead, last: tuple[bytes, bytes] | None, url: str
-) -> tuple[bytes, bytes] | None:
-    """Check that this page lies behind the last one; return its last readable key."""
-    keys = [key for key in map(key_bytes, head.entries) if key is not None]
-    for key in keys:
-        if last is not None and key <= last:
+def _is_stale(answer: Answer) -> bool:
+    return answer.headers.get("x-registry-cache", "").upper() in _STALE
+
+
+def _risen(page: RawPage, last: tuple[bytes, bytes] | None) -> tuple[bytes, bytes] | None:
+    """Check that a page lies behind the last one and rises; return its last readable key.
+
+    A key that comes twice on one page is a matter of its records, not of the walk.
+    """
+    entries = read_page(page.body).entries
+    keys = [key for key in map(key_bytes, entries) if key is not None]
+    if not _rises(keys, last):
+        # The keys of records that are no good otherwise prove nothing.
+        found = [entry for entry in map(read_entry, entries) if isinstance(entry, Entry)]
+        keys = [(entry.name.encode(), entry.version.encode()) for entry in found]
+        if not _rises(keys, last):
             raise MalformedPage(
-                f"{url} repeats or goes back: {key!r} after {last!r}; the walk was stopped", url=url
+                f"{page.url} repeats or goes back: {keys[0]!r} after {last!r}, or within itself; "
+                "the walk was stopped",
+                url=page.url,
             )
-        last = key
-    return last
+    return keys[-1] if keys else last
+
+
+def _rises(keys: list[tuple[bytes, bytes]], last: tuple[bytes, bytes] | None) -> bool:
+    return (last is None or not keys or keys[0] > last) and all(a <= b for a, b in pairwise(keys))

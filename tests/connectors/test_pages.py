@@ -1,0 +1,183 @@
+"""Pages with records that spoil them: a bad record costs itself and nothing else."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.contract import MAX_ENTRY, Entry, Unreadable, compose, read_entry, read_page
+from connectors.errors import BudgetSpent, MalformedPage, UnexpectedStatus, Unreachable
+from connectors.http import HttpClient, Manners
+from connectors.network import AddressPolicy
+from connectors.registry import Missing, Registry
+from connectors.splitting import split_page
+from pipelines.demo.loopback import Reply, Request
+from tests.conftest import START, Upstream, server_json
+from tests.connectors.test_registry import META, page
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+def entry(name: str, extra: str = "", version: str = '"1.0.0"') -> bytes:
+    return compose(f'{{"name":"{name}","version":{version}{extra}}}'.encode(), META)
+
+
+BAD = {
+    "surrogate": (entry("b/x", ',"title":"\\ud800"'), "surrogate", "b/x"),
+    "surrogate in a field we do not know": (entry("b/x", ',"y":"\\udfff"'), "surrogate", "b/x"),
+    "not UTF-8": (entry("b/x", ',"title":"?"').replace(b"?", b"\xff\xfe"), "utf-8", "b/x"),
+    "not UTF-8 in its name": (entry("b/?").replace(b"?", b"\xff"), "utf-8", None),
+    "deeper than the parser": (entry("b/x", ',"y":' + "[" * 5000 + "]" * 5000), "deep", "b/x"),
+    "deep": (entry("b/x", ',"y":' + "[" * 70 + "]" * 70), "72 levels deep", "b/x"),
+    "a key twice": (entry("b/x", ',"name":"c/d"'), "a key twice", "c/d"),
+    "a nested key twice": (entry("b/x", ',"y":[{"z":1,"z":2}]'), "a key twice", "b/x"),
+    "large": (entry("b/x", f',"title":"{"x" * MAX_ENTRY}"'), "bytes, more than", "b/x"),
+    "a number": (b"42", "Expected `object`", None),
+    "null": (b"null", "Expected `object`", None),
+    "no JSON": (b"tru e", "malformed", None),
+    "a raw line break": (entry("b/x", ',"title":"a\nb"'), "malformed", "b/x"),
+    "NaN": (entry("b/x", ',"y":NaN'), "malformed", "b/x"),
+    "a version that is a number": (entry("b/x", version="1"), "Expected `str`", None),
+    "no meta": (b'{"server":{"name":"b/x","version":"1"}}', "`_meta`", None),
+    "an empty version": (entry("b/x", version='""'), "empty", None),
+    "a control character": (entry("b/\\u0000"), "control character", None),
+    "a long name": (entry("b/" + "x" * 2000), "more than 1000 characters", None),
+    "words of the frame": (entry("b/x", ',"servers":[],"metadata":"x'), "malformed", None),
+}
+
+
+@pytest.mark.parametrize("case", sorted(set(BAD) - {"words of the frame"}))
+def test_a_bad_record_does_not_cost_its_page(case: str) -> None:
+    bad, reason, name = BAD[case]
+    records = b",\n".join([entry("a/a"), bad, entry("z/z")])
+    head = read_page(b'{"servers":[' + records + b'],"metadata":{"nextCursor":"z/z:1","count":3}}')
+    first, odd, last = map(read_entry, head.entries)
+    assert (type(first), type(last), head.next_cursor) == (Entry, Entry, "z/z:1")
+    assert isinstance(odd, Unreadable)
+    assert reason in odd.reason
+    assert odd.name == name
+    assert bad.startswith(odd.raw)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"servers":[{},"metadata":{}}',
+        b'{"servers":[],"servers":[],"metadata":{}}',
+        b'{"servers":[],"metadata":{},"metadata":{}}',
+        b'{"servers":[,],"metadata":{}}',
+        b'{"servers":[{},],"metadata":{}}',
+        b'{"servers":[]x,"metadata":{}}',
+        b'{"servers":[],"metadata":{}} x',
+        b'{"servers":[],"metadata":{"nextCursor":"a","nextCursor":"b"}}',
+        b'{"servers":["\\ud800"],"metadata":{"nextCursor":"a"',
+        b'{"servers" x:[],"metadata":{}}',
+        BAD["words of the frame"][0],
+    ],
+)
+def test_a_frame_that_is_not_sound_is_no_page(body: bytes) -> None:
+    with pytest.raises(MalformedPage):
+        read_page(body)
+
+
+@given(st.lists(JSON), st.dictionaries(st.text(), JSON), st.booleans())
+def test_splitting_finds_what_the_parser_finds(
+    records: list[Any], metadata: dict[str, Any], spaced: bool
+) -> None:
+    document = {"first": metadata, "servers": records, "metadata": metadata}
+    body = json.dumps(document, indent=1 if spaced else None).encode("utf-8", "surrogatepass")
+    found, frame = split_page(body)
+    assert [json.loads(record) for record in found] == records
+    assert json.loads(frame) == metadata
+
+
+@given(JSON)
+def test_a_record_is_read_or_refused_and_never_raises(value: Any) -> None:
+    read_entry(json.dumps({"server": value, "_meta": value}).encode())
+    read_entry(msgspec.json.encode(value))
+
+
+def test_escapes_and_spaces_are_no_doubled_keys() -> None:
+    spaced = entry("a/a", ', "title" : "\\u003cb\\u003e", "x": {"y": 1.50, "z": {"y": 2}}')
+    assert isinstance(read_entry(spaced), Entry)
+
+
+# -- walks -------------------------------------------------------------------------------------
+
+
+def test_a_key_that_comes_twice_on_a_page_does_not_stop_the_walk(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.fault = lambda _: Reply(200, page("a.b/a", "a.b/b", "a.b/b", "a.b/c"))
+    assert [found.entries for found in registry.walk()] == [4]
+
+
+def test_a_page_that_goes_back_within_itself_is_refused(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.fault = lambda _: Reply(200, page("a.b/b", "a.b/a"))
+    with pytest.raises(MalformedPage, match="within itself"):
+        list(registry.walk())
+
+
+def test_the_key_of_a_bad_record_proves_nothing(registry: Registry, upstream: Upstream) -> None:
+    bad = entry("a.b/b", ',"name":"z/z"')
+    body = page("a.b/a", "a.b/c").replace(b"},{", b"}," + bad + b",{", 1)
+    assert body.count(b"z/z") == 1
+    upstream.fault = lambda _: Reply(200, body)
+    assert [found.entries for found in registry.walk()] == [3]
+
+
+def test_an_end_that_may_be_none_is_asked_for_again(registry: Registry, upstream: Upstream) -> None:
+    for number in range(100):
+        upstream.registry.publish(server_json(f"a.b/{number:03d}"), START)
+
+    def drop_the_cursor_once(request: Request) -> Reply | None:
+        if "limit=100" in request.target and "cursor" not in request.target:
+            return Reply(200, page(*(f"a.b/{number:03d}" for number in range(100))))
+        return None
+
+    upstream.fault = drop_the_cursor_once
+    assert [found.entries for found in registry.walk()] == [99, 1]
+    upstream.fault = lambda request: Reply(200, page()) if "limit=100" in request.target else None
+    assert sum(found.entries for found in registry.walk()) == 99 + 1
+
+
+def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
+    for number in range(30):
+        upstream.registry.publish(server_json(f"a.b/{number:03d}", title="x" * 5000), START)
+    manners = Manners(rate=0, cap=100_000)
+    with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
+        pages = list(Registry(http, upstream.url, now=lambda: START).walk())
+    assert sum(found.entries for found in pages) == 30
+
+
+def test_a_run_has_a_budget(upstream: Upstream) -> None:
+    manners = Manners(rate=0, budget=3)
+    with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
+        registry = Registry(http, upstream.url, now=lambda: START)
+        list(registry.walk())
+        registry.versions("a.b/c")
+        with pytest.raises(BudgetSpent, match="the 3 requests of this run are used up"):
+            registry.versions("a.b/c")
+    assert len(upstream.targets) == 3
+
+
+def test_an_answer_that_is_no_registrys_confirms_nothing(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.fault = lambda _: Reply(404, b"<html>no such site</html>")
+    with pytest.raises(UnexpectedStatus, match="not as a registry does"):
+        registry.version("a.b/c", "1.0.0")
+    upstream.fault = lambda request: Reply(404, b"{}", {"X-Registry-Cache": "STALE"})
+    with pytest.raises(Unreachable, match="old copy"):
+        registry.version("a.b/c", "1.0.0")
+    upstream.fault = lambda _: Reply(404, b'{"title":"Not Found"}')
+    assert isinstance(registry.version("a.b/c", "1.0.0"), Missing)
