@@ -5,7 +5,7 @@ raised as failures without retries. No step is written here.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -16,6 +16,7 @@ from pipelines.errors import Refused, UsageError
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
 from pipelines.steps.gate import self_walk
+from pipelines.steps.refresh import pull_all
 from pipelines.steps.switch import check_candidate
 from serve.errors import ServeError
 from serve.policy import Policy
@@ -26,6 +27,7 @@ ENTRIES = dg.AssetKey("raw_registry__entries")
 VERSIONS = dg.AssetKey("core_registry__versions")
 FACTS = dg.AssetKey("raw_packages__facts")
 
+T = TypeVar("T")
 _FINAL = (TerminalError, BrakeEngaged, Refused, UsageError, ServeError, WarehouseTooNew)
 _RETRY = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -33,8 +35,9 @@ _RETRY = dg.RetryPolicy(
 
 
 class PullConfig(dg.Config):
-    """What one pull does: a full walk, and whether an implausible loss is accepted."""
+    """What one pull does: which upstream, a full walk, is an implausible loss accepted."""
 
+    upstream: str | None = None
     full: bool = False
     accept_shrink: bool = False
 
@@ -43,13 +46,20 @@ class SwitchConfig(dg.Config):
     accept_shrink: bool = False
 
 
-def _finally(step: Callable[[], Any]) -> dict[str, Any]:  # a report as metadata
-    """Run a step; its report as metadata, its final errors as failures without retries."""
+def _once(step: Callable[[], T]) -> T:
+    """Run a step; its final errors are failures without retries."""
     try:
-        report = as_json(step())
+        return step()
     except _FINAL as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    return {key: value for key, value in report.items() if value is not None}
+
+
+def _metadata(report: object) -> dict[str, Any]:  # JSON values
+    return {key: value for key, value in as_json(report).items() if value is not None}
+
+
+def _finally(step: Callable[[], object]) -> dict[str, Any]:  # a report as metadata
+    return _metadata(_once(step))
 
 
 @dg.multi_asset(
@@ -57,19 +67,34 @@ def _finally(step: Callable[[], Any]) -> dict[str, Any]:  # a report as metadata
         dg.AssetSpec(ENTRIES, group_name="raw", kinds={"duckdb"}),
         dg.AssetSpec(VERSIONS, group_name="core", kinds={"duckdb"}, deps=[ENTRIES]),
     ],
+    check_specs=[dg.AssetCheckSpec("every_upstream_pulled", asset=ENTRIES)],
     retry_policy=_RETRY,
     pool="walk",
 )
 def registry(
     config: PullConfig, deployment: dg.ResourceParam[Deployment]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Entries as upstream sent them, and their history: one walk, one transaction."""
-    metadata = _finally(
-        lambda: deployment.pull(full=config.full, accept_shrink=config.accept_shrink)
+    """Entries as upstream sent them, and their history: per upstream one walk, one transaction."""
+    reports: list[dict[str, Any]] = []
+    failed = _once(
+        lambda: pull_all(
+            deployment,
+            upstream=config.upstream,
+            full=config.full,
+            accept_shrink=config.accept_shrink,
+            tell=lambda _, report: reports.append(_metadata(report)),
+        )
     )
-    yield dg.MaterializeResult(asset_key=ENTRIES, metadata=metadata)
+    check = dg.AssetCheckResult(
+        check_name="every_upstream_pulled",
+        passed=failed is None,
+        metadata={"errors": str(failed)} if failed else {},
+    )
+    metadata = reports[0] if len(reports) == 1 else {r["upstream"]: r for r in reports}
+    yield dg.MaterializeResult(asset_key=ENTRIES, metadata=metadata, check_results=[check])
     yield dg.MaterializeResult(
-        asset_key=VERSIONS, metadata={"new": metadata["new"], "changed": metadata["changed"]}
+        asset_key=VERSIONS,
+        metadata={key: sum(report[key] for report in reports) for key in ("new", "changed")},
     )
 
 

@@ -8,7 +8,7 @@ _EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 refused by a gate or brake
 Settings are environment variables SUBREGISTRY_*; docs/operators.md lists them."""
 
 _RUN = "Pull, profile, curate, build and switch every feed, then renew the analysts' copy."
-_PULL = """Bring the warehouse up to the upstream registry. The first pull is a full walk; later
+_PULL = """Bring the warehouse up to its upstream registries. The first pull is a full walk; later
 ones ask for what changed since the last. A full walk also finds silent changes and what is gone."""
 _PROFILE = "Ask the package registries for the packages that are due."
 _CURATE = "Decide on every entry of a feed, by its feed document."
@@ -17,6 +17,10 @@ _SWITCH = "Let the candidate go live, after the gate."
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
 _STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
 _EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
+_CHANGES = "List what became different after an instant: added, changed, latest moved, vanished."
+_QUARANTINE = "List upstream records that could not be read, with their reasons."
+_RELEASE = """Take names from the upstream they belong to. Each goes to the first upstream in order
+of precedence that has it now, or to nobody until one brings it."""
 _QUERY = "Run one SQL statement on the analysts' copy, read only."
 _FEEDS = "List the feeds, or check the feed documents."
 _DEMO = "Run the whole line on embedded sample data, with no network, then serve the feed."
@@ -48,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
             action="store_true",
             help="go on although upstream (or the feed) lost more than is plausible",
         )
+    pull.add_argument("--upstream", metavar="NAME", help="one upstream only")
     profile = add("profile", _PROFILE)
     profile.add_argument("--budget", type=_positive, metavar="N", help="ask for N packages at most")
     profile.add_argument("--only", metavar="ORIGIN:NAME", help="ask for one package, due or not")
@@ -64,6 +69,15 @@ def parser() -> argparse.ArgumentParser:
     explain = add("explain", _EXPLAIN)
     explain.add_argument("server", metavar="NAME[@VERSION]", help="a server, or one version of it")
     explain.add_argument("--feed", default="default", metavar="NAME", help="feed (%(default)s)")
+    changes = add("changes", _CHANGES)
+    changes.add_argument(
+        "--since", required=True, metavar="T", help="instant, like 2026-03-01T12:00:00Z"
+    )
+    quarantine = add("quarantine", _QUARANTINE)
+    quarantine.add_argument("--all", action="store_true", help="those that were settled too")
+    release = add("release", _RELEASE)
+    release.add_argument("names", nargs="*", metavar="NAME", help="a server name")
+    release.add_argument("--of", metavar="UPSTREAM", help="all names of an upstream")
     query = add("query", _QUERY)
     query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')
     feeds = add("feeds", _FEEDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.console import print_json, print_report, print_table, progress_bar
-from pipelines.errors import StepError, UsageError
+from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def exit_code(error: Exception) -> int | None:
         (ServeError, 1),
         (OSError, 1),
     ]
+    if isinstance(error, SomeFailed):
+        return exit_code(next(iter(error.errors.values())))
     if isinstance(error, StepError):
         return error.exit_code
     return next((code for kind, code in codes if isinstance(error, kind)), None)
@@ -97,13 +99,22 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _pull(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.refresh import pull_all
+
     tell = _Teller(as_json=arguments.json)
     with progress_bar() as progress:
-        report = _deployment().pull(
-            full=arguments.full, accept_shrink=arguments.accept_shrink, progress=progress
+        failed = pull_all(
+            _deployment(),
+            upstream=arguments.upstream,
+            full=arguments.full,
+            accept_shrink=arguments.accept_shrink,
+            tell=tell,
+            progress=progress,
         )
-    tell("pull", report)
-    return tell.end()
+    tell.end()
+    if failed:
+        raise failed
+    return 0
 
 
 def _profile(arguments: argparse.Namespace) -> int:
@@ -198,6 +209,56 @@ def _explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _changes(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.records import changes
+
+    rows = changes(_deployment(), arguments.since)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(row["at"].isoformat(), {k: row[k] for k in _CHANGE})
+    return 0
+
+
+_CHANGE = (
+    "kind",
+    "upstream",
+    "name",
+    "version",
+    "server_hash_before",
+    "server_hash_after",
+    "status_after",
+    "is_latest",
+)
+
+
+def _quarantine(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.records import quarantine
+
+    rows = quarantine(_deployment(), released=arguments.all)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report("released" if row["released_at"] else "open", row)
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.records import release
+
+    if bool(arguments.names) == bool(arguments.of):
+        raise UsageError("write names, or --of UPSTREAM for all names of one upstream")
+    rows = release(_deployment(), arguments.names, of=arguments.of)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report("released", {"name": row["name"], "belongs_to": row["upstream"] or "nobody"})
+    return 0
+
+
 def _query(arguments: argparse.Namespace) -> int:
     from warehouse.analytics import query
 
@@ -275,6 +336,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "status": _status,
     "explain": _explain,
+    "changes": _changes,
+    "quarantine": _quarantine,
+    "release": _release,
     "query": _query,
     "feeds": _feeds,
     "demo": _demo,

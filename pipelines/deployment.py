@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 from connectors import npm, oci, pypi
 from connectors.http import HttpClient, Manners
@@ -12,12 +13,15 @@ from connectors.network import AddressPolicy
 from connectors.origins import Origin, Origins
 from connectors.packages import PackageRegistries
 from connectors.registry import Registry, base_url
+from pipelines.errors import StepError, UsageError
 from pipelines.settings import Settings
+from pipelines.steps.documents import pull_documents
 from pipelines.steps.profile import ProfileReport, profile
 from pipelines.steps.pull import Progress, PullReport, pull
 from pipelines.steps.switch import SwitchReport, switch
 from serve.feed import Feed
 from serve.policy import Policy, load_policies
+from warehouse.entries import read_state
 from warehouse.warehouse import Warehouse
 
 
@@ -48,19 +52,36 @@ class Deployment:
 
     def pull(
         self,
+        upstream: str | None = None,
         *,
         full: bool = False,
         accept_shrink: bool = False,
         progress: Progress = lambda *_: None,
     ) -> PullReport:
-        """The pull step against the configured upstream."""
+        """The pull step against one upstream, by default the first."""
         settings = self.settings
-        host = base_url(settings.upstream_url).split("/")[2].rpartition("@")[2]
-        manners = Manners(rate=settings.upstream_rate)
+        sources = settings.sources
+        upstream = upstream or next(iter(sources))
+        if upstream not in sources:
+            raise UsageError(f"there is no upstream {upstream}; they are {', '.join(sources)}")
+        self._check_precedence(upstream)
+        place = sources[upstream]
+        if settings.upstreams and not place.startswith(("http://", "https://")):
+            return pull_documents(
+                self.warehouse,
+                Path(place.removeprefix("file://")),
+                upstream=upstream,
+                now=self.clock,
+                spool_folder=settings.spool,
+                accept_shrink=accept_shrink,
+            )
+        host = base_url(place).split("/")[2].rpartition("@")[2]
+        manners = Manners(rate=settings.upstream_rate, budget=settings.upstream_budget)
         with self._client(manners, frozenset({host.partition(":")[0]})) as http:
             return pull(
                 self.warehouse,
-                Registry(http, settings.upstream_url, now=self.clock),
+                Registry(http, place, now=self.clock, page=settings.upstream_page),
+                upstream=upstream,
                 now=self.clock,
                 spool_folder=settings.spool,
                 overlap=timedelta(seconds=settings.overlap),
@@ -68,6 +89,21 @@ class Deployment:
                 full=full,
                 accept_shrink=accept_shrink,
                 progress=progress,
+            )
+
+    def _check_precedence(self, upstream: str) -> None:
+        """Names are bound in order of precedence, so a first walk waits for those above."""
+        sources = list(self.settings.sources)
+        above = sources[: sources.index(upstream)]
+        if not above:
+            return
+        with self.warehouse.session() as session:
+            waiting = [name for name in above if read_state(session, name) is None]
+        if waiting:
+            raise StepError(
+                f"{upstream} was not pulled: {waiting[0]} comes before it and was never pulled, so "
+                f"it is not known which names are its own; make subregistry pull --upstream "
+                f"{waiting[0]} work first, or take it off the list"
             )
 
     def profile(

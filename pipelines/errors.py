@@ -3,8 +3,11 @@
 StepError        1  the step failed; the message says what to do
 ├── UsageError   2  a flag, a setting or a file is wrong
 ├── Refused      3  a gate or a brake refused
-└── Busy         4  another process is at it
+├── Busy         4  another process is at it
+└── SomeFailed   *  some upstreams could not be pulled; ends as the first of their errors does
 """
+
+from collections.abc import Mapping
 
 
 class StepError(Exception):
@@ -21,3 +24,11 @@ class Refused(StepError):
 
 class Busy(StepError):
     exit_code = 4
+
+
+class SomeFailed(StepError):
+    """`errors` by upstream; the other upstreams were pulled."""
+
+    def __init__(self, errors: Mapping[str, Exception]) -> None:
+        super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))
+        self.errors = errors

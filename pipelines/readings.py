@@ -3,24 +3,33 @@
 Pure: pages in, batches out. What the rows mean once stored is decided in `warehouse.entries`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from connectors.contract import Entry, Unreadable, read_entry, read_page
-from pipelines.spool import SpooledPage
+from connectors.contract import Entry, Unreadable, compose, read_entry, read_page
+from pipelines.spool import Kind, SpooledPage
 from warehouse.staging import Readings, content_hash
 
 _BATCH_PAGES = 100
 
 
-def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[dict[str, pa.Table]]:
+Record = Entry | Unreadable
+
+
+def batches(
+    pages: Iterable[SpooledPage],
+    *,
+    bodies: bool = True,
+    read: Callable[[SpooledPage], Iterable[Record]] | None = None,
+) -> Iterator[dict[str, pa.Table]]:
     """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings.
 
-    The next batch is read in a thread while the caller stores the one before.
+    The next batch is read in a thread while the caller stores the one before. `read` gives the
+    records of a page that is no list answer.
     """
-    found = _batches(pages, bodies=bodies)
+    found = _batches(pages, read or _records, bodies=bodies)
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(next, found, None)
         while (batch := coming.result()) is not None:
@@ -28,11 +37,12 @@ def batches(pages: Iterable[SpooledPage], *, bodies: bool = True) -> Iterator[di
             yield batch
 
 
-def _batches(pages: Iterable[SpooledPage], *, bodies: bool) -> Iterator[dict[str, pa.Table]]:
+def _batches(
+    pages: Iterable[SpooledPage], read: Callable[[SpooledPage], Iterable[Record]], *, bodies: bool
+) -> Iterator[dict[str, pa.Table]]:
     batch, ordinal = Readings(), 0
     for count, page in enumerate(pages, start=1):
-        for raw in read_page(page.body).entries:
-            found = read_entry(raw)
+        for found in read(page):
             if isinstance(found, Unreadable):
                 batch.unreadable.append(
                     (content_hash(found.raw), found.name, found.version, found.reason, found.raw)
@@ -44,6 +54,25 @@ def _batches(pages: Iterable[SpooledPage], *, bodies: bool) -> Iterator[dict[str
             yield batch.tables()
             batch = Readings()
     yield batch.tables()
+
+
+def _records(page: SpooledPage) -> Iterator[Record]:
+    """The records of a page; of several with one key the newest, the others as unreadable."""
+    best: dict[tuple[str, str], Entry] = {}
+    for raw in read_page(page.body).entries:
+        found = read_entry(raw)
+        if isinstance(found, Unreadable):
+            yield found
+            continue
+        key = (found.name, found.version)
+        other = best.get(key)
+        if other is not None and other != found:
+            older = min(other, found, key=lambda entry: entry.updated_at)
+            found = found if older is other else other
+            reason = "another record of its page has the same key and is newer"
+            yield Unreadable(compose(older.server, older.meta), reason, *key)
+        best[key] = found
+    yield from best.values()
 
 
 def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodies: bool) -> None:
@@ -66,7 +95,7 @@ def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodi
             ordinal,
             page.after_commit,
             page.stale,
-            page.reread,
+            page.kind == Kind.VERSIONS,
         )
     )
     if not bodies:

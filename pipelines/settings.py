@@ -3,6 +3,7 @@
 What a feed contains is not a setting but a feed document; what one run does is a flag.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.errors import UsageError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Settings(BaseSettings):
@@ -24,7 +27,15 @@ class Settings(BaseSettings):
     upstream_url: str = Field(
         "https://registry.modelcontextprotocol.io", description="The registry to pull from"
     )
-    upstream_rate: float = Field(1.0, ge=0, description="Requests per second to upstream")
+    upstreams: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object instead of the URL, highest precedence first: name to URL or path",
+    )
+    upstream_rate: float = Field(1.0, ge=0, description="Requests per second to one upstream")
+    upstream_page: int = Field(100, ge=2, le=100, description="Entries to ask for on one page")
+    upstream_budget: int = Field(
+        20_000, ge=10, description="Requests that one pull may send to one upstream"
+    )
     overlap: float = Field(
         3600.0, ge=900, description="Seconds that a pull looks back behind the last one"
     )
@@ -58,6 +69,21 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return value or None
+
+    @field_validator("upstreams")
+    @classmethod
+    def _named(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, place in value.items():
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name; use a-z, 0-9 and -, 63 at most")
+            if "://" in place and not place.startswith(("http://", "https://", "file:///")):
+                raise ValueError(f"{place!r} is neither an http(s) URL nor a path")
+        return value
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Name to URL or path of every upstream, highest precedence first."""
+        return self.upstreams or {"official": self.upstream_url}
 
     @property
     def warehouse(self) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,19 +24,24 @@ from pipelines.errors import Busy
 _SYNC_EVERY = 1.0
 
 
+class Kind(StrEnum):
+    """A page of the walk, all versions of one name, or one version asked for by itself."""
+
+    LIST = "list"
+    VERSIONS = "versions"
+    VERSION = "version"
+
+
 @dataclass(frozen=True)
 class SpooledPage:
-    """A page as it came, and the number of the last commit before it was asked for.
-
-    `reread` marks all versions of one name, read outside the walk.
-    """
+    """A page as it came, and the number of the last commit before it was asked for."""
 
     body: bytes
     next_cursor: str | None
     asked_at: datetime
     after_commit: int
     stale: bool
-    reread: bool
+    kind: Kind = Kind.LIST
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class Spool:
         self._file.write(json.dumps(record).encode() + b"\n")
         self._file.flush()
 
-    def append(self, page: RawPage, *, after_commit: int, reread: bool = False) -> None:
+    def append(self, page: RawPage, *, after_commit: int, kind: Kind = Kind.LIST) -> None:
         if self._file is None:
             self._file = self._path.open("ab")
         facts = {
@@ -114,7 +120,7 @@ class Spool:
             "asked_at": page.asked_at.isoformat(),
             "after_commit": after_commit,
             "stale": page.stale,
-            "reread": reread,
+            "kind": kind,
         }
         self._file.write(json.dumps(facts).encode() + b"\n" + page.body + b"\n")
         self._file.flush()
@@ -170,7 +176,7 @@ def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
                 asked_at,
                 facts["after_commit"],
                 facts["stale"],
-                facts["reread"],
+                Kind(facts["kind"]),
             )
         except (KeyError, ValueError, TypeError):
             return

@@ -12,15 +12,22 @@ import pyarrow as pa
 
 from warehouse.errors import BrakeEngaged
 from warehouse.staging import KEY, table
-from warehouse.warehouse import GENERATION, Session
+from warehouse.warehouse import GENERATION, Row, Session
 
 Batch = Mapping[str, pa.Table]
 """What `warehouse.staging.Readings.tables` gives."""
+Key = tuple[str, str]
+_FLOOR = 20
+"""Losses up to this many entries engage no brake, whatever share they are."""
 
 
 @dataclass(frozen=True)
 class Walk:
-    """A drained walk: `asked_at` is upstream's clock when its first request was sent."""
+    """A drained walk: `asked_at` is upstream's clock when its first request was sent.
+
+    `certain` says that what a full walk does not show is gone, as in a local directory. `retried`
+    are the quarantined records that were asked for one by one, `gone` those upstream has not now.
+    """
 
     walk_id: str
     upstream: str
@@ -30,11 +37,18 @@ class Walk:
     asked_at: datetime
     pages: int
     stale: bool
+    certain: bool = False
+    retried: Sequence[Key] = ()
+    gone: Sequence[Key] = ()
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a committed walk changed."""
+    """What a committed walk changed.
+
+    `unmet` are known entries that an incremental walk had to show and did not; unless they are gone
+    it was cut short, so the watermark stays where it was.
+    """
 
     entries: int
     new: int
@@ -42,6 +56,7 @@ class Merge:
     missing: int
     vanished: int
     unreadable: int
+    unmet: list[Key]
     watermark: datetime | None
     committed_at: datetime
 
@@ -82,25 +97,27 @@ def commit_walk(
     """Merge a drained walk. Running it twice with the same readings changes nothing more.
 
     The watermark moves only here, with the rows. Raises BrakeEngaged, and then nothing is changed,
-    if a full walk lost more than is plausible and `accept_shrink` is not set.
+    if the walk lost more than is plausible and `accept_shrink` is not set.
     """
     state = read_state(session, walk.upstream)
-    now, commit = _next(state, now)
+    now, commit = next_commit(session, state, now)
     unreadable = _stage(session, batches, bodies=True, now=now)
     with session.transaction():
-        session.run("update_quarantine", upstream=walk.upstream, now=now)
-        session.run("insert_quarantine", upstream=walk.upstream, now=now)
-        session.run("release_quarantine", upstream=walk.upstream, now=now)
+        sweeping = walk.full and not walk.stale
+        _quarantine(session, walk, now, sweeping=sweeping)
         entries = _count(session, "count_met")
         horizon = walk.asked_at - overlap
-        sweeping = walk.full and not walk.stale
+        unmet: list[Key] = []
         if sweeping:
             _brake(session, walk, state, horizon, accept_shrink)
+        elif walk.since is not None:
+            unmet = _unmet(session, walk, walk.since)
         session.run("select_changed", upstream=walk.upstream, accept_older=accept_shrink)
         new = _count(session, "count_new")
         session.run("create_touched")
         session.run("update_entries", upstream=walk.upstream, commit=commit)
         session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
+        session.run("insert_bindings", upstream=walk.upstream, now=now)
         session.run("insert_touched_changed")
         session.run("select_flags", upstream=walk.upstream, sweeping=sweeping)
         session.run("update_flags", upstream=walk.upstream, commit=commit)
@@ -108,7 +125,9 @@ def commit_walk(
         missing = vanished = 0
         session.run("clear_missing", upstream=walk.upstream)
         if sweeping:
-            session.run("select_vanished", upstream=walk.upstream, horizon=horizon)
+            session.run(
+                "select_vanished", upstream=walk.upstream, horizon=horizon, certain=walk.certain
+            )
             vanished = session.run(
                 "update_vanished", upstream=walk.upstream, now=now, commit=commit
             )
@@ -117,8 +136,11 @@ def commit_walk(
         touched = session.run(
             "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id
         )
-        watermark = _watermark(walk, state, now, overlap)
-        _write_state(session, walk, watermark, entries, state, now, commit)
+        watermark = state.watermark if state else None
+        if not walk.stale and not unmet:
+            watermark = _watermark(walk, watermark, now, overlap)
+        swept = entries if sweeping else None
+        _write_state(session, walk, watermark, swept, state, now, commit)
         session.run(
             "insert_walk",
             walk_id=walk.walk_id,
@@ -138,25 +160,59 @@ def commit_walk(
         )
         if session.rows("list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
-    return Merge(entries, new, touched - new, missing, vanished, unreadable, watermark, now)
+    return Merge(entries, new, touched - new, missing, vanished, unreadable, unmet, watermark, now)
 
 
-def list_missing(session: Session, upstream: str) -> list[tuple[str, str]]:
+def list_missing(session: Session, upstream: str) -> list[Key]:
     """Entries that the last full walk did not meet and that are not tombstones yet."""
-    rows = session.rows("list_missing", upstream=upstream)
-    return [(row["name"], row["version"]) for row in rows]
+    return _keys(session.rows("list_missing", upstream=upstream))
+
+
+def list_due_retries(session: Session, upstream: str, *, now: datetime, limit: int) -> list[Key]:
+    """Quarantined records to ask for again, as far as their key is known."""
+    return _keys(session.rows("list_due_retries", upstream=upstream, now=now, limit=limit))
+
+
+def known_entries(session: Session, upstream: str) -> dict[Key, Row]:
+    """Hash of the server.json and instants of every entry of a (small) upstream."""
+    rows = session.rows("list_known", upstream=upstream)
+    return {(row["name"], row["version"]): row for row in rows}
+
+
+def release_names(
+    session: Session,
+    names: Sequence[str],
+    *,
+    of: str | None,
+    precedence: Sequence[str],
+    now: datetime,
+) -> list[Row]:
+    """Take names, or all names of upstream `of`, from the upstream they belong to.
+
+    Each goes to the first of `precedence` (never `of`) that has it, else to the first that brings
+    it. Returns name and upstream (None for nobody) of each; empty if none belonged to anybody.
+    """
+    before = session.rows("list_bindings", names=list(names), of=of)
+    now, _ = next_commit(session, None, now)
+    with session.transaction():
+        session.run("release_names", names=list(names), of=of, precedence=list(precedence), now=now)
+    released = [row["name"] for row in before]
+    after = {
+        row["name"]: row["upstream"] for row in session.rows("list_bindings", names=released, of="")
+    }
+    return [{"name": n, "upstream": after.get(n)} for n in released]
 
 
 def settle_missing(
     session: Session,
     upstream: str,
     *,
-    gone: Sequence[tuple[str, str]],
-    there: Sequence[tuple[str, str]],
+    gone: Sequence[Key],
+    there: Sequence[Key],
     now: datetime,
 ) -> int:
-    """Turn missing entries that upstream confirmed as gone into tombstones; forget the others."""
-    now, commit = _next(read_state(session, upstream), now)
+    """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer."""
+    now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
             session.run("create_touched")
@@ -169,11 +225,44 @@ def settle_missing(
     return vanished
 
 
-def _next(state: State | None, now: datetime) -> tuple[datetime, int]:
-    """Instant and number of the next commit; both only rise, whatever the clock does."""
-    if state is None:
-        return now, 1
-    return max(now, state.committed_at + timedelta(microseconds=1)), state.commits + 1
+def next_commit(session: Session, state: State | None, now: datetime) -> tuple[datetime, int]:
+    """Instant and number of the next commit; both only rise, whatever the clock does.
+
+    Instants rise over all upstreams, so that a reader of `changes` may go on from the last one.
+    """
+    last = session.rows("read_last_commit")[0]["at"]
+    if last is not None:
+        now = max(now, last + timedelta(microseconds=1))
+    return now, state.commits + 1 if state else 1
+
+
+def _quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -> None:
+    """Keep what could not be read, release what this walk settled, plan the next tries."""
+    upstream = walk.upstream
+    asked, gone = table(walk.retried, KEY), table(walk.gone, KEY)
+    with session.given(retries_asked=asked, retries_gone=gone):
+        session.run("update_quarantine", upstream=upstream, now=now)
+        session.run("insert_quarantine", upstream=upstream, now=now)
+        session.run("release_quarantine", upstream=upstream, now=now, sweeping=sweeping)
+        session.run("schedule_retries", upstream=upstream, now=now)
+
+
+def _unmet(session: Session, walk: Walk, since: datetime) -> list[Key]:
+    """Known entries that this walk had to show; records without a readable key may be them."""
+    limit = 2 * _FLOOR
+    found = session.rows("list_unmet", upstream=walk.upstream, since=since, limit=limit)
+    if len(found) <= _count(session, "count_keyless"):
+        return []
+    if len(found) > _FLOOR:
+        raise BrakeEngaged(
+            f"{walk.url} does not show what is known to have changed since {since}, more than "
+            f"{_FLOOR} entries: it looks wiped, restored or cut off. Nothing was changed and the "
+            "feed stays as it is; if upstream is right, run subregistry pull --accept-shrink",
+            missing=len(found),
+            known=len(found),
+            met=_count(session, "count_met"),
+        )
+    return _keys(found)
 
 
 def _stage(
@@ -213,15 +302,18 @@ def _brake(
     found = session.rows("measure_loss", upstream=walk.upstream, horizon=horizon)[0]
     known, missing, met = found["known"], found["missing"], _count(session, "count_met")
     before = (state.full_walk_entries if state else None) or known
+    newest, known_newest = found["newest"], found["known_newest"]
     reason = ""
-    if known and not met:
+    if known and not met and not walk.certain:
         reason = f"it is empty where {known} entries are known"
-    elif missing > max(20, known * 0.005):
+    elif missing > max(_FLOOR, known * 0.005):
         reason = f"{missing} of {known} known entries are gone"
-    elif met < before * 0.98 and before - met > 20:
+    elif met < before * 0.98 and before - met > _FLOOR:
         reason = f"it has {met} entries where the last full walk met {before}"
-    elif found["known_newest"] is not None and found["newest"] < found["known_newest"]:
-        reason = f"its newest change went back from {found['known_newest']} to {found['newest']}"
+    elif found["older"]:
+        reason = f"{found['older']} entries went back to an earlier state"
+    elif not walk.certain and known > _FLOOR and newest and known_newest and newest < known_newest:
+        reason = f"its newest change went back from {known_newest} to {newest}"
     if reason and not accepted:
         raise BrakeEngaged(
             f"{walk.url} looks wiped, restored or cut off: {reason}. Nothing was changed and the "
@@ -232,13 +324,8 @@ def _brake(
         )
 
 
-def _watermark(
-    walk: Walk, state: State | None, now: datetime, overlap: timedelta
-) -> datetime | None:
-    """min(asked, now) − overlap; not back in an incremental walk, not at all in a stale one."""
-    before = state.watermark if state else None
-    if walk.stale:
-        return before
+def _watermark(walk: Walk, before: datetime | None, now: datetime, overlap: timedelta) -> datetime:
+    """min(asked, now) − overlap; never back in an incremental walk."""
     after = min(walk.asked_at, now) - overlap
     return after if walk.full or before is None else max(before, after)
 
@@ -247,23 +334,29 @@ def _write_state(
     session: Session,
     walk: Walk,
     watermark: datetime | None,
-    entries: int,
+    swept: int | None,
     state: State | None,
     now: datetime,
     commit: int,
 ) -> None:
+    """`swept` counts what a full walk met; None if there was none, or an old copy answered."""
+    full = swept is not None
     session.run("delete_state", upstream=walk.upstream)
     session.run(
         "insert_state",
         upstream=walk.upstream,
         url=walk.url,
         watermark=watermark,
-        generation=GENERATION if walk.full or state is None else state.generation,
+        generation=GENERATION if full or state is None else state.generation,
         commits=commit,
         committed_at=now,
-        full_walk_at=walk.asked_at if walk.full else (state and state.full_walk_at),
-        full_walk_entries=entries if walk.full else (state and state.full_walk_entries),
+        full_walk_at=walk.asked_at if full else (state and state.full_walk_at),
+        full_walk_entries=swept if full else (state and state.full_walk_entries),
     )
+
+
+def _keys(rows: list[Row]) -> list[Key]:
+    return [(row["name"], row["version"]) for row in rows]
 
 
 def _count(session: Session, name: str) -> int:

@@ -17,11 +17,13 @@ from connectors.contract import latest_flag, read_page
 from connectors.errors import ConnectorError
 from connectors.registry import Missing, Registry
 from pipelines.readings import batches
-from pipelines.spool import Spool, Start
+from pipelines.spool import Kind, Spool, Start
 from warehouse.entries import (
+    Key,
     State,
     Walk,
     commit_walk,
+    list_due_retries,
     list_missing,
     names_in_doubt,
     read_state,
@@ -32,8 +34,8 @@ from warehouse.warehouse import GENERATION, Warehouse
 
 log = logging.getLogger(__name__)
 
-UPSTREAM = "official"
 _CONFIRM_AT_MOST = 20
+_RETRY_AT_MOST = 20
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being counted, how many are done, and how many there are if known."""
 
@@ -42,7 +44,8 @@ Progress = Callable[[str, int, int | None], None]
 class PullReport:
     """One committed pull. `entries` is what the walk met; `requests` counts tries too.
 
-    `unsettled_names` could not be read again: the next pull meets them within the overlap.
+    `unsettled_names` could not be read again: the next pull meets them within the overlap. `unmet`
+    counts known entries that the walk did not show; unless they are gone, the watermark stays.
     """
 
     upstream: str
@@ -55,6 +58,8 @@ class PullReport:
     missing: int
     vanished: int
     unreadable: int
+    retried: int
+    unmet: int
     reread_names: int
     unsettled_names: int
     resumed_pages: int
@@ -66,13 +71,13 @@ def pull(
     warehouse: Warehouse,
     registry: Registry,
     *,
+    upstream: str,
     now: Callable[[], datetime],
     spool_folder: Path,
     overlap: timedelta,
     requests: Callable[[], int],
     full: bool = False,
     accept_shrink: bool = False,
-    upstream: str = UPSTREAM,
     progress: Progress = lambda *_: None,
 ) -> PullReport:
     """Bring the warehouse up to upstream's present; a repeat changes nothing more.
@@ -84,23 +89,15 @@ def pull(
     with Spool.hold(spool_folder / upstream) as spool:
         with warehouse.session() as session:
             state = read_state(session, upstream)
+            retries = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
         full = full or accept_shrink or state is None or _must_walk(state, registry)
         start, resumed = _drain(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
         )
+        gone = _retry(spool, registry, [] if full else retries, _commits(state))
         survey = _survey(spool)
         doubtful = _doubtful(warehouse, spool, survey, upstream, full=full)
-        unsettled = 0
-        for done, name in enumerate(doubtful):
-            progress("names read again", done, len(doubtful))
-            try:
-                found = registry.versions(name)
-            except ConnectorError as error:
-                log.warning("name not read again name=%s error=%s", name, error)
-                unsettled += 1
-                continue
-            if not isinstance(found, Missing):
-                spool.append(found, after_commit=_commits(state), reread=True)
+        unsettled = _read_again(spool, registry, doubtful, _commits(state), progress)
         spool.sync()
         walk = Walk(
             walk_id=start.walk_id,
@@ -111,6 +108,8 @@ def pull(
             asked_at=survey.asked_at,
             pages=survey.pages,
             stale=survey.stale,
+            retried=[] if full else retries,
+            gone=gone,
         )
         try:
             with warehouse.session() as session:
@@ -128,7 +127,10 @@ def pull(
         spool.clear()
         vanished = merge.vanished
         if full and not walk.stale and merge.missing:
-            vanished += _confirm(warehouse, registry, upstream, now=now)
+            vanished += _confirm(warehouse, registry, upstream, None, now=now)
+        elif merge.unmet:
+            log.warning("walk did not show what is known entries=%s", merge.unmet[:5])
+            vanished += _confirm(warehouse, registry, upstream, merge.unmet, now=now)
     return PullReport(
         upstream=upstream,
         kind="full" if full else "incremental",
@@ -140,12 +142,48 @@ def pull(
         missing=merge.missing,
         vanished=vanished,
         unreadable=merge.unreadable,
+        retried=len(walk.retried),
+        unmet=len(merge.unmet),
         reread_names=len(doubtful),
         unsettled_names=unsettled,
         resumed_pages=resumed,
         stale=walk.stale,
         watermark=merge.watermark,
     )
+
+
+def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int) -> list[Key]:
+    """Ask for quarantined records one by one; returns those that upstream does not have now."""
+    gone = []
+    for key in keys:
+        try:
+            found = registry.version(*key)
+        except ConnectorError as error:
+            log.warning("quarantined record not read again key=%s error=%s", key, error)
+            continue
+        if isinstance(found, Missing):
+            gone.append(key)
+        else:
+            spool.append(found, after_commit=after_commit, kind=Kind.VERSION)
+    return gone
+
+
+def _read_again(
+    spool: Spool, registry: Registry, names: list[str], after_commit: int, progress: Progress
+) -> int:
+    """Read all versions of names in doubt; returns how many could not be read."""
+    unsettled = 0
+    for done, name in enumerate(names):
+        progress("names read again", done, len(names))
+        try:
+            found = registry.versions(name)
+        except ConnectorError as error:
+            log.warning("name not read again name=%s error=%s", name, error)
+            unsettled += 1
+            continue
+        if not isinstance(found, Missing):
+            spool.append(found, after_commit=after_commit, kind=Kind.VERSIONS)
+    return unsettled
 
 
 def _commits(state: State | None) -> int:
@@ -198,7 +236,7 @@ def _continue(spool: Spool) -> tuple[str | None, int]:
     """The cursor after the last whole page of a walk, and how many pages there are."""
     cursor, count = None, 0
     for page in spool.pages():
-        if not page.reread:
+        if page.kind == Kind.LIST:
             cursor, count = page.next_cursor, count + 1
     return cursor, count
 
@@ -231,8 +269,10 @@ def _survey(spool: Spool) -> _Survey:
     told: set[str] = set()
     latest: Counter[str] = Counter()
     for page in spool.pages():
+        if page.kind == Kind.VERSION:
+            continue
         flags = [flag for raw in read_page(page.body).entries if (flag := latest_flag(raw))]
-        if page.reread:
+        if page.kind == Kind.VERSIONS:
             told.update(name for name, _ in flags)
             continue
         pages += 1
@@ -258,14 +298,20 @@ def _doubtful(
 
 
 def _confirm(
-    warehouse: Warehouse, registry: Registry, upstream: str, *, now: Callable[[], datetime]
+    warehouse: Warehouse,
+    registry: Registry,
+    upstream: str,
+    candidates: list[Key] | None,
+    *,
+    now: Callable[[], datetime],
 ) -> int:
-    """Ask for the entries that a full walk missed, one by one; those that answer 404 are gone."""
-    with warehouse.session() as session:
-        candidates = list_missing(session, upstream)[:_CONFIRM_AT_MOST]
-    gone: list[tuple[str, str]] = []
-    there: list[tuple[str, str]] = []
-    for key in candidates:
+    """Ask for the candidates, by default what full walks missed; those that answer 404 are gone."""
+    if candidates is None:
+        with warehouse.session() as session:
+            candidates = list_missing(session, upstream)
+    gone: list[Key] = []
+    there: list[Key] = []
+    for key in candidates[:_CONFIRM_AT_MOST]:
         try:
             missing = isinstance(registry.version(*key), Missing)
         except ConnectorError as error:

@@ -2,15 +2,47 @@
 
 from collections.abc import Callable
 
+from connectors.errors import ConnectorError
 from pipelines.deployment import Deployment
+from pipelines.errors import SomeFailed, StepError
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
 from pipelines.steps.pull import Progress
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
+from warehouse.errors import WarehouseError
 
 Tell = Callable[[str, object], None]
 """Called with the step's name and its report when it is done."""
+
+
+def pull_all(
+    deployment: Deployment,
+    *,
+    upstream: str | None = None,
+    full: bool = False,
+    accept_shrink: bool = False,
+    tell: Tell,
+    progress: Progress = lambda *_: None,
+) -> SomeFailed | None:
+    """Pull every upstream, or the one named, in order of precedence; one's trouble stops no other.
+
+    Returns what failed. Raises the error itself if nothing was pulled.
+    """
+    errors: dict[str, Exception] = {}
+    names = [upstream] if upstream else list(deployment.settings.sources)
+    for name in names:
+        try:
+            report = deployment.pull(
+                name, full=full, accept_shrink=accept_shrink, progress=progress
+            )
+        except (ConnectorError, WarehouseError, StepError) as error:
+            errors[name] = error
+        else:
+            tell("pull", report)
+    if len(errors) == len(names):
+        raise errors[names[0]]
+    return SomeFailed(errors) if errors else None
 
 
 def refresh(
@@ -21,14 +53,21 @@ def refresh(
     tell: Tell,
     progress: Progress = lambda *_: None,
 ) -> None:
-    """Pull, profile, then each feed, then the copy. An error ends the run where it is."""
+    """Pull, profile, then each feed, then the copy. An error ends the run where it is.
+
+    Raises SomeFailed at the end if not every upstream could be pulled.
+    """
     policies = deployment.policies()
-    tell("pull", deployment.pull(full=full, accept_shrink=accept_shrink, progress=progress))
+    failed = pull_all(
+        deployment, full=full, accept_shrink=accept_shrink, tell=tell, progress=progress
+    )
     tell("profile", deployment.profile(progress=progress))
     for policy in policies:
         publish(deployment, policy, accept_shrink=accept_shrink, tell=tell)
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
     tell("copy", {"path": str(copy)})
+    if failed:
+        raise failed
 
 
 def publish(

@@ -3,7 +3,7 @@ SELECT
     count(DISTINCT r.package) AS packages,
     count(DISTINCT r.package) FILTER (h.package IS NULL OR h.due_at <= $now) AS due,
     count(DISTINCT r.package) FILTER (h.failures > 0) AS failing
-FROM entries e
+FROM (SELECT * FROM entries SEMI JOIN current_bindings USING (name, upstream)) e
 JOIN packages p USING (server_hash)
 JOIN package_refs r
     ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url

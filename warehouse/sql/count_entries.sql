@@ -8,3 +8,4 @@ SELECT
     count(*) FILTER (missing_since IS NOT NULL AND vanished_at IS NULL) AS missing,
     (SELECT count(*) FROM quarantine WHERE released_at IS NULL) AS quarantined
 FROM entries
+SEMI JOIN current_bindings USING (name, upstream)

@@ -1,8 +1,8 @@
--- What a walk met: entries that were read, and keys of records that could not be.
+-- What a walk met: entries that were read, and records that could not be.
 SELECT
     (SELECT count(*) FROM reading)
     + (
-        SELECT count(DISTINCT (u.name, u.version))
+        SELECT count(DISTINCT u.raw_hash)
         FROM incoming_unreadable u
         ANTI JOIN reading USING (name, version)
     ) AS count

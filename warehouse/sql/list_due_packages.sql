@@ -7,7 +7,7 @@ WITH claimed AS (
             AS versions,
         max(e.published_at) AS newest,
         bool_or(d.verdict = 'admit') AS admitted
-    FROM entries e
+    FROM (SELECT * FROM entries SEMI JOIN current_bindings USING (name, upstream)) e
     JOIN packages p USING (server_hash)
     JOIN package_refs r
         ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url

@@ -1,4 +1,5 @@
--- What a full walk did not meet, of what is known and not known to be missing already.
+-- What a full walk did not meet, of what is known and not known to be missing already, and what it
+-- met in an earlier state than is known.
 WITH known AS (
     SELECT name, version, updated_at
     FROM entries
@@ -13,6 +14,12 @@ unmet AS (
 SELECT
     (SELECT count(*) FROM known) AS known,
     (SELECT count(*) FROM unmet WHERE updated_at < $horizon) AS missing,
+    (
+        SELECT count(*)
+        FROM known k
+        JOIN reading r USING (name, version)
+        WHERE r.updated_at < k.updated_at AND k.updated_at < $horizon
+    ) AS older,
     (SELECT max(updated_at) FROM reading) AS newest,
     (
         SELECT max(updated_at) FROM known

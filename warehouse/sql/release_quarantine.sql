@@ -1,6 +1,21 @@
--- A record is released when the same key was read well in this walk.
-UPDATE quarantine SET released_at = $now
-FROM incoming i
+-- Records that this walk settled. A sweeping walk met everything there is.
+UPDATE quarantine SET released_at = $now, released_because = s.because
+FROM (
+    SELECT
+        q.raw_hash,
+        CASE
+            WHEN r.name IS NOT NULL THEN 'read'
+            WHEN u.name IS NOT NULL THEN 'replaced'
+            WHEN g.name IS NOT NULL OR $sweeping THEN 'gone'
+        END AS because
+    FROM quarantine q
+    LEFT JOIN reading r ON r.name = q.name AND r.version = q.version
+    LEFT JOIN (
+        SELECT DISTINCT name, version FROM incoming_unreadable
+    ) u ON u.name = q.name AND u.version = q.version
+    LEFT JOIN retries_gone g ON g.name = q.name AND g.version = q.version
+    WHERE q.upstream = $upstream AND q.released_at IS NULL
+        AND q.raw_hash NOT IN (SELECT raw_hash FROM incoming_unreadable)
+) s
 WHERE quarantine.upstream = $upstream AND quarantine.released_at IS NULL
-    AND quarantine.name = i.name AND quarantine.version = i.version
-    AND quarantine.raw_hash NOT IN (SELECT raw_hash FROM incoming_unreadable)
+    AND quarantine.raw_hash = s.raw_hash AND s.because IS NOT NULL

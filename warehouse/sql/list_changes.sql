@@ -1,0 +1,2 @@
+FROM changes_since($since)
+ORDER BY at, upstream, name, version, kind

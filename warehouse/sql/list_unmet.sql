@@ -1,0 +1,9 @@
+-- What an incremental walk had to show and did not: known entries that changed after its start.
+SELECT name, version
+FROM entries
+ANTI JOIN reading USING (name, version)
+ANTI JOIN incoming_unreadable USING (name, version)
+WHERE upstream = $upstream AND updated_at > $since AND vanished_at IS NULL
+    AND missing_since IS NULL
+ORDER BY name, version
+LIMIT $limit

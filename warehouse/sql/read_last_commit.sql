@@ -1,0 +1,3 @@
+SELECT greatest(
+    (SELECT max(committed_at) FROM state), (SELECT max(bound_at) FROM bindings)
+) AS at
