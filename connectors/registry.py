@@ -87,7 +87,7 @@ class Registry:
             page = self._list(query, cursor, self._limit)
             full = min(self._limit, fullest or self._limit)
             if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
-                page = self._end(query, cursor, (page.entries or self._limit) - 1)
+                page = self._end(page, query, cursor)
             last = _risen(page, last)
             yield page
             if page.next_cursor is None:
@@ -141,11 +141,12 @@ class Registry:
             else:
                 return self._page(answer, answer.body)
 
-    def _end(self, query: dict[str, str], cursor: str | None, limit: int) -> RawPage:
+    def _end(self, page: RawPage, query: dict[str, str], cursor: str | None) -> RawPage:
         """Ask again for an end that may be none: an empty page, or a full one that names no next.
 
         With another limit no cache answers, and a full page shows what is behind it.
         """
+        limit = (page.entries or self._limit) - 1
         page = self._list(query, cursor, limit)
         if page.next_cursor is None and page.entries >= limit:
             raise MalformedPage(

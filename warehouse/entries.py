@@ -104,7 +104,8 @@ def commit_walk(
     unreadable = _stage(session, batches, bodies=True, now=now)
     with session.transaction():
         sweeping = walk.full and not walk.stale
-        _quarantine(session, walk, now, sweeping=sweeping)
+        if unreadable or session.rows("count_quarantined", upstream=walk.upstream)[0]["count"]:
+            _quarantine(session, walk, now, sweeping=sweeping)
         entries = _count(session, "count_met")
         horizon = walk.asked_at - overlap
         unmet: list[Key] = []

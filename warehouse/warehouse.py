@@ -121,7 +121,6 @@ class Warehouse:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
-            connection.execute("SET force_compression='zstd'")
             session = Session(connection)
             _migrate(session, connection, self.path)
             yield session
@@ -150,7 +149,7 @@ def connect(
         "autoinstall_known_extensions": False,
     }
     if not read_only:
-        config["storage_compatibility_version"] = "v1.5.0"
+        config |= {"storage_compatibility_version": "v1.5.0", "force_compression": "zstd"}
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
         connection.execute("SET TimeZone='UTC'")
@@ -173,8 +172,9 @@ def connect(
 def _migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the schema to the newest version, one transaction for all missing statements."""
     try:
-        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
         found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    except duckdb.CatalogException:
+        found = None
     except duckdb.Error as error:
         raise WarehouseBroken(f"{path} is not a warehouse of ours: {error}") from error
     have, want = (found[0] if found else None) or 0, len(schema())
@@ -186,6 +186,7 @@ def _migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path
         return
     try:
         with session.transaction():
+            connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
             for sql in schema()[have:]:
                 connection.execute(sql)
             connection.execute("INSERT INTO schema_version VALUES (?)", [want])

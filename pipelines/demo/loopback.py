@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server on 127.0.0.1 around one function, which decides what is answered."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +22,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
+    """`cut` closes the connection after so many bytes of the body; `pause` is the seconds before
+    the head and between the quarters of the body."""
+
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    pause: float = 0.0
 
 
 class LoopbackServer:
@@ -40,6 +46,7 @@ class LoopbackServer:
             def do_GET(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 reply = answer(Request(self.command, self.path, headers))
+                time.sleep(reply.pause)
                 self.send_response_only(reply.status)
                 self.send_header("Date", format_datetime(clock(), usegmt=True))
                 for name, value in reply.headers.items():
@@ -47,8 +54,17 @@ class LoopbackServer:
                 self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(reply.body)
+                    self._send_body(reply)
                 self.wfile.flush()
+
+            def _send_body(self, reply: Reply) -> None:
+                body = reply.body[: reply.cut]
+                quarter = len(body) // 4 + 1 if reply.pause else len(body) + 1
+                for start in range(0, len(body), quarter):
+                    time.sleep(reply.pause)
+                    self.wfile.write(body[start : start + quarter])
+                    self.wfile.flush()
+                self.close_connection = self.close_connection or reply.cut is not None
 
             do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
 

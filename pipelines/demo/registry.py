@@ -68,6 +68,11 @@ class ScriptedRegistry:
             self._rows[key] = row
             self._bodies.pop(key, None)
 
+    def spoil(self, key: Key, body: bytes) -> None:
+        """Send an entry as these bytes until its row changes."""
+        with self._lock:
+            self._bodies[key] = body
+
     def remove(self, key: Key) -> None:
         """Delete a row for good, which the official service does only by hand."""
         with self._lock:

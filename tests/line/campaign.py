@@ -2,30 +2,38 @@
 
 One history is a random sequence of changes upstream and pulls of ours, over real HTTP. After a pull
 without trouble the warehouse equals upstream in everything that was not changed silently; after two
-reconciles it equals upstream in everything.
+reconciles it equals upstream in everything. Pulls meet faults, lies and kills; an upstream that is
+wiped engages the brake.
 """
 
+import contextlib
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.errors import ConnectorError
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.demo.registry import Key, Row, ScriptedRegistry
+from pipelines.spool import Spool
 from pipelines.steps.pull import PullReport
 from tests.conftest import START, make_deployment, server_json, upstream_server
 from warehouse.errors import BrakeEngaged
-from warehouse.warehouse import connect
+from warehouse.warehouse import Session, connect
 
 NAMES = [f"io.github.{owner}/s{n}" for owner in ("A", "a", "a-b", "a.b") for n in range(5)]
 _ODD_AND_EVEN = "1.0.0 1.1.0 2.0.0 10.0.0 2.0.0-rc.1 v1.1.0 1.0.0+x auto 2025.1.2.3 0.9.0"
 VERSIONS = _ODD_AND_EVEN.split()
 State = dict[Key, tuple[Any, ...]]
+_EMPTY = Reply(200, b'{"servers":[],"metadata":{"count":0}}')
+_CURSOR = re.compile(rb'"nextCursor":"[^"]*"')
 
 
 @dataclass
@@ -39,6 +47,14 @@ class Tally:
     faults: int = 0
     changes: int = 0
     brakes: int = 0
+    kills: int = 0
+    lies: int = 0
+    spoiled: int = 0
+    unmet: int = 0
+
+
+class Killed(BaseException):
+    """Raised between two instructions of a pull, as if the process had ended there."""
 
 
 @dataclass
@@ -50,8 +66,9 @@ class History:
     tally: Tally
     silent: set[Key] = field(default_factory=set)
     flipped: set[str] = field(default_factory=set)
+    spoiled: set[Key] = field(default_factory=set)
 
-    def play(self, steps: int) -> None:
+    def play(self) -> None:
         self._random = random.Random(self.seed)
         skew = timedelta(seconds=self._random.uniform(-240, 240))
         self._clock = PlayedClock(START)
@@ -61,17 +78,20 @@ class History:
         self._lagging: list[tuple[datetime, Callable[[], None]]] = []
         self._trouble = 0.0
         self._midwalk = 0.0
+        self._lying = self._emptied = False
         with upstream_server(self._clock) as upstream:
             self._upstream = upstream
-            upstream.registry.page_cap = self._random.choice([2, 5, 100])
+            page = upstream.registry.page_cap = self._random.choice([2, 5, 100])
             upstream.fault = self._fault
-            self._deployment = make_deployment(self.folder, upstream, self._local, overlap=3600)
+            self._deployment = make_deployment(
+                self.folder, upstream, self._local, overlap=3600, upstream_page=page
+            )
             self._deployment.settings.home.mkdir(parents=True)
             keep_open = connect(self._deployment.settings.warehouse)
             try:
                 for _ in range(self._random.randrange(3, 40)):
                     self._change()
-                for _ in range(steps):
+                for _ in range(self._random.randint(2, 6)):
                     self._step()
                 self._settle()
             finally:
@@ -86,8 +106,17 @@ class History:
             self._change()
         self._trouble = self._random.choice([0.0, 0.2, 0.5])
         self._midwalk = self._random.choice([0.0, 0.5])
-        self._pull(full=self._random.random() < 0.3)
+        self._lying = self._random.random() < 0.1
+        self._held = self._known() if self._lying else {}
+        full = self._random.random() < 0.3
+        if self._random.random() < 0.15:
+            self._kill(full=full)
+        else:
+            self._pull(full=full)
         self._trouble = self._midwalk = 0.0
+        self._lying = False
+        if self._random.random() < 0.1:
+            self._wipe()
         if self._random.random() < 0.7:
             # The names that could not be read again are met again within the overlap.
             self._advance(timedelta(minutes=self._random.choice([0, 1, 60])))
@@ -106,28 +135,67 @@ class History:
         if report.resumed_pages:
             assert self._pull(full=False)
         self._check(everything=False)
+        self._mend()
         for _ in range(2):
             self._advance(timedelta(hours=24))
             assert self._pull(full=True)
         self.silent.clear()
         self.flipped.clear()
         self._check(everything=True)
+        with self._deployment.warehouse.session() as session:
+            assert not session.rows("list_quarantine", released=False), self.seed
 
     def _pull(self, *, full: bool) -> PullReport | None:
         try:
             report = self._deployment.pull(full=full)
         except BrakeEngaged:
             self.tally.brakes += 1
-            if self._trouble:
+            if self._trouble or self._lying:
                 return None
             report = self._deployment.pull(accept_shrink=True)
         except ConnectorError:
-            assert self._trouble
+            assert self._trouble or self._lying
             self.tally.failed_pulls += 1
             return None
         self.tally.pulls += 1
         self.tally.reconciles += report.kind == "full"
+        self.tally.unmet += report.unmet > 0
         return report
+
+    def _kill(self, *, full: bool) -> None:
+        """A pull that ends at some instruction: a statement, or a page that is spooled."""
+        left = self._random.randrange(1, 60)
+
+        def counted(step: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*arguments: Any, **keywords: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    raise Killed
+                return step(*arguments, **keywords)
+
+            return run
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
+            for owner, name in ((Session, "_execute"), (Spool, "append"), (Spool, "clear")):
+                patch.setattr(owner, name, counted(getattr(owner, name)))
+            self._pull(full=full)
+        self.tally.kills += left <= 0
+
+    def _wipe(self) -> None:
+        """Upstream is empty for a while: the brake must hold, and hold everything."""
+        assert self._pull(full=True)  # or a broken walk would go on with what it had
+        rows = self._upstream.registry.rows()
+        before = self._known()
+        for key in rows:
+            self._upstream.registry.remove(key)
+        if before:
+            with pytest.raises(BrakeEngaged):
+                self._deployment.pull(full=True)
+            assert self._known() == before
+        for row in rows.values():
+            self._upstream.registry.put(row)
+        self._mend()
 
     # -- what happens upstream ---------------------------------------------------------------
 
@@ -146,7 +214,7 @@ class History:
             [self._publish] * 5
             + [self._set_status] * 3
             + [self._edit, self._edit, self._lag, self._lag]
-            + [self._random.choice([self._edit_silently, self._flip, self._remove])]
+            + [self._random.choice([self._edit_silently, self._flip, self._remove, self._spoil])]
         )()
 
     def _now(self) -> datetime:
@@ -203,6 +271,24 @@ class History:
             self.silent.add(key)
             self.flipped.add(key[0])
 
+    def _spoil(self) -> None:
+        """An entry that cannot be read until somebody mends it, silently."""
+        key = self._any_key()
+        if key:
+            good = self._upstream.registry.body(key)
+            odd = self._random.choice([b'"\\ud800"', b'"\xff"', b"tru e", b"[" * 80 + b"]" * 80])
+            self._upstream.registry.spoil(key, good.replace(b'"The server', odd + b',"x":"The', 1))
+            self.spoiled.add(key)
+            self.flipped.add(key[0])
+            self.tally.spoiled += 1
+
+    def _mend(self) -> None:
+        rows = self._upstream.registry.rows()
+        for key in self.spoiled & rows.keys():
+            self._upstream.registry.put(rows[key])
+        self.silent |= self.spoiled
+        self.spoiled.clear()
+
     def _lag(self) -> None:
         """A publish with an instant of now that becomes visible up to six minutes later."""
         key = (self._random.choice(NAMES), self._random.choice(VERSIONS))
@@ -228,23 +314,47 @@ class History:
     # -- what goes wrong on the way ----------------------------------------------------------
 
     def _fault(self, request: Request) -> Reply | None:
-        if self._random.random() < self._midwalk and "/servers?" in request.target:
+        listing = "/servers?" in request.target
+        if self._random.random() < self._midwalk and listing:
             self._change()
+        if self._lying and listing and self._shows_known(request):
+            self.tally.lies += 1
+            return _EMPTY
         if self._random.random() >= self._trouble:
             return None
         self.tally.faults += 1
         good = self._upstream.registry.answer(request)
+        half = len(good.body) // 2
         choices = [
-            Reply(429, b"<html>slow down</html>"),
+            Reply(429, b"<html>slow down</html>", {"Retry-After": "1"}),
             Reply(500, b'{"title":"Internal Server Error"}'),
             Reply(502, b"<html>bad gateway</html>"),
-            Reply(200, good.body[: len(good.body) // 2]),
+            Reply(504, b"<html>time is up</html>", pause=0.01),
+            Reply(200, good.body[:half]),
+            Reply(200, good.body, cut=half),
+            Reply(good.status, good.body, good.headers, pause=0.002),
             Reply(200, b"\xff\x00garbage"),
             Reply(200, b"<html>maintenance</html>"),
             Reply(200, b'{"servers":[]}'),
+            Reply(200, _CURSOR.sub(b'"x":""', good.body)) if listing else _EMPTY,
+            Reply(200, _CURSOR.sub(b'"nextCursor":"%b"' % NAMES[3].encode(), good.body)),
             self._stale(request),
         ]
-        return self._random.choice(choices)
+        # An empty list twice running is what a quiet registry says; only what is known tells.
+        if listing and not self._emptied:
+            choices.append(_EMPTY)
+        reply = self._random.choice(choices)
+        self._emptied = reply is _EMPTY
+        return reply
+
+    def _shows_known(self, request: Request) -> bool:
+        """Would the true answer show a row that the warehouse holds as it is?"""
+        body = self._upstream.registry.answer(request).body
+        return any(
+            key in self._held and self._held[key][4] == row.updated_at
+            for key, row in self._upstream.registry.rows().items()
+            if key not in self.spoiled and self._upstream.registry.body(key) in body
+        )
 
     def _stale(self, request: Request) -> Reply:
         """What an edge cache kept from before the last changes."""
@@ -259,24 +369,28 @@ class History:
 
     def _check(self, *, everything: bool) -> None:
         truth = {key: visible(row) for key, row in self._upstream.registry.rows().items()}
+        known = self._known()
+        with self._deployment.warehouse.session() as session:
+            doubled = session.text(
+                "SELECT name FROM entries GROUP BY name, version, upstream HAVING count(*) > 1"
+            ).num_rows
+        assert doubled == 0
+        for key in sorted(set(truth) | set(known)):
+            mine, theirs = known.get(key), truth.get(key)
+            if not everything:
+                if key in self.silent | self.spoiled:
+                    continue
+                if key[0] in self.flipped and mine and theirs:
+                    mine, theirs = mine[:-1], theirs[:-1]
+            assert mine == theirs, (self.seed, key, mine, theirs)
+
+    def _known(self) -> State:
         with self._deployment.warehouse.session() as session:
             rows = session.text(
                 "SELECT e.*, b.body FROM entries e JOIN bodies b ON b.hash = e.server_hash "
                 "WHERE vanished_at IS NULL"
             ).to_pylist()
-            doubled = session.text(
-                "SELECT name FROM entries GROUP BY name, version, upstream HAVING count(*) > 1"
-            ).num_rows
-        assert doubled == 0
-        known = {(r["name"], r["version"]): stored(r) for r in rows}
-        for key in sorted(set(truth) | set(known)):
-            mine, theirs = known.get(key), truth.get(key)
-            if not everything:
-                if key in self.silent:
-                    continue
-                if key[0] in self.flipped and mine and theirs:
-                    mine, theirs = mine[:-1], theirs[:-1]
-            assert mine == theirs, (self.seed, key, mine, theirs)
+        return {(row["name"], row["version"]): stored(row) for row in rows}
 
 
 def visible(row: Row) -> tuple[Any, ...]:
@@ -301,9 +415,9 @@ def stored(row: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def run_campaign(folder: Path, seeds: range, *, steps: int = 6) -> Tally:
+def run_campaign(folder: Path, seeds: range) -> Tally:
     """Play a history per seed; the first that ends unequal raises with its seed."""
     tally = Tally()
     for seed in seeds:
-        History(seed, folder / str(seed), tally).play(steps)
+        History(seed, folder / str(seed), tally).play()
     return tally
