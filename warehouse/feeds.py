@@ -59,6 +59,7 @@ def _decision(rules: Sequence[CompiledRule]) -> str:
         FROM (
             SELECT upstream, name, version, {decided} AS decided, [{unknown}]::VARCHAR[] AS unknown
             FROM policy_columns
+            SEMI JOIN current_bindings USING (name, upstream)
         )
     """  # noqa: S608 - expressions passed warehouse.predicates, everything else is bound
 
