@@ -217,7 +217,7 @@ def _changes(arguments: argparse.Namespace) -> int:
         print_json(rows)
         return 0
     for row in rows:
-        print_report(row["at"].isoformat(), {k: row[k] for k in _CHANGE})
+        print_report(row["changed_at"].isoformat(), {k: row[k] for k in _CHANGE})
     return 0
 
 

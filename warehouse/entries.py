@@ -46,8 +46,9 @@ class Walk:
 class Merge:
     """What a committed walk changed.
 
-    `unmet` are known entries that an incremental walk had to show and did not; unless they are gone
-    it was cut short, so the watermark stays where it was.
+    `unmet` are known entries that an incremental walk had to show and did not, `missing` counts
+    those of a full walk. Unless they are gone it was cut short, so the watermark stays until they
+    are confirmed; `pending` is what it becomes then.
     """
 
     entries: int
@@ -58,7 +59,7 @@ class Merge:
     unreadable: int
     unmet: list[Key]
     watermark: datetime | None
-    committed_at: datetime
+    pending: datetime | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,10 @@ def commit_walk(
         touched = session.run(
             "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id
         )
-        watermark = state.watermark if state else None
-        if not walk.stale and not unmet:
-            watermark = _watermark(walk, watermark, now, overlap)
+        before = state.watermark if state else None
+        pending = None if walk.stale else _watermark(walk, before, now, overlap)
+        cut_short = unmet or (missing and not accept_shrink)
+        watermark = before if cut_short or walk.stale else pending
         swept = entries if sweeping else None
         _write_state(session, walk, watermark, swept, state, now, commit)
         session.run(
@@ -161,7 +163,8 @@ def commit_walk(
         )
         if session.rows("list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
-    return Merge(entries, new, touched - new, missing, vanished, unreadable, unmet, watermark, now)
+    changed = touched - new
+    return Merge(entries, new, changed, missing, vanished, unreadable, unmet, watermark, pending)
 
 
 def list_missing(session: Session, upstream: str) -> list[Key]:
@@ -210,9 +213,13 @@ def settle_missing(
     *,
     gone: Sequence[Key],
     there: Sequence[Key],
+    watermark: datetime | None,
     now: datetime,
 ) -> int:
-    """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer."""
+    """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer.
+
+    With `watermark` the walk that missed them was whole after all, and the watermark moves.
+    """
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
@@ -222,7 +229,7 @@ def settle_missing(
             vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
             session.run("insert_touched_vanished")
             session.run("insert_history", upstream=upstream, now=now, walk_id="confirmed")
-        session.run("touch_state", upstream=upstream, now=now, commit=commit)
+        session.run("touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark)
     return vanished
 
 
@@ -280,9 +287,7 @@ def _stage(
     """
     session.run("create_incoming")
     session.run("create_incoming_unreadable")
-    unreadable = 0
     for batch in batches:
-        unreadable += batch["batch_unreadable"].num_rows
         with session.given(**batch):
             session.run("insert_incoming")
             if batch["batch_unreadable"].num_rows:
@@ -294,7 +299,7 @@ def _stage(
                     session.run("insert_contents")
                     session.run("insert_bodies", now=now)
     session.run("select_readings")
-    return unreadable
+    return _count(session, "count_unreadable")
 
 
 def _brake(

@@ -20,6 +20,7 @@ from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
 from warehouse.entries import (
     Key,
+    Merge,
     State,
     Walk,
     commit_walk,
@@ -125,12 +126,10 @@ def pull(
             spool.clear()
             raise
         spool.clear()
-        vanished = merge.vanished
-        if full and not walk.stale and merge.missing:
-            vanished += _confirm(warehouse, registry, upstream, None, now=now)
-        elif merge.unmet:
-            log.warning("walk did not show what is known entries=%s", merge.unmet[:5])
-            vanished += _confirm(warehouse, registry, upstream, merge.unmet, now=now)
+        vanished, watermark = merge.vanished, merge.watermark
+        if merge.missing or merge.unmet:
+            gone_now, watermark = _confirm(warehouse, registry, upstream, merge, now=now)
+            vanished += gone_now
     return PullReport(
         upstream=upstream,
         kind="full" if full else "incremental",
@@ -148,7 +147,7 @@ def pull(
         unsettled_names=unsettled,
         resumed_pages=resumed,
         stale=walk.stale,
-        watermark=merge.watermark,
+        watermark=watermark,
     )
 
 
@@ -301,12 +300,16 @@ def _confirm(
     warehouse: Warehouse,
     registry: Registry,
     upstream: str,
-    candidates: list[Key] | None,
+    merge: Merge,
     *,
     now: Callable[[], datetime],
-) -> int:
-    """Ask for the candidates, by default what full walks missed; those that answer 404 are gone."""
-    if candidates is None:
+) -> tuple[int, datetime | None]:
+    """Ask for the entries that a walk missed, one by one; those that answer 404 are gone.
+
+    Returns how many are, and the watermark: if all are, the walk was not cut short.
+    """
+    candidates = merge.unmet
+    if not candidates:
         with warehouse.session() as session:
             candidates = list_missing(session, upstream)
     gone: list[Key] = []
@@ -318,5 +321,11 @@ def _confirm(
             log.warning("missing entry not asked for key=%s error=%s", key, error)
             continue
         (gone if missing else there).append(key)
+    watermark = merge.pending if len(gone) == len(candidates) else None
+    if watermark is None:
+        log.warning("walk cut short, watermark kept missing=%s gone=%s", len(candidates), len(gone))
     with warehouse.session() as session:
-        return settle_missing(session, upstream, gone=gone, there=there, now=now())
+        vanished = settle_missing(
+            session, upstream, gone=gone, there=there, watermark=watermark, now=now()
+        )
+    return vanished, watermark or merge.watermark

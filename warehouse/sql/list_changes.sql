@@ -1,2 +1,2 @@
 FROM changes_since($since)
-ORDER BY at, upstream, name, version, kind
+ORDER BY changed_at, upstream, name, version, kind

@@ -1,1 +1,5 @@
-UPDATE state SET committed_at = $now, commits = $commit WHERE upstream = $upstream
+UPDATE state SET
+    committed_at = $now,
+    commits = $commit,
+    watermark = coalesce($watermark::TIMESTAMPTZ, watermark)
+WHERE upstream = $upstream

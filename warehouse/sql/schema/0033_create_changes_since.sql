@@ -44,7 +44,7 @@ kinds AS (
     WHERE valid_from > t::TIMESTAMPTZ
 )
 SELECT
-    valid_from AS at, upstream, name, version,
+    valid_from AS changed_at, upstream, name, version,
     unnest(CASE WHEN len(kinds) = 0 THEN ['metadata_changed'] ELSE kinds END) AS kind,
     server_hash_before, server_hash AS server_hash_after,
     meta_hash_before, meta_hash AS meta_hash_after,

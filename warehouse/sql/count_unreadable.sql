@@ -1,0 +1,1 @@
+SELECT count(DISTINCT raw_hash) AS count FROM incoming_unreadable
