@@ -34,7 +34,8 @@ def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
     link.unlink(missing_ok=True)
     link.symlink_to(copy.name)
     link.replace(folder / LINK)
-    for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
+    broken_off = list(folder.glob("warehouse-*.part"))
+    for old in [*sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP], *broken_off]:
         old.unlink()
     return copy
 

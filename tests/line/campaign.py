@@ -74,11 +74,10 @@ class History:
         self._clock = PlayedClock(START)
         self._local = lambda: self._clock() + skew
         self._last = self._clock()
-        self._old: dict[Key, Row] = {}
+        self._pasts: list[dict[Key, Row]] = []
         self._lagging: list[tuple[datetime, Callable[[], None]]] = []
-        self._trouble = 0.0
-        self._midwalk = 0.0
-        self._lying = self._emptied = False
+        self._quiet()
+        self._emptied = False
         with upstream_server(self._clock) as upstream:
             self._upstream = upstream
             page = upstream.registry.page_cap = self._random.choice([2, 5, 100])
@@ -100,21 +99,23 @@ class History:
 
     def _step(self) -> None:
         """Changes and a pull with trouble; then a quiet moment, a clean pull and a check."""
-        self._old = self._upstream.registry.rows()
+        self._pasts.append(self._upstream.registry.rows())
+        before, after = self._random.randrange(4), self._random.randrange(4)
+        for _ in range(before):
+            self._change()
         self._advance(timedelta(minutes=self._random.choice([1, 7, 30, 60, 60, 200])))
-        for _ in range(self._random.randrange(6)):
+        for _ in range(after):
             self._change()
         self._trouble = self._random.choice([0.0, 0.2, 0.5])
         self._midwalk = self._random.choice([0.0, 0.5])
-        self._lying = self._random.random() < 0.1
-        self._held = self._known() if self._lying else {}
+        self._mood = self._random.choice([""] * 7 + ["lying", "cached", "cursorless"])
+        self._held = self._known() if self._mood == "lying" else {}
         full = self._random.random() < 0.3
         if self._random.random() < 0.15:
             self._kill(full=full)
         else:
             self._pull(full=full)
-        self._trouble = self._midwalk = 0.0
-        self._lying = False
+        self._quiet()
         if self._random.random() < 0.1:
             self._wipe()
         if self._random.random() < 0.7:
@@ -128,13 +129,17 @@ class History:
 
     def _settle(self) -> None:
         """Let everything become visible, then reconcile until nothing is left to confirm."""
-        self._trouble = self._midwalk = 0.0
+        self._quiet()
         self._advance(timedelta(hours=2))
         report = self._pull(full=False)
         assert report
         if report.resumed_pages:
             assert self._pull(full=False)
         self._check(everything=False)
+        assert self._pull(full=True)
+        registry = self._upstream.registry
+        spoiled = [k for k, row in registry.rows().items() if registry.body(k) != row.encode()]
+        assert len(self._quarantined()) == len(spoiled), (self.seed, spoiled)
         self._mend()
         for _ in range(2):
             self._advance(timedelta(hours=24))
@@ -142,19 +147,18 @@ class History:
         self.silent.clear()
         self.flipped.clear()
         self._check(everything=True)
-        with self._deployment.warehouse.session() as session:
-            assert not session.rows("list_quarantine", released=False), self.seed
+        assert not self._quarantined(), self.seed
 
     def _pull(self, *, full: bool) -> PullReport | None:
         try:
             report = self._deployment.pull(full=full)
         except BrakeEngaged:
             self.tally.brakes += 1
-            if self._trouble or self._lying:
+            if self._trouble or self._mood:
                 return None
             report = self._deployment.pull(accept_shrink=True)
         except ConnectorError:
-            assert self._trouble or self._lying
+            assert self._trouble or self._mood
             self.tally.failed_pulls += 1
             return None
         self.tally.pulls += 1
@@ -317,9 +321,9 @@ class History:
         listing = "/servers?" in request.target
         if self._random.random() < self._midwalk and listing:
             self._change()
-        if self._lying and listing and self._shows_known(request):
+        if listing and (lie := self._lie(request)):
             self.tally.lies += 1
-            return _EMPTY
+            return lie
         if self._random.random() >= self._trouble:
             return None
         self.tally.faults += 1
@@ -347,6 +351,19 @@ class History:
         self._emptied = reply is _EMPTY
         return reply
 
+    def _lie(self, request: Request) -> Reply | None:
+        """What a pull meets all along: rows withheld, a cache of the past, lost cursors."""
+        if self._mood == "cached":
+            return self._stale(request)
+        if self._random.random() < 0.5:
+            return None
+        if self._mood == "lying" and self._shows_known(request):
+            return _EMPTY
+        if self._mood == "cursorless":
+            good = self._upstream.registry.answer(request)
+            return Reply(200, _CURSOR.sub(b'"x":""', good.body), good.headers)
+        return None
+
     def _shows_known(self, request: Request) -> bool:
         """Would the true answer show a row that the warehouse holds as it is?"""
         body = self._upstream.registry.answer(request).body
@@ -360,7 +377,7 @@ class History:
         """What an edge cache kept from before the last changes."""
         past = ScriptedRegistry()
         past.page_cap = self._upstream.registry.page_cap
-        for row in self._old.values():
+        for row in self._random.choice(self._pasts[-3:] or [{}]).values():
             past.put(row)
         reply = past.answer(request)
         return Reply(reply.status, reply.body, {**reply.headers, "X-Registry-Cache": "STALE"})
@@ -383,6 +400,14 @@ class History:
                 if key[0] in self.flipped and mine and theirs:
                     mine, theirs = mine[:-1], theirs[:-1]
             assert mine == theirs, (self.seed, key, mine, theirs)
+
+    def _quiet(self) -> None:
+        self._trouble = self._midwalk = 0.0
+        self._mood = ""
+
+    def _quarantined(self) -> list[dict[str, Any]]:
+        with self._deployment.warehouse.session() as session:
+            return session.rows("list_quarantine", released=False)
 
     def _known(self) -> State:
         with self._deployment.warehouse.session() as session:

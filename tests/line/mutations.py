@@ -1,0 +1,135 @@
+"""Named ways to break the sync, each a rule taken out. The campaign must catch every one."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors import registry
+from connectors.errors import ConnectorError
+from connectors.registry import RawPage, Registry
+from pipelines.steps import pull
+from warehouse import entries, warehouse
+
+Patch = pytest.MonkeyPatch
+
+
+def overlap_zero(patch: Patch) -> None:
+    _with_commit(patch, overlap=timedelta(0))
+
+
+def watermark_is_the_largest_updated_at(patch: Patch) -> None:
+    true = entries.commit_walk
+
+    def commit(session: warehouse.Session, *arguments: Any, **keywords: Any) -> entries.Merge:
+        merge = true(session, *arguments, **keywords)
+        session.text("UPDATE state SET watermark = (SELECT max(updated_at) FROM entries)")
+        return merge
+
+    patch.setattr(pull, "commit_walk", commit)
+
+
+def watermark_is_the_end_of_the_run(patch: Patch) -> None:
+    patch.setattr(entries, "_watermark", lambda walk, before, now, overlap: now)
+
+
+def stored_latest_flags_are_trusted(patch: Patch) -> None:
+    _statement(patch, "select_flags", "e.is_latest <>", "false AND e.is_latest <>")
+    _statement(patch, "select_flags", "AND e.is_latest", "AND e.is_latest AND false")
+
+
+def names_in_doubt_are_not_read_again(patch: Patch) -> None:
+    patch.setattr(pull, "_doubtful", lambda *_, **__: [])
+
+
+def a_partial_walk_advances(patch: Patch) -> None:
+    true = Registry.walk
+
+    def walk(self: Registry, **keywords: Any) -> Iterator[RawPage]:
+        pages = 0
+        try:
+            for page in true(self, **keywords):
+                pages += 1
+                yield page
+        except ConnectorError:
+            if not pages:
+                raise
+
+    patch.setattr(Registry, "walk", walk)
+
+
+def no_brake(patch: Patch) -> None:
+    patch.setattr(entries, "_brake", lambda *_: None)
+
+
+def stale_pages_are_believed(patch: Patch) -> None:
+    patch.setattr(registry, "_STALE", ())
+
+
+def one_miss_is_a_tombstone(patch: Patch) -> None:
+    _statement(patch, "select_vanished", "OR $certain", "OR $certain OR true")
+
+
+def vanished_rows_are_kept(patch: Patch) -> None:
+    _statement(
+        patch, "mark_missing", "missing_since IS NULL\n", "missing_since IS NULL AND false\n"
+    )
+
+
+def the_last_reading_wins(patch: Patch) -> None:
+    _statement(patch, "select_changed", "OR $accept_older", "OR $accept_older IS NOT NULL")
+    _statement(patch, "select_readings", "updated_at DESC, stale, ", "")
+
+
+def an_end_is_believed(patch: Patch) -> None:
+    patch.setattr(Registry, "_end", lambda self, page, query, cursor: page)
+
+
+def what_an_incremental_walk_does_not_show_is_ignored(patch: Patch) -> None:
+    patch.setattr(entries, "_unmet", lambda *_: [])
+
+
+def nothing_is_quarantined(patch: Patch) -> None:
+    patch.setattr(entries, "_quarantine", lambda *_, **__: None)
+
+
+MUTATIONS: list[Callable[[Patch], None]] = [
+    overlap_zero,
+    watermark_is_the_largest_updated_at,
+    watermark_is_the_end_of_the_run,
+    stored_latest_flags_are_trusted,
+    names_in_doubt_are_not_read_again,
+    a_partial_walk_advances,
+    no_brake,
+    stale_pages_are_believed,
+    one_miss_is_a_tombstone,
+    vanished_rows_are_kept,
+    the_last_reading_wins,
+    an_end_is_believed,
+    what_an_incremental_walk_does_not_show_is_ignored,
+    nothing_is_quarantined,
+]
+
+
+def _with_commit(patch: Patch, **changed: timedelta | datetime) -> None:
+    true = entries.commit_walk
+
+    def commit(*arguments: Any, **keywords: Any) -> entries.Merge:
+        return true(*arguments, **keywords | changed)
+
+    patch.setattr(pull, "commit_walk", commit)
+
+
+def _statement(patch: Patch, name: str, text: str, by: str) -> None:
+    """Replace a part of a statement that must be there."""
+    true = warehouse.statement
+
+    def statement(asked: str) -> str:
+        found = true(asked)
+        if asked != name:
+            return found
+        assert text in found
+        return found.replace(text, by)
+
+    patch.setattr(warehouse, "statement", statement)
