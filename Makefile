@@ -38,10 +38,14 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 
 campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
-	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 $(BIN)/pytest tests/line/test_campaign.py -s
+	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 SUBREGISTRY_KILLS=240 \
+	  $(BIN)/pytest -rA tests/line/test_campaign.py tests/line/test_kills.py
 
 bench: setup ## Print the tables of bench/line
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
+
+bench-scale: setup ## Pull 500 changes into a million versions and into ten thousand
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.scale
 
 dev: setup ## Open Dagster's UI on the line
 	@mkdir -p "$(SUBREGISTRY_DAGSTER_DIR)"
@@ -54,4 +58,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale dev lock clean

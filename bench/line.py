@@ -113,7 +113,7 @@ def run_part(name: str, home: Path, url: str) -> Result:
 
 
 @contextmanager
-def upstream(count: int) -> Iterator[tuple[str, Callable[[int], None]]]:
+def upstream(count: int) -> Iterator[tuple[str, Callable[[str], None]]]:
     """The upstream process: its URL, and a way to publish more."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.upstream", str(count)],
@@ -125,8 +125,8 @@ def upstream(count: int) -> Iterator[tuple[str, Callable[[int], None]]]:
         raise AssertionError("pipes were asked for")
     out, into = process.stdout, process.stdin
 
-    def publish(number: int) -> None:
-        into.write(f"{number}\n")
+    def publish(order: str) -> None:
+        into.write(f"{order}\n")
         into.flush()
         out.readline()
 
@@ -168,13 +168,13 @@ def measure(count: int, rounds: int) -> None:
 
                 run("bare paging with httpx", "bare")
                 run("full pull", "pull")
-                publish(50)
+                publish("50")
                 run("incremental pull of 50 changes", "pull")
                 run("reconcile, nothing changed", "reconcile")
                 run("curate", "curate")
                 run("build, first", "build")
                 run("switch", "switch")
-                publish(50)
+                publish("50")
                 run("incremental pull of 50 changes", "pull")
                 run("curate", "curate")
                 run("build after 50 changes", "build")

@@ -1,7 +1,7 @@
 """A large upstream in a process of its own: recorded bodies resampled under recorded names.
 
 `python -m bench.upstream N` prints its URL and serves until its standard input ends; a line `N`
-there publishes N new servers.
+there publishes N new servers, a line `N more` new versions of N known ones.
 """
 
 import csv
@@ -50,17 +50,21 @@ def fill(registry: ScriptedRegistry, count: int) -> None:
 def main() -> None:
     registry = ScriptedRegistry()
     fill(registry, int(sys.argv[1]))
+    known = sorted({name for name, _ in registry.rows()})
     for key in registry.rows():
         registry.body(key)
-    new = 0
+    source, new = random.Random(2), 0
+    body = base_dump()[0]["server"]
     with LoopbackServer(registry.answer, clock=lambda: datetime.now(UTC)) as server:
         print(server.url, flush=True)
         for line in sys.stdin:
-            body = base_dump()[0]["server"]
-            for _ in range(int(line)):
+            count, more = int(line.split()[0]), line.strip().endswith("more")
+            chosen = source.sample(known, count) if more else [""] * count
+            for name in chosen:
                 new += 1
-                server_json = body | {"name": f"bench.new/{new:06d}", "version": "1.0.0"}
-                registry.publish(server_json, datetime.now(UTC))
+                version = f"2.{new}.0" if name else "1.0.0"
+                document = body | {"name": name or f"bench.new/{new:06d}", "version": version}
+                registry.publish(document, datetime.now(UTC))
             print("published", flush=True)
 
 

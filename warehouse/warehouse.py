@@ -20,7 +20,7 @@ from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseError, War
 
 log = logging.getLogger(__name__)
 
-GENERATION = 1
+GENERATION = 2
 """Rises when parsing changes so that entries must be read again: the next pull is a full walk."""
 
 Row = dict[str, Any]  # values of SQL columns; their types are those of the statement

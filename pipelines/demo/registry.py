@@ -50,7 +50,9 @@ class ScriptedRegistry:
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
         self._bodies: dict[Key, bytes] = {}
+        self._names: dict[str, dict[str, None]] = {}
         self._sorted: list[tuple[bytes, bytes]] | None = None
+        self._updated: list[tuple[datetime, Key]] | None = None
         self._lock = threading.RLock()
         self.page_cap = 100
 
@@ -64,7 +66,11 @@ class ScriptedRegistry:
         with self._lock:
             key = (row.server["name"], row.server["version"])
             if key not in self._rows:
-                self._sorted = None
+                self._names.setdefault(key[0], {})[key[1]] = None
+                if self._sorted is not None:
+                    bisect.insort(self._sorted, (key[0].encode(), key[1].encode()))
+            if self._updated is not None:
+                bisect.insort(self._updated, (row.updated_at, key))
             self._rows[key] = row
             self._bodies.pop(key, None)
 
@@ -77,6 +83,7 @@ class ScriptedRegistry:
         """Delete a row for good, which the official service does only by hand."""
         with self._lock:
             del self._rows[key]
+            del self._names[key[0]][key[1]]
             self._bodies.pop(key, None)
             self._sorted = None
 
@@ -115,7 +122,7 @@ class ScriptedRegistry:
             self.put(replace(row, server=server, updated_at=at or row.updated_at))
 
     def _of(self, name: str) -> list[Row]:
-        return [row for (found, _), row in self._rows.items() if found == name]
+        return [self._rows[name, version] for version in self._names.get(name, ())]
 
     def _elect(self, name: str) -> None:
         rows = sorted(self._of(name), key=lambda row: row.published_at, reverse=True)
@@ -161,7 +168,7 @@ class ScriptedRegistry:
         limit = min(limit, self.page_cap)
         deleted = since is not None or query.get("include_deleted") == "true"
         page: list[Key] = []
-        keys = self._keys()
+        keys = self._keys() if since is None else self._changed(since)
         for index in range(_after(keys, query.get("cursor", "")), len(keys)):
             key = (keys[index][0].decode(), keys[index][1].decode())
             row = self._rows[key]
@@ -204,6 +211,18 @@ class ScriptedRegistry:
         if key not in self._bodies:
             self._bodies[key] = self._rows[key].encode()
         return self._bodies[key]
+
+    def _changed(self, since: datetime) -> list[tuple[bytes, bytes]]:
+        """Sorted keys of rows that changed after an instant."""
+        if self._updated is None:
+            self._updated = sorted((row.updated_at, key) for key, row in self._rows.items())
+        start = bisect.bisect_right(self._updated, since, key=lambda item: item[0])
+        found = {key for at, key in self._updated[start:] if self._is_at(key, at)}
+        return sorted((name.encode(), version.encode()) for name, version in found)
+
+    def _is_at(self, key: Key, at: datetime) -> bool:
+        row = self._rows.get(key)
+        return row is not None and row.updated_at == at
 
     def _keys(self) -> list[tuple[bytes, bytes]]:
         if self._sorted is None:

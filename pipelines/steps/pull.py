@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connectors.contract import latest_flag, read_page
-from connectors.errors import ConnectorError
+from connectors.errors import BudgetSpent, ConnectorError
 from connectors.registry import Missing, Registry
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
@@ -176,6 +176,9 @@ def _read_again(
         progress("names read again", done, len(names))
         try:
             found = registry.versions(name)
+        except BudgetSpent as error:
+            log.warning("names not read again count=%s error=%s", len(names) - done, error)
+            return unsettled + len(names) - done
         except ConnectorError as error:
             log.warning("name not read again name=%s error=%s", name, error)
             unsettled += 1

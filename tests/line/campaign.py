@@ -10,6 +10,7 @@ import contextlib
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -445,4 +446,5 @@ def run_campaign(folder: Path, seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
         History(seed, folder / str(seed), tally).play()
+        shutil.rmtree(folder / str(seed))
     return tally

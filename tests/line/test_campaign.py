@@ -10,7 +10,7 @@ from tests.line.campaign import run_campaign
 from tests.line.mutations import MUTATIONS
 
 HISTORIES = int(os.environ.get("SUBREGISTRY_CAMPAIGN", "40"))
-PARTS = 4
+PARTS = 8
 
 
 @pytest.mark.timeout(0)

@@ -13,6 +13,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError
+from pipelines.steps.gate import self_walk
 from pipelines.steps.records import release
 from pipelines.steps.refresh import publish, pull_all, refresh
 from pipelines.steps.status import status
@@ -302,6 +303,10 @@ def test_our_own_feed_pulled_by_ourselves_converges(
         assert (report.kind, report.unreadable, report.unmet) == ("incremental", 0, 0)
         assert content(third) == content(first), hour
     assert third.pull(full=True).changed == 0
+    walked(third)
+    again = third.feed("mirror").current()
+    assert again is not None
+    assert self_walk(again, now=clock) == []
 
 
 def content(deployment: Deployment) -> list[tuple[object, ...]]:

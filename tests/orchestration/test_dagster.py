@@ -1,5 +1,6 @@
 """The line under Dagster: loadable, materialised, checked, launched headless."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pipelines.definitions import build_defs
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.deployment import Deployment
-from tests.conftest import START, Upstream, server_json
+from tests.conftest import START, Upstream, make_deployment, server_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +95,23 @@ def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream
     result = execute(deployment)
     assert not result.success
     assert len(upstream.targets) == 1
+
+
+def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    document = tmp_path / "one.json"
+    document.write_text(json.dumps(server_json("com.example/one")))
+    sources = {"inhouse": str(document), "official": upstream.url}
+    deployment = make_deployment(tmp_path / "home", upstream, clock, upstreams=sources)
+    upstream.fault = lambda _: Reply(400, b"no")
+    result = execute(deployment)
+    assert result.success
+    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    assert "answered 400" in str(check.metadata["errors"].value)
+    live = deployment.feed("default").current()
+    assert live is not None
+    assert live.count == 1
 
 
 def test_the_reconcile_job_walks_everything(deployment: Deployment, upstream: Upstream) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlglot
 
@@ -146,3 +147,29 @@ def test_a_query_cannot_write_and_says_what_is_wrong(
     publish_copy(warehouse, tmp_path, now=NOW)
     with pytest.raises(QueryRefused):
         query(tmp_path, sql)
+
+
+def test_an_older_warehouse_is_brought_up_to_date_with_its_names_bound(tmp_path: Path) -> None:
+    path = tmp_path / "old.duckdb"
+    with duckdb.connect(path) as old:
+        old.execute("SET TimeZone='UTC'")
+        old.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+        for sql in schema()[:25]:
+            old.execute(sql)
+        old.execute("INSERT INTO schema_version VALUES (25)")
+        old.execute(
+            "INSERT INTO entries BY NAME SELECT 'official' AS upstream, 'a.b/c' AS name, '1' AS "
+            "version, 'h' AS server_hash, 'm' AS meta_hash, 'active' AS status, true AS is_latest, "
+            "now() AS published_at, now() AS updated_at, 1 AS commit, now() AS first_seen"
+        )
+        old.execute(
+            "INSERT INTO quarantine VALUES ('official', 'x', 'a.b/d', '1', 'odd', 'raw'::BLOB, "
+            "now(), now(), NULL)"
+        )
+    with Warehouse(path, wait=0).session() as session:
+        (bound,) = session.text("SELECT name, upstream FROM current_bindings").to_pylist()
+        (kept,) = session.rows("list_quarantine", released=False)
+        due = session.rows("list_due_retries", upstream="official", now=kept["last_seen"], limit=9)
+    assert bound == {"name": "a.b/c", "upstream": "official"}
+    assert kept["attempts"] == 0
+    assert due == [{"name": "a.b/d", "version": "1"}]
