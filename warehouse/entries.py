@@ -81,8 +81,9 @@ def read_state(session: Session, upstream: str) -> State | None:
 
 def names_in_doubt(session: Session, upstream: str, batches: Iterable[Batch]) -> list[str]:
     """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
+    session.parallel()
     _stage(session, batches, bodies=False)
-    session.run("select_changed", upstream=upstream, accept_older=False)
+    session.run("select_moved", upstream=upstream)
     return [row["name"] for row in session.rows("list_names_in_doubt", upstream=upstream)]
 
 
@@ -100,6 +101,8 @@ def commit_walk(
     The watermark moves only here, with the rows. Raises BrakeEngaged, and then nothing is changed,
     if the walk lost more than is plausible and `accept_shrink` is not set.
     """
+    if not walk.full:
+        session.parallel()
     state = read_state(session, walk.upstream)
     now, commit = next_commit(session, state, now)
     unreadable = _stage(session, batches, bodies=True, now=now)
@@ -116,14 +119,11 @@ def commit_walk(
             unmet = _unmet(session, walk, walk.since)
         session.run("select_changed", upstream=walk.upstream, accept_older=accept_shrink)
         new = _count(session, "count_new")
-        session.run("create_touched")
         session.run("update_entries", upstream=walk.upstream, commit=commit)
         session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
         session.run("insert_bindings", upstream=walk.upstream, now=now)
-        session.run("insert_touched_changed")
         session.run("select_flags", upstream=walk.upstream, sweeping=sweeping)
         session.run("update_flags", upstream=walk.upstream, commit=commit)
-        session.run("insert_touched_flags")
         missing = vanished = 0
         session.run("clear_missing", upstream=walk.upstream)
         if sweeping:
@@ -133,10 +133,9 @@ def commit_walk(
             vanished = session.run(
                 "update_vanished", upstream=walk.upstream, now=now, commit=commit
             )
-            session.run("insert_touched_vanished")
             missing = session.run("mark_missing", upstream=walk.upstream, horizon=horizon, now=now)
         touched = session.run(
-            "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id
+            "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id, commit=commit
         )
         before = state.watermark if state else None
         pending = None if walk.stale else _watermark(walk, before, now, overlap)
@@ -223,12 +222,12 @@ def settle_missing(
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
-            session.run("create_touched")
             session.run("clear_missing", upstream=upstream)
             session.run("select_confirmed", upstream=upstream)
             vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
-            session.run("insert_touched_vanished")
-            session.run("insert_history", upstream=upstream, now=now, walk_id="confirmed")
+            session.run(
+                "insert_history", upstream=upstream, now=now, walk_id="confirmed", commit=commit
+            )
         session.run("touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark)
     return vanished
 
@@ -294,6 +293,7 @@ def _stage(
                 session.run("insert_incoming_unreadable")
             if bodies:
                 with session.transaction():
+                    session.run("select_new_contents")
                     session.run("insert_packages")
                     session.run("insert_remotes")
                     session.run("insert_contents")

@@ -1,4 +1,3 @@
 UPDATE entries SET missing_since = NULL
-FROM reading r
-WHERE entries.upstream = $upstream AND entries.name = r.name AND entries.version = r.version
-    AND entries.missing_since IS NOT NULL
+WHERE upstream = $upstream AND missing_since IS NOT NULL
+    AND (name, version) IN (SELECT (name, version) FROM reading)

@@ -1,3 +1,3 @@
 INSERT INTO contents
 SELECT * FROM batch_contents
-ANTI JOIN contents USING (server_hash)
+SEMI JOIN new_contents USING (server_hash)

@@ -1,3 +1,3 @@
 INSERT INTO packages
 SELECT * FROM batch_packages
-ANTI JOIN contents USING (server_hash)
+SEMI JOIN new_contents USING (server_hash)

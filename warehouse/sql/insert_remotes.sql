@@ -1,3 +1,3 @@
 INSERT INTO remotes
 SELECT * FROM batch_remotes
-ANTI JOIN contents USING (server_hash)
+SEMI JOIN new_contents USING (server_hash)

@@ -1,6 +1,6 @@
 SELECT e.name, e.version
 FROM entries e
-SEMI JOIN touched USING (name, version)
+SEMI JOIN (SELECT name FROM changed WHERE is_new) n USING (name)
 WHERE e.upstream = $upstream
 GROUP BY e.name, e.version
 HAVING count(*) > 1

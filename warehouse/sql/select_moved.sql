@@ -1,0 +1,11 @@
+-- What moves flags: readings that are new, changed or back. Contents need not be compared for that.
+CREATE OR REPLACE TEMP TABLE changed AS
+SELECT r.*
+FROM reading r
+LEFT JOIN (SELECT * FROM entries WHERE upstream = $upstream) e USING (name, version)
+WHERE e.name IS NULL
+    OR r.updated_at > e.updated_at
+    OR (
+        r.updated_at = e.updated_at AND r.after_commit >= e.commit AND NOT r.stale
+        AND (r.is_latest <> e.is_latest OR e.vanished_at IS NOT NULL)
+    )
