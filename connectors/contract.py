@@ -264,8 +264,8 @@ def _check(data: bytes) -> None:
     if nested and (levels := depth(data)) > _MAX_DEPTH:
         raise ValueError(f"it is nested {levels} levels deep, more than {_MAX_DEPTH}")
     data.decode("utf-8")
-    # What is written again as long as it came has no key twice: one would be lost.
-    if len(msgspec.json.encode(msgspec.json.decode(data))) != len(data):
+    # What is written again as it came has no key twice: one would be lost.
+    if msgspec.json.encode(msgspec.json.decode(data)) != data:
         refuse_doubled_keys(data)
 
 

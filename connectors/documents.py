@@ -4,6 +4,8 @@ Only files are read here and nothing is interpreted. A place that cannot be read
 an empty list, so that an unmounted directory deletes nothing.
 """
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +32,29 @@ def read_documents(path: Path) -> list[Document]:
             return [_read(path, path.name)]
         if not path.is_dir():
             raise TerminalError(f"{path} is no file or directory; mount it, or correct the setting")
-        places = {item.relative_to(path): item for item in path.rglob("*.json") if item.is_file()}
-        return [
-            _read(item, place.as_posix())
-            for place, item in sorted(places.items())
-            if not any(part.startswith(".") for part in place.parts)
-        ]
+        return [_read(item, _place(item, path)) for item in sorted(_files(path))]
     except OSError as error:
         raise TerminalError(
             f"{path} cannot be read ({error}); nothing was changed, make it readable"
         ) from error
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Every `.json` file; a place that cannot be read raises, or its documents would seem gone."""
+    for folder, folders, names in os.walk(path, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                yield Path(folder) / name
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _place(item: Path, path: Path) -> str:
+    """A readable name, also where the file system's is not UTF-8."""
+    return os.fsencode(item.relative_to(path)).decode("utf-8", "backslashreplace")
 
 
 def _read(path: Path, place: str) -> Document:

@@ -271,7 +271,7 @@ def _decoded(response: httpx.Response, cap: int, url: str) -> Iterator[bytes]:
                 raise Unreachable(f"{url} sent broken gzip: {error}", url=url) from error
             pending = unzip.unconsumed_tail if unzip else b""
             size += len(data)
-            if size > cap or (unzip and size > MIB and size > raw * _MAX_RATIO):
+            if size > cap or (unzip and size > 4 * MIB and size > raw * _MAX_RATIO):
                 raise BodyRefused(f"{url} sent more than {cap} bytes or a gzip bomb", url=url)
             yield data
     if unzip and raw and not unzip.eof:

@@ -85,7 +85,8 @@ class Registry:
         fullest = 0
         while True:
             page = self._list(query, cursor, self._limit)
-            full = min(self._limit, fullest or self._limit)
+            # The only page of a full walk may be full by a cap of theirs that we do not know.
+            full = min(self._limit, fullest or (self._limit if since or cursor else 2))
             if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
                 page = self._end(page, query, cursor)
             last = _risen(page, last)
@@ -100,20 +101,41 @@ class Registry:
             seen.add(cursor)
             fullest = max(fullest, page.entries)
 
-    def versions(self, name: str) -> RawPage | Missing:
-        """All versions of a name, deleted ones too; never an old copy of an edge cache."""
-        page = self._one(f"servers/{quote(name, safe='')}/versions")
-        if isinstance(page, RawPage) and page.next_cursor is not None:
-            raise MalformedPage(f"{page.url} gives the versions of a server in pages", url=page.url)
-        return page
+    def versions(self, name: str) -> list[RawPage]:
+        """All versions of a name, deleted ones too; never an old copy of an edge cache.
+
+        The official registry gives them on one page; empty if it has no such name.
+        """
+        path = f"servers/{quote(name, safe='')}/versions"
+        pages: list[RawPage] = []
+        place: dict[str, str] = {}
+        while True:
+            page = self._one(path, place)
+            if isinstance(page, Missing):
+                return []
+            pages.append(page)
+            cursor = page.next_cursor
+            if cursor is None:
+                return pages
+            if cursor in [found.next_cursor for found in pages[:-1]]:
+                raise MalformedPage(f"{page.url} names the cursor {cursor!r} twice", url=page.url)
+            place = {"cursor": cursor}
 
     def version(self, name: str, version: str) -> RawPage | Missing:
-        """One version, also when it is deleted, as a page of one entry; never an old copy."""
-        path = f"servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
-        return self._one(path, frame=b'{"servers":[%b],"metadata":{}}')
+        """One version, also when it is deleted, as a page of one entry; never an old copy.
 
-    def _one(self, path: str, frame: bytes = b"%b") -> RawPage | Missing:
-        url = self._url(path, {"include_deleted": "true"})
+        An answer with another version (`latest` is a word of the API) is not it.
+        """
+        path = f"servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+        page = self._one(path, {}, frame=b'{"servers":[%b],"metadata":{}}')
+        if isinstance(page, RawPage):
+            for entry in read_page(page.body).entries:
+                if key_bytes(entry) not in (None, (name.encode(), version.encode())):
+                    return Missing()
+        return page
+
+    def _one(self, path: str, place: dict[str, str], frame: bytes = b"%b") -> RawPage | Missing:
+        url = self._url(path, {"include_deleted": "true"} | place)
         answer = self._http.get(url, expect=frozenset({200, 404}))
         if _is_stale(answer):
             raise Unreachable(f"{url} was answered with an old copy of a cache", url=url)
@@ -144,11 +166,12 @@ class Registry:
     def _end(self, page: RawPage, query: dict[str, str], cursor: str | None) -> RawPage:
         """Ask again for an end that may be none: an empty page, or a full one that names no next.
 
-        With another limit no cache answers, and a full page shows what is behind it.
+        With another limit no cache answers, and a full page shows what is behind it. A registry
+        that gives more than was asked for gives all it has.
         """
         limit = (page.entries or self._limit) - 1
         page = self._list(query, cursor, limit)
-        if page.next_cursor is None and page.entries >= limit:
+        if page.next_cursor is None and page.entries == limit:
             raise MalformedPage(
                 f"{page.url} is a full page that names no next one; an end is a page that is not "
                 "full, so the walk was stopped",
@@ -173,10 +196,10 @@ class Registry:
     def _asked_at(self, answer: Answer) -> datetime:
         try:
             date = parsedate_to_datetime(answer.headers["date"])
-        except (KeyError, ValueError, TypeError):
+            date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+            return date - timedelta(seconds=answer.duration + 1)
+        except (KeyError, ValueError, TypeError, OverflowError):
             return self._now() - _FALLBACK_LAG
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-        return date - timedelta(seconds=answer.duration + 1)
 
 
 def _is_stale(answer: Answer) -> bool:
@@ -190,8 +213,9 @@ def _risen(page: RawPage, last: tuple[bytes, bytes] | None) -> tuple[bytes, byte
     """
     entries = read_page(page.body).entries
     keys = [key for key in map(key_bytes, entries) if key is not None]
-    if not _rises(keys, last):
-        # The keys of records that are no good otherwise prove nothing.
+    # The keys of records that are no good otherwise prove nothing.
+    odd_end = bool(entries) and not isinstance(read_entry(entries[-1]), Entry)
+    if odd_end or not _rises(keys, last):
         found = [entry for entry in map(read_entry, entries) if isinstance(entry, Entry)]
         keys = [(entry.name.encode(), entry.version.encode()) for entry in found]
         if not _rises(keys, last):

@@ -30,7 +30,7 @@ def exit_code(error: Exception) -> int | None:
     from serve.errors import FeedBusy, PolicyInvalid, ServeError, SwitchRefused
     from warehouse.errors import BrakeEngaged, QueryRefused, WarehouseBusy, WarehouseError
 
-    codes: list[tuple[type[Exception], int]] = [
+    known: list[tuple[type[Exception], int]] = [
         (BrakeEngaged, 3),
         (SwitchRefused, 3),
         (FeedBusy, 4),
@@ -43,10 +43,11 @@ def exit_code(error: Exception) -> int | None:
         (OSError, 1),
     ]
     if isinstance(error, SomeFailed):
-        return exit_code(next(iter(error.errors.values())))
+        codes = [exit_code(found) or 1 for found in error.errors.values()]
+        return 3 if 3 in codes else codes[0]
     if isinstance(error, StepError):
         return error.exit_code
-    return next((code for kind, code in codes if isinstance(error, kind)), None)
+    return next((code for kind, code in known if isinstance(error, kind)), None)
 
 
 def _deployment() -> "Deployment":
@@ -87,14 +88,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from pipelines.steps.refresh import refresh
 
     tell = _Teller(as_json=arguments.json)
-    with progress_bar() as progress:
-        refresh(
-            _deployment(),
-            full=arguments.full,
-            accept_shrink=arguments.accept_shrink,
-            tell=tell,
-            progress=progress,
-        )
+    try:
+        with progress_bar() as progress:
+            refresh(
+                _deployment(),
+                full=arguments.full,
+                accept_shrink=arguments.accept_shrink,
+                tell=tell,
+                progress=progress,
+            )
+    except SomeFailed:
+        tell.end()
+        raise
     return tell.end()
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from connectors import npm, oci, pypi
 from connectors.http import HttpClient, Manners
@@ -75,9 +76,9 @@ class Deployment:
                 spool_folder=settings.spool,
                 accept_shrink=accept_shrink,
             )
-        host = base_url(place).split("/")[2].rpartition("@")[2]
+        host = urlsplit(base_url(place)).hostname or ""
         manners = Manners(rate=settings.upstream_rate, budget=settings.upstream_budget)
-        with self._client(manners, frozenset({host.partition(":")[0]})) as http:
+        with self._client(manners, frozenset({host})) as http:
             return pull(
                 self.warehouse,
                 Registry(http, place, now=self.clock, page=settings.upstream_page),
@@ -98,13 +99,15 @@ class Deployment:
         if not above:
             return
         with self.warehouse.session() as session:
-            waiting = [name for name in above if read_state(session, name) is None]
-        if waiting:
-            raise StepError(
-                f"{upstream} was not pulled: {waiting[0]} comes before it and was never pulled, so "
-                f"it is not known which names are its own; make subregistry pull --upstream "
-                f"{waiting[0]} work first, or take it off the list"
-            )
+            states = {name: read_state(session, name) for name in above}
+        for name, state in states.items():
+            if state is None or state.full_walk_at is None:
+                raise StepError(
+                    f"{upstream} was not pulled: {name} comes before it and was never pulled "
+                    "whole, so it is not known which names are its own; make subregistry pull "
+                    f"--upstream {name} work first (subregistry quarantine may tell what is wrong "
+                    "with it), or take it off the list"
+                )
 
     def profile(
         self,

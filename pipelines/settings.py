@@ -76,6 +76,8 @@ class Settings(BaseSettings):
         for name, place in value.items():
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name; use a-z, 0-9 and -, 63 at most")
+            if not place.strip():
+                raise ValueError(f"{name!r} has no URL or path")
             if "://" in place and not place.startswith(("http://", "https://", "file:///")):
                 raise ValueError(f"{place!r} is neither an http(s) URL nor a path")
         return value

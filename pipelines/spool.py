@@ -55,17 +55,23 @@ class Start:
 
 
 class Spool:
-    """The spool of one upstream in `folder`. Made by `hold`, which owns the lock."""
+    """One spool of an upstream in `folder`. Made by `hold`, which owns the upstream's lock.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "walk.spool"
+    Full walks have one of their own, so that the pulls in between do not end them.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{name}.spool"
         self._file: BinaryIO | None = None
         self._synced = 0.0
 
     @classmethod
     @contextmanager
-    def hold(cls, folder: Path) -> Iterator["Spool"]:
-        """Own the upstream's walk. Raises Busy if another process (or thread) does."""
+    def hold(cls, folder: Path) -> Iterator[tuple["Spool", "Spool"]]:
+        """Own the upstream's walk: the spools of full and of incremental ones.
+
+        Raises Busy if another process (or thread) owns it.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("a+b") as lock:
             try:
@@ -74,11 +80,12 @@ class Spool:
                 raise Busy(
                     f"another walk of this upstream is under way ({folder}); try again later"
                 ) from error
-            spool = cls(folder)
+            spools = cls(folder, "full"), cls(folder, "incremental")
             try:
-                yield spool
+                yield spools
             finally:
-                spool._close()
+                for spool in spools:
+                    spool.close()
 
     def found(self) -> Start | None:
         """The start of a spool left behind, after cutting a torn tail; None without one."""
@@ -98,7 +105,7 @@ class Spool:
 
     def begin(self, start: Start) -> None:
         """Start a new spool in place of any old one."""
-        self._close()
+        self.close()
         self._path.unlink(missing_ok=True)
         self._file = self._path.open("ab")
         record = {
@@ -140,10 +147,10 @@ class Spool:
 
     def clear(self) -> None:
         """Forget the walk: it is committed, or not worth going on with."""
-        self._close()
+        self.close()
         self._path.unlink(missing_ok=True)
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -26,7 +26,8 @@ class Walk:
     """A drained walk: `asked_at` is upstream's clock when its first request was sent.
 
     `certain` says that what a full walk does not show is gone, as in a local directory. `retried`
-    are the quarantined records that were asked for one by one, `gone` those upstream has not now.
+    are the quarantined records that were asked for one by one, `gone` those upstream has not now;
+    `unsettled` are names whose versions could not be read again.
     """
 
     walk_id: str
@@ -40,6 +41,7 @@ class Walk:
     certain: bool = False
     retried: Sequence[Key] = ()
     gone: Sequence[Key] = ()
+    unsettled: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,14 @@ def commit_walk(
             _brake(session, walk, state, horizon, accept_shrink)
         elif walk.since is not None:
             unmet = _unmet(session, walk, walk.since)
-        session.run("select_changed", upstream=walk.upstream, accept_older=accept_shrink)
+        session.run(
+            "select_changed",
+            upstream=walk.upstream,
+            accept_older=accept_shrink,
+            sweeping=sweeping,
+            horizon=horizon,
+            asked_at=walk.asked_at,
+        )
         new = _count(session, "count_new")
         session.run("update_entries", upstream=walk.upstream, commit=commit)
         session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
@@ -128,16 +137,23 @@ def commit_walk(
         session.run("clear_missing", upstream=walk.upstream)
         if sweeping:
             session.run(
-                "select_vanished", upstream=walk.upstream, horizon=horizon, certain=walk.certain
+                "select_vanished",
+                upstream=walk.upstream,
+                horizon=horizon,
+                certain=walk.certain,
+                commit=commit,
+                keyless=_count(session, "count_keyless"),
             )
             vanished = session.run(
                 "update_vanished", upstream=walk.upstream, now=now, commit=commit
             )
-            missing = session.run("mark_missing", upstream=walk.upstream, horizon=horizon, now=now)
+            missing = session.run(
+                "mark_missing", upstream=walk.upstream, horizon=horizon, now=now, commit=commit
+            )
         touched = session.run(
             "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id, commit=commit
         )
-        before = state.watermark if state else None
+        before = state.watermark if state and state.url == walk.url else None
         pending = None if walk.stale else _watermark(walk, before, now, overlap)
         cut_short = unmet or (missing and not accept_shrink)
         watermark = before if cut_short or walk.stale else pending
@@ -160,6 +176,9 @@ def commit_walk(
             unreadable=unreadable,
             watermark=watermark,
         )
+        session.run("delete_unsettled", upstream=walk.upstream)
+        if walk.unsettled:
+            session.run("insert_unsettled", upstream=walk.upstream, names=list(walk.unsettled))
         if session.rows("list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
     changed = touched - new
@@ -169,6 +188,21 @@ def commit_walk(
 def list_missing(session: Session, upstream: str) -> list[Key]:
     """Entries that the last full walk did not meet and that are not tombstones yet."""
     return _keys(session.rows("list_missing", upstream=upstream))
+
+
+def is_committed(session: Session, walk_id: str) -> bool:
+    """Whether a walk was merged already, so that its spool is only litter."""
+    return bool(session.rows("count_walk", walk_id=walk_id)[0]["count"])
+
+
+def list_unsettled(session: Session, upstream: str) -> list[str]:
+    """Names that earlier pulls could not read again."""
+    return [row["name"] for row in session.rows("list_unsettled", upstream=upstream)]
+
+
+def list_standing(session: Session, upstream: str) -> list[Key]:
+    """Some entries that upstream had when they were last looked for."""
+    return _keys(session.rows("list_standing", upstream=upstream))
 
 
 def list_due_retries(session: Session, upstream: str, *, now: datetime, limit: int) -> list[Key]:
@@ -222,6 +256,7 @@ def settle_missing(
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
+            session.run("create_incoming_unreadable")
             session.run("clear_missing", upstream=upstream)
             session.run("select_confirmed", upstream=upstream)
             vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
@@ -308,7 +343,6 @@ def _brake(
     found = session.rows("measure_loss", upstream=walk.upstream, horizon=horizon)[0]
     known, missing, met = found["known"], found["missing"], _count(session, "count_met")
     before = (state.full_walk_entries if state else None) or known
-    newest, known_newest = found["newest"], found["known_newest"]
     reason = ""
     if known and not met and not walk.certain:
         reason = f"it is empty where {known} entries are known"
@@ -316,10 +350,10 @@ def _brake(
         reason = f"{missing} of {known} known entries are gone"
     elif met < before * 0.98 and before - met > _FLOOR:
         reason = f"it has {met} entries where the last full walk met {before}"
-    elif found["older"]:
+    elif found["older"] > max(_FLOOR, known * 0.005):
         reason = f"{found['older']} entries went back to an earlier state"
-    elif not walk.certain and known > _FLOOR and newest and known_newest and newest < known_newest:
-        reason = f"its newest change went back from {known_newest} to {newest}"
+    elif found["newer"] > _FLOOR and not walk.certain:
+        reason = f"{found['newer']} entries are known that are newer than its newest"
     if reason and not accepted:
         raise BrakeEngaged(
             f"{walk.url} looks wiped, restored or cut off: {reason}. Nothing was changed and the "

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import msgspec.structs
@@ -24,6 +25,7 @@ from warehouse.warehouse import Row, Warehouse
 
 log = logging.getLogger(__name__)
 
+_KEPT = 65536
 _TICK = timedelta(microseconds=1)
 
 
@@ -94,7 +96,7 @@ def pull_documents(
 def _records(documents: list[Document], known: dict[Key, Row], at: datetime) -> list[Record]:
     """Every document as an entry with the instants and flag that it would have in a registry."""
     found: dict[Key, Entry] = {}
-    bad: list[Record] = []
+    bad: list[Unreadable] = []
     for document in documents:
         entry = read_entry(compose(document.body, _meta(at, at, is_latest=False)))
         if isinstance(entry, Entry) and (entry.name, entry.version) in found:
@@ -102,14 +104,26 @@ def _records(documents: list[Document], known: dict[Key, Row], at: datetime) -> 
             entry = Unreadable(document.body, reason, entry.name, entry.version)
         if isinstance(entry, Unreadable):
             reason = f"{document.place}: {entry.reason}"
-            bad.append(Unreadable(entry.raw, reason, entry.name, entry.version))
+            bad.append(Unreadable(document.body[:_KEPT], reason, entry.name, entry.version))
         else:
             key = (entry.name, entry.version)
             found[key] = _dated(entry, known.get(key), at)
+    # What stays although it was not read is a version like any other.
+    unread = {(record.name, record.version) for record in bad}
+    keyless = any(not record.name for record in bad)
+    kept = [
+        (key, row["published_at"])
+        for key, row in known.items()
+        if key not in found and not row["vanished_at"] and (keyless or key in unread)
+    ]
     names: dict[str, list[Entry]] = {}
     for entry in found.values():
         names.setdefault(entry.name, []).append(entry)
-    return bad + [flagged for versions in names.values() for flagged in _flagged(versions)]
+    flagged = [
+        _flagged(versions, [(version, at) for (held, version), at in kept if held == name])
+        for name, versions in names.items()
+    ]
+    return [*bad, *chain.from_iterable(flagged)]
 
 
 def _dated(entry: Entry, known: Row | None, at: datetime) -> Entry:
@@ -120,8 +134,8 @@ def _dated(entry: Entry, known: Row | None, at: datetime) -> Entry:
     return msgspec.structs.replace(entry, published_at=known["published_at"], updated_at=updated)
 
 
-def _flagged(versions: list[Entry]) -> list[Record]:
-    latest = elect([(entry.version, entry.published_at) for entry in versions])
+def _flagged(versions: list[Entry], kept: list[tuple[str, datetime]]) -> list[Record]:
+    latest = elect([(entry.version, entry.published_at) for entry in versions] + kept)
     return [
         read_entry(
             compose(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from connectors.contract import latest_flag, read_page
+from connectors.contract import Entry, latest_flag, read_entry, read_page
 from connectors.errors import BudgetSpent, ConnectorError
-from connectors.registry import Missing, Registry
+from connectors.registry import Missing, RawPage, Registry
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
 from warehouse.entries import (
@@ -24,8 +24,11 @@ from warehouse.entries import (
     State,
     Walk,
     commit_walk,
+    is_committed,
     list_due_retries,
     list_missing,
+    list_standing,
+    list_unsettled,
     names_in_doubt,
     read_state,
     settle_missing,
@@ -45,8 +48,8 @@ Progress = Callable[[str, int, int | None], None]
 class PullReport:
     """One committed pull. `entries` is what the walk met; `requests` counts tries too.
 
-    `unsettled_names` could not be read again: the next pull meets them within the overlap. `unmet`
-    counts known entries that the walk did not show; unless they are gone, the watermark stays.
+    `unsettled_names` could not be read again: the next pull tries once more. `unmet` counts known
+    entries that the walk did not show; unless that is explained, the watermark stays.
     """
 
     upstream: str
@@ -87,17 +90,20 @@ def pull(
     errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is as before.
     """
     asked_before = requests()
-    with Spool.hold(spool_folder / upstream) as spool:
+    with Spool.hold(spool_folder / upstream) as spools:
         with warehouse.session() as session:
             state = read_state(session, upstream)
             retries = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
+            left = list_unsettled(session, upstream)
         full = full or accept_shrink or state is None or _must_walk(state, registry)
+        spool = spools[0] if full else spools[1]
+        _tidy(warehouse, spool, full=full)
         start, resumed = _drain(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
         )
         gone = _retry(spool, registry, [] if full else retries, _commits(state))
         survey = _survey(spool)
-        doubtful = _doubtful(warehouse, spool, survey, upstream, full=full)
+        doubtful = _doubtful(warehouse, spool, survey, upstream, left, full=full)
         unsettled = _read_again(spool, registry, doubtful, _commits(state), progress)
         spool.sync()
         walk = Walk(
@@ -111,6 +117,7 @@ def pull(
             stale=survey.stale,
             retried=[] if full else retries,
             gone=gone,
+            unsettled=unsettled,
         )
         try:
             with warehouse.session() as session:
@@ -128,7 +135,9 @@ def pull(
         spool.clear()
         vanished, watermark = merge.vanished, merge.watermark
         if merge.missing or merge.unmet:
-            gone_now, watermark = _confirm(warehouse, registry, upstream, merge, now=now)
+            gone_now, watermark = _confirm(
+                warehouse, registry, upstream, merge, walk.since, now=now
+            )
             vanished += gone_now
     return PullReport(
         upstream=upstream,
@@ -144,11 +153,22 @@ def pull(
         retried=len(walk.retried),
         unmet=len(merge.unmet),
         reread_names=len(doubtful),
-        unsettled_names=unsettled,
+        unsettled_names=len(unsettled),
         resumed_pages=resumed,
         stale=walk.stale,
         watermark=watermark,
     )
+
+
+def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
+    """Drop a spool that is not gone on with; above all one whose walk was committed already."""
+    found = spool.found()
+    if found is None:
+        return
+    with warehouse.session() as session:
+        committed = is_committed(session, found.walk_id)
+    if committed or not full:
+        spool.clear()
 
 
 def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int) -> list[Key]:
@@ -169,22 +189,22 @@ def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int)
 
 def _read_again(
     spool: Spool, registry: Registry, names: list[str], after_commit: int, progress: Progress
-) -> int:
-    """Read all versions of names in doubt; returns how many could not be read."""
-    unsettled = 0
+) -> list[str]:
+    """Read all versions of names in doubt; returns those that could not be read."""
+    unsettled: list[str] = []
     for done, name in enumerate(names):
         progress("names read again", done, len(names))
         try:
             found = registry.versions(name)
         except BudgetSpent as error:
             log.warning("names not read again count=%s error=%s", len(names) - done, error)
-            return unsettled + len(names) - done
+            return unsettled + names[done:]
         except ConnectorError as error:
             log.warning("name not read again name=%s error=%s", name, error)
-            unsettled += 1
+            unsettled.append(name)
             continue
-        if not isinstance(found, Missing):
-            spool.append(found, after_commit=after_commit, kind=Kind.VERSIONS)
+        for page in found:
+            spool.append(page, after_commit=after_commit, kind=Kind.VERSIONS)
     return unsettled
 
 
@@ -288,15 +308,24 @@ def _survey(spool: Spool) -> _Survey:
 
 
 def _doubtful(
-    warehouse: Warehouse, spool: Spool, survey: _Survey, upstream: str, *, full: bool
+    warehouse: Warehouse,
+    spool: Spool,
+    survey: _Survey,
+    upstream: str,
+    left: list[str],
+    *,
+    full: bool,
 ) -> list[str]:
-    """Names whose flags need a read of all their versions; those read already are left out."""
+    """Names whose flags need a read of all their versions, and those `left` by earlier pulls.
+
+    What was read already is left out.
+    """
     if full:
         names = sorted(name for name, count in survey.latest.items() if count != 1)
     else:
         with warehouse.session() as session:
             names = names_in_doubt(session, upstream, batches(spool.pages(), bodies=False))
-    return [name for name in names if name not in survey.told]
+    return sorted({*names, *left} - survey.told)
 
 
 def _confirm(
@@ -304,6 +333,7 @@ def _confirm(
     registry: Registry,
     upstream: str,
     merge: Merge,
+    since: datetime | None,
     *,
     now: Callable[[], datetime],
 ) -> tuple[int, datetime | None]:
@@ -317,14 +347,21 @@ def _confirm(
             candidates = list_missing(session, upstream)
     gone: list[Key] = []
     there: list[Key] = []
+    explained = 0
     for key in candidates[:_CONFIRM_AT_MOST]:
         try:
-            missing = isinstance(registry.version(*key), Missing)
+            found = registry.version(*key)
         except ConnectorError as error:
             log.warning("missing entry not asked for key=%s error=%s", key, error)
             continue
-        (gone if missing else there).append(key)
-    watermark = merge.pending if len(gone) == len(candidates) else None
+        (gone if isinstance(found, Missing) else there).append(key)
+        explained += isinstance(found, Missing) or _is_before(found, since)
+    if gone and not _answers(warehouse, registry, upstream, gone):
+        log.warning(
+            "upstream has no detail route, so its 404 confirms nothing url=%s", registry.url
+        )
+        gone, explained = [], 0
+    watermark = merge.pending if explained == len(candidates) else None
     if watermark is None:
         log.warning("walk cut short, watermark kept missing=%s gone=%s", len(candidates), len(gone))
     with warehouse.session() as session:
@@ -332,3 +369,24 @@ def _confirm(
             session, upstream, gone=gone, there=there, watermark=watermark, now=now()
         )
     return vanished, watermark or merge.watermark
+
+
+def _is_before(page: RawPage, since: datetime | None) -> bool:
+    """Did an entry go back to a state before the walk's window, so that it was not shown?"""
+    entries = [read_entry(raw) for raw in read_page(page.body).entries]
+    return since is not None and all(
+        isinstance(entry, Entry) and entry.updated_at <= since for entry in entries
+    )
+
+
+def _answers(warehouse: Warehouse, registry: Registry, upstream: str, gone: list[Key]) -> bool:
+    """Does the detail route show anything? One of a few entries that stand must be there."""
+    with warehouse.session() as session:
+        standing = [key for key in list_standing(session, upstream) if key not in gone]
+    for key in standing[:3]:
+        try:
+            if not isinstance(registry.version(*key), Missing):
+                return True
+        except ConnectorError as error:
+            log.warning("standing entry not asked for key=%s error=%s", key, error)
+    return not standing

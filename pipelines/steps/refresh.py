@@ -1,16 +1,19 @@
 """Refresh: the whole line once, step after step, and the analysts' copy at the end."""
 
+import logging
 from collections.abc import Callable
 
 from connectors.errors import ConnectorError
 from pipelines.deployment import Deployment
-from pipelines.errors import SomeFailed, StepError
+from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
 from pipelines.steps.pull import Progress
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import WarehouseError
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[[str, object], None]
 """Called with the step's name and its report when it is done."""
@@ -27,22 +30,43 @@ def pull_all(
 ) -> SomeFailed | None:
     """Pull every upstream, or the one named, in order of precedence; one's trouble stops no other.
 
-    Returns what failed. Raises the error itself if nothing was pulled.
+    Returns what failed. Raises the error itself if nothing was pulled, UsageError where a loss
+    would be accepted of several upstreams at once.
     """
     errors: dict[str, Exception] = {}
     names = [upstream] if upstream else list(deployment.settings.sources)
+    if accept_shrink and len(names) > 1:
+        raise UsageError(
+            "say whose loss is accepted: subregistry pull --accept-shrink --upstream NAME, with "
+            f"one of {', '.join(names)}"
+        )
     for name in names:
         try:
             report = deployment.pull(
                 name, full=full, accept_shrink=accept_shrink, progress=progress
             )
-        except (ConnectorError, WarehouseError, StepError) as error:
+        except (ConnectorError, WarehouseError, StepError, OSError) as error:
             errors[name] = error
         else:
             tell("pull", report)
+    _warn_of_unlisted(deployment)
     if len(errors) == len(names):
         raise errors[names[0]]
     return SomeFailed(errors) if errors else None
+
+
+def _warn_of_unlisted(deployment: Deployment) -> None:
+    """Names that belong to an upstream nobody pulls any more would stand still unnoticed."""
+    with deployment.warehouse.session() as session:
+        bound = {row["upstream"]: row["names"] for row in session.rows("count_bindings")}
+    for name in bound.keys() - deployment.settings.sources.keys():
+        log.warning(
+            "%s names belong to %s, which is not on the list of upstreams; put it back, or run "
+            "subregistry release --of %s",
+            bound[name],
+            name,
+            name,
+        )
 
 
 def refresh(

@@ -1,5 +1,6 @@
 """Pages with records that spoil them: a bad record costs itself and nothing else."""
 
+import gzip
 import json
 from typing import Any
 
@@ -104,6 +105,10 @@ def test_a_record_is_read_or_refused_and_never_raises(value: Any) -> None:
     read_entry(msgspec.json.encode(value))
 
 
+def test_a_doubled_key_cannot_hide_behind_a_number_that_grows() -> None:
+    assert isinstance(read_entry(entry("a/a", ',"x":1e6,"b":0,"b":0')), Unreadable)
+
+
 def test_escapes_and_spaces_are_no_doubled_keys() -> None:
     spaced = entry("a/a", ', "title" : "\\u003cb\\u003e", "x": {"y": 1.50, "z": {"y": 2}}')
     assert isinstance(read_entry(spaced), Entry)
@@ -157,6 +162,30 @@ def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
     with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
         pages = list(Registry(http, upstream.url, now=lambda: START).walk())
     assert sum(found.entries for found in pages) == 30
+
+
+def test_a_large_text_that_compresses_well_is_no_bomb(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.registry.publish(server_json("a.b/c", title="x" * 1_500_000), START)
+
+    def zipped(request: Request) -> Reply:
+        reply = upstream.registry.answer(request)
+        headers = {**reply.headers, "Content-Encoding": "gzip"}
+        return Reply(reply.status, gzip.compress(reply.body), headers)
+
+    upstream.fault = zipped
+    assert sum(found.entries for found in registry.walk(since="2026-01-01T00:00:00Z")) == 1
+
+
+def test_a_bad_record_at_the_end_of_a_page_proves_nothing(
+    registry: Registry, upstream: Upstream
+) -> None:
+    last = entry("a.b/y", ',"name":"zzz/zzz"')
+    bodies = [page("a.b/a", cursor="x").replace(b"}],", b"}," + last + b"],"), page("a.b/z")]
+    assert bodies[0].count(b"zzz") == 2
+    upstream.fault = lambda _: Reply(200, bodies.pop(0))
+    assert [found.entries for found in registry.walk()] == [2, 1]
 
 
 def test_a_run_has_a_budget(upstream: Upstream) -> None:

@@ -8,7 +8,7 @@ import pytest
 from connectors.contract import Entry, Unreadable, compose, read_entry, read_page
 from connectors.errors import ConnectorError, MalformedPage
 from connectors.registry import Missing, Registry, base_url
-from pipelines.demo.loopback import Reply
+from pipelines.demo.loopback import Reply, Request
 from tests.conftest import START, Upstream, server_json
 
 META = (
@@ -85,9 +85,39 @@ def test_a_repeated_cursor_ends_in_an_error(registry: Registry, upstream: Upstre
 
 def test_a_full_page_without_a_next_one_is_an_error(registry: Registry, upstream: Upstream) -> None:
     names = [f"a.b/{number:03d}" for number in range(100)]
-    upstream.fault = lambda _: Reply(200, page(*names))
+
+    def without_cursor(request: Request) -> Reply:
+        limit = int(request.target.partition("limit=")[2].partition("&")[0])
+        return Reply(200, page(*names[:limit]))
+
+    upstream.fault = without_cursor
     with pytest.raises(MalformedPage, match="names no next one"):
         list(registry.walk())
+
+
+def test_a_registry_that_gives_all_whatever_is_asked_has_no_next_page(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.fault = lambda _: Reply(200, page(*(f"a.b/{number:03d}" for number in range(150))))
+    assert [found.entries for found in registry.walk()] == [150]
+
+
+def test_versions_that_come_in_pages_are_read_to_the_end(
+    registry: Registry, upstream: Upstream
+) -> None:
+    bodies = [page("a.b/a", cursor="x"), page("a.b/a", cursor="y"), page("a.b/a")]
+    upstream.fault = lambda _: Reply(200, bodies.pop(0))
+    assert len(registry.versions("a.b/a")) == 3
+    upstream.fault = lambda _: Reply(200, page("a.b/a", cursor="x"))
+    with pytest.raises(MalformedPage, match="names the cursor 'x' twice"):
+        registry.versions("a.b/a")
+
+
+def test_a_version_called_latest_is_not_the_latest_version(
+    registry: Registry, upstream: Upstream
+) -> None:
+    upstream.registry.publish(server_json("a.b/c", "1.0.0"), START)
+    assert isinstance(registry.version("a.b/c", "latest"), Missing)
 
 
 def test_a_full_walk_asks_for_deleted_entries_and_an_incremental_one_for_changes(
@@ -105,9 +135,9 @@ def test_one_version_and_all_versions_can_be_missing(
     registry: Registry, upstream: Upstream
 ) -> None:
     upstream.registry.publish(server_json("a.b/c", "1.0.0+x"), START)
-    assert not isinstance(registry.versions("a.b/c"), Missing)
+    assert len(registry.versions("a.b/c")) == 1
     assert not isinstance(registry.version("a.b/c", "1.0.0+x"), Missing)
-    assert isinstance(registry.versions("a.b/d"), Missing)
+    assert registry.versions("a.b/d") == []
     assert isinstance(registry.version("a.b/c", "2"), Missing)
 
 

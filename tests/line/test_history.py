@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from connectors.errors import UnexpectedStatus
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.deployment import Deployment
+from pipelines.spool import Spool
 from tests.conftest import START, Upstream, server_json, upstream_server
 from warehouse.errors import BrakeEngaged
 
@@ -313,3 +315,164 @@ def test_the_past_can_be_asked_for(
         [{"status": "active", "n": 180}],
         [{"status": "active", "n": 177}, {"status": "deleted", "n": 3}],
     ]
+
+
+def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
+    full_of_servers: Upstream,
+    deployment: Deployment,
+    clock: PlayedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    clock.move_to(START + 24 * HOUR)
+    row = upstream.registry.rows()["io.github.o/s01", "1.0.0"]
+    upstream.registry.remove(("io.github.o/s01", "1.0.0"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "clear", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deployment.pull(full=True)
+    upstream.registry.put(row)
+    upstream.targets.clear()
+    report = deployment.pull(full=True)
+    assert (report.resumed_pages, report.vanished) == (0, 0)
+    assert len(upstream.targets) >= 2
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_incremental_pull_does_not_end_a_broken_full_walk(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    upstream.fault = lambda request: Reply(400) if "cursor=" in request.target else None
+    with pytest.raises(UnexpectedStatus):
+        deployment.pull(full=True)
+    upstream.fault = lambda _: None
+    upstream.registry.publish(server_json("io.github.o/s00", "9.0.0"), clock())
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull().new == 1
+    assert states(deployment) == truth(upstream)
+    report = deployment.pull(full=True)
+    assert (report.resumed_pages, report.missing) == (1, 0)
+    assert states(deployment) == truth(upstream)
+
+
+def test_a_version_called_latest_can_be_gone(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    at = START - timedelta(minutes=30)
+    upstream.registry.publish(server_json("a.b/x", "1.0.0"), at)
+    upstream.registry.publish(server_json("a.b/x", "latest"), at)
+    first = deployment.pull().watermark
+    upstream.registry.remove(("a.b/x", "latest"))
+    clock.move_to(START + timedelta(minutes=20))
+    report = deployment.pull()
+    assert (report.unmet, report.vanished) == (1, 1)
+    assert first is not None
+    assert report.watermark is not None
+    assert report.watermark > first
+
+
+@pytest.mark.parametrize("tombstoned", [True, False])
+def test_what_goes_back_to_an_earlier_state_is_followed(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock, tombstoned: bool
+) -> None:
+    upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
+    old = upstream.registry.rows()[key]
+    upstream.registry.edit(key, server_json(*key, title="wrong"), START - HOUR)
+    deployment.pull()
+    clock.move_to(START + 24 * HOUR)
+    if tombstoned:
+        upstream.registry.remove(key)
+        assert deployment.pull(full=True).vanished == 1
+        clock.move_to(START + 48 * HOUR)
+    upstream.registry.put(old)
+    assert deployment.pull(full=True).changed == 1
+    assert states(deployment) == truth(upstream)
+
+
+def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
+    upstream.registry.edit(key, server_json(*key, title="wrong"), START + 999 * HOUR)
+    first = deployment.pull().watermark
+    upstream.registry.edit(key, server_json(*key, title="right"), START - 2 * HOUR)
+    clock.move_to(START + 3 * HOUR)
+    second = deployment.pull().watermark
+    assert first is not None
+    assert second is not None
+    assert second > first
+    assert deployment.pull(full=True).changed == 1
+
+
+def test_names_that_could_not_be_read_again_are_not_forgotten(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    upstream.registry.set_status("io.github.o/s02", ["1.2.0"], "deleted", "", START + HOUR)
+    upstream.fault = lambda request: Reply(500) if "/versions?" in request.target else None
+    clock.move_to(START + 6 * HOUR)
+    assert deployment.pull().unsettled_names == 1
+    clock.move_to(START + 12 * HOUR)
+    assert deployment.pull().unsettled_names == 1
+    upstream.fault = lambda _: None
+    clock.move_to(START + 18 * HOUR)
+    assert deployment.pull().reread_names == 1
+    assert states(deployment) == truth(upstream)
+    assert deployment.pull().reread_names == 0
+
+
+def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    hidden = upstream.registry.rows()["io.github.o/s09", "1.0.0"]
+    upstream.registry.remove(("io.github.o/s09", "1.0.0"))
+    upstream.fault = lambda request: (
+        Reply(404, b'{"title":"Not Found"}') if "/versions/" in request.target else None
+    )
+    clock.move_to(START + 24 * HOUR)
+    report = deployment.pull(full=True)
+    assert (report.missing, report.vanished) == (1, 0)
+    upstream.registry.put(hidden)
+    deployment.pull(full=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_one_hard_deletion_of_the_newest_engages_no_brake(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    upstream.registry.remove(("io.github.o/s59", "1.2.0"))
+    clock.move_to(START + 24 * HOUR)
+    assert deployment.pull(full=True).vanished == 1
+
+
+def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    deployment.pull()
+    with upstream_server(clock) as other:
+        for row in full_of_servers.registry.rows().values():
+            other.registry.put(row)
+        old = START - timedelta(days=300)
+        other.registry.publish(server_json("x.y/z"), old)
+
+        def stale(request: Request) -> Reply:
+            reply = full_of_servers.registry.answer(request)
+            return Reply(reply.status, reply.body, {"X-Registry-Cache": "STALE"})
+
+        other.fault = stale
+        settings = deployment.settings.model_copy(update={"upstream_url": other.url})
+        moved = Deployment(settings, clock=clock, sleep=lambda _: None)
+        assert moved.pull().watermark is None
+        other.fault = lambda _: None
+        report = moved.pull()
+        assert (report.kind, report.new) == ("full", 1)

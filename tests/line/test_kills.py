@@ -173,4 +173,4 @@ def audit(killer: Killer) -> None:
     assert len(truth) - len(served) == mirror.manifest.withheld
     assert len(list((home / "analytics").iterdir())) <= 3
     assert not list(home.rglob("*.part"))
-    assert not (home / "spool" / "official" / "walk.spool").exists()
+    assert not list((home / "spool").rglob("*.spool"))

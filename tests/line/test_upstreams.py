@@ -1,6 +1,7 @@
 """Several upstreams: registries and directories, names that stay where they were met first."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipelines.cli import main
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.deployment import Deployment
-from pipelines.errors import SomeFailed, StepError
+from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.steps.gate import self_walk
 from pipelines.steps.records import release
 from pipelines.steps.refresh import publish, pull_all, refresh
@@ -219,6 +220,100 @@ def test_an_unreadable_document_deletes_nothing(
         (row,) = session.rows("list_quarantine", released=True)
     assert row["reason"].startswith("one.json: ")
     assert row["released_because"] == "gone"
+
+
+def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
+    deployment: Deployment, inhouse: Path, clock: PlayedClock
+) -> None:
+    write(inhouse / "two.json", "com.example/one", "2.0.0")
+    deployment.pull("inhouse")
+    write(inhouse / "one.json", "com.example/one", title="edited")
+    (inhouse / "two.json").write_bytes(b'{"name": "com.example/one", "version": "2.0.0", "x": 1e')
+    for hour in range(1, 5):
+        clock.move_to(START + hour * HOUR)
+        deployment.pull("inhouse")
+        found = {version: latest for _, _, version, latest in current(deployment)}
+        assert found == {"1.0.0": False, "2.0.0": True}
+    assert status(deployment).entries[0]["quarantined"] == 1
+
+
+def test_a_place_that_cannot_be_read_deletes_nothing(deployment: Deployment, inhouse: Path) -> None:
+    write(inhouse / "below" / "two.json", "com.example/two")
+    deployment.pull("inhouse")
+    (inhouse / "below" / "two.json").rename(inhouse / "away.txt")
+    (inhouse / "below" / "two.json").symlink_to(inhouse / "nowhere")
+    with pytest.raises(TerminalError, match="cannot be read"):
+        deployment.pull("inhouse")
+    assert len(current(deployment)) == 2
+
+
+def test_an_odd_file_name_is_named(deployment: Deployment, inhouse: Path) -> None:
+    Path(os.fsdecode(os.fsencode(inhouse) + b"/caf\xe9.json")).write_text("{")
+    assert deployment.pull("inhouse").unreadable == 1
+    with deployment.warehouse.session() as session:
+        (row,) = session.rows("list_quarantine", released=False)
+    assert row["reason"].startswith("caf\\xe9.json: ")
+
+
+def test_an_unreadable_record_holds_its_name(
+    deployment: Deployment, inhouse: Path, clock: PlayedClock
+) -> None:
+    (inhouse / "one.json").write_text(
+        '{"name": "com.example/one", "version": "1.0.0", "x": 1, "x": 2}'
+    )
+    assert pulled(deployment) is None
+    assert [name for _, name, _, _ in current(deployment)] == ["io.github.o/public"]
+    clock.move_to(START + HOUR)
+    write(inhouse / "one.json", "com.example/one")
+    pulled(deployment)
+    assert ("inhouse", "com.example/one", "1.0.0", True) in current(deployment)
+
+
+def test_a_first_walk_that_was_not_whole_lets_nobody_else_in(
+    deployment: Deployment, inhouse: Path, upstream: Upstream
+) -> None:
+    (inhouse / "two.json").write_text("{")
+    failed = pulled(deployment)
+    assert failed is not None
+    assert "never pulled whole" in str(failed)
+    assert upstream.targets == []
+
+
+def test_a_released_name_is_not_taken_by_what_is_deleted(
+    deployment: Deployment, inhouse: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    pulled(deployment)
+    upstream.registry.set_status("com.example/one", None, "deleted", "", clock())
+    (inhouse / "one.json").unlink()
+    clock.move_to(START + HOUR)
+    pulled(deployment)
+    release(deployment, ["com.example/one"])
+    upstream.registry.set_status("com.example/one", None, "deleted", "again", clock())
+    clock.move_to(START + 2 * HOUR)
+    pulled(deployment)
+    write(inhouse / "one.json", "com.example/one")
+    clock.move_to(START + 3 * HOUR)
+    pulled(deployment)
+    assert ("inhouse", "com.example/one", "1.0.0", True) in current(deployment)
+
+
+def test_a_loss_is_accepted_of_one_upstream_at_a_time(deployment: Deployment) -> None:
+    with pytest.raises(UsageError, match="--accept-shrink --upstream NAME"):
+        pull_all(deployment, accept_shrink=True, tell=lambda *_: None)
+
+
+def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    pulled(deployment)
+    sources = {"public": deployment.settings.upstreams["official"]}
+    settings = deployment.settings.model_copy(update={"upstreams": sources})
+    renamed = Deployment(settings, clock=deployment.clock, sleep=lambda _: None)
+    pulled(renamed)
+    assert "subregistry release --of official" in caplog.text
+    release(renamed, [], of="official")
+    pulled(renamed)
+    assert ("public", "io.github.o/public", "1.0.0", True) in current(renamed)
 
 
 def test_a_key_that_two_documents_have_is_quarantined_once(

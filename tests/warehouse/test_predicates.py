@@ -126,3 +126,4 @@ def insert_entry(session: Session, name: str) -> None:
         "now(), now(), NULL, 1, now(), NULL, NULL",
         {"name": name},
     )
+    session.text("INSERT INTO bindings VALUES ($name, 'official', now())", {"name": name})

@@ -1,13 +1,20 @@
--- Names that belong to nobody yet belong to the upstream that brings them.
+-- Names that this walk met and that belong to nobody yet, or not any more: they belong to the
+-- upstream that brings them. A record that could not be read holds its name too; a released name is
+-- not taken by what is deleted.
 INSERT INTO bindings
-SELECT DISTINCT c.name, $upstream, $now
-FROM changed c
-ANTI JOIN (
-    SELECT name
-    FROM (
-        SELECT * FROM bindings
-        SEMI JOIN changed USING (name)
-        QUALIFY row_number() OVER (PARTITION BY name ORDER BY bound_at DESC) = 1
-    )
-    WHERE upstream IS NOT NULL
-) b USING (name)
+WITH met AS (
+    SELECT name, bool_or(status <> 'deleted') AS stands FROM reading GROUP BY name
+    UNION
+    SELECT name, true FROM incoming_unreadable WHERE name IS NOT NULL
+),
+bound AS (
+    SELECT *
+    FROM bindings
+    SEMI JOIN met USING (name)
+    QUALIFY row_number() OVER (PARTITION BY name ORDER BY bound_at DESC) = 1
+)
+SELECT m.name, $upstream, $now
+FROM met m
+LEFT JOIN bound b USING (name)
+GROUP BY m.name
+HAVING bool_and(b.name IS NULL) OR (bool_and(b.upstream IS NULL) AND bool_or(m.stands))

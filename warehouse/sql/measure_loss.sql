@@ -1,5 +1,5 @@
--- What a full walk did not meet, of what is known and not known to be missing already, and what it
--- met in an earlier state than is known.
+-- What a full walk did not meet, of what is known and not known to be missing already; what it met
+-- in an earlier state than is known; what is known and newer than all it met.
 WITH known AS (
     SELECT name, version, updated_at
     FROM entries
@@ -20,9 +20,9 @@ SELECT
         JOIN reading r USING (name, version)
         WHERE r.updated_at < k.updated_at AND k.updated_at < $horizon
     ) AS older,
-    (SELECT max(updated_at) FROM reading) AS newest,
     (
-        SELECT max(updated_at) FROM known
+        SELECT count(*)
+        FROM known
         ANTI JOIN incoming_unreadable USING (name, version)
-        WHERE updated_at < $horizon
-    ) AS known_newest
+        WHERE updated_at < $horizon AND updated_at > (SELECT max(updated_at) FROM reading)
+    ) AS newer

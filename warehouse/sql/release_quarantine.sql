@@ -9,7 +9,7 @@ FROM (
             WHEN g.name IS NOT NULL OR $sweeping THEN 'gone'
         END AS because
     FROM quarantine q
-    LEFT JOIN reading r ON r.name = q.name AND r.version = q.version
+    LEFT JOIN reading r ON r.name = q.name AND r.version = q.version AND NOT r.stale
     LEFT JOIN (
         SELECT DISTINCT name, version FROM incoming_unreadable
     ) u ON u.name = q.name AND u.version = q.version

@@ -13,6 +13,7 @@ published AS (
 SELECT e.name, e.version, coalesce(r.is_latest, false) AS is_latest
 FROM entries e
 SEMI JOIN told USING (name)
+ANTI JOIN incoming_unreadable u USING (name, version)
 LEFT JOIN reading r USING (name, version)
 WHERE e.upstream = $upstream AND e.is_latest <> coalesce(r.is_latest, false)
 UNION
@@ -24,8 +25,11 @@ WHERE e.upstream = $upstream AND e.is_latest
 UNION
 SELECT e.name, e.version, false AS is_latest
 FROM entries e
-SEMI JOIN (
-    SELECT name FROM reading GROUP BY name HAVING count(*) FILTER (is_latest) = 1
-) r USING (name)
-ANTI JOIN reading m USING (name, version)
+JOIN (
+    SELECT name, min(after_commit) AS after_commit
+    FROM reading
+    GROUP BY name
+    HAVING count(*) FILTER (is_latest) = 1
+) r ON r.name = e.name AND e.commit <= r.after_commit
+ANTI JOIN reading m ON m.name = e.name AND m.version = e.version
 WHERE $sweeping AND e.upstream = $upstream AND e.is_latest

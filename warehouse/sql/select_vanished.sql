@@ -1,8 +1,15 @@
--- Not met in this full walk and not in the one before, or not met where absence is certain.
+-- Not met in this full walk and not in the one before, or not met where absence is certain. A record
+-- without a readable key may be any of them: then only a 404 makes a tombstone.
 CREATE OR REPLACE TEMP TABLE vanished AS
 SELECT e.name, e.version
 FROM entries e
 ANTI JOIN reading r USING (name, version)
 ANTI JOIN incoming_unreadable u USING (name, version)
 WHERE e.upstream = $upstream AND e.vanished_at IS NULL
-    AND ((e.missing_since IS NOT NULL AND e.updated_at < $horizon) OR $certain)
+    AND (
+        (
+            e.missing_since IS NOT NULL AND e.updated_at < $horizon AND $keyless = 0
+            AND (e.commit <= (SELECT min(after_commit) FROM reading) OR e.commit = $commit)
+        )
+        OR $certain
+    )

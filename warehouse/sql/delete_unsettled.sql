@@ -1,0 +1,1 @@
+DELETE FROM unsettled_names WHERE upstream = $upstream

@@ -1,0 +1,1 @@
+INSERT INTO unsettled_names SELECT $upstream, unnest($names::VARCHAR[])

@@ -1,0 +1,1 @@
+SELECT name FROM unsettled_names WHERE upstream = $upstream ORDER BY name
