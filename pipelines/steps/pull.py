@@ -132,7 +132,8 @@ def pull(
         except BrakeEngaged:
             spool.clear()
             raise
-        spool.clear()
+        for done in spools if full else spools[1:]:
+            done.clear()
         vanished, watermark = merge.vanished, merge.watermark
         if merge.missing or merge.unmet:
             gone_now, watermark = _confirm(
