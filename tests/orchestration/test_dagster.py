@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -26,10 +27,17 @@ def deployment(deployment: Deployment, upstream: Upstream) -> Deployment:
     return deployment
 
 
-def execute(deployment: Deployment, job: str = "refresh") -> dg.ExecuteInProcessResult:
+def execute(
+    deployment: Deployment, job: str = "refresh", **config: bool
+) -> dg.ExecuteInProcessResult:
+    """Run a job; keywords are the run config of the pull."""
     with dg.DagsterInstance.ephemeral() as instance:
         found = build_defs(deployment=deployment).resolve_job_def(job)
-        return found.execute_in_process(instance=instance, raise_on_error=False)
+        return found.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={"ops": {"registry": {"config": config}}} if config else None,
+        )
 
 
 def test_the_code_location_loads_and_is_wired_as_meant() -> None:
@@ -95,6 +103,25 @@ def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream
     result = execute(deployment)
     assert not result.success
     assert len(upstream.targets) == 1
+
+
+def test_the_brake_fails_the_run_and_run_config_passes_it(
+    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+) -> None:
+    for number in range(60):
+        upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START - timedelta(days=1))
+    assert execute(deployment).success
+    for key in list(upstream.registry.rows())[:50]:
+        upstream.registry.remove(key)
+    clock.move_to(START + timedelta(days=1))
+    result = execute(deployment, "reconcile")
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert "pull --accept-shrink" in str(failure.step_failure_data.user_failure_data)
+    execute(deployment, full=True, accept_shrink=True)
+    with deployment.warehouse.session() as session:
+        counts = session.rows("count_entries")[0]
+    assert counts["missing"] + counts["vanished"] == 50
 
 
 def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(
