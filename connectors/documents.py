@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from connectors.contract import MAX_ENTRY
 from connectors.errors import TerminalError
@@ -42,10 +43,12 @@ def read_documents(path: Path) -> list[Document]:
 def _files(path: Path) -> Iterator[Path]:
     """Every `.json` file; a place that cannot be read raises, or its documents would seem gone."""
     for folder, folders, names in os.walk(path, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [n for n in folders if not n.startswith(".") and n != "lost+found"]
         for name in names:
-            if name.endswith(".json") and not name.startswith("."):
-                yield Path(folder) / name
+            item = Path(folder) / name
+            shown = name.endswith(".json") and not name.startswith(".")
+            if shown and S_ISREG(item.stat().st_mode):
+                yield item
 
 
 def _raise(error: OSError) -> None:

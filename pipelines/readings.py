@@ -96,6 +96,7 @@ def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodi
             page.after_commit,
             page.stale,
             page.kind == Kind.VERSIONS,
+            page.kind != Kind.LIST,
         )
     )
     if not bodies:

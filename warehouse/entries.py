@@ -10,20 +10,19 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from warehouse.errors import BrakeEngaged
+from warehouse.brake import hold_loss, hold_unmet
 from warehouse.staging import KEY, table
 from warehouse.warehouse import GENERATION, Row, Session
 
 Batch = Mapping[str, pa.Table]
 """What `warehouse.staging.Readings.tables` gives."""
 Key = tuple[str, str]
-_FLOOR = 20
-"""Losses up to this many entries engage no brake, whatever share they are."""
 
 
 @dataclass(frozen=True)
 class Walk:
-    """A drained walk: `asked_at` is upstream's clock when its first request was sent.
+    """A drained walk: `asked_at` is upstream's clock when its first request was sent, `started_at`
+    ours; `after_commit` is the least number that its pages carry.
 
     `certain` says that what a full walk does not show is gone, as in a local directory. `retried`
     are the quarantined records that were asked for one by one, `gone` those upstream has not now;
@@ -36,6 +35,8 @@ class Walk:
     full: bool
     since: datetime | None
     asked_at: datetime
+    started_at: datetime
+    after_commit: int
     pages: int
     stale: bool
     certain: bool = False
@@ -50,13 +51,14 @@ class Merge:
 
     `unmet` are known entries that an incremental walk had to show and did not, `missing` counts
     those of a full walk. Unless they are gone it was cut short, so the watermark stays until they
-    are confirmed; `pending` is what it becomes then.
+    are confirmed; `pending` is what it becomes then. `unconfirmed` counts what full walks missed.
     """
 
     entries: int
     new: int
     changed: int
     missing: int
+    unconfirmed: int
     vanished: int
     unreadable: int
     unmet: list[Key]
@@ -116,40 +118,62 @@ def commit_walk(
         horizon = walk.asked_at - overlap
         unmet: list[Key] = []
         if sweeping:
-            _brake(session, walk, state, horizon, accept_shrink)
+            if not accept_shrink:
+                hold_loss(
+                    session,
+                    upstream=walk.upstream,
+                    url=walk.url,
+                    certain=walk.certain,
+                    before=state.full_walk_entries if state else None,
+                    met=entries,
+                    horizon=horizon,
+                )
         elif walk.since is not None:
-            unmet = _unmet(session, walk, walk.since)
+            unmet = _keys(
+                hold_unmet(
+                    session,
+                    upstream=walk.upstream,
+                    url=walk.url,
+                    since=walk.since,
+                    met=entries,
+                )
+            )
         session.run(
             "select_changed",
             upstream=walk.upstream,
             accept_older=accept_shrink,
-            sweeping=sweeping,
-            horizon=horizon,
-            asked_at=walk.asked_at,
         )
         new = _count(session, "count_new")
         session.run("update_entries", upstream=walk.upstream, commit=commit)
         session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
         session.run("insert_bindings", upstream=walk.upstream, now=now)
-        session.run("select_flags", upstream=walk.upstream, sweeping=sweeping)
+        session.run("select_flags", upstream=walk.upstream, sweeping=sweeping, commit=commit)
         session.run("update_flags", upstream=walk.upstream, commit=commit)
-        missing = vanished = 0
-        session.run("clear_missing", upstream=walk.upstream)
+        missing = vanished = unconfirmed = 0
+        session.run("clear_missing", upstream=walk.upstream, listed=True)
         if sweeping:
             session.run(
                 "select_vanished",
                 upstream=walk.upstream,
                 horizon=horizon,
                 certain=walk.certain,
+                after_commit=walk.after_commit,
                 commit=commit,
                 keyless=_count(session, "count_keyless"),
             )
             vanished = session.run(
                 "update_vanished", upstream=walk.upstream, now=now, commit=commit
             )
-            missing = session.run(
-                "mark_missing", upstream=walk.upstream, horizon=horizon, now=now, commit=commit
+            session.run(
+                "mark_missing",
+                upstream=walk.upstream,
+                horizon=horizon,
+                after_commit=walk.after_commit,
+                commit=commit,
+                now=now,
             )
+            counts = session.rows("count_missing", upstream=walk.upstream, now=now)[0]
+            missing, unconfirmed = counts["fresh"], counts["missing"]
         touched = session.run(
             "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id, commit=commit
         )
@@ -177,12 +201,30 @@ def commit_walk(
             watermark=watermark,
         )
         session.run("delete_unsettled", upstream=walk.upstream)
-        if walk.unsettled:
-            session.run("insert_unsettled", upstream=walk.upstream, names=list(walk.unsettled))
+        if walk.unsettled or sweeping:
+            session.run(
+                "insert_unsettled",
+                upstream=walk.upstream,
+                names=list(walk.unsettled),
+                sweeping=sweeping,
+                horizon=horizon,
+                now=now,
+            )
         if session.rows("list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
     changed = touched - new
-    return Merge(entries, new, changed, missing, vanished, unreadable, unmet, watermark, pending)
+    return Merge(
+        entries=entries,
+        new=new,
+        changed=changed,
+        missing=missing,
+        unconfirmed=unconfirmed,
+        vanished=vanished,
+        unreadable=unreadable,
+        unmet=unmet,
+        watermark=watermark,
+        pending=pending,
+    )
 
 
 def list_missing(session: Session, upstream: str) -> list[Key]:
@@ -216,48 +258,27 @@ def known_entries(session: Session, upstream: str) -> dict[Key, Row]:
     return {(row["name"], row["version"]): row for row in rows}
 
 
-def release_names(
-    session: Session,
-    names: Sequence[str],
-    *,
-    of: str | None,
-    precedence: Sequence[str],
-    now: datetime,
-) -> list[Row]:
-    """Take names, or all names of upstream `of`, from the upstream they belong to.
-
-    Each goes to the first of `precedence` (never `of`) that has it, else to the first that brings
-    it. Returns name and upstream (None for nobody) of each; empty if none belonged to anybody.
-    """
-    before = session.rows("list_bindings", names=list(names), of=of)
-    now, _ = next_commit(session, None, now)
-    with session.transaction():
-        session.run("release_names", names=list(names), of=of, precedence=list(precedence), now=now)
-    released = [row["name"] for row in before]
-    after = {
-        row["name"]: row["upstream"] for row in session.rows("list_bindings", names=released, of="")
-    }
-    return [{"name": n, "upstream": after.get(n)} for n in released]
-
-
 def settle_missing(
     session: Session,
     upstream: str,
     *,
     gone: Sequence[Key],
     there: Sequence[Key],
+    count_hidden: bool,
     watermark: datetime | None,
     now: datetime,
 ) -> int:
     """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer.
 
-    With `watermark` the walk that missed them was whole after all, and the watermark moves.
+    `count_hidden` notes that a full walk did not show the latter. With `watermark` the walk that
+    missed them was whole after all, and the watermark moves.
     """
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
             session.run("create_incoming_unreadable")
-            session.run("clear_missing", upstream=upstream)
+            if count_hidden:
+                session.run("clear_missing", upstream=upstream, listed=False)
             session.run("select_confirmed", upstream=upstream)
             vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
             session.run(
@@ -285,26 +306,14 @@ def _quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) 
     with session.given(retries_asked=asked, retries_gone=gone):
         session.run("update_quarantine", upstream=upstream, now=now)
         session.run("insert_quarantine", upstream=upstream, now=now)
-        session.run("release_quarantine", upstream=upstream, now=now, sweeping=sweeping)
-        session.run("schedule_retries", upstream=upstream, now=now)
-
-
-def _unmet(session: Session, walk: Walk, since: datetime) -> list[Key]:
-    """Known entries that this walk had to show; records without a readable key may be them."""
-    limit = 2 * _FLOOR
-    found = session.rows("list_unmet", upstream=walk.upstream, since=since, limit=limit)
-    if len(found) <= _count(session, "count_keyless"):
-        return []
-    if len(found) > _FLOOR:
-        raise BrakeEngaged(
-            f"{walk.url} does not show what is known to have changed since {since}, more than "
-            f"{_FLOOR} entries: it looks wiped, restored or cut off. Nothing was changed and the "
-            "feed stays as it is; if upstream is right, run subregistry pull --accept-shrink",
-            missing=len(found),
-            known=len(found),
-            met=_count(session, "count_met"),
+        session.run(
+            "release_quarantine",
+            upstream=upstream,
+            now=now,
+            sweeping=sweeping,
+            started_at=walk.started_at,
         )
-    return _keys(found)
+        session.run("schedule_retries", upstream=upstream, now=now)
 
 
 def _stage(
@@ -335,33 +344,6 @@ def _stage(
                     session.run("insert_bodies", now=now)
     session.run("select_readings")
     return _count(session, "count_unreadable")
-
-
-def _brake(
-    session: Session, walk: Walk, state: State | None, horizon: datetime, accepted: bool
-) -> None:
-    found = session.rows("measure_loss", upstream=walk.upstream, horizon=horizon)[0]
-    known, missing, met = found["known"], found["missing"], _count(session, "count_met")
-    before = (state.full_walk_entries if state else None) or known
-    reason = ""
-    if known and not met and not walk.certain:
-        reason = f"it is empty where {known} entries are known"
-    elif missing > max(_FLOOR, known * 0.005):
-        reason = f"{missing} of {known} known entries are gone"
-    elif met < before * 0.98 and before - met > _FLOOR:
-        reason = f"it has {met} entries where the last full walk met {before}"
-    elif found["older"] > max(_FLOOR, known * 0.005):
-        reason = f"{found['older']} entries went back to an earlier state"
-    elif found["newer"] > _FLOOR and not walk.certain:
-        reason = f"{found['newer']} entries are known that are newer than its newest"
-    if reason and not accepted:
-        raise BrakeEngaged(
-            f"{walk.url} looks wiped, restored or cut off: {reason}. Nothing was changed and the "
-            "feed stays as it is; if upstream is right, run subregistry pull --accept-shrink",
-            missing=missing,
-            known=known,
-            met=met,
-        )
 
 
 def _watermark(walk: Walk, before: datetime | None, now: datetime, overlap: timedelta) -> datetime:

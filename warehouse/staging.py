@@ -36,6 +36,7 @@ READING = columns(
     after_commit=COUNT,
     stale=FLAG,
     authoritative=FLAG,
+    direct=FLAG,
 )
 BODY = columns(hash=TEXT, body=TEXT)
 CONTENT = columns(

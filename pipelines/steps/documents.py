@@ -63,6 +63,8 @@ def pull_documents(
                     full=True,
                     since=None,
                     asked_at=at + _TICK,
+                    started_at=at,
+                    after_commit=commits,
                     pages=len(documents),
                     stale=bool(keyless),
                     certain=True,

@@ -13,32 +13,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from connectors.contract import Entry, latest_flag, read_entry, read_page
+from connectors.contract import latest_flag, read_page
 from connectors.errors import BudgetSpent, ConnectorError
-from connectors.registry import Missing, RawPage, Registry
+from connectors.registry import Missing, Registry
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
+from pipelines.steps.confirm import confirm
 from warehouse.entries import (
     Key,
-    Merge,
     State,
     Walk,
     commit_walk,
     is_committed,
     list_due_retries,
-    list_missing,
-    list_standing,
     list_unsettled,
     names_in_doubt,
     read_state,
-    settle_missing,
 )
 from warehouse.errors import BrakeEngaged
 from warehouse.warehouse import GENERATION, Warehouse
 
 log = logging.getLogger(__name__)
 
-_CONFIRM_AT_MOST = 20
 _RETRY_AT_MOST = 20
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being counted, how many are done, and how many there are if known."""
@@ -102,7 +98,7 @@ def pull(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
         )
         gone = _retry(spool, registry, [] if full else retries, _commits(state))
-        survey = _survey(spool)
+        survey = _survey(spool, _commits(state))
         doubtful = _doubtful(warehouse, spool, survey, upstream, left, full=full)
         unsettled = _read_again(spool, registry, doubtful, _commits(state), progress)
         spool.sync()
@@ -113,6 +109,8 @@ def pull(
             full=full,
             since=datetime.fromisoformat(start.since) if start.since else None,
             asked_at=survey.asked_at,
+            started_at=start.started_at,
+            after_commit=survey.after_commit,
             pages=survey.pages,
             stale=survey.stale,
             retried=[] if full else retries,
@@ -135,10 +133,8 @@ def pull(
         for done in spools if full else spools[1:]:
             done.clear()
         vanished, watermark = merge.vanished, merge.watermark
-        if merge.missing or merge.unmet:
-            gone_now, watermark = _confirm(
-                warehouse, registry, upstream, merge, walk.since, now=now
-            )
+        if merge.unconfirmed or merge.unmet:
+            gone_now, watermark = confirm(warehouse, registry, upstream, merge, walk.since, now=now)
             vanished += gone_now
     return PullReport(
         upstream=upstream,
@@ -278,17 +274,19 @@ def _walk_id(started_at: datetime) -> str:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What a drained spool holds: `told` are names read again, `latest` counts flags per name."""
+    """What a drained spool holds: `told` are names read again since the last commit, `latest`
+    counts flags per name, `after_commit` is the least number of a page of the list."""
 
     pages: int
     stale: bool
     asked_at: datetime
+    after_commit: int
     told: frozenset[str]
     latest: Counter[str]
 
 
-def _survey(spool: Spool) -> _Survey:
-    pages, stale, asked_at = 0, False, None
+def _survey(spool: Spool, commits: int) -> _Survey:
+    pages, stale, asked_at, after_commit = 0, False, None, commits
     told: set[str] = set()
     latest: Counter[str] = Counter()
     for page in spool.pages():
@@ -296,16 +294,18 @@ def _survey(spool: Spool) -> _Survey:
             continue
         flags = [flag for raw in read_page(page.body).entries if (flag := latest_flag(raw))]
         if page.kind == Kind.VERSIONS:
-            told.update(name for name, _ in flags)
+            if page.after_commit == commits:
+                told.update(name for name, _ in flags)
             continue
         pages += 1
         stale = stale or page.stale
         asked_at = asked_at or page.asked_at
+        after_commit = min(after_commit, page.after_commit)
         for name, is_latest in flags:
             latest[name] += is_latest
     if asked_at is None:
         raise AssertionError("a drained walk has a page")
-    return _Survey(pages, stale, asked_at, frozenset(told), latest)
+    return _Survey(pages, stale, asked_at, after_commit, frozenset(told), latest)
 
 
 def _doubtful(
@@ -327,67 +327,3 @@ def _doubtful(
         with warehouse.session() as session:
             names = names_in_doubt(session, upstream, batches(spool.pages(), bodies=False))
     return sorted({*names, *left} - survey.told)
-
-
-def _confirm(
-    warehouse: Warehouse,
-    registry: Registry,
-    upstream: str,
-    merge: Merge,
-    since: datetime | None,
-    *,
-    now: Callable[[], datetime],
-) -> tuple[int, datetime | None]:
-    """Ask for the entries that a walk missed, one by one; those that answer 404 are gone.
-
-    Returns how many are, and the watermark: if all are, the walk was not cut short.
-    """
-    candidates = merge.unmet
-    if not candidates:
-        with warehouse.session() as session:
-            candidates = list_missing(session, upstream)
-    gone: list[Key] = []
-    there: list[Key] = []
-    explained = 0
-    for key in candidates[:_CONFIRM_AT_MOST]:
-        try:
-            found = registry.version(*key)
-        except ConnectorError as error:
-            log.warning("missing entry not asked for key=%s error=%s", key, error)
-            continue
-        (gone if isinstance(found, Missing) else there).append(key)
-        explained += isinstance(found, Missing) or _is_before(found, since)
-    if gone and not _answers(warehouse, registry, upstream, gone):
-        log.warning(
-            "upstream has no detail route, so its 404 confirms nothing url=%s", registry.url
-        )
-        gone, explained = [], 0
-    watermark = merge.pending if explained == len(candidates) else None
-    if watermark is None:
-        log.warning("walk cut short, watermark kept missing=%s gone=%s", len(candidates), len(gone))
-    with warehouse.session() as session:
-        vanished = settle_missing(
-            session, upstream, gone=gone, there=there, watermark=watermark, now=now()
-        )
-    return vanished, watermark or merge.watermark
-
-
-def _is_before(page: RawPage, since: datetime | None) -> bool:
-    """Did an entry go back to a state before the walk's window, so that it was not shown?"""
-    entries = [read_entry(raw) for raw in read_page(page.body).entries]
-    return since is not None and all(
-        isinstance(entry, Entry) and entry.updated_at <= since for entry in entries
-    )
-
-
-def _answers(warehouse: Warehouse, registry: Registry, upstream: str, gone: list[Key]) -> bool:
-    """Does the detail route show anything? One of a few entries that stand must be there."""
-    with warehouse.session() as session:
-        standing = [key for key in list_standing(session, upstream) if key not in gone]
-    for key in standing[:3]:
-        try:
-            if not isinstance(registry.version(*key), Missing):
-                return True
-        except ConnectorError as error:
-            log.warning("standing entry not asked for key=%s error=%s", key, error)
-    return not standing

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
-from warehouse.entries import release_names
+from warehouse.bindings import release_names
 from warehouse.warehouse import Row
 
 

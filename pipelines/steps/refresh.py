@@ -57,8 +57,12 @@ def pull_all(
 
 def _warn_of_unlisted(deployment: Deployment) -> None:
     """Names that belong to an upstream nobody pulls any more would stand still unnoticed."""
-    with deployment.warehouse.session() as session:
-        bound = {row["upstream"]: row["names"] for row in session.rows("count_bindings")}
+    try:
+        with deployment.warehouse.session() as session:
+            bound = {row["upstream"]: row["names"] for row in session.rows("count_bindings")}
+    except WarehouseError as error:
+        log.warning("not known whether names belong to an upstream off the list: %s", error)
+        return
     for name in bound.keys() - deployment.settings.sources.keys():
         log.warning(
             "%s names belong to %s, which is not on the list of upstreams; put it back, or run "

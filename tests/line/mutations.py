@@ -60,7 +60,7 @@ def a_partial_walk_advances(patch: Patch) -> None:
 
 
 def no_brake(patch: Patch) -> None:
-    patch.setattr(entries, "_brake", lambda *_: None)
+    patch.setattr(entries, "hold_loss", lambda *_, **__: None)
 
 
 def stale_pages_are_believed(patch: Patch) -> None:
@@ -87,7 +87,7 @@ def an_end_is_believed(patch: Patch) -> None:
 
 
 def what_an_incremental_walk_does_not_show_is_ignored(patch: Patch) -> None:
-    patch.setattr(entries, "_unmet", lambda *_: [])
+    patch.setattr(entries, "hold_unmet", lambda *_, **__: [])
 
 
 def nothing_is_quarantined(patch: Patch) -> None:

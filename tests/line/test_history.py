@@ -9,6 +9,7 @@ import pytest
 from connectors.errors import UnexpectedStatus
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
+from pipelines.demo.registry import ScriptedRegistry
 from pipelines.deployment import Deployment
 from pipelines.spool import Spool
 from tests.conftest import START, Upstream, server_json, upstream_server
@@ -390,7 +391,8 @@ def test_what_goes_back_to_an_earlier_state_is_followed(
         assert deployment.pull(full=True).vanished == 1
         clock.move_to(START + 48 * HOUR)
     upstream.registry.put(old)
-    assert deployment.pull(full=True).changed == 1
+    assert deployment.pull(full=True).changed == 0  # a list may be old without saying so
+    assert deployment.pull().changed == 1
     assert states(deployment) == truth(upstream)
 
 
@@ -406,7 +408,8 @@ def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
     assert first is not None
     assert second is not None
     assert second > first
-    assert deployment.pull(full=True).changed == 1
+    deployment.pull(full=True)
+    assert deployment.pull().changed == 1
 
 
 def test_names_that_could_not_be_read_again_are_not_forgotten(
@@ -476,3 +479,94 @@ def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
         other.fault = lambda _: None
         report = moved.pull()
         assert (report.kind, report.new) == ("full", 1)
+
+
+def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    past = ScriptedRegistry()
+    for row in upstream.registry.rows().values():
+        past.put(row)
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    upstream.registry.set_status("io.github.o/s07", None, "deleted", "malware", clock())
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull()
+    clock.move_to(START + 24 * HOUR)
+    upstream.fault = lambda request: past.answer(request) if "/servers?" in request.target else None
+    deployment.pull(full=True)
+    assert states(deployment) == truth(upstream)
+    upstream.fault = lambda _: None
+    assert deployment.pull().reread_names == 1
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_emptied_upstream_can_be_accepted(
+    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    for number in range(12):
+        upstream.registry.publish(server_json(f"a.b/s{number}"), START - HOUR * 9)
+    deployment.pull()
+    for key in upstream.registry.rows():
+        upstream.registry.remove(key)
+    clock.move_to(START + 24 * HOUR)
+    assert deployment.pull(accept_shrink=True).vanished == 12
+    assert states(deployment) == {}
+
+
+def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
+    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    key = ("io.github.o/s05", "1.0.0")
+    row = upstream.registry.rows()[key]
+
+    def hide(request: Request) -> Reply | None:
+        if "/servers?" not in request.target:
+            return None
+        upstream.registry.remove(key)
+        reply = upstream.registry.answer(request)
+        upstream.registry.put(row)
+        return reply
+
+    upstream.fault = hide
+    marks = []
+    for day in range(1, 5):
+        clock.move_to(START + day * 24 * HOUR)
+        report = deployment.pull(full=True)
+        marks.append(report.watermark)
+        assert report.vanished == 0
+    assert marks[0] == marks[1]
+    assert marks[3] is not None
+    assert marks[3] > START + 3 * 24 * HOUR
+    assert states(deployment) == truth(upstream)
+    upstream.registry.remove(key)
+    upstream.fault = lambda _: None
+    clock.move_to(START + 5 * 24 * HOUR)
+    assert deployment.pull(full=True).vanished == 1
+
+
+def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
+    full_of_servers: Upstream,
+    deployment: Deployment,
+    clock: PlayedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upstream, name = full_of_servers, "io.github.o/s00"
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    row = upstream.registry.rows()[name, "1.2.0"]
+    upstream.registry.put(replace(row, is_latest=False))
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.steps.pull.commit_walk", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deployment.pull(full=True)
+    upstream.registry.put(row)
+    upstream.registry.publish(server_json(name, "2.0.0"), clock())
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull().new == 1
+    assert states(deployment) == truth(upstream)
+    assert deployment.pull(full=True).resumed_pages == 2
+    assert states(deployment) == truth(upstream)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from connectors.errors import UnexpectedStatus
 from pipelines.cli import main
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
@@ -189,3 +190,23 @@ def test_the_command_lists_it(
     assert "name=a.b/odd" in line
     assert main(["quarantine", "--all", "--json"]) == 0
     assert '"surrogate' not in capsys.readouterr().err
+
+
+def test_a_resumed_walk_settles_nothing_that_was_found_after_it_began(
+    odd: Upstream, deployment: Deployment, clock: PlayedClock
+) -> None:
+    mend(odd)
+    for number in range(120):
+        odd.registry.publish(server_json(f"b.c/s{number:03d}"), START - HOUR * 9)
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    odd.fault = lambda request: Reply(400) if "cursor=" in request.target else None
+    with pytest.raises(UnexpectedStatus):
+        deployment.pull(full=True)
+    odd.fault = lambda _: None
+    odd.registry.edit(KEY, server_json(*KEY, title="The server"), clock())
+    spoil(odd)
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull().unreadable == 1
+    assert deployment.pull(full=True).resumed_pages == 1
+    assert [row["released_because"] for row in listed(deployment)] == [None]

@@ -123,7 +123,7 @@ def test_a_rule_that_is_unknown_does_not_decide_and_is_named(warehouse: Warehous
 def insert_entry(session: Session, name: str) -> None:
     session.text(
         "INSERT INTO entries SELECT 'official', $name, '1', 's', 'm', NULL, 'active', NULL, true, "
-        "now(), now(), NULL, 1, now(), NULL, NULL",
+        "now(), now(), NULL, 1, now(), NULL, NULL, 0",
         {"name": name},
     )
     session.text("INSERT INTO bindings VALUES ($name, 'official', now())", {"name": name})

@@ -13,5 +13,6 @@ CREATE OR REPLACE TEMP TABLE incoming (
     ordinal BIGINT,
     after_commit BIGINT,
     stale BOOLEAN,
-    authoritative BOOLEAN
+    authoritative BOOLEAN,
+    direct BOOLEAN
 )

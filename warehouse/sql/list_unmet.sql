@@ -4,6 +4,6 @@ FROM entries
 ANTI JOIN reading USING (name, version)
 ANTI JOIN incoming_unreadable USING (name, version)
 WHERE upstream = $upstream AND updated_at > $since AND vanished_at IS NULL
-    AND missing_since IS NULL
+    AND missing_since IS NULL AND hidden < 2
 ORDER BY name, version
 LIMIT $limit

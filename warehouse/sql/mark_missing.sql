@@ -1,7 +1,6 @@
 UPDATE entries SET missing_since = $now
 WHERE upstream = $upstream AND vanished_at IS NULL AND missing_since IS NULL
-    AND updated_at < $horizon
-    AND (commit <= (SELECT coalesce(min(after_commit), 0) FROM reading) OR commit = $commit)
+    AND updated_at < $horizon AND (commit <= $after_commit OR commit = $commit)
     AND NOT EXISTS (
         SELECT 1 FROM reading r
         WHERE r.name = entries.name AND r.version = entries.version

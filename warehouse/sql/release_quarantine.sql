@@ -1,12 +1,13 @@
--- Records that this walk settled. A sweeping walk met everything there is.
+-- Records that this walk settled. A sweeping walk met everything there is. What was last seen after
+-- the walk had started is settled only by a reading of its own.
 UPDATE quarantine SET released_at = $now, released_because = s.because
 FROM (
     SELECT
         q.raw_hash,
         CASE
-            WHEN r.name IS NOT NULL THEN 'read'
+            WHEN r.direct OR (r.name IS NOT NULL AND q.last_seen < $started_at) THEN 'read'
             WHEN u.name IS NOT NULL THEN 'replaced'
-            WHEN g.name IS NOT NULL OR $sweeping THEN 'gone'
+            WHEN g.name IS NOT NULL OR ($sweeping AND q.last_seen < $started_at) THEN 'gone'
         END AS because
     FROM quarantine q
     LEFT JOIN reading r ON r.name = q.name AND r.version = q.version AND NOT r.stale

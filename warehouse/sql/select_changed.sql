@@ -1,6 +1,6 @@
 -- Readings that are new, or newer than what is stored and different from it. Of two readings with
--- one updated_at, the one whose page was read after the other was committed is newer. A full walk
--- also takes back what upstream has in an older state, or again, for certain.
+-- one updated_at, the one whose page was read after the other was committed is newer. An earlier
+-- state is believed only of a route that no cache answers.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT r.*, e.name IS NULL AS is_new
 FROM reading r
@@ -10,14 +10,8 @@ WHERE e.name IS NULL
         (
             r.updated_at > e.updated_at
             OR (
-                r.after_commit >= e.commit AND NOT r.stale
-                AND (
-                    r.updated_at = e.updated_at
-                    OR e.vanished_at IS NOT NULL
-                    OR (
-                        $sweeping AND (e.updated_at < $horizon OR e.updated_at > $asked_at)
-                    )
-                )
+                (r.updated_at = e.updated_at OR r.direct)
+                AND r.after_commit >= e.commit AND NOT r.stale
             )
             OR $accept_older
         )

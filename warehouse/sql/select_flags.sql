@@ -2,7 +2,10 @@
 -- plain publish demotes, and, after a full walk, those that it did not meet.
 CREATE OR REPLACE TEMP TABLE flags AS
 WITH told AS (
-    SELECT DISTINCT name FROM reading WHERE authoritative
+    SELECT name, max(after_commit) AS after_commit
+    FROM reading
+    WHERE authoritative
+    GROUP BY name
 ),
 published AS (
     SELECT DISTINCT name
@@ -12,9 +15,9 @@ published AS (
 )
 SELECT e.name, e.version, coalesce(r.is_latest, false) AS is_latest
 FROM entries e
-SEMI JOIN told USING (name)
-ANTI JOIN incoming_unreadable u USING (name, version)
-LEFT JOIN reading r USING (name, version)
+JOIN told t ON t.name = e.name AND (e.commit <= t.after_commit OR e.commit = $commit)
+ANTI JOIN incoming_unreadable u ON u.name = e.name AND u.version = e.version
+LEFT JOIN reading r ON r.name = e.name AND r.version = e.version
 WHERE e.upstream = $upstream AND e.is_latest <> coalesce(r.is_latest, false)
 UNION
 SELECT e.name, e.version, false AS is_latest
@@ -30,6 +33,6 @@ JOIN (
     FROM reading
     GROUP BY name
     HAVING count(*) FILTER (is_latest) = 1
-) r ON r.name = e.name AND e.commit <= r.after_commit
+) r ON r.name = e.name AND (e.commit <= r.after_commit OR e.commit = $commit)
 ANTI JOIN reading m ON m.name = e.name AND m.version = e.version
 WHERE $sweeping AND e.upstream = $upstream AND e.is_latest

@@ -6,6 +6,9 @@ LEFT JOIN (SELECT * FROM entries WHERE upstream = $upstream) e USING (name, vers
 WHERE e.name IS NULL
     OR r.updated_at > e.updated_at
     OR (
-        r.updated_at = e.updated_at AND r.after_commit >= e.commit AND NOT r.stale
-        AND (r.is_latest <> e.is_latest OR e.vanished_at IS NOT NULL)
+        (r.updated_at = e.updated_at OR r.direct) AND r.after_commit >= e.commit AND NOT r.stale
+        AND (
+            r.updated_at <> e.updated_at OR r.is_latest <> e.is_latest
+            OR e.vanished_at IS NOT NULL
+        )
     )

@@ -9,7 +9,7 @@ WHERE e.upstream = $upstream AND e.vanished_at IS NULL
     AND (
         (
             e.missing_since IS NOT NULL AND e.updated_at < $horizon AND $keyless = 0
-            AND (e.commit <= (SELECT min(after_commit) FROM reading) OR e.commit = $commit)
+            AND (e.commit <= $after_commit OR e.commit = $commit)
         )
         OR $certain
     )

@@ -1,0 +1,89 @@
+"""Confirm: what a walk did not show is asked for one by one, by a route that no cache answers.
+
+Part of the pull, after its commit: an entry that answers 404 becomes a tombstone, and a walk whose
+gaps are all explained was whole, so that the watermark may move after all.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from connectors.contract import Entry, read_entry, read_page
+from connectors.errors import ConnectorError
+from connectors.registry import Missing, RawPage, Registry
+from warehouse.entries import Key, Merge, list_missing, list_standing, settle_missing
+from warehouse.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+_AT_MOST = 20
+
+
+def confirm(
+    warehouse: Warehouse,
+    registry: Registry,
+    upstream: str,
+    merge: Merge,
+    since: datetime | None,
+    *,
+    now: Callable[[], datetime],
+) -> tuple[int, datetime | None]:
+    """Ask for the entries that a walk missed, one by one; those that answer 404 are gone.
+
+    Returns how many are, and the watermark: if all are, the walk was not cut short.
+    """
+    candidates = merge.unmet
+    if not candidates:
+        with warehouse.session() as session:
+            candidates = list_missing(session, upstream)
+    gone: list[Key] = []
+    there: list[Key] = []
+    explained = 0
+    for key in candidates[:_AT_MOST]:
+        try:
+            found = registry.version(*key)
+        except ConnectorError as error:
+            log.warning("missing entry not asked for key=%s error=%s", key, error)
+            continue
+        (gone if isinstance(found, Missing) else there).append(key)
+        explained += isinstance(found, Missing) or _is_before(found, since)
+    if gone and not _answers(warehouse, registry, upstream, gone):
+        log.warning(
+            "upstream has no detail route, so its 404 confirms nothing url=%s", registry.url
+        )
+        gone, explained = [], 0
+    watermark = merge.pending if explained == len(candidates) else None
+    if watermark is None and (merge.unmet or merge.missing):
+        log.warning("walk cut short, watermark kept missing=%s gone=%s", len(candidates), len(gone))
+    with warehouse.session() as session:
+        vanished = settle_missing(
+            session,
+            upstream,
+            gone=gone,
+            there=there,
+            count_hidden=not merge.unmet,
+            watermark=watermark,
+            now=now(),
+        )
+    return vanished, watermark or merge.watermark
+
+
+def _is_before(page: RawPage, since: datetime | None) -> bool:
+    """Did an entry go back to a state before the walk's window, so that it was not shown?"""
+    entries = [read_entry(raw) for raw in read_page(page.body).entries]
+    return since is not None and all(
+        isinstance(entry, Entry) and entry.updated_at <= since for entry in entries
+    )
+
+
+def _answers(warehouse: Warehouse, registry: Registry, upstream: str, gone: list[Key]) -> bool:
+    """Does the detail route show anything? One of a few entries that stand must be there."""
+    with warehouse.session() as session:
+        standing = [key for key in list_standing(session, upstream) if key not in gone]
+    for key in standing[:3]:
+        try:
+            if not isinstance(registry.version(*key), Missing):
+                return True
+        except ConnectorError as error:
+            log.warning("standing entry not asked for key=%s error=%s", key, error)
+    return not standing

@@ -1,0 +1,70 @@
+"""The brake: what one walk may lose before an operator has to say that upstream is right.
+
+An upstream that was wiped, restored or cut off looks like many changes at once. Floors keep small
+upstreams from tripping it. Statements read what the walk staged; see `warehouse.entries`.
+"""
+
+from datetime import datetime
+
+from warehouse.errors import BrakeEngaged
+from warehouse.warehouse import Row, Session
+
+_FLOOR = 20
+"""Losses up to this many entries engage no brake, whatever share they are."""
+
+
+def hold_loss(
+    session: Session,
+    *,
+    upstream: str,
+    url: str,
+    certain: bool,
+    before: int | None,
+    met: int,
+    horizon: datetime,
+) -> None:
+    """Raise BrakeEngaged if a full walk lost more than is plausible.
+
+    `before` and `met` count what the last full walk and this one met; what changed after `horizon`
+    may be missing. Where absence is `certain`, emptiness alone says nothing.
+    """
+    found = session.rows("measure_loss", upstream=upstream, horizon=horizon)[0]
+    known, missing = found["known"], found["missing"]
+    before = before or known
+    reason = ""
+    if known and not met and not certain:
+        reason = f"it is empty where {known} entries are known"
+    elif missing > max(_FLOOR, known * 0.005):
+        reason = f"{missing} of {known} known entries are gone"
+    elif met < before * 0.98 and before - met > _FLOOR:
+        reason = f"it has {met} entries where the last full walk met {before}"
+    elif found["older"] > max(_FLOOR, known * 0.005):
+        reason = f"{found['older']} entries went back to an earlier state"
+    elif found["newer"] > _FLOOR and not certain:
+        reason = f"{found['newer']} entries are known that are newer than its newest"
+    if reason:
+        raise _engaged(url, reason, missing=missing, known=known, met=met)
+
+
+def hold_unmet(
+    session: Session, *, upstream: str, url: str, since: datetime, met: int
+) -> list[Row]:
+    """Known entries (name, version) that an incremental walk had to show and did not.
+
+    Records without a readable key may be them. Raises BrakeEngaged if there are many.
+    """
+    found = session.rows("list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
+    if len(found) <= session.rows("count_keyless")[0]["count"]:
+        return []
+    if len(found) > _FLOOR:
+        reason = f"more than {_FLOOR} entries that changed after {since} are not shown"
+        raise _engaged(url, reason, missing=len(found), known=len(found), met=met)
+    return found
+
+
+def _engaged(url: str, reason: str, **counts: int) -> BrakeEngaged:
+    return BrakeEngaged(
+        f"{url} looks wiped, restored or cut off: {reason}. Nothing was changed and the feed stays "
+        "as it is; if upstream is right, run subregistry pull --accept-shrink",
+        **counts,
+    )
