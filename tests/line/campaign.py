@@ -7,10 +7,12 @@ wiped engages the brake.
 """
 
 import contextlib
+import importlib.util
 import json
 import random
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,6 +56,19 @@ class Tally:
     unmet: int = 0
 
 
+class NoPandas:
+    """Says at once that pandas is not there: DuckDB looks for it with every statement, and not to
+    find it along the path takes a fifth of a history's time."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+if importlib.util.find_spec("pandas") is None:
+    sys.meta_path.insert(0, NoPandas())
+
+
 class Killed(BaseException):
     """Raised between two instructions of a pull, as if the process had ended there."""
 
@@ -91,7 +106,7 @@ class History:
             try:
                 for _ in range(self._random.randrange(3, 40)):
                     self._change()
-                for _ in range(self._random.randint(1, 5)):
+                for _ in range(self._random.randint(1, 4)):
                     self._step()
                 self._settle()
             finally:
