@@ -34,6 +34,8 @@ def explain(deployment: Deployment, feed: str, name: str, version: str | None) -
 
 
 _DECISION = (
+    "upstream",
+    "belongs_to",
     "verdict",
     "rule",
     "reason",

@@ -14,6 +14,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError, UsageError
+from pipelines.steps.explain import explain
 from pipelines.steps.gate import self_walk
 from pipelines.steps.records import release
 from pipelines.steps.refresh import publish, pull_all, refresh
@@ -69,6 +70,11 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Deployment
     public = ("official", "io.github.o/public", "1.0.0", True)
     assert current(deployment) == [("inhouse", "com.example/one", "1.0.0", True), public]
     assert walked(deployment) == [("com.example/one", "1.0.0"), ("io.github.o/public", "1.0.0")]
+    told = [row["decision"] for row in explain(deployment, "mirror", "com.example/one", None)]
+    assert {(d["upstream"], d.get("belongs_to"), d.get("verdict")) for d in told} == {
+        ("inhouse", None, "admit"),
+        ("official", "inhouse", None),
+    }
     found = {row["upstream"]: row["contested"] for row in status(deployment).upstreams}
     assert found == {"inhouse": 0, "official": 1}
     with deployment.warehouse.session() as session:

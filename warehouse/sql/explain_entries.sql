@@ -1,9 +1,13 @@
 -- What a feed decided about a server's versions, and what is known upstream.
 SELECT
     e.name, e.version, e.status, e.status_message, e.is_latest, e.published_at, e.updated_at,
-    e.first_seen, e.vanished_at, d.verdict, d.rule, d.reason, d.unknown, d.decided_at,
+    e.first_seen, e.vanished_at, e.upstream,
+    CASE WHEN b.upstream IS DISTINCT FROM e.upstream THEN coalesce(b.upstream, 'nobody') END
+        AS belongs_to,
+    d.verdict, d.rule, d.reason, d.unknown, d.decided_at,
     d.policy_hash, t.treatments, p.packages
 FROM entries e
+LEFT JOIN current_bindings b ON b.name = e.name
 LEFT JOIN verdicts d
     ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN (
