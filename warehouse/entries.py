@@ -337,7 +337,7 @@ def _stage(
                 session.run("insert_incoming_unreadable")
             if bodies:
                 with session.transaction():
-                    session.run("select_new_contents")
+                    session.run("select_known_bodies")
                     session.run("insert_packages")
                     session.run("insert_remotes")
                     session.run("insert_contents")

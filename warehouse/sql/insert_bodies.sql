@@ -1,4 +1,4 @@
 INSERT INTO bodies
 SELECT hash, body, $now
 FROM batch_bodies
-ANTI JOIN bodies USING (hash)
+ANTI JOIN known_bodies USING (hash)

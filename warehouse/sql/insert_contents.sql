@@ -1,3 +1,3 @@
 INSERT INTO contents
-SELECT * FROM batch_contents
-SEMI JOIN new_contents USING (server_hash)
+SELECT b.* FROM batch_contents b
+ANTI JOIN known_bodies k ON k.hash = b.server_hash

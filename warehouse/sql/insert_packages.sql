@@ -1,3 +1,3 @@
 INSERT INTO packages
-SELECT * FROM batch_packages
-SEMI JOIN new_contents USING (server_hash)
+SELECT b.* FROM batch_packages b
+ANTI JOIN known_bodies k ON k.hash = b.server_hash

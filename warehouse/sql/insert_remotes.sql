@@ -1,3 +1,3 @@
 INSERT INTO remotes
-SELECT * FROM batch_remotes
-SEMI JOIN new_contents USING (server_hash)
+SELECT b.* FROM batch_remotes b
+ANTI JOIN known_bodies k ON k.hash = b.server_hash
