@@ -124,8 +124,9 @@ class History:
             self._change()
         self._trouble = self._random.choice([0.0, 0.2, 0.5])
         self._midwalk = self._random.choice([0.0, 0.5])
-        self._mood = self._random.choice([""] * 7 + ["lying", "cached", "cursorless"])
+        self._mood = self._random.choice([""] * 5 + ["lying"] * 3 + ["cached", "cursorless"])
         self._held = self._known() if self._mood == "lying" else {}
+        self._honest = self._random.randrange(2)
         full = self._random.random() < 0.3
         if self._random.random() < 0.15:
             self._kill(full=full)
@@ -379,11 +380,10 @@ class History:
         """What a pull meets all along: rows withheld, a cache of the past, lost cursors."""
         if self._mood == "cached":
             return self._stale(request)
-        if self._random.random() < 0.5:
-            return None
         if self._mood == "lying" and self._shows_known(request):
-            return _EMPTY
-        if self._mood == "cursorless":
+            self._honest -= 1
+            return _EMPTY if self._honest < 0 else None
+        if self._mood == "cursorless" and self._random.random() < 0.5:
             good = self._upstream.registry.answer(request)
             return Reply(200, _CURSOR.sub(b'"x":""', good.body), good.headers)
         return None

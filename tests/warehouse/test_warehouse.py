@@ -74,6 +74,7 @@ def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None
 def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
     def fail(session: Session) -> None:
         with session.transaction(), session.given(batch_bodies=table([("h", "{}")], BODY)):
+            session.run("select_known_bodies")
             session.run("insert_bodies", now=NOW)
             raise RuntimeError
 
@@ -87,6 +88,7 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
     rows = table([(str(n), f'{{"text":"{"some words " * 90}{n}"}}') for n in range(20_000)], BODY)
     with warehouse.session() as session:
         with session.transaction(), session.given(batch_bodies=rows):
+            session.run("select_known_bodies")
             session.run("insert_bodies", now=NOW)
         session.checkpoint()
         kinds = session.text(
