@@ -170,14 +170,15 @@ class Registry:
         that gives more than was asked for gives all it has.
         """
         limit = (page.entries or self._limit) - 1
-        page = self._list(query, cursor, limit)
-        if page.next_cursor is None and page.entries == limit:
+        again = self._list(query, cursor, limit)
+        confirmed = again.entries > limit or (not page.entries and again.entries < limit)
+        if again.next_cursor is None and not confirmed:
             raise MalformedPage(
-                f"{page.url} is a full page that names no next one; an end is a page that is not "
-                "full, so the walk was stopped",
+                f"{page.url} ends after {page.entries} entries, and asked for {limit} names no "
+                "next page either; an end is a page that is not full, so the walk was stopped",
                 url=page.url,
             )
-        return page
+        return again
 
     def _url(self, path: str, query: dict[str, str]) -> str:
         return f"{self.url}/v0.1/{path}?{urlencode(query)}"

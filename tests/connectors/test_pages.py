@@ -155,6 +155,15 @@ def test_an_end_that_may_be_none_is_asked_for_again(registry: Registry, upstream
     assert sum(found.entries for found in registry.walk()) == 99 + 1
 
 
+def test_two_answers_that_contradict_each_other_are_no_end(
+    registry: Registry, upstream: Upstream
+) -> None:
+    bodies = [page("a.b/a", "a.b/b", "a.b/c"), page()]
+    upstream.fault = lambda _: Reply(200, bodies.pop(0))
+    with pytest.raises(MalformedPage, match="ends after 3 entries"):
+        list(registry.walk())
+
+
 def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
     for number in range(30):
         upstream.registry.publish(server_json(f"a.b/{number:03d}", title="x" * 5000), START)

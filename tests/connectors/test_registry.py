@@ -91,7 +91,7 @@ def test_a_full_page_without_a_next_one_is_an_error(registry: Registry, upstream
         return Reply(200, page(*names[:limit]))
 
     upstream.fault = without_cursor
-    with pytest.raises(MalformedPage, match="names no next one"):
+    with pytest.raises(MalformedPage, match="no next page either"):
         list(registry.walk())
 
 
