@@ -25,6 +25,9 @@ PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
 _STALE = ("STALE", "UPDATING")
 
+Key = tuple[bytes, bytes]
+"""Name and version of an entry."""
+
 
 @dataclass(frozen=True)
 class RawPage:
@@ -77,18 +80,21 @@ class Registry:
         """Yield all pages from `cursor` on; ends only where upstream says so.
 
         Without `since` every entry, deleted ones too. Raises MalformedPage if keys do not rise
-        strictly from page to page or a cursor repeats, else the errors of the HTTP door.
+        strictly from page to page, a cursor repeats, or an entry that was shown at the end is not
+        shown again when that end is asked for once more; else the errors of the HTTP door.
         """
-        last: tuple[bytes, bytes] | None = None
+        last: Key | None = None
+        owed: Key | None = None
         seen = {cursor} if cursor else set()
         query = {"updated_since": since} if since else {"include_deleted": "true"}
         fullest = 0
         while True:
-            page = self._list(query, cursor, self._limit)
+            first = page = self._list(query, cursor, self._limit)
             # The only page of a full walk may be full by a cap of theirs that we do not know.
             full = min(self._limit, fullest or (self._limit if since or cursor else 2))
             if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
                 page = self._end(page, query, cursor)
+            owed = _owed(first, page, owed)
             last = _risen(page, last)
             yield page
             if page.next_cursor is None:
@@ -203,11 +209,28 @@ class Registry:
             return self._now() - _FALLBACK_LAG
 
 
+def _owed(first: RawPage, page: RawPage, owed: Key | None) -> Key | None:
+    """The last entry that the first answer for a page showed, if `page` leaves it for the next.
+
+    Raises MalformedPage if what the page before left is not here.
+    """
+    keys = [key_bytes(entry) for entry in read_page(page.body).entries] if owed else []
+    if owed and owed not in keys:
+        raise MalformedPage(
+            f"{page.url} does not show {owed!r}, which an answer just before did; the walk was "
+            "stopped",
+            url=page.url,
+        )
+    if page is first or page.entries >= first.entries:
+        return None
+    return key_bytes(read_page(first.body).entries[-1])
+
+
 def _is_stale(answer: Answer) -> bool:
     return answer.headers.get("x-registry-cache", "").upper() in _STALE
 
 
-def _risen(page: RawPage, last: tuple[bytes, bytes] | None) -> tuple[bytes, bytes] | None:
+def _risen(page: RawPage, last: Key | None) -> Key | None:
     """Check that a page lies behind the last one and rises; return its last readable key.
 
     A key that comes twice on one page is a matter of its records, not of the walk.
@@ -228,5 +251,5 @@ def _risen(page: RawPage, last: tuple[bytes, bytes] | None) -> tuple[bytes, byte
     return keys[-1] if keys else last
 
 
-def _rises(keys: list[tuple[bytes, bytes]], last: tuple[bytes, bytes] | None) -> bool:
+def _rises(keys: list[Key], last: Key | None) -> bool:
     return (last is None or not keys or keys[0] > last) and all(a <= b for a, b in pairwise(keys))

@@ -95,6 +95,18 @@ def test_a_full_page_without_a_next_one_is_an_error(registry: Registry, upstream
         list(registry.walk())
 
 
+def test_what_was_shown_at_the_end_must_be_shown_again(
+    registry: Registry, upstream: Upstream
+) -> None:
+    names = ["a.b/a", "a.b/b", "a.b/c"]
+    bodies = [page(*names), page(*names[:2], cursor="a.b/b:1.0.0"), page(), page()]
+    upstream.fault = lambda _: Reply(200, bodies.pop(0))
+    with pytest.raises(MalformedPage, match=r"a.b/c.*which an answer just before did"):
+        list(registry.walk())
+    bodies = [page(*names), page(*names[:2], cursor="a.b/b:1.0.0"), page("a.b/c")]
+    assert [found.entries for found in registry.walk()] == [2, 1]
+
+
 def test_a_registry_that_gives_all_whatever_is_asked_has_no_next_page(
     registry: Registry, upstream: Upstream
 ) -> None:
