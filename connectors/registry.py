@@ -4,8 +4,9 @@ Follows the read API under `/v0.1`. Entries are not interpreted here (`connector
 nothing is stored: a page comes out as it came in.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -24,6 +25,7 @@ from connectors.http import Answer, HttpClient
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
 _STALE = ("STALE", "UPDATING")
+_NAMES_AN_ENTRY = re.compile(r"[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]*/[^:]*(:.*)?", re.DOTALL)
 
 Key = tuple[bytes, bytes]
 """Name and version of an entry."""
@@ -34,7 +36,7 @@ class RawPage:
     """One list answer: its bytes, what the next request needs, and when it was asked.
 
     `asked_at` is on the upstream's clock (its Date header less the time the request took and one
-    second); `stale` says that an edge cache answered with an old copy.
+    second); `stale` says that it is an old copy, of an edge cache or by what it lacks.
     """
 
     url: str
@@ -80,8 +82,9 @@ class Registry:
         """Yield all pages from `cursor` on; ends only where upstream says so.
 
         Without `since` every entry, deleted ones too. Raises MalformedPage if keys do not rise
-        strictly from page to page, a cursor repeats, or an entry that was shown at the end is not
-        shown again when that end is asked for once more; else the errors of the HTTP door.
+        strictly from page to page, a cursor repeats, or one that names an entry lies behind the
+        page's last; else the errors of the HTTP door. A page counts as stale if it lacks an entry
+        that an answer just before it showed.
         """
         last: Key | None = None
         owed: Key | None = None
@@ -94,8 +97,12 @@ class Registry:
             full = min(self._limit, fullest or (self._limit if since or cursor else 2))
             if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
                 page = self._end(page, query, cursor)
-            owed = _owed(first, page, owed)
+            leaves = _owed(first, page)
+            if owed and not _shows(page, owed):
+                page = replace(page, stale=True)
+            owed = leaves
             last = _risen(page, last)
+            _check_cursor(page)
             yield page
             if page.next_cursor is None:
                 return
@@ -209,21 +216,34 @@ class Registry:
             return self._now() - _FALLBACK_LAG
 
 
-def _owed(first: RawPage, page: RawPage, owed: Key | None) -> Key | None:
-    """The last entry that the first answer for a page showed, if `page` leaves it for the next.
+def _owed(first: RawPage, page: RawPage) -> Key | None:
+    """The last entry that the first answer for a page showed, if `page` leaves it for the next."""
+    if page is first or not first.entries:
+        return None
+    last = key_bytes(read_page(first.body).entries[-1])
+    return None if last is None or _shows(page, last) else last
 
-    Raises MalformedPage if what the page before left is not here.
+
+def _shows(page: RawPage, key: Key) -> bool:
+    return key in [key_bytes(entry) for entry in read_page(page.body).entries]
+
+
+def _check_cursor(page: RawPage) -> None:
+    """A cursor that names an entry, as the official registry's do, names the page's last.
+
+    One further on would skip what lies between. Raises MalformedPage.
     """
-    keys = [key_bytes(entry) for entry in read_page(page.body).entries] if owed else []
-    if owed and owed not in keys:
+    cursor = page.next_cursor
+    if cursor is None or not page.entries or not _NAMES_AN_ENTRY.fullmatch(cursor):
+        return
+    last = key_bytes(read_page(page.body).entries[-1])
+    name, _, version = cursor.partition(":")
+    if last is not None and (name.encode(), version.encode()) > last:
         raise MalformedPage(
-            f"{page.url} does not show {owed!r}, which an answer just before did; the walk was "
-            "stopped",
+            f"{page.url} ends with {last!r} and goes on behind {cursor!r}, which would skip what "
+            "lies between; the walk was stopped",
             url=page.url,
         )
-    if page is first or page.entries >= first.entries:
-        return None
-    return key_bytes(read_page(first.body).entries[-1])
 
 
 def _is_stale(answer: Answer) -> bool:
