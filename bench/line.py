@@ -25,7 +25,6 @@ from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
 from pipelines.steps.build import build
 from pipelines.steps.curate import curate
-from pipelines.steps.switch import switch
 from warehouse.analytics import publish_copy
 
 Result = dict[str, Any]  # what a part prints
@@ -72,7 +71,7 @@ def built(home: Path, url: str) -> Result:
 def switched(home: Path, url: str) -> Result:
     found = deployment(home, url)
     feed = found.feed("default")
-    report = switch(found.warehouse, feed, now=found.clock, max_shrink=0.05, keep=5)
+    report = found.switch(feed)
     return {"note": f"sequence {report.sequence}"}
 
 

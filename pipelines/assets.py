@@ -154,6 +154,8 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
     ) -> dg.MaterializeResult[Any]:
         """The live edition."""
         feed = deployment.feed(policy.name)
+        if held := feed.hold():
+            return dg.MaterializeResult(metadata={"edition": feed.current_id(), "held": held})
         if feed.candidate_id() in (None, feed.current_id()):
             return dg.MaterializeResult(metadata={"edition": feed.current_id() or "none"})
         return dg.MaterializeResult(

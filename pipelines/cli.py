@@ -13,7 +13,8 @@ ones ask for what changed since the last. A full walk also finds silent changes 
 _PROFILE = "Ask the package registries for the packages that are due."
 _CURATE = "Decide on every entry of a feed, by its feed document."
 _BUILD = "Write a candidate edition from the feed's verdicts. Nothing goes live."
-_SWITCH = "Let the candidate go live, after the gate."
+_SWITCH = """Let the candidate go live, after the gate. Going back to an earlier edition makes a new
+one with its content, which stays live until --resume."""
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
 _STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
 _EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
@@ -23,6 +24,8 @@ _RELEASE = """Take names from the upstream they belong to. Each goes to the firs
 of precedence that has it now, or to nobody until one brings it."""
 _QUERY = "Run one SQL statement on the analysts' copy, read only."
 _FEEDS = "List the feeds, or check the feed documents."
+_KEYS = """List, make or revoke the keys of a feed whose document says access = "key". A new key is
+printed once; only its hash is kept."""
 _DEMO = "Run the whole line on embedded sample data, with no network, then serve the feed."
 
 
@@ -61,6 +64,13 @@ def parser() -> argparse.ArgumentParser:
         step.add_argument("--feed", metavar="NAME", help="one feed only")
         if name == "switch":
             step.add_argument("--accept-shrink", action="store_true", help="pass the gate")
+            way = step.add_mutually_exclusive_group()
+            way.add_argument("--to", metavar="ID", help="serve an earlier edition again, and hold")
+            way.add_argument("--resume", action="store_true", help="end the hold, then switch")
+        if name == "build":
+            step.add_argument(
+                "--anew", action="store_true", help="without the live edition, if it is broken"
+            )
     serve = add("serve", _SERVE, report=False)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")
@@ -82,6 +92,10 @@ def parser() -> argparse.ArgumentParser:
     query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')
     feeds = add("feeds", _FEEDS)
     feeds.add_argument("action", nargs="?", choices=["list", "check"], default="list")
+    keys = add("keys", _KEYS)
+    keys.add_argument("action", choices=["list", "add", "revoke"])
+    keys.add_argument("what", nargs="?", metavar="LABEL|ID", help="label of a new key, or ID")
+    keys.add_argument("--feed", default="default", metavar="NAME", help="feed (%(default)s)")
     demo = add("demo", _DEMO, report=False)
     demo.add_argument("--once", action="store_true", help="check the feed and exit")
     demo.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")

@@ -12,6 +12,8 @@ from pipelines.console import print_json, print_report, print_table, progress_ba
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.settings import load_settings
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from pipelines.deployment import Deployment
     from serve.policy import Policy
@@ -156,14 +158,22 @@ def _build(arguments: argparse.Namespace) -> int:
 
     deployment, tell = _deployment(), _Teller(as_json=arguments.json)
     for policy in _policies(deployment, arguments.feed):
-        feed = deployment.feed(policy.name)
-        tell("build", build(deployment.warehouse, policy, feed, now=deployment.clock))
+        feed, clock = deployment.feed(policy.name), deployment.clock
+        report = build(deployment.warehouse, policy, feed, now=clock, anew=arguments.anew)
+        tell("build", report)
     return tell.end()
 
 
 def _switch(arguments: argparse.Namespace) -> int:
     deployment, tell = _deployment(), _Teller(as_json=arguments.json)
     feeds = [deployment.feed(policy.name) for policy in _policies(deployment, arguments.feed)]
+    if (arguments.to or arguments.resume) and len(feeds) > 1:
+        raise UsageError("say which feed: add --feed NAME")
+    if arguments.to:
+        tell("switch", deployment.go_back(feeds[0], arguments.to))
+        return tell.end()
+    if arguments.resume:
+        feeds[0].set_hold(None)
     waiting = [feed for feed in feeds if feed.candidate_id() not in (None, feed.current_id())]
     for feed in waiting or feeds[:1]:
         tell("switch", deployment.switch(feed, accept_shrink=arguments.accept_shrink))
@@ -296,6 +306,34 @@ def _feeds(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _keys(arguments: argparse.Namespace) -> int:
+    deployment = _deployment()
+    (policy,) = _policies(deployment, arguments.feed)
+    keys, what = deployment.feed(policy.name).keys, arguments.what
+    if (arguments.action == "list") == bool(what):
+        raise UsageError("write keys list, keys add LABEL or keys revoke ID")
+    if arguments.action == "revoke":
+        keys.revoke(what)
+        print_report("revoked", {"feed": policy.name, "key": what})
+        return 0
+    if arguments.action == "add":
+        token = keys.add(what, now=deployment.clock())
+        if policy.document.access != "key":
+            log.warning('feed %s lacks access = "key", so everybody may read it', policy.name)
+        if arguments.json:
+            print_json({"feed": policy.name, "label": what, "token": token})
+        else:
+            sys.stdout.write(f"{token}\n")
+        return 0
+    rows = [{"key": k.id, "label": k.label, "created_at": k.created_at} for k in keys.all()]
+    if arguments.json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_report("key", row)
+    return 0
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     from pipelines.demo.play import check_feed, played
     from pipelines.server import listen, run, serving
@@ -346,5 +384,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "release": _release,
     "query": _query,
     "feeds": _feeds,
+    "keys": _keys,
     "demo": _demo,
 }

@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from pipelines.steps.documents import pull_documents
 from pipelines.steps.profile import ProfileReport, profile
 from pipelines.steps.pull import Progress, PullReport, pull
-from pipelines.steps.switch import SwitchReport, switch
+from pipelines.steps.switch import SwitchReport, go_back, switch
 from serve.feed import Feed
 from serve.policy import Policy, load_policies
 from warehouse.entries import read_state
@@ -136,7 +136,19 @@ class Deployment:
             now=self.clock,
             max_shrink=self.settings.max_shrink,
             keep=self.settings.keep_editions,
+            keep_for=timedelta(hours=self.settings.keep_hours),
             accept_shrink=accept_shrink,
+        )
+
+    def go_back(self, feed: Feed, to: str) -> SwitchReport:
+        """Serve an earlier edition again and hold the feed there."""
+        return go_back(
+            self.warehouse,
+            feed,
+            to,
+            now=self.clock,
+            keep=self.settings.keep_editions,
+            keep_for=timedelta(hours=self.settings.keep_hours),
         )
 
     @contextmanager

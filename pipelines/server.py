@@ -10,7 +10,9 @@ from uvicorn.supervisors import Multiprocess
 
 from pipelines.errors import StepError
 from pipelines.settings import Settings, load_settings
+from serve.accesslog import open_log
 from serve.app import App, build_app, served_feeds
+from serve.protocol import BoundedProtocol
 
 
 def app() -> App:
@@ -37,10 +39,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
     """Serve until a signal; several workers share the socket and the page cache."""
+    proxies = settings.trusted_proxies
     if workers == 1:
-        uvicorn.Server(_config(_app(settings))).run(sockets=[sock])
+        uvicorn.Server(_config(_app(settings), proxies=proxies)).run(sockets=[sock])
     else:
-        config = _config("pipelines.server:app", factory=True, workers=workers)
+        factory = "pipelines.server:app"
+        config = _config(factory, factory=True, workers=workers, proxies=proxies)
         Multiprocess(config, sockets=[sock]).run()
     return 0
 
@@ -66,14 +70,26 @@ def serving_app(application: App, sock: socket.socket) -> Iterator[None]:
 
 
 def _app(settings: Settings) -> App:
-    return build_app(settings.feed_root, served_feeds(settings.feeds), skew=settings.skew)
+    if settings.access_log:
+        open_log(settings.access_log)
+    return build_app(
+        settings.feed_root,
+        served_feeds(settings.feeds),
+        skew=settings.skew,
+        per_minute=settings.client_rate,
+        site=settings.public_url,
+    )
 
 
-def _config(application: App | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+def _config(
+    application: App | str, *, factory: bool = False, workers: int = 1, proxies: str = ""
+) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         factory=factory,
         workers=workers,
+        http=BoundedProtocol,
+        forwarded_allow_ips=proxies,
         log_level="warning",
         access_log=False,
         ws="none",

@@ -59,8 +59,19 @@ class Settings(BaseSettings):
         30.0, ge=0, description="Seconds to wait while another process has the warehouse"
     )
     memory_limit: str = Field("256MB", description="DuckDB's memory limit")
+    public_url: str = Field("", description="Address that readers use, for links in feeds")
+    client_rate: int = Field(
+        0, ge=0, description="Requests per minute that one client may send to one server process"
+    )
+    access_log: str = Field("", description="File of the access log, or - for standard error")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Proxies whose X-Forwarded-For is believed, by commas"
+    )
     skew: float = Field(60.0, ge=0, description="Seconds of clock skew that updated_since forgives")
-    keep_editions: int = Field(5, ge=2, description="Editions kept per feed")
+    keep_editions: int = Field(5, ge=2, description="Editions kept per feed at least")
+    keep_hours: float = Field(
+        48.0, ge=0, description="Hours for which editions are kept, for readers of earlier ones"
+    )
     max_shrink: float = Field(
         0.05, ge=0, le=1, description="Share of a feed's entries that one switch may lose"
     )

@@ -1,59 +1,87 @@
-"""The registry's read API over an edition: routes, lists, versions, details.
+"""The HTTP API of a feed: the registry's read routes, and the routing of everything beside them.
 
-Routing works on the raw path, since a name may come encoded once, twice or not at all. Nothing is
-parsed or serialised but the parameters; entries are slices of the edition.
+Routing works on the raw path, since a name may come encoded once, twice or not at all. On the
+registry's routes nothing is parsed or serialised but the parameters; entries are slices of the
+edition.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+import yaml
+
+from serve import history, models
 from serve.answers import PREFLIGHT, Answer, document, encode, ok, problem
 from serve.cursor import CursorBroken, decode
 from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Selection
-from serve.params import BadParameter, read_include_deleted, read_list, read_query
+from serve.errors import EditionGone, EditionUnknown
+from serve.explain import explain
+from serve.openapi import openapi
+from serve.params import BadParameter, read_flag, read_instant, read_list, read_query
+from serve.records import Records
+from serve.shelf import Shelf
 
 _PREFIXES = (b"v0.1", b"v0")
+_SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json")
+_KNOWN = (*_SINGLE, b"servers", b"explain", b"schemas", b"openapi.json", b"openapi.yaml")
 _WRITES = re.compile(
     rb"POST (publish|validate|auth(/.*)?)|(PUT|DELETE) servers/.+/versions/[^/]+"
     rb"|PATCH servers/.+/(versions/[^/]+/)?status"
 )
 _MAX_TARGET = 16_384
+_MAX_CATALOG = 10_000
 _NOT_FOUND = "Server not found"
+
+Query = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request below a feed's base path; `path` and `query` are raw, `site` is where the base
+    path is reached (`https://registry.example.org/feeds/x`)."""
+
+    method: bytes
+    path: bytes
+    query: bytes
+    site: str = ""
 
 
 class Api:
-    """The read API of one feed. `version` is what /version says of the software."""
+    """The API of feeds. `version` is what /version says of the software."""
 
     def __init__(self, *, version: str, skew: float) -> None:
         self._version = version
         self._skew = skew
 
-    def answer(self, method: bytes, path: bytes, query: bytes, edition: Edition) -> Answer | None:
-        """Answer a request below the feed's base path; None for paths that are not the API's.
+    def answer(self, request: Request, shelf: Shelf) -> Answer | None:
+        """Answer a request; None for paths that are not the API's.
 
-        `path` is raw, without the base path. Never raises for what a client sends.
+        Never raises for what a client sends; NoEdition if the feed has nothing to serve.
         """
-        segments = [segment for segment in path.split(b"/") if segment]
+        method = request.method
+        segments = [segment for segment in request.path.split(b"/") if segment]
         if segments and segments[0] in _PREFIXES:
             segments = segments[1:]
         if method == b"OPTIONS":
             return Answer(204, b"", b"", PREFLIGHT)
         if not segments:
             return None
-        if len(path) + len(query) > _MAX_TARGET:
+        if len(request.path) + len(request.query) > _MAX_TARGET:
             return problem(414, f"the URL is longer than {_MAX_TARGET} bytes")
-        known = segments[0] in (b"servers", b"health", b"ping", b"version")
+        known = segments[0] in _KNOWN
         if method not in (b"GET", b"HEAD"):
             return _write(method, segments, known=known)
-        if not known or (len(segments) > 1 and segments[0] != b"servers"):
+        if not known:
             return None
-        if b"%00" in path or b"\0" in path:
+        if b"%00" in request.path or b"\0" in request.path:
             return problem(400, "the path contains a NUL byte")
         try:
-            return self._read(segments, query, edition)
+            return self._read(segments, read_query(request.query), request, shelf)
         except BadParameter as error:
             errors: list[dict[str, object]] = [
                 {"message": error.said, "location": error.location, "value": error.value}
@@ -61,79 +89,156 @@ class Api:
             return problem(error.status, error.detail, errors=errors if error.said else None)
         except CursorBroken as error:
             return problem(400, str(error))
+        except EditionUnknown as error:
+            return problem(404, str(error))
+        except EditionGone as error:
+            return problem(410, str(error))
 
-    def _read(self, segments: Sequence[bytes], query: bytes, edition: Edition) -> Answer:
+    def _read(
+        self, segments: Sequence[bytes], query: Query, request: Request, shelf: Shelf
+    ) -> Answer | None:
         match segments:
-            case [b"ping"]:
-                return document({"pong": True})
-            case [b"version"]:
-                built = edition.manifest.built_at.isoformat()
-                return document(
-                    {"version": self._version, "git_commit": "unknown", "build_time": built}
-                )
-            case [b"health"]:
-                return document(health(edition))
             case [b"servers"]:
-                return self._list(read_query(query), edition)
+                return self._list(query, shelf)
+            case [b"servers", *rest]:
+                return _detail(rest, query, _edition(query, shelf))
+            case [b"ping"]:
+                return document(models.Ping(pong=True))
+            case [b"health"]:
+                return document(health(_edition(query, shelf)))
+            case [b"version"]:
+                built = shelf.live().manifest.built_at
+                return document(models.Version(self._version, "unknown", built))
             case _:
-                return self._detail(segments[1:], read_query(query), edition)
+                return _beside(segments, query, request, shelf)
 
-    def _list(self, query: dict[str, bytes], edition: Edition) -> Answer:
+    def _list(self, query: Query, shelf: Shelf) -> Answer:
         wanted = read_list(query, skew=self._skew)
-        selection, start = wanted.selection, 0
+        edition, selection, start = _edition(query, shelf), wanted.selection, 0
+        pinned = edition.manifest.edition if query.get("edition") or query.get("as_of") else None
+        began = edition.manifest.sequence
         if wanted.cursor:
             position = decode(wanted.cursor)
-            selection = position.selection or selection
-            start = edition.after(position.key)
+            if position.selection is not None and position.sequence is not None:
+                selection, pinned, began = position.selection, position.edition, position.sequence
+                edition = shelf.find(pinned) if pinned else shelf.following(began)
+            start = edition.keys.after(position.key)
         found = list(islice(edition.select(start, selection), wanted.limit))
-        full = len(found) == wanted.limit
-        return _page(edition, found, selection if full else None)
-
-    def _detail(
-        self, segments: Sequence[bytes], query: dict[str, bytes], edition: Edition
-    ) -> Answer:
-        deleted = read_include_deleted(query)
-        name, kind, version = _target(segments)
-        for spelled in _spellings(name):
-            if kind == b"versions":
-                found = [i for i in edition.versions(spelled) if deleted or not edition.deleted(i)]
-                if found:
-                    published = edition.arrays["published"]
-                    found.sort(key=lambda index: -int(published[index]))
-                    return _page(edition, found, None)
-                continue
-            for wanted in _spellings(version):
-                index = (
-                    edition.latest(spelled)
-                    if wanted == b"latest"
-                    else edition.find(spelled, wanted)
-                )
-                if index is not None and (deleted or not edition.deleted(index)):
-                    return ok(edition.body(index) + b"\n")
-        return problem(404, _NOT_FOUND)
+        if len(found) < wanted.limit:
+            return _page(edition, found)
+        last = edition.key(found[-1])
+        return _page(edition, found, encode_cursor(last, selection, edition=pinned, sequence=began))
 
 
-def health(edition: Edition) -> dict[str, object]:
-    """What /health says: the live edition and when it went live."""
-    manifest = edition.manifest
-    published = manifest.published_at
-    return {
-        "status": "ok",
-        "feed": manifest.feed,
-        "edition": manifest.edition,
-        "sequence": manifest.sequence,
-        "publishedAt": published.isoformat() if published else None,
-        "entries": manifest.entries,
-    }
+def _beside(
+    segments: Sequence[bytes], query: Query, request: Request, shelf: Shelf
+) -> Answer | None:
+    """What we answer beyond the registry's API."""
+    match segments:
+        case [b"registry.json"]:
+            return _catalog(_edition(query, shelf))
+        case [b"editions", *rest]:
+            return history.editions(rest, query, shelf)
+        case [b"changes"]:
+            asked = bool(query.get("edition") or query.get("as_of"))
+            return history.changes(query, _edition(query, shelf), shelf, pinned=asked)
+        case [b"changes", name]:
+            return history.syndicated(name, query, shelf, request.site)
+        case [b"explain", *rest] if rest:
+            return explain(*_explained(rest), _edition(query, shelf))
+        case [b"schemas", name]:
+            return _schema(name.decode("ascii", "replace"))
+        case [b"openapi.json" | b"openapi.yaml" as name]:
+            return _description(shelf, name)
+        case _:
+            return None
 
 
-def _page(edition: Edition, found: list[int], goes_on: Selection | None) -> Answer:
+def _edition(query: Query, shelf: Shelf) -> Edition:
+    """The edition that `edition` or `as_of` asks for; the live one without them."""
+    edition, at = query.get("edition", b""), read_instant(query, "as_of")
+    if edition and at is not None:
+        raise BadParameter(400, "give edition or as_of, not both")
+    if edition:
+        return shelf.find(edition.decode("utf-8", "replace"))
+    return shelf.as_of(at) if at is not None else shelf.live()
+
+
+def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer:
+    deleted, raw = read_flag(query, "include_deleted"), read_flag(query, "raw")
+    name, kind, version = _target(segments)
+    for spelled in _spellings(name):
+        if kind == b"versions":
+            found = [i for i in edition.keys.of(spelled) if deleted or not edition.deleted(i)]
+            if found:
+                published = edition.arrays["published"]
+                found.sort(key=lambda index: -int(published[index]))
+                return _page(edition, found)
+            continue
+        for wanted in _spellings(version):
+            index = (
+                edition.latest(spelled)
+                if wanted == b"latest"
+                else edition.keys.find(spelled, wanted)
+            )
+            if raw:
+                exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted
+                copy = Records(edition).raw(spelled, exact, deleted=deleted)
+                if copy is not None:
+                    return ok(copy + b"\n")
+            elif index is not None and (deleted or not edition.deleted(index)):
+                return ok(edition.body(index) + b"\n")
+    return problem(404, _NOT_FOUND)
+
+
+def _page(edition: Edition, found: list[int], cursor: str | None = None) -> Answer:
     metadata: dict[str, object] = {"count": len(found)}
-    if goes_on is not None and found:
-        cursor = encode_cursor(edition.key(found[-1]), goes_on)
+    if cursor is not None:
         metadata = {"nextCursor": cursor, "count": len(found)}
     servers = b",".join(map(edition.body, found))
     return ok(b'{"servers":[%b],"metadata":%b}\n' % (servers, encode(metadata)[:-1]))
+
+
+def _catalog(edition: Edition) -> Answer:
+    """Every latest version in one document, for clients that read a file."""
+    found = list(edition.select(0, Selection(latest=True)))
+    if len(found) > _MAX_CATALOG:
+        return problem(
+            422,
+            f"{len(found)} servers are too many for one document of {_MAX_CATALOG}; "
+            "read /v0.1/servers?version=latest page by page",
+        )
+    servers = (
+        msgspec.json.decode(edition.body(index), type=dict[str, msgspec.Raw])["server"]
+        for index in found
+    )
+    return ok(b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(s) for s in servers))
+
+
+def _schema(name: str) -> Answer | None:
+    if name not in models.BLOCKS:
+        return None
+    return Answer(200, msgspec.json.encode(models.block_schema(name)), b"application/schema+json")
+
+
+def _description(shelf: Shelf, name: bytes) -> Answer:
+    found = openapi(shelf.served)
+    if name.endswith(b".json"):
+        return Answer(200, msgspec.json.encode(found))
+    return Answer(200, yaml.safe_dump(found, sort_keys=False).encode(), b"application/yaml")
+
+
+def health(edition: Edition) -> models.Health:
+    """What /health says: the live edition and when it went live."""
+    manifest = edition.manifest
+    return models.Health(
+        "ok",
+        manifest.feed,
+        manifest.edition,
+        manifest.sequence,
+        manifest.published_at,
+        manifest.entries,
+    )
 
 
 def _target(segments: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
@@ -147,6 +252,13 @@ def _target(segments: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
         if _has_slash(name):
             return name, b"version", segments[-1]
     return b"/".join(segments), b"version", b"latest"
+
+
+def _explained(segments: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Spellings of the name and of the version (none: all versions) of a path below /explain."""
+    length = 1 if _has_slash(segments[0]) else 2
+    version = b"/".join(segments[length:])
+    return _spellings(b"/".join(segments[:length])), _spellings(version) if version else []
 
 
 def _has_slash(name: bytes) -> bool:

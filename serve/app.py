@@ -1,32 +1,32 @@
-"""The server process: feeds by base path, the API first, a few pages for people beside it.
+"""The server process: feeds by base path, the API first, a page for people beside it.
 
 An ASGI application. It opens editions only; a switch is seen within a fraction of a second, and a
 request is answered from one edition from beginning to end.
 """
 
 import html
-import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import Request as PageRequest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from serve.answers import Answer, problem
-from serve.api import Api, read_only_route
-from serve.edition import Edition
-from serve.errors import NoEdition, ServeError
-from serve.feed import Feed
-from serve.openapi import openapi
+from serve import accesslog
+from serve.answers import CORS, Answer, problem
+from serve.api import Api, Request
+from serve.errors import ServeError
+from serve.feed import VISIBLE_WITHIN
+from serve.guard import Guard
+from serve.params import BadParameter, read_query
 from serve.policy import load_policies
+from serve.shelf import LOOK_EVERY, LiveShelf, ServedFeed, Shelf
 
 log = logging.getLogger(__name__)
 
@@ -35,130 +35,118 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_LOOK_EVERY = 0.2
-
-
-@dataclass(frozen=True)
-class ServedFeed:
-    name: str
-    title: str
-    base_path: str
-
-    @property
-    def prefix(self) -> bytes:
-        """The base path as routes start with it: empty for the root."""
-        return self.base_path.rstrip("/").encode()
-
-
-class FixedFeed:
-    """A feed that serves one edition, live or not."""
-
-    def __init__(self, served: ServedFeed, edition: Edition) -> None:
-        self.served = served
-        self._edition = edition
-
-    def edition(self) -> Edition:
-        return self._edition
-
-
-class LiveFeed:
-    """A feed with its live edition, followed as the pointer moves."""
-
-    def __init__(self, root: Path, served: ServedFeed) -> None:
-        self.served = served
-        self._feed = Feed(root, served.name)
-        self._edition: Edition | None = None
-        self._looked = 0.0
-
-    def edition(self) -> Edition:
-        """The live edition; the last good one stays if a new one cannot be opened."""
-        now = time.monotonic()
-        if self._edition is not None and now - self._looked < _LOOK_EVERY:
-            return self._edition
-        self._looked = now
-        try:
-            self._follow()
-        except (ServeError, OSError) as error:
-            log.error("edition refused feed=%s error=%s", self.served.name, error)  # noqa: TRY400
-        if self._edition is None:
-            raise NoEdition(f"feed {self.served.name} has no edition that can be read")
-        return self._edition
-
-    def look_again(self) -> None:
-        """Forget when the pointer was last looked at."""
-        self._looked = 0.0
-
-    def _follow(self) -> None:
-        current = self._feed.current_id()
-        if current and (self._edition is None or self._edition.manifest.edition != current):
-            self._edition = self._feed.open(current)
-            log.info("edition opened feed=%s edition=%s", self.served.name, current)
+_MAX_HEADERS = 32_768
+_HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 
 
 class App:
-    """Feeds by base path, the longest first."""
+    """Feeds by base path, the longest first. Without a guard everybody may ask, as often as ever.
 
-    def __init__(self, feeds: Sequence[FixedFeed | LiveFeed], *, skew: float) -> None:
-        self._feeds = sorted(feeds, key=lambda feed: -len(feed.served.prefix))
+    `site` is the address that readers use, for links; without it that of the request is taken.
+    """
+
+    def __init__(
+        self, shelves: Sequence[Shelf], *, skew: float, guard: Guard | None = None, site: str = ""
+    ) -> None:
+        self._shelves = sorted(shelves, key=lambda shelf: -len(shelf.served.prefix))
         self._api = Api(version=installed_version("subregistry"), skew=skew)
-        self._pages = _pages(self._feeds)
+        self._guard = guard
+        self._site = site.rstrip("/")
+        self._pages = _pages([shelf.served for shelf in self._shelves])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._pages(scope, receive, send)
             return
-        path = scope["raw_path"].partition(b"?")[0]
-        answer: Answer | None = None
+        began = time.perf_counter()
+        path, headers = scope["raw_path"].partition(b"?")[0], dict(scope["headers"])
+        shelf, rest = self._route(path)
+        key, answer = None, None
         try:
-            for feed, rest in self._route(path):
-                edition = feed.edition()
-                answer = self._api.answer(
-                    scope["method"].encode(), rest, scope["query_string"], edition
-                ) or _description(feed, rest, scope)
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
+                answer = problem(431, f"the headers are longer than {_MAX_HEADERS} bytes")
+            elif shelf is not None:
+                key, answer = self._answer(shelf, rest, scope, headers)
         except ServeError as error:
-            answer = problem(
-                503, f"{error}; run subregistry run", headers=((b"retry-after", b"60"),)
-            )
-        if answer is not None:
-            await _send(answer, scope, send)
-        elif path.strip(b"/") == b"":
+            log.warning("not answered path=%s error=%s", path[:200], error)
+            answer = problem(503, f"{error}", headers=((b"retry-after", b"60"),))
+        except Exception:
+            log.exception("a defect path=%s", path[:200])
+            answer = problem(500, "This is a defect of the server; its log says more.")
+        if answer is None and path.strip(b"/") == b"":
             await self._pages(scope, receive, send)
-        else:
-            await _send(problem(404, _no_route(path)), scope, send)
+            return
+        answer = answer or problem(404, _no_route(path))
+        await _send(answer, scope, send)
+        accesslog.write(
+            accesslog.Asked(
+                feed=shelf.served.name if shelf else None,
+                method=scope["method"],
+                path=path,
+                query=_query(scope["query_string"]),
+                status=answer.status,
+                size=len(answer.body),
+                ms=(time.perf_counter() - began) * 1000,
+                client=_address(scope),
+                key=key,
+                agent=headers.get(b"user-agent", b""),
+            )
+        )
 
-    def _route(self, path: bytes) -> list[tuple[FixedFeed | LiveFeed, bytes]]:
+    def _answer(
+        self, shelf: Shelf, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
+    ) -> tuple[str | None, Answer | None]:
+        key = None
+        if self._guard is not None and scope["method"] != "OPTIONS":
+            key, refused = self._guard.admit(shelf.served, rest, headers, _address(scope))
+            if refused is not None:
+                return key, refused
+        request = Request(
+            scope["method"].encode(),
+            rest,
+            scope["query_string"],
+            (self._site or _host(scope, headers)) + shelf.served.prefix.decode(),
+        )
+        return key, self._api.answer(request, shelf)
+
+    def _route(self, path: bytes) -> tuple[Shelf | None, bytes]:
         """The feed that a path belongs to, if any, and the path below its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
-        for feed in self._feeds:
-            prefix = feed.served.prefix
+        for shelf in self._shelves:
+            prefix = shelf.served.prefix
             if tidy == prefix or tidy.startswith(prefix + b"/"):
-                return [(feed, tidy[len(prefix) :])]
-        return []
+                return shelf, tidy[len(prefix) :]
+        return None, tidy
 
 
-def build_app(feed_root: Path, feeds: list[ServedFeed], *, skew: float) -> App:
-    """The application over the editions below `feed_root`."""
-    return App([LiveFeed(feed_root, served) for served in feeds], skew=skew)
+def build_app(
+    feed_root: Path, feeds: Sequence[ServedFeed], *, skew: float, per_minute: int, site: str
+) -> App:
+    """The application over the editions below `feed_root`.
+
+    The time until readers see an edition adds to the skew that `updated_since` forgives.
+    """
+    return App(
+        [LiveShelf(feed_root, served) for served in feeds],
+        skew=skew + VISIBLE_WITHIN.total_seconds() + LOOK_EVERY,
+        guard=Guard(feed_root, per_minute=per_minute),
+        site=site,
+    )
 
 
 def served_feeds(folder: Path | None) -> list[ServedFeed]:
     """The feeds of the documents in a folder (None: those shipped)."""
     return [
-        ServedFeed(policy.name, policy.document.title, policy.document.base_path)
+        ServedFeed(
+            policy.name,
+            policy.document.title,
+            policy.document.base_path,
+            policy.document.namespace,
+            policy.document.access,
+        )
         for policy in load_policies(folder)
     ]
-
-
-def _description(feed: FixedFeed | LiveFeed, rest: bytes, scope: Scope) -> Answer | None:
-    if rest not in (b"/openapi.json", b"/openapi.yaml"):
-        return None
-    if scope["method"] not in ("GET", "HEAD"):
-        return read_only_route()
-    found = openapi(title=feed.served.title, base_url=feed.served.base_path.rstrip("/"))
-    if rest.endswith(b".json"):
-        return Answer(200, json.dumps(found).encode(), b"application/json")
-    return Answer(200, yaml.safe_dump(found, sort_keys=False).encode(), b"application/yaml")
 
 
 def _no_route(path: bytes) -> str:
@@ -166,24 +154,47 @@ def _no_route(path: bytes) -> str:
     return f"Endpoint not found: {shown}. Try /v0.1/servers, or /openapi.json for what there is."
 
 
-def _pages(feeds: Sequence[FixedFeed | LiveFeed]) -> Starlette:
-    async def home(_: Request) -> Response:
+def _pages(feeds: Sequence[ServedFeed]) -> Starlette:
+    async def home(_: PageRequest) -> Response:
         items = "".join(
             f'<li><a href="{path}/v0.1/servers">{title}</a> at <code>{path or "/"}</code>, '
-            f'<a href="{path}/openapi.yaml">OpenAPI</a>, <a href="{path}/health">health</a></li>'
+            f'<a href="{path}/openapi.yaml">OpenAPI</a>, <a href="{path}/health">health</a>, '
+            f'<a href="{path}/changes/feed.rss">changes</a></li>'
             for feed in feeds
-            for path, title in [(feed.served.prefix.decode(), html.escape(feed.served.title))]
+            if feed.access == "open"
+            for path, title in [(feed.prefix.decode(), html.escape(feed.title))]
         )
         return HTMLResponse(
             "<!doctype html><html lang=en><meta charset=utf-8><title>subregistry</title>"
-            f"<h1>Feeds</h1><ul>{items}</ul></html>"
+            f"<h1>Feeds</h1><ul>{items}</ul></html>",
+            headers={name.decode(): value.decode() for name, value in CORS},
         )
 
     return Starlette(routes=[Route("/", home)])
 
 
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _host(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """Where the request went, as its client says; nothing if that is no host."""
+    host = headers.get(b"host", b"")
+    return f"{scope['scheme']}://{host.decode()}" if _HOST.fullmatch(host) else ""
+
+
+def _query(raw: bytes) -> dict[str, bytes]:
+    try:
+        return read_query(raw[:16_384])
+    except BadParameter:
+        return {}
+
+
 async def _send(answer: Answer, scope: Scope, send: Send) -> None:
-    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    headers = list(answer.headers)
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     if answer.content_type:
         headers.append((b"content-type", answer.content_type))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

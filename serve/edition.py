@@ -1,18 +1,16 @@
 """An edition on disk, and reading it: immutable flat files, mapped into memory.
 
-editions/ID/  manifest.json   what it is, its counts, sizes and hashes (format 1)
+editions/ID/  manifest.json   what it is, its counts, sizes and hashes (format 2)
               keys            name NUL version of every entry, in byte order, end to end
               texts           name NUL description NUL in lower case (ASCII), for substring search
               COLUMN.bin      one array file per column of COLUMNS, in the same order
+              known, reasons  what `serve.records` reads: why each known entry is shown or not
 segments/     ID              bodies that edition ID brought in; shared by later editions
 
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
 
-import bisect
-import hashlib
-import mmap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from serve.errors import EditionBroken
+from serve.files import REMEDY, Keys, file_hash, map_array, map_file
 
-FORMAT = 1
+FORMAT = 2
 LATEST, DELETED = 1, 2
+KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
+"""What the last change of an entry was; the column `kind` counts from here."""
+GONE = ("deleted", "withdrawn", "withheld")
 UNPUBLISHED = np.iinfo(np.int64).min
 COLUMNS: dict[str, str] = {
     "key_end": "<u8",
@@ -34,6 +36,7 @@ COLUMNS: dict[str, str] = {
     "offset": "<u8",
     "length": "<u4",
     "flags": "<u1",
+    "kind": "<u1",
     "published": "<i8",
     "updated": "<i8",
     "changed": "<i8",
@@ -43,6 +46,10 @@ COLUMNS: dict[str, str] = {
 """Array per column: ends are running totals of bytes, instants microseconds since 1970 UTC."""
 
 _BLOCK = 16_384
+
+
+class _Format(msgspec.Struct):
+    format: int
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
@@ -58,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     namespace: str
     policy_hash: str
     content_hash: str
+    reasons_hash: str
     entries: int
     servers: int
     tombstones: int
@@ -85,50 +93,46 @@ class Edition:
 
     def __init__(self, folder: Path, segments: Path) -> None:
         self.manifest = read_manifest(folder)
-        arrays = {name: _array(folder, name, kind) for name, kind in COLUMNS.items()}
+        self.folder = folder
+        arrays = {name: map_array(folder, name, kind) for name, kind in COLUMNS.items()}
         self.arrays: dict[str, npt.NDArray[Any]] = arrays  # element types are those of COLUMNS
-        self._keys = _map(folder / "keys")
-        self._texts = _map(folder / "texts")
-        self._segments = [_map(segments / name) for name in self.manifest.segments]
+        self.keys = Keys(map_file(folder / "keys"), arrays["key_end"])
+        self._texts = map_file(folder / "texts")
+        self._segments = [map_file(segments / name) for name in self.manifest.segments]
         self.count = len(arrays["flags"])
         published = self.manifest.published_at or self.manifest.built_at
         changed = arrays["changed"].copy()
         changed[changed == UNPUBLISHED] = micros(published)
         self.changed: npt.NDArray[np.int64] = changed
         if any(len(array) != self.count for array in arrays.values()):
-            raise EditionBroken(f"{folder} has columns of different lengths; build it again")
+            raise EditionBroken(f"{folder} has columns of different lengths; {REMEDY}")
 
     def key(self, index: int) -> bytes:
-        ends = self.arrays["key_end"]
-        return self._keys[int(ends[index - 1]) if index else 0 : int(ends[index])]
+        return self.keys[index]
 
     def body(self, index: int) -> bytes:
-        start = int(self.arrays["offset"][index])
-        segment = self._segments[int(self.arrays["segment"][index])]
-        return segment[start : start + int(self.arrays["length"][index])]
+        arrays = self.arrays
+        return self.slice(
+            int(arrays["segment"][index]),
+            int(arrays["offset"][index]),
+            int(arrays["length"][index]),
+        )
+
+    def slice(self, segment: int, offset: int, length: int) -> bytes:
+        """Bytes of a segment, by its number in the manifest."""
+        return self._segments[segment][offset : offset + length]
+
+    def state(self, index: int) -> str:
+        """admitted, or how it left: deleted, withdrawn, withheld."""
+        kind = KINDS[int(self.arrays["kind"][index])]
+        return kind if kind in GONE else "admitted"
 
     def deleted(self, index: int) -> bool:
         return bool(self.arrays["flags"][index] & DELETED)
 
-    def after(self, key: bytes) -> int:
-        """The number of the first entry behind a key; a key without NUL stands for a name."""
-        if b"\0" not in key:
-            return bisect.bisect_left(range(self.count), key + b"\x01", key=self.key)
-        return bisect.bisect_right(range(self.count), key, key=self.key)
-
-    def find(self, name: bytes, version: bytes) -> int | None:
-        key = b"%b\0%b" % (name, version)
-        index = bisect.bisect_left(range(self.count), key, key=self.key)
-        return index if index < self.count and self.key(index) == key else None
-
-    def versions(self, name: bytes) -> range:
-        """All entries of a server, by number."""
-        start = bisect.bisect_left(range(self.count), name + b"\0", key=self.key)
-        return range(start, self.after(name))
-
     def latest(self, name: bytes) -> int | None:
         flags = self.arrays["flags"]
-        return next((i for i in self.versions(name) if flags[i] & LATEST), None)
+        return next((i for i in self.keys.of(name) if flags[i] & LATEST), None)
 
     def select(self, start: int, wanted: Selection) -> Iterator[int]:
         """Numbers of the entries that match, from `start` on."""
@@ -166,31 +170,31 @@ class Edition:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an edition. Raises EditionBroken if it is missing, odd or newer."""
     try:
-        found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+        data = (folder / "manifest.json").read_bytes()
+        written = msgspec.json.decode(data, type=_Format).format
+        if written == FORMAT:
+            return msgspec.json.decode(data, type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
-        raise EditionBroken(f"{folder} has no readable manifest: {error}") from error
-    if found.format != FORMAT:
-        raise EditionBroken(
-            f"{folder} has format {found.format}, this subregistry reads {FORMAT}; upgrade it"
-        )
-    return found
+        raise EditionBroken(f"{folder} has no readable manifest: {error}; {REMEDY}") from error
+    remedy = "upgrade it" if written > FORMAT else f"that is an older one; {REMEDY}"
+    raise EditionBroken(f"{folder} has format {written}, this subregistry reads {FORMAT}; {remedy}")
 
 
-def verify(folder: Path, segments: Path) -> Manifest:
-    """Check every file of an edition against its manifest. Raises EditionBroken."""
+def verify(folder: Path, segments: Path, *, trusted: Container[str] = ()) -> Manifest:
+    """Check every file of an edition against its manifest, but for `trusted` segments.
+
+    Raises EditionBroken.
+    """
     manifest = read_manifest(folder)
     for name, (size, digest) in manifest.files.items():
+        if name in trusted:
+            continue
         path = segments / name.removeprefix("segments/") if "/" in name else folder / name
         if not path.exists():
-            raise EditionBroken(f"{path} is missing; switch to another edition or build again")
+            raise EditionBroken(f"{path} is missing; {REMEDY}")
         if path.stat().st_size != size or file_hash(path) != digest:
-            raise EditionBroken(f"{path} is not what the manifest says; build it again")
+            raise EditionBroken(f"{path} is not what the manifest says; {REMEDY}")
     return manifest
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def micros(at: datetime) -> int:
@@ -200,33 +204,3 @@ def micros(at: datetime) -> int:
 
 def from_micros(value: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
-
-
-def _map(path: Path) -> "mmap.mmap | _EmptyMap":
-    try:
-        with path.open("rb") as file:
-            if path.stat().st_size == 0:
-                return _EmptyMap()
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise EditionBroken(f"{path} cannot be read: {error}; build it again") from error
-
-
-class _EmptyMap:
-    """An empty file, which cannot be mapped."""
-
-    def __getitem__(self, _: slice) -> bytes:
-        return b""
-
-    def find(self, _needle: bytes, _start: int = 0) -> int:
-        return -1
-
-
-def _array(folder: Path, name: str, kind: str) -> npt.NDArray[Any]:
-    path = folder / f"{name}.bin"
-    try:
-        if path.stat().st_size == 0:
-            return np.empty(0, dtype=kind)
-        return np.memmap(path, dtype=kind, mode="r")
-    except (OSError, ValueError) as error:
-        raise EditionBroken(f"{path} cannot be read: {error}; build it again") from error

@@ -2,23 +2,36 @@
 
 feeds/NAME/current            the ID of the live edition; replaced by rename
 feeds/NAME/candidate          the ID of the last complete candidate
+feeds/NAME/hold               why no candidate may go live for now; not there: nothing holds it
+feeds/NAME/ledger.json        see `serve.ledger`
+feeds/NAME/keys.json          see `serve.keys`
 feeds/NAME/editions, segments see `serve.edition`
 """
 
 import fcntl
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from serve.edition import UNPUBLISHED, Edition, Manifest, file_hash, read_manifest, verify
+from serve.edition import UNPUBLISHED, Edition, Manifest, read_manifest, verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
+from serve.files import file_hash, replace_file
+from serve.keys import KeyRing
+from serve.ledger import Ledger
 from serve.render import fixed_instant, publish_position
+
+log = logging.getLogger(__name__)
+
+VISIBLE_WITHIN = timedelta(seconds=5)
+"""A publication instant is at most so much before readers see its edition."""
 
 
 class Feed:
@@ -30,6 +43,8 @@ class Feed:
         self.editions = self.folder / "editions"
         self.segments = self.folder / "segments"
         self.pointer = self.folder / "current"
+        self.ledger = Ledger(self.folder / "ledger.json")
+        self.keys = KeyRing(self.folder / "keys.json")
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -63,7 +78,18 @@ class Feed:
         return self.open(found) if found else None
 
     def set_candidate(self, edition: str) -> None:
-        _replace(self.folder / "candidate", edition)
+        replace_file(self.folder / "candidate", edition.encode())
+
+    def hold(self) -> str | None:
+        """Why no candidate may go live for now; None if nothing holds it."""
+        return _read(self.folder / "hold")
+
+    def set_hold(self, reason: str | None) -> None:
+        """Keep the live edition until this is called with None."""
+        if reason:
+            replace_file(self.folder / "hold", reason.encode())
+        else:
+            (self.folder / "hold").unlink(missing_ok=True)
 
     def drop_candidate(self, edition: str) -> None:
         """Forget a candidate that will not go live."""
@@ -72,81 +98,94 @@ class Feed:
             shutil.rmtree(self.editions / edition, ignore_errors=True)
             (self.segments / edition).unlink(missing_ok=True)
 
-    def switch(self, edition: str, *, now: datetime) -> Manifest:
+    def switch(self, edition: str, *, now: Callable[[], datetime]) -> Manifest:
         """Make a candidate live: write its instant into its new bodies, then replace the pointer.
 
         Doing it again changes nothing. Raises SwitchRefused if another edition than the one it was
         built on is live by now, EditionBroken if its files are not what was built.
         """
         folder = self.editions / edition
-        if edition == self.current_id():
-            return read_manifest(folder)
-        manifest = read_manifest(folder)
         live = self.current_id()
+        if edition == live:
+            self._note(edition)
+            return read_manifest(folder)
+        manifest = verify(folder, self.segments)
         if manifest.previous != live:
             raise SwitchRefused(
                 f"edition {edition} of {self.name} was built on {manifest.previous or 'nothing'}, "
                 f"but {live or 'nothing'} is live; run subregistry build again"
             )
-        before = read_manifest(self.editions / live) if live else None
-        if before and before.published_at and now <= before.published_at:
+        self._note(live)
+        before, at = self.ledger.last(), now()
+        if before and at <= before.published_at:
             raise SwitchRefused(
-                f"the clock says {now}, before the live edition's {before.published_at}; "
+                f"the clock says {at}, before the live edition's {before.published_at}; "
                 "set the clock right, then switch again"
             )
-        files = dict(manifest.files)
-        if edition in manifest.segments:
-            self._stamp(folder, edition, now)
-            segment = self.segments / edition
-            files[f"segments/{edition}"] = (segment.stat().st_size, file_hash(segment))
-        manifest = msgspec.structs.replace(manifest, published_at=now, files=files)
-        _replace(folder / "manifest.json", msgspec.json.encode(manifest).decode())
-        verify(folder, self.segments)
-        _replace(self.pointer, edition)
+        manifest = self._stamp(manifest, at)
+        taken = now() - at
+        if taken > VISIBLE_WITHIN:
+            manifest = self._stamp(manifest, now() + taken)
+        replace_file(self.pointer, edition.encode())
+        self._note(edition)
         return manifest
 
-    def tidy(self, *, keep: int) -> list[str]:
-        """Remove all but the newest `keep` published editions, and segments nobody needs."""
-        current, candidate = self.current_id(), self.candidate_id()
-        published: list[Manifest] = []
+    def _note(self, edition: str | None) -> None:
+        """Have an edition that is live in the ledger; one before the ledger was is added too."""
+        if edition is None or edition in self.ledger.read():
+            return
+        try:
+            self.ledger.add(read_manifest(self.editions / edition))
+        except EditionBroken as error:
+            log.warning("edition not in the ledger feed=%s error=%s", self.name, error)
+
+    def tidy(self, *, keep: int, since: datetime) -> list[str]:
+        """Remove editions, but for the newest `keep` and those that were live after `since`.
+
+        Segments that nobody needs go too. Returns the IDs that went.
+        """
+        published = list(self.ledger.read().values())
+        kept = {found.edition for found in published[-keep:]}
+        kept |= {a.edition for a, b in pairwise(published) if b.published_at > since}
+        kept |= {name for name in (self.current_id(), self.candidate_id()) if name}
+        removed = []
         for folder in sorted(self.editions.iterdir()) if self.editions.is_dir() else []:
-            if folder.name.endswith(".part"):
-                shutil.rmtree(folder, ignore_errors=True)
-                continue
-            try:
-                manifest = read_manifest(folder)
-            except EditionBroken:
-                continue
-            if manifest.published_at is not None:
-                published.append(manifest)
-            elif folder.name != candidate:
-                shutil.rmtree(folder, ignore_errors=True)
-        published.sort(key=lambda found: found.sequence)
-        removed = [m.edition for m in published[:-keep] if m.edition != current]
-        for edition in removed:
-            shutil.rmtree(self.editions / edition)
-        kept = [m for m in published if m.edition not in removed]
-        if candidate and (self.editions / candidate).is_dir():
-            kept.append(read_manifest(self.editions / candidate))
-        needed = {name for found in kept for name in found.segments}
+            if folder.name not in kept:
+                shutil.rmtree(folder)
+                removed.append(folder.name)
+        try:
+            manifests = [
+                read_manifest(self.editions / name)
+                for name in kept
+                if (self.editions / name).is_dir()
+            ]
+        except EditionBroken as error:
+            log.warning("segments not tidied feed=%s error=%s", self.name, error)
+            return removed
+        needed = {name for found in manifests for name in found.segments}
         for segment in self.segments.iterdir() if self.segments.is_dir() else []:
             if segment.name not in needed:
                 segment.unlink()
         return removed
 
-    def _stamp(self, folder: Path, edition: str, now: datetime) -> None:
-        """Write the publication instant into every body that this edition brings in."""
-        found = Edition(folder, self.segments)
-        arrays = found.arrays
-        new = np.flatnonzero(arrays["changed"] == UNPUBLISHED)
-        stamp = fixed_instant(now)
-        with (self.segments / edition).open("r+b") as file:
-            for index in new:
-                end = int(arrays["offset"][index]) + int(arrays["length"][index])
-                file.seek(publish_position(end))
-                file.write(stamp)
-            file.flush()
-            os.fsync(file.fileno())
+    def _stamp(self, manifest: Manifest, at: datetime) -> Manifest:
+        """Write the publication instant into every body that an edition brings in."""
+        folder, edition = self.editions / manifest.edition, manifest.edition
+        files = dict(manifest.files)
+        if edition in manifest.segments:
+            arrays = Edition(folder, self.segments).arrays
+            stamp, segment = fixed_instant(at), self.segments / edition
+            with segment.open("r+b") as file:
+                for index in np.flatnonzero(arrays["changed"] == UNPUBLISHED):
+                    end = int(arrays["offset"][index]) + int(arrays["length"][index])
+                    file.seek(publish_position(end))
+                    file.write(stamp)
+                file.flush()
+                os.fsync(file.fileno())
+            files[f"segments/{edition}"] = (segment.stat().st_size, file_hash(segment))
+        manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
+        replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
+        return manifest
 
 
 def _read(path: Path) -> str | None:
@@ -154,17 +193,3 @@ def _read(path: Path) -> str | None:
         return path.read_text("ascii").strip() or None
     except FileNotFoundError:
         return None
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

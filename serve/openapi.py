@@ -1,151 +1,225 @@
 """The OpenAPI document of a feed, as served at /openapi.json and /openapi.yaml.
 
-`info.version` and the registry's address in `info.description` are what importers look for.
+Made of the types that describe the answers (`serve.models`). `info.version` and the registry's
+address in `info.description` are what importers look for.
 """
 
 from typing import Any
+
+from serve import models
+from serve.models import schemas
+from serve.render import OFFICIAL
+from serve.shelf import ServedFeed
 
 Json = dict[str, Any]  # an OpenAPI document
 
 _DESCRIPTION = (
     "A curated feed of MCP servers with the read API of the official registry "
-    "(https://github.com/modelcontextprotocol/registry)."
+    "(https://github.com/modelcontextprotocol/registry). Every path below `/v0.1` answers alike "
+    "below `/v0` and without a prefix."
 )
-_REF = "#/components/schemas/"
+_REF = "#/components/schemas/{name}"
+_JSON, _PROBLEM = "application/json", "application/problem+json"
+_STATUSES = {
+    "400": "A parameter that cannot be used",
+    "404": "There is no such thing",
+    "410": "The edition is no longer kept",
+    "414": "The URL is too long",
+    "422": "A parameter out of its range",
+    "431": "The headers are too long",
+    "503": "The feed has no edition yet",
+}
 
 
-def openapi(*, title: str, base_url: str) -> Json:
-    """The document of a feed whose API is below `base_url` (empty: the server's root)."""
-    name = _path("serverName", "Server name, percent-encoded (com.example%2Fserver)")
-    version = _path("version", "Version, percent-encoded, or `latest`")
-    deleted = _query(
-        "include_deleted", {"type": "boolean", "default": False}, "Show deleted entries too"
-    )
-    paths: Json = {
-        "/v0.1/servers": _get(
-            "listServers", "List servers", [*_list_parameters(), deleted], "ServerList", ()
-        ),
-        "/v0.1/servers/{serverName}/versions": _get(
-            "listVersions", "All versions of a server", [name, deleted], "ServerList", ("404",)
-        ),
-        "/v0.1/servers/{serverName}/versions/{version}": _get(
-            "getVersion", "One version", [name, version, deleted], "ServerResponse", ("404",)
-        ),
-        "/v0.1/health": _get("health", "State of the feed", [], "Health", ()),
-        "/v0.1/ping": _get("ping", "Answers", [], "Ping", ()),
-        "/v0.1/version": _get("version", "Version of the software", [], "Version", ()),
-    }
-    return {
+def openapi(feed: ServedFeed) -> Json:
+    """The document of a feed; paths are below its base path."""
+    components = schemas(*{kind for _, _, _, kind, *_ in _ROUTES}, models.Problem, ref=_REF)
+    blocks = schemas(models.FeedBlock, models.EnrichmentBlock, ref=_REF)
+    meta = components["EntryMeta"]
+    meta["additionalProperties"] = True
+    for name, block in (("feed", "FeedBlock"), ("enrichment", "EnrichmentBlock")):
+        meta["properties"][f"{feed.namespace}/{name}"] = {"$ref": _REF.format(name=block)}
+    meta["required"] = [OFFICIAL]
+    document: Json = {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": "1.0.0", "description": _DESCRIPTION},
-        "servers": [{"url": base_url or "/"}],
-        "paths": paths,
-        "components": {"schemas": _schemas()},
+        "info": {"title": feed.title, "version": "1.0.0", "description": _DESCRIPTION},
+        "servers": [{"url": feed.base_path.rstrip("/") or "/"}],
+        "paths": {route[0]: _get(feed, *route) for route in _ROUTES},
+        "components": {"schemas": dict(sorted((components | blocks).items()))},
     }
-
-
-def _list_parameters() -> list[Json]:
-    return [
-        _query("cursor", {"type": "string"}, "Where to go on: a page's metadata.nextCursor"),
-        _query(
-            "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 30}, "Page size"
-        ),
-        _query("search", {"type": "string"}, "Part of the name or the description"),
-        _query(
-            "updated_since", {"type": "string", "format": "date-time"}, "What changed after this"
-        ),
-        _query("version", {"type": "string"}, "`latest`, or an exact version"),
-    ]
-
-
-def _get(
-    operation: str, summary: str, parameters: list[Json], schema: str, errors: tuple[str, ...]
-) -> Json:
-    failures = {
-        status: _response("Problem", "application/problem+json", "Problem")
-        for status in ("400", "414", "422", *errors)
-    }
-    return {
-        "get": {
-            "operationId": operation,
-            "summary": summary,
-            "parameters": parameters,
-            "responses": {"200": _response(schema, "application/json", "OK")} | failures,
-        }
-    }
-
-
-def _response(schema: str, media: str, description: str) -> Json:
-    return {"description": description, "content": {media: {"schema": {"$ref": _REF + schema}}}}
-
-
-def _path(name: str, description: str) -> Json:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", "minLength": 1},
-    }
+    if feed.access == "key":
+        scheme = {"type": "http", "scheme": "bearer"}
+        document["components"]["securitySchemes"] = {"key": scheme}
+        document["security"] = [{"key": []}]
+    return document
 
 
 def _query(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _object(required: list[str], **properties: Json) -> Json:
-    return {"type": "object", "required": required, "properties": properties}
-
-
-def _schemas() -> Json:
-    text: Json = {"type": "string"}
-    count: Json = {"type": "integer"}
-    instant: Json = {"type": "string", "format": "date-time"}
-    official = _object(
-        ["status", "statusChangedAt", "publishedAt", "updatedAt", "isLatest"],
-        status={"enum": ["active", "deprecated", "deleted"]},
-        statusChangedAt=instant,
-        statusMessage=text,
-        publishedAt=instant,
-        updatedAt=instant,
-        isLatest={"type": "boolean"},
-    )
+def _path(name: str, description: str) -> Json:
+    schema = {"type": "string", "minLength": 1}
     return {
-        "ServerList": _object(
-            ["servers", "metadata"],
-            servers={"type": "array", "items": {"$ref": _REF + "ServerResponse"}},
-            metadata=_object(["count"], nextCursor=text, count=count),
-        ),
-        "ServerResponse": _object(
-            ["server", "_meta"],
-            server={"$ref": _REF + "ServerDetail"},
-            _meta={
-                "type": "object",
-                "required": ["io.modelcontextprotocol.registry/official"],
-                "properties": {"io.modelcontextprotocol.registry/official": official},
-                "additionalProperties": True,
-            },
-        ),
-        "ServerDetail": _object(
-            ["name", "description", "version"],
-            name={"type": "string", "pattern": "^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$"},
-            description={"type": "string", "minLength": 1, "maxLength": 100},
-            version={"type": "string", "minLength": 1, "maxLength": 255},
-            title=text,
-            websiteUrl=text,
-            repository=_object(["url", "source"], url=text, source=text),
-            packages={"type": "array", "items": {"$ref": _REF + "Package"}},
-            remotes={"type": "array", "items": {"type": "object", "required": ["type", "url"]}},
-        ),
-        "Package": _object(
-            ["registryType", "identifier", "transport"],
-            registryType=text,
-            identifier=text,
-            version=text,
-            transport=_object(["type"], type=text),
-        ),
-        "Problem": _object(["title", "status", "detail"], title=text, status=count, detail=text),
-        "Health": _object(["status"], status={"const": "ok"}),
-        "Ping": _object(["pong"], pong={"const": True}),
-        "Version": _object(["version", "git_commit", "build_time"], version=text),
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+    }
+
+
+_INSTANT: Json = {"type": "string", "format": "date-time"}
+_NAME = _path("serverName", "Server name, percent-encoded (com.example%2Fserver)")
+_VERSION = _path("version", "Version, percent-encoded, or `latest`")
+_EXACT = _path("version", "Version, percent-encoded")
+_DELETED = _query(
+    "include_deleted", {"type": "boolean", "default": False}, "Show deleted entries too"
+)
+_RAW = _query("raw", {"type": "boolean", "default": False}, "Upstream's own bytes, without repairs")
+_CURSOR = _query("cursor", {"type": "string"}, "Where to go on: a page's metadata.nextCursor")
+_LIMIT = _query(
+    "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 30}, "Page size"
+)
+_SEQUENCE: Json = {"type": "integer", "minimum": 0, "default": 0}
+_SINCE_SEQUENCE = _query(
+    "since_sequence", _SEQUENCE, "What changed after this sequence; 0 for everything"
+)
+_EDITION = [
+    _query("edition", {"type": "string"}, "An edition that is kept, by ID"),
+    _query("as_of", _INSTANT, "The edition that was live at this instant, if it is kept"),
+]
+_LIST = [
+    _CURSOR,
+    _LIMIT,
+    _query("search", {"type": "string"}, "Part of the name or the description"),
+    _query(
+        "updated_since", _INSTANT, "What changed after this, upstream or here; shows deleted too"
+    ),
+    _query("version", {"type": "string"}, "`latest`, or an exact version"),
+    _DELETED,
+    *_EDITION,
+]
+_V = "/v0.1/servers"
+_Route = tuple[str, str, str, type, list[Json], tuple[str, ...]]
+_GONE = ("400", "404", "410", "422")
+_ROUTES: list[_Route] = [
+    (_V, "listServers", "List servers", models.ServerList, _LIST, _GONE),
+    (
+        f"{_V}/{{serverName}}",
+        "getLatest",
+        "The latest version of a server",
+        models.ServerResponse,
+        [_NAME, _DELETED, _RAW, *_EDITION],
+        _GONE,
+    ),
+    (
+        f"{_V}/{{serverName}}/versions",
+        "listVersions",
+        "All versions of a server, newest first",
+        models.ServerList,
+        [_NAME, _DELETED, *_EDITION],
+        _GONE,
+    ),
+    (
+        f"{_V}/{{serverName}}/versions/{{version}}",
+        "getVersion",
+        "One version",
+        models.ServerResponse,
+        [_NAME, _VERSION, _DELETED, _RAW, *_EDITION],
+        _GONE,
+    ),
+    ("/v0.1/health", "health", "State of the feed", models.Health, _EDITION, _GONE),
+    ("/v0.1/ping", "ping", "Answers", models.Ping, [], ()),
+    ("/v0.1/version", "version", "Version of the software", models.Version, [], ("400",)),
+    (
+        "/editions",
+        "listEditions",
+        "Every edition, newest first",
+        models.EditionList,
+        [_CURSOR, _LIMIT],
+        ("400", "422"),
+    ),
+    (
+        "/editions/{from}/diff/{to}",
+        "diffEditions",
+        "What differs between two editions",
+        models.DifferenceList,
+        [_path("from", "Edition ID"), _path("to", "Edition ID"), _CURSOR, _LIMIT],
+        _GONE,
+    ),
+    (
+        "/changes",
+        "listChanges",
+        "Changes by sequence, each entry once with its last change",
+        models.ChangeList,
+        [_SINCE_SEQUENCE, _CURSOR, _LIMIT, *_EDITION],
+        _GONE,
+    ),
+    (
+        "/changes/feed.json",
+        "changesJsonFeed",
+        "The newest changes as a JSON Feed",
+        models.JsonFeed,
+        [_LIMIT],
+        ("400", "422"),
+    ),
+    (
+        "/explain/{serverName}",
+        "explainServer",
+        "Why the versions of a server are in the feed or not",
+        models.ServerExplanation,
+        [_NAME, *_EDITION],
+        _GONE,
+    ),
+    (
+        "/explain/{serverName}/{version}",
+        "explainVersion",
+        "The same for one version",
+        models.ServerExplanation,
+        [_NAME, _EXACT, *_EDITION],
+        _GONE,
+    ),
+    (
+        "/registry.json",
+        "catalog",
+        "Every latest version in one document, for clients that read a file",
+        models.Catalog,
+        _EDITION,
+        _GONE,
+    ),
+]
+
+
+def _get(
+    feed: ServedFeed,
+    path: str,
+    operation: str,
+    summary: str,
+    kind: type,
+    parameters: list[Json],
+    errors: tuple[str, ...],
+) -> Json:
+    statuses = {*errors, "414", "431", "503"}
+    if feed.access == "key" and path not in ("/v0.1/ping", "/v0.1/health"):
+        statuses.add("401")
+    named = _STATUSES | {"401": "A key is needed", "429": "Too many requests"}
+    failures = {
+        status: _response("Problem", _PROBLEM, named[status])
+        for status in sorted(statuses | {"429"})
+    }
+    return {
+        "get": {
+            "operationId": operation,
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {"200": _response(kind.__name__, _JSON, "OK")} | failures,
+        }
+    }
+
+
+def _response(schema: str, media: str, description: str) -> Json:
+    return {
+        "description": description,
+        "content": {media: {"schema": {"$ref": _REF.format(name=schema)}}},
     }

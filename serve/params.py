@@ -58,29 +58,49 @@ def read_query(raw: bytes) -> dict[str, bytes]:
 
 def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
     """The parameters of a list; `skew` seconds are taken off `updated_since`."""
-    since = query.get("updated_since", b"")
+    since = read_instant(query, "updated_since")
     deleted = _boolean(query, "include_deleted")
-    if since and deleted is False:
+    if since is not None and deleted is False:
         raise BadParameter(400, "Cannot set include_deleted=false together with updated_since")
     version = query.get("version", b"")
     return ListParameters(
         cursor=query.get("cursor", b""),
-        limit=_limit(query.get("limit", b"")),
+        limit=read_limit(query),
         selection=Selection(
             latest=version == b"latest",
             version=version if version not in (b"", b"latest") else None,
-            since=_instant(since) - int(skew * 1_000_000) if since else None,
-            include_deleted=bool(deleted) or bool(since),
+            since=since - int(skew * 1_000_000) if since is not None else None,
+            include_deleted=bool(deleted) or since is not None,
             search=query.get("search", b"").lower(),
         ),
     )
 
 
-def read_include_deleted(query: dict[str, bytes]) -> bool:
-    return bool(_boolean(query, "include_deleted"))
+def read_flag(query: dict[str, bytes], name: str) -> bool:
+    """A parameter that is off if it is not there."""
+    return bool(_boolean(query, name))
 
 
-def _limit(value: bytes) -> int:
+def read_instant(query: dict[str, bytes], name: str) -> int | None:
+    """An instant in microseconds since 1970."""
+    value = query.get(name, b"")
+    return _instant(value, name) if value else None
+
+
+def read_sequence(query: dict[str, bytes]) -> int:
+    """`since_sequence`; 0 if it is not there."""
+    value = query.get("since_sequence", b"")
+    if value and not _INTEGER.fullmatch(value):
+        raise _invalid("since_sequence", value.decode("utf-8", "replace"), "invalid integer")
+    found = int(value or 0)
+    if found < 0:
+        raise _invalid("since_sequence", found, "expected number >= 0")
+    return found
+
+
+def read_limit(query: dict[str, bytes]) -> int:
+    """`limit`: 1 to 100, 30 if it is not there."""
+    value = query.get("limit", b"")
     if not value:
         return 30
     if not _INTEGER.fullmatch(value):
@@ -102,7 +122,7 @@ def _boolean(query: dict[str, bytes], name: str) -> bool | None:
     return value in _TRUE
 
 
-def _instant(value: bytes) -> int:
+def _instant(value: bytes, name: str) -> int:
     """Microseconds; a `+` of the offset may have arrived as a space."""
     found = _INSTANT.fullmatch(value.decode("utf-8", "replace"))
     if found:
@@ -118,7 +138,7 @@ def _instant(value: bytes) -> int:
         except (ValueError, OverflowError):
             pass
     raise BadParameter(
-        400, "Invalid updated_since format: expected RFC3339 timestamp (2025-08-07T13:15:04.280Z)"
+        400, f"Invalid {name} format: expected RFC3339 timestamp (2025-08-07T13:15:04.280Z)"
     )
 
 

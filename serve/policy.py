@@ -19,6 +19,8 @@ from warehouse.errors import ExpressionRefused
 from warehouse.feeds import CompiledRule
 from warehouse.predicates import compile_predicate
 
+_API_PATHS = r"/(v0(\.1)?|servers|health|ping|version|editions|changes|explain|schemas)(/|$)"
+
 
 class Rule(BaseModel):
     """One named test. Where `when` is true for an entry, `verdict` is its verdict for `reason`."""
@@ -40,6 +42,7 @@ class FeedDocument(BaseModel):
     title: str = Field(min_length=1, max_length=200)
     base_path: str
     namespace: str = Field("local.subregistry", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")
+    access: Literal["open", "unlisted", "key"] = "open"
     default: Literal["admit", "exclude"]
     rules: tuple[Rule, ...] = ()
 
@@ -48,7 +51,7 @@ class FeedDocument(BaseModel):
     def _path(cls, value: str) -> str:
         if value != "/" and not re.fullmatch(r"(/[a-z0-9][a-z0-9_-]*)+", value):
             raise ValueError("write / or a path such as /feeds/name, without a slash at the end")
-        if re.match(r"/(v0(\.1)?|servers|health|ping|version)(/|$)", value):
+        if re.match(_API_PATHS, value):
             raise ValueError(f"{value} is a path of the API itself; choose another")
         return value
 

@@ -109,6 +109,15 @@ def body(content: Content, *, state: str, edition: str, sequence: int, namespace
     )
 
 
+def parted(found: bytes, *, namespace: str, signature: bytes) -> Content:
+    """The content of a body that was served, to be served again."""
+    envelope = _raw_object.decode(found)
+    blocks = _raw_object.decode(envelope["_meta"])
+    blocks.pop(f"{namespace}/feed")
+    meta = b",".join(b"%b:%b" % (_json(key), bytes(value)) for key, value in blocks.items())
+    return Content(bytes(envelope["server"]), b"{%b}" % meta, signature)
+
+
 def publish_position(end: int) -> int:
     """Where the publication instant of a body that ends at `end` is."""
     return end - _TAIL - INSTANT_WIDTH

@@ -94,7 +94,7 @@ class Repository(msgspec.Struct):
 class PublisherProvided(msgspec.Struct, rename="camel"):
     tool: str | UnsetType = UNSET
     version: str | UnsetType = UNSET
-    build_info: dict[str, object] | UnsetType = UNSET
+    build_info: dict[str, Any] | UnsetType = UNSET
     github: UnsetType = UNSET
 
 

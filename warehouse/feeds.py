@@ -1,6 +1,6 @@
 """Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from warehouse.staging import TEXT, Tuple, columns, table
 from warehouse.warehouse import Row, Session
 
 _TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
+_SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,19 @@ def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> No
         session.run("insert_treatments")
 
 
-def record_edition(session: Session, **values: object) -> None:
-    """Note an edition that went live; noting it again changes nothing."""
-    session.run("insert_edition", **values)
+def record_edition(
+    session: Session, shown: Callable[[], Iterable[tuple[str, str]]], **values: object
+) -> None:
+    """Note an edition that went live; noting it again changes nothing.
+
+    `shown` gives (name, version) of the entries that came or changed with it.
+    """
+    if session.rows("read_edition", feed=values["feed"], edition=values["edition"]):
+        return
+    rows = [(values["feed"], name, version, values["edition"]) for name, version in shown()]
+    with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
+        session.run("insert_edition", **values)
+        session.run("insert_served")
 
 
 def explain(session: Session, feed: str, name: str, version: str | None) -> list[Row]:

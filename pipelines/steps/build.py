@@ -1,19 +1,26 @@
 """Build: from verdicts to a candidate edition on disk. Nothing goes live here."""
 
-import json
-import secrets
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from pipelines.errors import StepError
-from pipelines.steps.switch import record_live
+from pipelines.steps.switch import new_edition, record_live
+from serve.candidate import Candidate
 from serve.feed import Feed
+from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
-from serve.writer import Candidate, write_candidate
+from serve.writer import write_candidate
 from warehouse.feeds import feed_entries, is_curated, replace_treatments
 from warehouse.warehouse import Row, Session, Warehouse
+
+log = logging.getLogger(__name__)
+
+_TOOLHIVE = 10_000  # its CLI fails above so many latest servers
 
 
 @dataclass(frozen=True)
@@ -33,23 +40,30 @@ class BuildReport:
 
 
 def build(
-    warehouse: Warehouse, policy: Policy, feed: Feed, *, now: Callable[[], datetime]
+    warehouse: Warehouse,
+    policy: Policy,
+    feed: Feed,
+    *,
+    now: Callable[[], datetime],
+    anew: bool = False,
 ) -> BuildReport:
     """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
 
-    Raises StepError before the first curation, EditionBroken if the live edition cannot be read.
+    `anew` builds without the live edition: every entry counts as changed, and what any edition
+    showed stays as a tombstone, as far as the warehouse knows of it. Raises StepError before the
+    first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
         at = now()
-        previous = feed.current()
+        previous = None if anew else feed.current()
         if previous is not None:
-            record_live(session, previous.manifest)
+            record_live(session, previous)
         if not is_curated(session, policy.name, policy.hash):
             raise StepError(
                 f"feed {policy.name} has no verdicts of its present document; "
                 "run subregistry pull and subregistry curate first"
             )
-        edition = f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        edition = new_edition(at)
         built = write_candidate(
             _candidates(session, policy.name),
             feed=policy.name,
@@ -57,6 +71,7 @@ def build(
             namespace=policy.document.namespace,
             policy_hash=policy.hash,
             previous=previous,
+            follows=feed.current_id(),
             editions=feed.editions,
             segments=feed.segments,
             now=at,
@@ -67,11 +82,14 @@ def build(
             previous is not None
             and manifest.content_hash == previous.manifest.content_hash
             and manifest.policy_hash == previous.manifest.policy_hash
+            and manifest.reasons_hash == previous.manifest.reasons_hash
         )
         if unchanged:
             feed.drop_candidate(edition)
         else:
             feed.set_candidate(edition)
+    if manifest.servers > _TOOLHIVE:
+        log.warning("feed %s has %s servers: too many for ToolHive", feed.name, manifest.servers)
     return BuildReport(
         feed=policy.name,
         edition=edition,
@@ -104,6 +122,8 @@ def _candidates(session: Session, feed: str) -> Iterator[Candidate]:
             server=row["server"].encode() if row["server"] is not None else None,
             meta=row["meta"].encode() if row["meta"] is not None else None,
             enrichment=_enrichment(row["packages"]),
+            unknown=tuple(row["unknown"]),
+            served=row["served"],
         )
 
 
@@ -111,43 +131,39 @@ def _enrichment(packages: list[Row] | None) -> bytes | None:
     """Our facts about an entry's packages as served JSON; None where it has no package."""
     if not packages:
         return None
-    shown = [_package(package) for package in packages]
-    return json.dumps({"packages": shown}, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(EnrichmentBlock(tuple(_package(package) for package in packages)))
 
 
-def _package(row: Row) -> dict[str, Any]:
+def _package(row: Row) -> PackageFacts:
     """One package: what it claims, what its registry says, since when, from where.
 
     Trouble on the way to a registry is not served: it would be a change for every reader.
     """
-    state = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
+    state: Any = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
     if state == "failed":
         state = "unknown"
         row = row | {"package_outcome": None, "origin": None, "observed_at": None}
-    observed = row["observed_at"]
-    published = row["version_published_at"]
-    facts = {
-        "registryType": row["registry_type"],
-        "identifier": row["identifier"],
-        "version": row["claimed_version"] or None,
-        "purl": row["purl"],
-        "state": state,
-        "reason": row["rejected"],
-        "outcome": row["package_outcome"],
-        "versionState": row["version_state"],
-        "versionOutcome": row["version_outcome"],
-        "absent": row["absent"],
-        "latestVersion": row["latest_version"],
-        "publishedAt": published.isoformat() if published else None,
-        "deprecated": row["deprecated"],
-        "yanked": row["yanked"],
-        "license": row["license"],
-        "installScripts": row["install_scripts"],
-        "provenance": row["provenance"],
-        "digest": row["digest"],
-        "serverNames": row["server_names"],
-        "repositoryUrl": row["package_repository_url"],
-        "source": row["origin"],
-        "observedAt": observed.isoformat() if observed else None,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+    return PackageFacts(
+        registry_type=row["registry_type"],
+        identifier=row["identifier"],
+        version=row["claimed_version"] or None,
+        purl=row["purl"],
+        state=state,
+        reason=row["rejected"],
+        outcome=row["package_outcome"],
+        version_state=row["version_state"],
+        version_outcome=row["version_outcome"],
+        absent=row["absent"],
+        latest_version=row["latest_version"],
+        published_at=row["version_published_at"],
+        deprecated=row["deprecated"],
+        yanked=row["yanked"],
+        license=row["license"],
+        install_scripts=row["install_scripts"],
+        provenance=row["provenance"],
+        digest=row["digest"],
+        server_names=row["server_names"],
+        repository_url=row["package_repository_url"],
+        source=row["origin"],
+        observed_at=row["observed_at"],
+    )

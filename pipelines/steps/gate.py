@@ -10,14 +10,15 @@ from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.registry import Registry
 from pipelines.server import serving_app
-from serve.app import App, FixedFeed, ServedFeed
+from serve.app import App
 from serve.edition import Edition
+from serve.shelf import FixedShelf, ServedFeed
 
 
 def self_walk(edition: Edition, *, now: Callable[[], datetime]) -> list[str]:
     """Serve an edition to ourselves and walk it; returns what is missing, doubled or unreadable."""
     manifest = edition.manifest
-    app = App([FixedFeed(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
+    app = App([FixedShelf(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
     met: Counter[bytes] = Counter()
     complaints = []
     with socket.create_server(("127.0.0.1", 0)) as sock:

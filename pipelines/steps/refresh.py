@@ -101,10 +101,15 @@ def refresh(
 def publish(
     deployment: Deployment, policy: Policy, *, accept_shrink: bool = False, tell: Tell
 ) -> None:
-    """Curate, build and switch one feed; a candidate without a change is not switched."""
+    """Curate, build and switch one feed.
+
+    A candidate without a change is not switched, and none of a feed that is held.
+    """
     feed = deployment.feed(policy.name)
     tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
     built = build(deployment.warehouse, policy, feed, now=deployment.clock)
     tell("build", built)
-    if not built.unchanged:
+    if held := feed.hold():
+        log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
+    elif not built.unchanged:
         tell("switch", deployment.switch(feed, accept_shrink=accept_shrink))

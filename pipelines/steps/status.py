@@ -47,4 +47,5 @@ def _feed(deployment: Deployment, name: str) -> dict[str, Any]:  # values of a m
         "tombstones": manifest.tombstones,
         "withheld": manifest.withheld,
         "candidate": feed.candidate_id() if feed.candidate_id() != live else None,
+        "held": feed.hold(),
     }

@@ -1,13 +1,17 @@
 """Switch: let a candidate go live, after the gate; and record the edition."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from pipelines.errors import Refused
-from serve.edition import DELETED, Edition, Manifest, verify
+import numpy as np
+
+from pipelines.errors import Refused, StepError
+from serve.edition import DELETED, Edition, verify
 from serve.errors import NoEdition
 from serve.feed import Feed
+from serve.rollback import write_rollback
 from warehouse.feeds import record_edition
 from warehouse.warehouse import Session, Warehouse
 
@@ -53,24 +57,80 @@ def switch(
     now: Callable[[], datetime],
     max_shrink: float,
     keep: int,
+    keep_for: timedelta,
     accept_shrink: bool = False,
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
 
-    Raises Refused at the gate, NoEdition without a candidate, and the errors of `serve.feed`.
+    Raises Refused at the gate and while the feed is held, NoEdition without a candidate, and the
+    errors of `serve.feed`.
     """
     with feed.held():
         edition = _candidate(feed)
+        if held := feed.hold():
+            raise Refused(
+                f"candidate {edition} of feed {feed.name} was not switched: {held}. "
+                "When the cause is mended, run subregistry switch --resume"
+            )
         problems = check_candidate(feed, max_shrink=1.0 if accept_shrink else max_shrink)
         if problems:
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
                 "The live edition stays; if this is meant, run subregistry switch --accept-shrink"
             )
-        with warehouse.session() as session:
-            manifest = feed.switch(edition, now=now())
-            published_at = record_live(session, manifest)
-        removed = feed.tidy(keep=keep)
+        return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+
+
+def go_back(
+    warehouse: Warehouse,
+    feed: Feed,
+    to: str,
+    *,
+    now: Callable[[], datetime],
+    keep: int,
+    keep_for: timedelta,
+) -> SwitchReport:
+    """Serve again what edition `to` showed, as a new edition, and hold the feed there.
+
+    Raises NoEdition for one that is not kept, StepError if it is the live one.
+    """
+    with feed.held():
+        live = feed.current()
+        if live is None or live.manifest.edition == to:
+            raise StepError(f"edition {to} of feed {feed.name} is the live one; nothing was done")
+        at = now()
+        built = write_rollback(
+            feed.open(to),
+            live=live,
+            edition=new_edition(at),
+            editions=feed.editions,
+            segments=feed.segments,
+            now=at,
+        )
+        feed.set_hold(f"it was taken back to edition {to} at {at:%Y-%m-%dT%H:%M:%SZ}")
+        edition = built.manifest.edition
+        feed.set_candidate(edition)
+        return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+
+
+def new_edition(at: datetime) -> str:
+    """An ID for an edition that is built at an instant."""
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _live(
+    warehouse: Warehouse,
+    feed: Feed,
+    edition: str,
+    *,
+    now: Callable[[], datetime],
+    keep: int,
+    keep_for: timedelta,
+) -> SwitchReport:
+    with warehouse.session() as session:
+        manifest = feed.switch(edition, now=now)
+        published_at = record_live(session, feed.open(edition))
+    removed = feed.tidy(keep=keep, since=now() - keep_for)
     return SwitchReport(
         feed=feed.name,
         edition=edition,
@@ -83,12 +143,19 @@ def switch(
     )
 
 
-def record_live(session: Session, manifest: Manifest) -> datetime:
+def record_live(session: Session, edition: Edition) -> datetime:
     """Note a live edition in the warehouse, if that was not done; returns its instant."""
+    manifest = edition.manifest
+
+    def shown() -> Iterator[tuple[str, str]]:
+        changed = np.flatnonzero(edition.arrays["sequence"] == manifest.sequence)
+        return (edition.keys.pair(int(index)) for index in changed)
+
     if manifest.published_at is None:
         raise AssertionError("a live edition has an instant")
     record_edition(
         session,
+        shown,
         feed=manifest.feed,
         edition=manifest.edition,
         sequence=manifest.sequence,

@@ -12,6 +12,7 @@ import yaml
 from pipelines.demo.clock import PlayedClock
 from pipelines.steps.refresh import publish
 from serve.openapi import openapi
+from serve.shelf import ServedFeed
 from tests.conftest import make_deployment, upstream_server
 from tests.serve.feeds import NOW, Client, served
 from tests.shared import base_dump, recorded_row, require, timeline
@@ -69,18 +70,20 @@ def test_every_served_entry_satisfies_the_official_schema(pages: list[Json]) -> 
 
 def test_every_page_satisfies_the_official_and_our_own_openapi(pages: list[Json]) -> None:
     official = yaml.safe_load(require("spec/openapi-2025-12-01.yaml").read_text())
-    for document in (official, openapi(title="x", base_url="")):
+    for document in (official, openapi(ServedFeed("x", "X", "/"))):
         validator = component(document, "ServerList")
         for page in pages:
             assert [error.message for error in validator.iter_errors(page)] == []
 
 
 def test_our_document_is_a_valid_one_and_tells_every_route(client: Client) -> None:
-    document = openapi(title="x", base_url="")
+    document = openapi(ServedFeed("x", "X", "/"))
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
     for path in document["paths"]:
-        target = path.format(serverName="com.pga%2Fpga-golf", version="latest")
+        target = path.format_map(
+            {"serverName": "com.pga%2Fpga-golf", "version": "1.0", "from": "a", "to": "b"}
+        )
         assert client.ask(target)[0] in (200, 404)
     problem = component(document, "Problem")
     for target in ("/v0.1/servers?limit=0", "/v0.1/servers/a.b%2Fc/versions", "/nothing"):

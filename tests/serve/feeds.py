@@ -11,13 +11,17 @@ from typing import Any
 
 from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
-from serve.app import App, LiveFeed, ServedFeed
+from serve.app import App
+from serve.candidate import Candidate
 from serve.edition import Manifest
 from serve.feed import Feed
-from serve.writer import Built, Candidate, write_candidate
+from serve.shelf import LiveShelf, ServedFeed
+from serve.writer import Built, write_candidate
 from tests.conftest import server_json
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+FIRST = int(NOW.timestamp())
+"""The sequence of an edition that is built at NOW."""
 Json = dict[str, Any]  # decoded answers
 
 
@@ -83,7 +87,7 @@ def publish(
     feed: Feed, entries: Iterable[Candidate], edition: str, *, now: datetime = NOW
 ) -> Manifest:
     build(feed, entries, edition, now=now)
-    return feed.switch(edition, now=now)
+    return feed.switch(edition, now=lambda: now)
 
 
 @dataclass
@@ -132,7 +136,13 @@ class Client:
 @contextmanager
 def served(root: Path, *feeds: tuple[str, str], skew: float = 60.0) -> Iterator[Client]:
     """Serve feeds given as (name, base path)."""
-    live = [LiveFeed(root, ServedFeed(name, name.title(), path)) for name, path in feeds]
+    live = [LiveShelf(root, ServedFeed(name, name.title(), path)) for name, path in feeds]
+    with served_app(App(live, skew=skew)) as client:
+        yield client
+
+
+@contextmanager
+def served_app(app: App) -> Iterator[Client]:
     sock = listen("127.0.0.1", 0)
-    with serving_app(App(live, skew=skew), sock):
+    with serving_app(app, sock):
         yield Client(sock.getsockname()[1])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from serve.feed import Feed
-from tests.serve.feeds import NOW, Client, entry, excluded, publish, served
+from tests.serve.feeds import FIRST, NOW, Client, entry, excluded, publish, served
 
 DAY = timedelta(days=1)
 ODD_VERSIONS = ["2025.11.13+pr147-5d1f8b0", "{{VERSION}}", "1.0.1º", "1.0:0", "a b", "100%25"]
@@ -348,7 +348,7 @@ def test_the_json_is_compact_and_typed_as_upstream_writes_it(client: Client) -> 
     assert own["local.subregistry/feed"] == {
         "state": "admitted",
         "edition": "e1",
-        "sequence": 1,
+        "sequence": FIRST,
         "publishedAt": "2026-01-05T12:00:00.000000Z",
     }
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve.app import LiveFeed, ServedFeed
+from serve.candidate import Candidate
 from serve.edition import DELETED, LATEST, Edition, verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed import Feed
 from serve.latest import elect
-from serve.writer import Candidate
-from tests.serve.feeds import NOW, build, entry, excluded, publish
+from serve.shelf import LiveShelf, ServedFeed
+from tests.serve.feeds import FIRST, NOW, build, entry, excluded, publish
 
 HOUR = timedelta(hours=1)
 
@@ -32,7 +32,7 @@ def live(feed: Feed) -> Edition:
 
 
 def block(edition: Edition, name: str, version: str = "1.0.0") -> dict[str, object]:
-    index = edition.find(name.encode(), version.encode())
+    index = edition.keys.find(name.encode(), version.encode())
     assert index is not None
     found: dict[str, object] = json.loads(edition.body(index))["_meta"]["local.subregistry/feed"]
     return found
@@ -43,21 +43,21 @@ def test_what_did_not_change_keeps_body_sequence_and_instant(feed: Feed) -> None
     publish(feed, [one, two], "e1", now=NOW)
     publish(feed, [one, entry("a.b/two", title="New")], "e2", now=NOW + HOUR)
     edition = live(feed)
-    assert (edition.manifest.sequence, edition.manifest.changed) == (2, 1)
+    assert (edition.manifest.sequence, edition.manifest.changed) == (FIRST + 3600, 1)
     assert block(edition, "a.b/one") == {
         "state": "admitted",
         "edition": "e1",
-        "sequence": 1,
+        "sequence": FIRST,
         "publishedAt": "2026-01-05T12:00:00.000000Z",
     }
-    assert block(edition, "a.b/two")["sequence"] == 2
+    assert block(edition, "a.b/two")["sequence"] == FIRST + 3600
     assert block(edition, "a.b/two")["publishedAt"] == "2026-01-05T13:00:00.000000Z"
     assert edition.manifest.segments == ("e1", "e2")
 
 
 def test_the_instant_is_that_of_the_switch_and_not_of_the_build(feed: Feed) -> None:
     build(feed, [entry("a.b/one")], "e1", now=NOW)
-    feed.switch("e1", now=NOW + 2 * HOUR)
+    feed.switch("e1", now=lambda: NOW + 2 * HOUR)
     assert block(live(feed), "a.b/one")["publishedAt"] == "2026-01-05T14:00:00.000000Z"
 
 
@@ -68,7 +68,7 @@ def test_an_entry_that_leaves_becomes_a_tombstone_and_may_come_back(feed: Feed) 
     publish(feed, [one, excluded(two, "flooding"), never], "e2", now=NOW + HOUR)
     edition = live(feed)
     assert edition.count == 2
-    index = edition.find(b"a.b/two", b"1.0.0")
+    index = edition.keys.find(b"a.b/two", b"1.0.0")
     assert index is not None
     body = json.loads(edition.body(index))
     assert set(body["server"]) == {"$schema", "name", "description", "version"}
@@ -101,7 +101,7 @@ def test_a_withheld_latest_hands_the_flag_to_the_next_best(feed: Feed) -> None:
     ]
     built = build(feed, entries, "e1")
     assert built.manifest.withheld == 1
-    feed.switch("e1", now=NOW)
+    feed.switch("e1", now=lambda: NOW)
     edition = live(feed)
     latest = edition.latest(b"a.b/s")
     assert latest is not None
@@ -129,18 +129,18 @@ def test_a_candidate_built_on_another_edition_is_refused(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1", now=NOW)
     build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
     build(feed, [entry("a.b/one", title="B")], "e3", now=NOW + HOUR)
-    feed.switch("e3", now=NOW + HOUR)
+    feed.switch("e3", now=lambda: NOW + HOUR)
     with pytest.raises(SwitchRefused, match="run subregistry build again"):
-        feed.switch("e2", now=NOW + 2 * HOUR)
+        feed.switch("e2", now=lambda: NOW + 2 * HOUR)
     assert feed.current_id() == "e3"
 
 
 def test_a_switch_may_be_repeated_and_never_goes_back_in_time(feed: Feed) -> None:
     first = publish(feed, [entry("a.b/one")], "e1", now=NOW)
-    assert feed.switch("e1", now=NOW + HOUR) == first
+    assert feed.switch("e1", now=lambda: NOW + HOUR) == first
     build(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
     with pytest.raises(SwitchRefused, match="set the clock right"):
-        feed.switch("e2", now=NOW - HOUR)
+        feed.switch("e2", now=lambda: NOW - HOUR)
 
 
 @pytest.mark.parametrize("victim", ["editions/e2/keys", "segments/e2", "editions/e2/flags.bin"])
@@ -154,7 +154,7 @@ def test_a_damaged_candidate_never_goes_live(feed: Feed, victim: str) -> None:
     if victim.startswith("segments"):
         path.unlink()
     with pytest.raises(EditionBroken):
-        feed.switch("e2", now=NOW + HOUR)
+        feed.switch("e2", now=lambda: NOW + HOUR)
     assert feed.current_id() == "e1"
     verify(feed.editions / "e1", feed.segments)
 
@@ -162,7 +162,7 @@ def test_a_damaged_candidate_never_goes_live(feed: Feed, victim: str) -> None:
 def test_a_newer_format_is_refused(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1")
     path = feed.editions / "e1" / "manifest.json"
-    path.write_text(path.read_text().replace('"format":1', '"format":99'))
+    path.write_text(path.read_text().replace('"format":2', '"format":99'))
     with pytest.raises(EditionBroken, match="format 99"):
         feed.current()
 
@@ -177,12 +177,12 @@ def test_tidying_keeps_what_is_needed(feed: Feed) -> None:
         entries = [entry("a.b/one"), entry("a.b/two", title=f"T{number}")]
         publish(feed, entries, f"e{number}", now=NOW + number * HOUR)
     (feed.editions / "e9.part").mkdir()
-    assert feed.tidy(keep=2) == ["e1", "e2", "e3", "e4", "e5"]
+    assert feed.tidy(keep=2, since=NOW + 100 * HOUR) == ["e1", "e2", "e3", "e4", "e5", "e9.part"]
     assert sorted(path.name for path in feed.editions.iterdir()) == ["e6", "e7"]
     assert sorted(path.name for path in feed.segments.iterdir()) == ["e1", "e6", "e7"]
     for name in ("e6", "e7"):
         verify(feed.editions / name, feed.segments)
-    assert block(live(feed), "a.b/one")["sequence"] == 1
+    assert block(live(feed), "a.b/one")["sequence"] == FIRST + 3600
 
 
 def test_an_empty_feed_is_an_edition_too(feed: Feed) -> None:
@@ -268,7 +268,7 @@ def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
     for number in range(40):
         entries = [first, *(entry(f"c.d/s{n:02d}") for n in range(number + 1))]
         publish(feed, entries, f"e{number:02d}", now=NOW + number * HOUR)
-        feed.tidy(keep=2)
+        feed.tidy(keep=2, since=NOW + 100 * HOUR)
         assert len(live(feed).manifest.segments) <= 32
     edition = live(feed)
     verify(feed.editions / "e39", feed.segments)
@@ -276,19 +276,19 @@ def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
         name, _, version = edition.key(index).decode().partition("\0")
         server = json.loads(edition.body(index))["server"]
         assert (server["name"], server["version"]) == (name, version)
-    assert block(edition, "a.b/first")["sequence"] == 1
+    assert block(edition, "a.b/first")["sequence"] == FIRST
     assert block(edition, "c.d/s07")["publishedAt"] == "2026-01-05T19:00:00.000000Z"
 
 
 def test_a_live_edition_that_cannot_be_read_leaves_the_last_good_one(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1", now=NOW)
-    followed = LiveFeed(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
-    assert followed.edition().manifest.edition == "e1"
+    followed = LiveShelf(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
+    assert followed.live().manifest.edition == "e1"
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     (feed.editions / "e2" / "keys").unlink()
     (feed.editions / "e2" / "keys").mkdir()
     followed.look_again()
-    assert followed.edition().manifest.edition == "e1"
+    assert followed.live().manifest.edition == "e1"
 
 
 def test_a_feed_is_built_by_one_process_at_a_time(feed: Feed) -> None:

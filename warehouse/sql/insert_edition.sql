@@ -2,4 +2,3 @@ INSERT INTO editions
 SELECT
     $feed, $edition, $sequence, $published_at, $entries, $tombstones, $withheld, $changed,
     $content_hash, $policy_hash
-WHERE NOT EXISTS (SELECT 1 FROM editions WHERE feed = $feed AND edition = $edition)

@@ -9,11 +9,12 @@ SELECT
     e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
     CASE WHEN d.verdict = 'admit' THEN e.server_hash END AS server_hash,
     CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
-    p.packages
+    d.unknown, s.name IS NOT NULL AS served, p.packages
 FROM entries e
 JOIN verdicts d
     ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
+LEFT JOIN served s ON s.feed = $feed AND s.name = e.name AND s.version = e.version
 LEFT JOIN (
     SELECT
         upstream, name, version,

@@ -1,0 +1,80 @@
+"""What a build is made of: every known entry with its verdict, next to the previous edition."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from serve.edition import Edition, from_micros
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entry as curation left it. `server` and `meta` are upstream's bytes if it is admitted.
+
+    `served` says that an earlier edition showed it, whatever is left of that edition.
+    """
+
+    name: str
+    version: str
+    admitted: bool
+    rule: str
+    reason: str
+    status: str
+    status_message: str | None
+    is_latest: bool
+    published_at: datetime
+    updated_at: datetime
+    status_changed_at: datetime | None
+    schema_uri: str | None
+    server: bytes | None
+    meta: bytes | None
+    enrichment: bytes | None
+    unknown: tuple[str, ...] = ()
+    served: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.name}\0{self.version}".encode()
+
+
+def with_before(
+    entries: Iterable[Candidate], previous: Edition | None
+) -> Iterator[tuple[Candidate, int | None]]:
+    """Entries with their numbers in the previous edition, and what only that edition knows.
+
+    The latter happens when the warehouse was made anew: those entries stay as tombstones.
+    """
+    cursor, count = 0, previous.count if previous else 0
+    for entry in entries:
+        while previous and cursor < count and previous.key(cursor) < entry.key:
+            yield _forgotten(previous, cursor), cursor
+            cursor += 1
+        if previous and cursor < count and previous.key(cursor) == entry.key:
+            yield entry, cursor
+            cursor += 1
+        else:
+            yield entry, None
+    while previous and cursor < count:
+        yield _forgotten(previous, cursor), cursor
+        cursor += 1
+
+
+def _forgotten(previous: Edition, index: int) -> Candidate:
+    name, version = previous.keys.pair(index)
+    return Candidate(
+        name=name,
+        version=version,
+        admitted=False,
+        rule="unknown",
+        reason="it is no longer known upstream",
+        status="deleted",
+        status_message=None,
+        is_latest=False,
+        published_at=from_micros(int(previous.arrays["published"][index])),
+        updated_at=from_micros(int(previous.arrays["updated"][index])),
+        status_changed_at=None,
+        schema_uri=None,
+        server=None,
+        meta=None,
+        enrichment=None,
+    )

@@ -1,0 +1,204 @@
+"""The columns of an edition while they grow, entry after entry in key order."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, micros
+from serve.files import Keys, file_hash
+from serve.records import RECORD_COLUMNS, Reason, Records
+from serve.render import Content, body
+from serve.segments import Place, SegmentWriter
+
+_NOTHING = Place("", 0, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is served of an entry. `state` is admitted, deleted, withdrawn or withheld."""
+
+    key: bytes
+    content: Content
+    state: str
+    latest: bool
+    published_at: datetime
+    updated_at: datetime
+
+
+class Columns:
+    """Columns of the entries that are shown, and of the records of all that are known."""
+
+    def __init__(
+        self,
+        segments: SegmentWriter,
+        previous: Edition | None,
+        *,
+        edition: str,
+        sequence: int,
+        namespace: str,
+    ) -> None:
+        self._segments = segments
+        self._previous = previous
+        self._records = Records(previous) if previous else None
+        self._follow = Follower(self._records.keys if self._records else None)
+        self._edition = edition
+        self._sequence = sequence
+        self._namespace = namespace
+        self._columns: dict[str, list[object]] = {
+            name: [] for name in (*COLUMNS, *RECORD_COLUMNS) if "segment" not in name
+        }
+        self._keys, self._texts, self._known = bytearray(), bytearray(), bytearray()
+        self._places: list[Place] = []
+        self._raw: list[Place] = []
+        self._reasons: dict[bytes, int] = {}
+        self._content = hashlib.sha256()
+        self._reason_hash = hashlib.sha256()
+        self._changed = 0
+        self._verdicts: Counter[str] = Counter()
+        self.servers = 0
+        self.treatments: list[tuple[str, str, str, str, str]] = []
+
+    def add(self, entry: Entry, before: int | None) -> None:
+        """Append an entry: its old body if nothing of it changed, else a new one."""
+        columns, content, previous = self._columns, entry.content, self._previous
+        if (
+            previous is not None
+            and before is not None
+            and bytes(previous.arrays["signature"][before]) == content.signature
+        ):
+            arrays = previous.arrays
+            place = self._segments.keep(
+                *(int(arrays[name][before]) for name in ("segment", "offset", "length"))
+            )
+            for name in ("sequence", "kind"):
+                columns[name].append(int(arrays[name][before]))
+            columns["changed"].append(int(previous.changed[before]))
+        else:
+            place = self._segments.add(
+                body(
+                    content,
+                    state=entry.state,
+                    edition=self._edition,
+                    sequence=self._sequence,
+                    namespace=self._namespace,
+                )
+            )
+            columns["sequence"].append(self._sequence)
+            columns["kind"].append(KINDS.index(self._kind(entry.state, before)))
+            columns["changed"].append(UNPUBLISHED)
+            self._changed += 1
+        self._places.append(place)
+        columns["offset"].append(place.offset)
+        columns["length"].append(place.length)
+        shown_name = entry.key.partition(b"\0")[0].lower()
+        document = msgspec.json.decode(content.server, type=_Described)
+        self._keys += entry.key
+        self._texts += b"%b\0%b\0" % (shown_name, document.description.encode().lower())
+        columns["key_end"].append(len(self._keys))
+        columns["text_end"].append(len(self._texts))
+        gone = entry.state != "admitted"
+        columns["flags"].append(LATEST * entry.latest | DELETED * gone)
+        columns["published"].append(micros(entry.published_at))
+        columns["updated"].append(micros(entry.updated_at))
+        columns["signature"].append(content.signature)
+        self._content.update(entry.key + b"\n" + content.signature)
+
+    def _kind(self, state: str, before: int | None) -> str:
+        if state != "admitted":
+            return state
+        if before is None or self._previous is None:
+            return "added"
+        return "restored" if self._previous.deleted(before) else "changed"
+
+    def know(self, key: bytes, reason: Reason, raw: bytes, shared: int) -> None:
+        """Append the record of an entry, shown or not; `shared` as in `RECORD_COLUMNS`."""
+        self._known += key
+        columns = self._columns
+        encoded = msgspec.json.encode(reason)
+        columns["known_end"].append(len(self._known))
+        columns["reason"].append(self._reasons.setdefault(encoded, len(self._reasons)))
+        self._reason_hash.update(key + b"\n" + encoded)
+        self._verdicts[f"{reason.verdict}:{reason.rule}"] += 1
+        name, _, version = key.decode().partition("\0")
+        self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
+        place = self._stored(key, raw, shared) if raw else _NOTHING
+        self._raw.append(place)
+        columns["raw_offset"].append(place.offset)
+        columns["raw_length"].append(place.length)
+        columns["raw_shared"].append(shared)
+
+    def _stored(self, key: bytes, raw: bytes, shared: int) -> Place:
+        records, before = self._records, self._follow.at(key)
+        if records is not None and before is not None:
+            arrays = records.arrays
+            if int(arrays["raw_shared"][before]) == shared and records.stored(before) == raw:
+                return self._segments.keep(
+                    *(int(arrays[f"raw_{n}"][before]) for n in ("segment", "offset", "length"))
+                )
+        return self._segments.add(raw)
+
+    def finish(self, folder: Path, segments: Path) -> dict[str, Any]:
+        """Write the files; returns what the manifest says of them.
+
+        The hash of the new segment comes with the switch, which writes an instant into it.
+        """
+        used = [place for place in self._raw if place is not _NOTHING]
+        numbers = self._segments.finish(self._places + used, segments)
+        columns = self._columns
+        columns["segment"] = [numbers[place.segment] for place in self._places]
+        columns["raw_segment"] = [numbers.get(place.segment, 0) for place in self._raw]
+        columns["reason_end"] = list(np.cumsum([len(reason) for reason in self._reasons]))
+        for name, kind in (COLUMNS | RECORD_COLUMNS).items():
+            np.array(columns[name], dtype=kind).tofile(folder / f"{name}.bin")
+        (folder / "keys").write_bytes(self._keys)
+        (folder / "texts").write_bytes(self._texts)
+        (folder / "known").write_bytes(self._known)
+        (folder / "reasons").write_bytes(b"".join(self._reasons))
+        files = {p.name: (p.stat().st_size, file_hash(p)) for p in sorted(folder.iterdir())}
+        earlier = self._previous.manifest.files if self._previous else {}
+        kept = [f"segments/{name}" for name in numbers if name != self._edition]
+        files |= {name: earlier[name] for name in kept}
+        flags = np.array(columns["flags"], dtype="<u1")
+        kinds = Counter(f"{kind}:{rule}" for _, _, kind, rule, _ in self.treatments)
+        return {
+            "sequence": self._sequence,
+            "content_hash": self._content.hexdigest(),
+            "reasons_hash": self._reason_hash.hexdigest(),
+            "entries": len(flags),
+            "servers": self.servers,
+            "tombstones": int(((flags & DELETED) != 0).sum()),
+            "withheld": sum(n for kind, n in kinds.items() if kind.startswith("withheld")),
+            "changed": self._changed,
+            "verdicts": dict(sorted(self._verdicts.items())),
+            "treatments": dict(sorted(kinds.items())),
+            "segments": tuple(numbers),
+            "files": files,
+        }
+
+
+class Follower:
+    """Finds rising keys among sorted ones by going along with them."""
+
+    def __init__(self, keys: Keys | None) -> None:
+        self._keys = keys
+        self._next = 0
+
+    def at(self, key: bytes) -> int | None:
+        """The number of a key, not smaller than the one asked for before."""
+        keys = self._keys
+        if keys is None:
+            return None
+        while self._next < len(keys) and keys[self._next] < key:
+            self._next += 1
+        found = self._next < len(keys) and keys[self._next] == key
+        return self._next if found else None
+
+
+class _Described(msgspec.Struct):
+    description: str

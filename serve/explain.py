@@ -1,0 +1,63 @@
+"""Why an entry is in an edition or not, from the edition's own records."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from serve import models
+from serve.answers import Answer, document, problem
+from serve.edition import Edition
+from serve.records import Records
+
+
+def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
+    """One server's versions, latest publication first; `versions` are spellings of one, or none.
+
+    404 says that upstream never showed such an entry, as far as the edition knows.
+    """
+    records = Records(edition)
+    for name in names:
+        found = [
+            index
+            for index in records.keys.of(name)
+            if not versions or records.keys[index].partition(b"\0")[2] in versions
+        ]
+        if found:
+            told = [_told(edition, records, index) for index in found]
+            told.sort(key=lambda item: -item[0])
+            answer = models.ServerExplanation(
+                records.keys.pair(found[0])[0],
+                edition.manifest.edition,
+                edition.manifest.published_at,
+                [explanation for _, explanation in told],
+            )
+            return document(answer)
+    return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
+
+
+def _told(edition: Edition, records: Records, index: int) -> tuple[int, models.Explanation]:
+    """An explanation, with the instant of publication to sort by (0 where it is not served)."""
+    name, version = records.keys.pair(index)
+    reason = records.reason(index)
+    shown = edition.keys.find(name.encode(), version.encode())
+    packages: tuple[models.PackageFacts, ...] = ()
+    if shown is not None and not edition.deleted(shown):
+        meta = msgspec.json.decode(edition.body(shown), type=_Body).meta
+        block = meta.get(f"{edition.manifest.namespace}/enrichment")
+        if block is not None:
+            packages = msgspec.json.decode(block, type=models.EnrichmentBlock).packages
+    explanation = models.Explanation(
+        version,
+        reason.state,
+        reason.verdict,
+        reason.rule,
+        reason.reason,
+        reason.unknown,
+        reason.treatments,
+        packages,
+    )
+    return int(edition.arrays["published"][shown]) if shown is not None else 0, explanation
+
+
+class _Body(msgspec.Struct):
+    meta: dict[str, msgspec.Raw] = msgspec.field(name="_meta")

@@ -1,0 +1,110 @@
+"""The flat files of an edition: mapped bytes, arrays, and keys that are sorted end to end."""
+
+import bisect
+import hashlib
+import mmap
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from serve.errors import EditionBroken
+
+REMEDY = "switch to another edition (subregistry switch --to ID) or run subregistry build --anew"
+
+
+class Mapped(Protocol):
+    """Bytes of a file, as mmap gives them."""
+
+    def __getitem__(self, key: slice, /) -> bytes: ...
+
+    def find(self, needle: bytes, start: int = ..., /) -> int: ...
+
+
+class Keys:
+    """`name NUL version` of entries in byte order, end to end; `ends` are running totals."""
+
+    def __init__(self, data: Mapped, ends: npt.NDArray[np.uint64]) -> None:
+        self._data = data
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> bytes:
+        ends = self._ends
+        return self._data[int(ends[index - 1]) if index else 0 : int(ends[index])]
+
+    def pair(self, index: int) -> tuple[str, str]:
+        """Name and version."""
+        name, _, version = self[index].decode().partition("\0")
+        return name, version
+
+    def first(self, key: bytes) -> int:
+        """The number of the first key that is not smaller."""
+        return bisect.bisect_left(range(len(self)), key, key=self.__getitem__)
+
+    def after(self, key: bytes) -> int:
+        """The number of the first one behind a key; a key without NUL stands for a name."""
+        if b"\0" not in key:
+            return self.first(key + b"\x01")
+        return bisect.bisect_right(range(len(self)), key, key=self.__getitem__)
+
+    def find(self, name: bytes, version: bytes) -> int | None:
+        key = b"%b\0%b" % (name, version)
+        index = self.first(key)
+        return index if index < len(self) and self[index] == key else None
+
+    def of(self, name: bytes) -> range:
+        """All versions of a server, by number."""
+        return range(self.first(name + b"\0"), self.after(name))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def map_file(path: Path) -> Mapped:
+    """A file mapped into memory, read only. Raises EditionBroken."""
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
+
+
+def map_array(folder: Path, name: str, kind: str) -> npt.NDArray[Any]:
+    """The array NAME.bin of a folder, mapped, read only. Raises EditionBroken."""
+    path = folder / f"{name}.bin"
+    try:
+        if path.stat().st_size == 0:
+            return np.empty(0, dtype=kind)
+        return np.memmap(path, dtype=kind, mode="r")
+    except (OSError, ValueError) as error:
+        raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole, and lasts."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep a file, or what a folder lists."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

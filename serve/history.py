@@ -1,0 +1,210 @@
+"""Editions, what differs between two of them, and changes by sequence."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from serve import models
+from serve.answers import Answer, document
+from serve.cursor import CursorBroken, seal, unseal
+from serve.edition import KINDS, Edition, from_micros
+from serve.files import Keys
+from serve.params import read_limit, read_sequence
+from serve.shelf import Shelf
+from serve.syndication import Item, json_feed, rss
+
+Query = dict[str, bytes]
+
+
+class _Place(msgspec.Struct, array_like=True):
+    """Behind which (sequence, key) changes go on, in which edition if one was asked for."""
+
+    sequence: int
+    key: bytes
+    edition: str | None
+
+
+class _Key(msgspec.Struct, array_like=True):
+    kind: str
+    key: bytes
+
+
+def editions(segments: Sequence[bytes], query: Query, shelf: Shelf) -> Answer | None:
+    """/editions, and /editions/FROM/diff/TO."""
+    match segments:
+        case []:
+            return _editions(query, shelf)
+        case [before, b"diff", after]:
+            return _differences(
+                shelf.find(before.decode("utf-8", "replace")),
+                shelf.find(after.decode("utf-8", "replace")),
+                query,
+            )
+        case _:
+            return None
+
+
+def _editions(query: Query, shelf: Shelf) -> Answer:
+    limit, live = read_limit(query), shelf.live().manifest.edition
+    behind = unseal(query["cursor"], _Place).sequence if query.get("cursor") else None
+    published = [
+        found
+        for found in reversed(shelf.ledger().values())
+        if behind is None or found.sequence < behind
+    ]
+    shown = [
+        models.EditionInfo(
+            **{name: getattr(found, name) for name in found.__struct_fields__},
+            live=found.edition == live,
+            kept=shelf.kept(found.edition),
+        )
+        for found in published[:limit]
+    ]
+    metadata = models.PageMetadata(len(shown))
+    if len(published) > limit:
+        metadata.next_cursor = seal(_Place(shown[-1].sequence, b"", None))
+    return document(models.EditionList(shown, metadata))
+
+
+def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> Answer:
+    """What changed after `since_sequence`, by sequence and key; each entry once, as it is now.
+
+    A walk goes on in the live edition: what changed again meanwhile comes later in it.
+    """
+    limit, place = read_limit(query), _Place(read_sequence(query), b"\xff", None)
+    if query.get("cursor"):
+        place = unseal(query["cursor"], _Place)
+        edition = shelf.find(place.edition) if place.edition else shelf.live()
+        pinned = place.edition is not None
+    order = _after(edition, place)
+    shown = order[:limit]
+    first = next(iter(shelf.ledger().values()), None)
+    metadata: dict[str, Any] = {
+        "count": len(shown),
+        "sequence": edition.manifest.sequence,
+        "firstSequence": first.sequence if first else edition.manifest.sequence,
+    }
+    if len(order) > limit:
+        last = int(shown[-1])
+        at = edition.manifest.edition if pinned else None
+        place = _Place(int(edition.arrays["sequence"][last]), edition.key(last), at)
+        metadata["nextCursor"] = seal(place)
+    return document({"changes": [_change(edition, int(i)) for i in shown], "metadata": metadata})
+
+
+def _after(edition: Edition, place: _Place) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Numbers of the entries behind a place, by (sequence, key)."""
+    sequence = edition.arrays["sequence"]
+    found = np.flatnonzero(sequence >= max(place.sequence, 0))
+    same = found[sequence[found] == place.sequence]
+    behind = edition.keys.after(place.key) if b"\0" in place.key else edition.count
+    skipped = same[same < behind]
+    found = found[~np.isin(found, skipped, assume_unique=True)]
+    order: np.ndarray[Any, np.dtype[np.int64]] = found[np.argsort(sequence[found], kind="stable")]
+    return order
+
+
+def _change(edition: Edition, index: int) -> dict[str, Any]:  # a models.Change, its entry ready
+    name, version = edition.keys.pair(index)
+    return {
+        "kind": KINDS[int(edition.arrays["kind"][index])],
+        "name": name,
+        "version": version,
+        "sequence": int(edition.arrays["sequence"][index]),
+        "publishedAt": from_micros(int(edition.changed[index])),
+        "entry": msgspec.Raw(edition.body(index)),
+    }
+
+
+def _differences(before: Edition, after: Edition, query: Query) -> Answer:
+    limit, start = read_limit(query), b""
+    if query.get("cursor"):
+        place = unseal(query["cursor"], _Key)
+        if place.kind != "diff":
+            raise CursorBroken("the cursor is one of another list; start this one without it")
+        start = place.key
+    found = list(islice(_differing(before, after, start), limit + 1))
+    metadata = models.PageMetadata(min(len(found), limit))
+    if len(found) > limit:
+        last = found[limit - 1]
+        metadata.next_cursor = seal(_Key("diff", f"{last.name}\0{last.version}".encode()))
+    return document(
+        models.DifferenceList(
+            before.manifest.edition, after.manifest.edition, found[:limit], metadata
+        )
+    )
+
+
+def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models.Difference]:
+    """What differs behind a key, in key order. An entry that both show as gone is no difference."""
+    i, j = (_behind(edition.keys, start) for edition in (before, after))
+    while i < before.count or j < after.count:
+        mine = before.key(i) if i < before.count else None
+        yours = after.key(j) if j < after.count else None
+        key = min(key for key in (mine, yours) if key is not None)
+        old = i if mine == key else None
+        new = j if yours == key else None
+        i, j = i + (old is not None), j + (new is not None)
+        was = old is not None and not before.deleted(old)
+        is_now = new is not None and not after.deleted(new)
+        if was and is_now:
+            same = before.arrays["signature"][old] == after.arrays["signature"][new]
+            kind: Any = None if same else "changed"
+        else:
+            kind = "added" if is_now else "removed" if was else None
+        if kind:
+            name, _, version = key.decode().partition("\0")
+            found = models.Difference(kind, name, version)
+            if new is not None:
+                found.after = _seen(after, new)
+            if old is not None:
+                found.before = _seen(before, old)
+            yield found
+
+
+def _behind(keys: Keys, start: bytes) -> int:
+    return keys.after(start) if start else 0
+
+
+def _seen(edition: Edition, index: int) -> models.Seen:
+    state: Any = edition.state(index)
+    return models.Seen(state, int(edition.arrays["sequence"][index]))
+
+
+def syndicated(name: bytes, query: Query, shelf: Shelf, site: str) -> Answer | None:
+    """The newest changes as a feed for feed readers: feed.json or feed.rss."""
+    if name not in (b"feed.json", b"feed.rss"):
+        return None
+    edition, limit = shelf.live(), read_limit(query)
+    sequence = edition.arrays["sequence"]
+    newest = np.argsort(-sequence.astype(np.int64), kind="stable")[:limit]
+    items = [_item(edition, int(index), site) for index in newest]
+    if name == b"feed.json":
+        return document(json_feed(shelf.served.title, site, items))
+    return Answer(200, rss(shelf.served.title, site, items), b"application/rss+xml")
+
+
+def _item(edition: Edition, index: int, site: str) -> Item:
+    name, version = edition.keys.pair(index)
+    kind = KINDS[int(edition.arrays["kind"][index])]
+    described = msgspec.json.decode(edition.body(index), type=_Described)
+    return Item(
+        site,
+        name,
+        version,
+        kind,
+        int(edition.arrays["sequence"][index]),
+        from_micros(int(edition.changed[index])),
+        described.server.description,
+    )
+
+
+class _Description(msgspec.Struct):
+    description: str
+
+
+class _Described(msgspec.Struct):
+    server: _Description

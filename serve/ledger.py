@@ -1,0 +1,62 @@
+"""The ledger of a feed: every edition that ever went live, in order, whether its files are kept."""
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from serve.edition import Manifest
+from serve.errors import EditionBroken
+from serve.files import replace_file
+
+
+class Published(msgspec.Struct, frozen=True):
+    """An edition that went live, with its counts of entries."""
+
+    edition: str
+    sequence: int
+    published_at: datetime
+    content_hash: str
+    policy_hash: str
+    entries: int
+    servers: int
+    tombstones: int
+    withheld: int
+    changed: int
+
+
+class Ledger:
+    """The file that keeps it; replaced whole, read again when it is another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._found: dict[str, Published] = {}
+
+    def read(self) -> dict[str, Published]:
+        """All published editions by ID, oldest first. Raises EditionBroken."""
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_ino, stat.st_mtime_ns)
+            if seen != self._seen:
+                rows = msgspec.json.decode(self._path.read_bytes(), type=list[Published])
+                self._found = {row.edition: row for row in rows}
+                self._seen = seen
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            raise EditionBroken(
+                f"{self._path} cannot be read: {error}; restore it, or move it away: the editions "
+                "that are there stay, but nobody can ask for an earlier one"
+            ) from error
+        return self._found
+
+    def last(self) -> Published | None:
+        return next(reversed(self.read().values()), None)
+
+    def add(self, manifest: Manifest) -> None:
+        """Append an edition that went live."""
+        assert manifest.published_at is not None
+        values = {name: getattr(manifest, name) for name in Published.__struct_fields__}
+        rows = [*self.read().values(), Published(**values)]
+        replace_file(self._path, msgspec.json.encode(rows))

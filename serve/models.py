@@ -1,0 +1,278 @@
+"""What the API answers, as types: the OpenAPI document and the JSON Schemas are made of these.
+
+Entries are served as the bytes that an edition holds; tests hold those bytes against these types.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from serve.records import Treatment
+from serve.render import OFFICIAL
+from serve.strict import Server
+
+Json = dict[str, Any]  # a JSON Schema
+Sequence = Annotated[int, Meta(ge=1, description="Rises with every edition of the feed")]
+State = Literal["admitted", "deleted", "withdrawn", "withheld"]
+Kind = Literal["added", "changed", "restored", "deleted", "withdrawn", "withheld"]
+
+
+class Official(Struct, rename="camel", kw_only=True):
+    status: Literal["active", "deprecated", "deleted"]
+    status_changed_at: datetime
+    status_message: str | UnsetType = UNSET
+    published_at: datetime
+    updated_at: datetime
+    is_latest: bool
+
+
+class FeedBlock(Struct, rename="camel"):
+    """`NAMESPACE/feed` under `_meta`: where an entry stands in this feed, and since when.
+
+    `edition`, `sequence` and `publishedAt` are those of its last change.
+    """
+
+    state: State
+    edition: str
+    sequence: Sequence
+    published_at: datetime
+
+
+class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """What one claimed package is known to be. Absent members are not known."""
+
+    registry_type: str
+    identifier: str
+    version: str | None = None
+    purl: str | None = None
+    state: Literal["known", "unknown", "not_applicable"]
+    reason: str | None = None
+    outcome: str | None = None
+    version_state: str | None = None
+    version_outcome: str | None = None
+    absent: bool | None = None
+    latest_version: str | None = None
+    published_at: datetime | None = None
+    deprecated: str | None = None
+    yanked: bool | None = None
+    license: str | None = None
+    install_scripts: bool | None = None
+    provenance: bool | None = None
+    digest: str | None = None
+    server_names: tuple[str, ...] | None = None
+    repository_url: str | None = None
+    source: str | None = None
+    observed_at: datetime | None = None
+
+
+class EnrichmentBlock(Struct, rename="camel"):
+    """`NAMESPACE/enrichment` under `_meta`: what package registries say about the entry."""
+
+    packages: tuple[PackageFacts, ...]
+
+
+class EntryMeta(Struct):
+    official: Official = msgspec.field(name=OFFICIAL)
+
+
+class ServerResponse(Struct):
+    server: Server
+    meta: EntryMeta = msgspec.field(name="_meta")
+
+
+class PageMetadata(Struct, rename="camel"):
+    count: int
+    next_cursor: str | UnsetType = UNSET
+
+
+class ServerList(Struct):
+    servers: list[ServerResponse]
+    metadata: PageMetadata
+
+
+class CatalogEntry(Struct):
+    server: Server
+
+
+class Catalog(Struct):
+    """The latest version of every server, whole."""
+
+    servers: list[CatalogEntry]
+
+
+class Health(Struct, rename="camel"):
+    status: Literal["ok"]
+    feed: str
+    edition: str
+    sequence: Sequence
+    published_at: datetime | None
+    entries: int
+
+
+class Ping(Struct):
+    pong: bool
+
+
+class Version(Struct):
+    version: str
+    git_commit: str
+    build_time: datetime
+
+
+class EditionInfo(Struct, rename="camel"):
+    """An edition that is or was live; `kept` says whether it can still be asked for."""
+
+    edition: str
+    sequence: Sequence
+    published_at: datetime
+    content_hash: str
+    policy_hash: str
+    entries: int
+    servers: int
+    tombstones: int
+    withheld: int
+    changed: int
+    live: bool
+    kept: bool
+
+
+class EditionList(Struct):
+    editions: list[EditionInfo]
+    metadata: PageMetadata
+
+
+class Change(Struct, rename="camel"):
+    """The last change of an entry, with the entry as it is since."""
+
+    kind: Kind
+    name: str
+    version: str
+    sequence: Sequence
+    published_at: datetime
+    entry: ServerResponse
+
+
+class ChangeMetadata(Struct, rename="camel"):
+    """`sequence` is the next `since_sequence` once a page names no `nextCursor`; a reader whose
+    own is smaller than `firstSequence` and not 0 follows a feed that was made anew."""
+
+    count: int
+    sequence: Sequence
+    first_sequence: Sequence
+    next_cursor: str | UnsetType = UNSET
+
+
+class ChangeList(Struct):
+    changes: list[Change]
+    metadata: ChangeMetadata
+
+
+class Seen(Struct):
+    state: State
+    sequence: Sequence
+
+
+class Difference(Struct, rename={"before": "from", "after": "to"}):
+    """What became of an entry between two editions; `from` is not there if it was not."""
+
+    kind: Literal["added", "removed", "changed"]
+    name: str
+    version: str
+    after: Seen | UnsetType = UNSET
+    before: Seen | UnsetType = UNSET
+
+
+class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
+    before: str
+    after: str
+    differences: list[Difference]
+    metadata: PageMetadata
+
+
+class Explanation(Struct, omit_defaults=True):
+    """Why a version is in the feed or not: the rule that decided, and what was done to it.
+
+    `unknown` names rules before it that could not tell; `packages` are the facts served with it.
+    """
+
+    version: str
+    state: Literal["admitted", "excluded", "withheld", "withdrawn", "deleted"]
+    verdict: Literal["admit", "exclude"]
+    rule: str
+    reason: str
+    unknown: tuple[str, ...] = ()
+    treatments: tuple[Treatment, ...] = ()
+    packages: tuple[PackageFacts, ...] = ()
+
+
+class ServerExplanation(Struct, rename="camel"):
+    """Every known version of a server, latest publication first where it is served."""
+
+    name: str
+    edition: str
+    published_at: datetime | None
+    versions: list[Explanation]
+
+
+class JsonFeedItem(Struct):
+    id: str
+    url: str
+    title: str
+    content_text: str
+    date_published: datetime
+    tags: list[str]
+
+
+class JsonFeed(Struct):
+    version: Literal["https://jsonfeed.org/version/1.1"]
+    title: str
+    home_page_url: str
+    feed_url: str
+    items: list[JsonFeedItem]
+
+
+class ProblemError(Struct):
+    message: str
+    location: str
+    value: str | int | None
+
+
+class Problem(Struct, omit_defaults=True):
+    """RFC 9457; `error` repeats the detail for clients of the generic registry API."""
+
+    title: str
+    status: int
+    detail: str
+    error: str
+    errors: list[ProblemError] = []
+
+
+def schemas(*types: type, ref: str) -> dict[str, Json]:
+    """JSON Schemas of types and all they refer to, by name; `ref` is a template for references."""
+    _, found = msgspec.json.schema_components(
+        types, ref_template=ref, schema_hook=lambda _: {"not": {}}
+    )
+    return {name: _ecma(schema) for name, schema in found.items()}
+
+
+def _ecma(value: Any) -> Any:  # any part of a JSON Schema
+    """The same with patterns as JSON Schema spells them: `$` where Python says `\\Z`."""
+    if isinstance(value, dict):
+        return {key: _ecma(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_ecma(item) for item in value]
+    return value.replace("\\Z", "$") if isinstance(value, str) else value
+
+
+BLOCKS: dict[str, type] = {"feed.v1.json": FeedBlock, "enrichment.v1.json": EnrichmentBlock}
+"""JSON Schemas of our keys under `_meta`, by file name; a breaking change gets a new number."""
+
+
+def block_schema(name: str) -> Json:
+    """A schema of BLOCKS as a document of its own."""
+    kind = BLOCKS[name]
+    found = schemas(kind, ref="#/$defs/{name}")
+    whole = found.pop(kind.__name__)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "$defs": found}

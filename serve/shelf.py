@@ -1,0 +1,216 @@
+"""The editions of a feed that a server process reads from: the live one and those that are kept."""
+
+import logging
+import time
+from bisect import bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from serve.edition import Edition, Manifest, from_micros, micros, verify
+from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
+from serve.feed import Feed
+from serve.ledger import Published
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.2
+_TRY_AGAIN = 30.0
+_OPEN = 8
+
+
+@dataclass(frozen=True)
+class ServedFeed:
+    """A feed as the server knows it. `access`: `open`, `unlisted` (open, but not on the home page)
+    or `key`."""
+
+    name: str
+    title: str
+    base_path: str
+    namespace: str = "local.subregistry"
+    access: Literal["open", "unlisted", "key"] = "open"
+
+    @property
+    def prefix(self) -> bytes:
+        """The base path as routes start with it: empty for the root."""
+        return self.base_path.rstrip("/").encode()
+
+
+class Shelf(Protocol):
+    """Where answers find their edition."""
+
+    served: ServedFeed
+
+    def live(self) -> Edition:
+        """The live edition. Raises NoEdition."""
+        ...
+
+    def find(self, edition: str) -> Edition:
+        """An edition by ID. Raises EditionUnknown, EditionGone."""
+        ...
+
+    def as_of(self, at: int) -> Edition:
+        """The edition that was live at an instant. Raises EditionUnknown, EditionGone."""
+        ...
+
+    def following(self, sequence: int) -> Edition:
+        """Where a walk goes on that began in the edition of a sequence. Raises EditionGone."""
+        ...
+
+    def ledger(self) -> dict[str, Published]:
+        """Everything that was ever live, oldest first."""
+        ...
+
+    def kept(self, edition: str) -> bool:
+        """Whether an edition can still be read."""
+        ...
+
+
+class FixedShelf:
+    """One edition, live or not."""
+
+    def __init__(self, served: ServedFeed, edition: Edition) -> None:
+        self.served = served
+        self._edition = edition
+
+    def live(self) -> Edition:
+        return self._edition
+
+    def find(self, edition: str) -> Edition:
+        if edition != self._edition.manifest.edition:
+            raise EditionUnknown(f"there is no edition {edition}")
+        return self._edition
+
+    def as_of(self, at: int) -> Edition:
+        return self._edition
+
+    def following(self, sequence: int) -> Edition:
+        return self._edition
+
+    def ledger(self) -> dict[str, Published]:
+        return {}
+
+    def kept(self, edition: str) -> bool:
+        return edition == self._edition.manifest.edition
+
+
+class LiveShelf:
+    """A feed followed as its pointer moves, with the editions that are kept."""
+
+    def __init__(self, root: Path, served: ServedFeed) -> None:
+        self.served = served
+        self._feed = Feed(root, served.name)
+        self._edition: Edition | None = None
+        self._opened: OrderedDict[str, Edition] = OrderedDict()
+        self._looked = 0.0
+        self._refused: dict[str, float] = {}
+
+    def live(self) -> Edition:
+        """The live edition; the last good one stays if a new one cannot be opened."""
+        now = time.monotonic()
+        if self._edition is not None and now - self._looked < LOOK_EVERY:
+            return self._edition
+        self._looked = now
+        try:
+            self._follow(now)
+        except (ServeError, OSError) as error:
+            log.error("feed cannot be followed feed=%s error=%s", self.served.name, error)  # noqa: TRY400
+        if self._edition is None:
+            raise NoEdition(f"feed {self.served.name} has no edition that can be read")
+        return self._edition
+
+    def look_again(self) -> None:
+        """Forget when the pointer was last looked at, and what was refused."""
+        self._looked = 0.0
+        self._refused.clear()
+
+    def _follow(self, now: float) -> None:
+        current = self._feed.current_id()
+        if current is None or (self._edition and self._edition.manifest.edition == current):
+            return
+        earlier = [] if self._edition else list(reversed(self.ledger()))
+        for name in (current, *earlier):
+            if now < self._refused.get(name, 0.0) or not self.kept(name):
+                continue
+            try:
+                self._edition = self._open(name)
+            except (ServeError, OSError) as error:
+                self._refused[name] = now + _TRY_AGAIN
+                log.error(  # noqa: TRY400 - the message says it all
+                    "edition refused feed=%s edition=%s error=%s", self.served.name, name, error
+                )
+            else:
+                log.info("edition opened feed=%s edition=%s", self.served.name, name)
+                return
+
+    def _open(self, name: str) -> Edition:
+        """An edition with its files verified, but for segments that were verified before."""
+        known = [self._edition, *self._opened.values()]
+        trusted = {
+            file: stamp
+            for edition in known
+            if edition is not None
+            for file, stamp in edition.manifest.files.items()
+            if "/" in file
+        }
+        manifest = verify(self._feed.editions / name, self._feed.segments, trusted=trusted)
+        if manifest.published_at is None:
+            raise EditionBroken(f"edition {name} has no instant; run subregistry switch")
+        return self._feed.open(name)
+
+    def find(self, edition: str) -> Edition:
+        live = self.live()
+        if edition == live.manifest.edition:
+            return live
+        if edition in self._opened:
+            self._opened.move_to_end(edition)
+            return self._opened[edition]
+        if edition not in self.ledger():
+            raise EditionUnknown(f"there is no edition {edition}; see /editions")
+        if not self.kept(edition):
+            raise EditionGone(
+                f"edition {edition} is no longer kept; see /editions for those that are"
+            )
+        found = self._opened[edition] = self._open(edition)
+        if len(self._opened) > _OPEN:
+            self._opened.popitem(last=False)
+        return found
+
+    def as_of(self, at: int) -> Edition:
+        live = self.live()
+        if at >= _instant(live.manifest):
+            return live
+        published = list(self.ledger().values())
+        index = bisect_right([micros(found.published_at) for found in published], at)
+        if not index:
+            raise EditionUnknown(f"nothing was published by {from_micros(at).isoformat()}")
+        return self.find(published[index - 1].edition)
+
+    def following(self, sequence: int) -> Edition:
+        """The edition after the one in which the walk began; a walk moves on once.
+
+        A reader who takes the largest instant it met as its watermark would pass over what an
+        edition in between changed, if a walk went through three.
+        """
+        live = self.live()
+        later = [found for found in self.ledger().values() if found.sequence > sequence]
+        if len(later) <= 1:
+            return live
+        try:
+            return self.find(later[0].edition)
+        except EditionGone as error:
+            raise EditionGone(
+                "the walk took longer than editions are kept; start the list again without a cursor"
+            ) from error
+
+    def ledger(self) -> dict[str, Published]:
+        return self._feed.ledger.read()
+
+    def kept(self, edition: str) -> bool:
+        return (self._feed.editions / edition / "manifest.json").exists()
+
+
+def _instant(manifest: Manifest) -> int:
+    assert manifest.published_at is not None
+    return micros(manifest.published_at)

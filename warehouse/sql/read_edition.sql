@@ -1,0 +1,1 @@
+SELECT * FROM editions WHERE feed = $feed AND edition = $edition
