@@ -27,6 +27,7 @@ from serve.records import Records
 from serve.shelf import Shelf
 
 _PREFIXES = (b"v0.1", b"v0")
+_WRITE_ONLY = (b"publish", b"validate")
 _SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json")
 _KNOWN = (*_SINGLE, b"servers", b"explain", b"schemas", b"openapi.json", b"openapi.yaml")
 _WRITES = re.compile(
@@ -73,10 +74,9 @@ class Api:
             return None
         if len(request.path) + len(request.query) > _MAX_TARGET:
             return problem(414, f"the URL is longer than {_MAX_TARGET} bytes")
-        known = segments[0] in _KNOWN
-        if method not in (b"GET", b"HEAD"):
-            return _write(method, segments, known=known)
-        if not known:
+        if method not in (b"GET", b"HEAD") or segments[0] in _WRITE_ONLY:
+            return _write(method, segments)
+        if segments[0] not in _KNOWN:
             return None
         if b"%00" in request.path or b"\0" in request.path:
             return problem(400, "the path contains a NUL byte")
@@ -155,10 +155,8 @@ def _beside(
 
 
 def _edition(query: Query, shelf: Shelf) -> Edition:
-    """The edition that `edition` or `as_of` asks for; the live one without them."""
+    """The edition that `edition`, else `as_of`, asks for; the live one without them."""
     edition, at = query.get("edition", b""), read_instant(query, "as_of")
-    if edition and at is not None:
-        raise BadParameter(400, "give edition or as_of, not both")
     if edition:
         return shelf.find(edition.decode("utf-8", "replace"))
     return shelf.as_of(at) if at is not None else shelf.live()
@@ -272,12 +270,15 @@ def _spellings(raw: bytes) -> list[bytes]:
     return [once] if once == twice else [once, twice]
 
 
-def _write(method: bytes, segments: Sequence[bytes], *, known: bool) -> Answer | None:
+def _write(method: bytes, segments: Sequence[bytes]) -> Answer | None:
+    """The answer to a method that does not read."""
     if _WRITES.fullmatch(b"%b %b" % (method, b"/".join(segments))):
         return problem(501, "This registry is read only: publish to the upstream registry.")
-    return read_only_route() if known else None
+    if segments[0] in _WRITE_ONLY:
+        return _other_method(b"POST, OPTIONS")
+    return _other_method(b"GET, HEAD, OPTIONS") if segments[0] in _KNOWN else None
 
 
-def read_only_route() -> Answer:
-    allow = ((b"allow", b"GET, HEAD, OPTIONS"),)
-    return problem(405, "This route answers GET, HEAD and OPTIONS.", headers=allow)
+def _other_method(allowed: bytes) -> Answer:
+    detail = f"This route answers {allowed.decode()}."
+    return problem(405, detail, headers=((b"allow", allowed),))

@@ -82,6 +82,13 @@ class ServerResponse(Struct):
     meta: EntryMeta = msgspec.field(name="_meta")
 
 
+class UpstreamEntry(Struct):
+    """An entry as upstream sent it, whatever is in it; for `raw=true` only."""
+
+    server: dict[str, Any]
+    meta: dict[str, Any] = msgspec.field(name="_meta")
+
+
 class PageMetadata(Struct, rename="camel"):
     count: int
     next_cursor: str | UnsetType = UNSET

@@ -33,7 +33,9 @@ _STATUSES = {
 
 def openapi(feed: ServedFeed) -> Json:
     """The document of a feed; paths are below its base path."""
-    components = schemas(*{kind for _, _, _, kind, *_ in _ROUTES}, models.Problem, ref=_REF)
+    components = schemas(
+        *{kind for _, _, _, kind, *_ in _ROUTES}, models.Problem, models.UpstreamEntry, ref=_REF
+    )
     blocks = schemas(models.FeedBlock, models.EnrichmentBlock, ref=_REF)
     meta = components["EntryMeta"]
     meta["additionalProperties"] = True
@@ -44,7 +46,7 @@ def openapi(feed: ServedFeed) -> Json:
         "openapi": "3.1.0",
         "info": {"title": feed.title, "version": "1.0.0", "description": _DESCRIPTION},
         "servers": [{"url": feed.base_path.rstrip("/") or "/"}],
-        "paths": {route[0]: _get(feed, *route) for route in _ROUTES},
+        "paths": _paths(feed),
         "components": {"schemas": dict(sorted((components | blocks).items()))},
     }
     if feed.access == "key":
@@ -55,11 +57,14 @@ def openapi(feed: ServedFeed) -> Json:
 
 
 def _query(name: str, schema: Json, description: str) -> Json:
+    """A query parameter; an empty value is an absent one."""
+    if schema is not _TEXT:
+        schema = {"anyOf": [schema, {"const": ""}]}
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _path(name: str, description: str) -> Json:
-    schema = {"type": "string", "minLength": 1}
+    schema = _TEXT | {"minLength": 1}
     return {
         "name": name,
         "in": "path",
@@ -69,6 +74,7 @@ def _path(name: str, description: str) -> Json:
     }
 
 
+_TEXT: Json = {"type": "string", "pattern": "^[^\\u0000]*$"}
 _INSTANT: Json = {"type": "string", "format": "date-time"}
 _NAME = _path("serverName", "Server name, percent-encoded (com.example%2Fserver)")
 _VERSION = _path("version", "Version, percent-encoded, or `latest`")
@@ -77,7 +83,7 @@ _DELETED = _query(
     "include_deleted", {"type": "boolean", "default": False}, "Show deleted entries too"
 )
 _RAW = _query("raw", {"type": "boolean", "default": False}, "Upstream's own bytes, without repairs")
-_CURSOR = _query("cursor", {"type": "string"}, "Where to go on: a page's metadata.nextCursor")
+_CURSOR = _query("cursor", _TEXT, "Where to go on: a page's metadata.nextCursor")
 _LIMIT = _query(
     "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 30}, "Page size"
 )
@@ -86,17 +92,21 @@ _SINCE_SEQUENCE = _query(
     "since_sequence", _SEQUENCE, "What changed after this sequence; 0 for everything"
 )
 _EDITION = [
-    _query("edition", {"type": "string"}, "An edition that is kept, by ID"),
-    _query("as_of", _INSTANT, "The edition that was live at this instant, if it is kept"),
+    _query("edition", _TEXT, "An edition that is kept, by ID"),
+    _query(
+        "as_of",
+        _INSTANT,
+        "The edition that was live at this instant, if it is kept; `edition` wins",
+    ),
 ]
 _LIST = [
     _CURSOR,
     _LIMIT,
-    _query("search", {"type": "string"}, "Part of the name or the description"),
+    _query("search", _TEXT, "Part of the name or the description"),
     _query(
         "updated_since", _INSTANT, "What changed after this, upstream or here; shows deleted too"
     ),
-    _query("version", {"type": "string"}, "`latest`, or an exact version"),
+    _query("version", _TEXT, "`latest`, or an exact version"),
     _DELETED,
     *_EDITION,
 ]
@@ -191,6 +201,28 @@ _ROUTES: list[_Route] = [
 ]
 
 
+_WRITES = (
+    ("post", "/v0.1/publish", ()),
+    ("put", f"{_V}/{{serverName}}/versions/{{version}}", (_NAME, _EXACT)),
+    ("delete", f"{_V}/{{serverName}}/versions/{{version}}", (_NAME, _EXACT)),
+    ("patch", f"{_V}/{{serverName}}/versions/{{version}}/status", (_NAME, _EXACT)),
+    ("patch", f"{_V}/{{serverName}}/status", (_NAME,)),
+)
+
+
+def _paths(feed: ServedFeed) -> Json:
+    paths = {route[0]: _get(feed, *route) for route in _ROUTES}
+    for method, path, parameters in _WRITES:
+        paths.setdefault(path, {})[method] = {
+            "summary": "Not here: this registry is read only",
+            "parameters": list(parameters),
+            "responses": {
+                "501": _response(_PROBLEM, "Publish to the upstream registry", "Problem")
+            },
+        }
+    return paths
+
+
 def _get(
     feed: ServedFeed,
     path: str,
@@ -205,21 +237,21 @@ def _get(
         statuses.add("401")
     named = _STATUSES | {"401": "A key is needed", "429": "Too many requests"}
     failures = {
-        status: _response("Problem", _PROBLEM, named[status])
+        status: _response(_PROBLEM, named[status], "Problem")
         for status in sorted(statuses | {"429"})
     }
+    answers = [kind.__name__, *(["UpstreamEntry"] if _RAW in parameters else [])]
     return {
         "get": {
             "operationId": operation,
             "summary": summary,
             "parameters": parameters,
-            "responses": {"200": _response(kind.__name__, _JSON, "OK")} | failures,
+            "responses": {"200": _response(_JSON, "OK", *answers)} | failures,
         }
     }
 
 
-def _response(schema: str, media: str, description: str) -> Json:
-    return {
-        "description": description,
-        "content": {media: {"schema": {"$ref": _REF.format(name=schema)}}},
-    }
+def _response(media: str, description: str, *names: str) -> Json:
+    refs = [{"$ref": _REF.format(name=name)} for name in names]
+    schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+    return {"description": description, "content": {media: {"schema": schema}}}

@@ -80,7 +80,7 @@ def test_our_document_is_a_valid_one_and_tells_every_route(client: Client) -> No
     document = openapi(ServedFeed("x", "X", "/"))
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
-    for path in document["paths"]:
+    for path in (path for path, operations in document["paths"].items() if "get" in operations):
         target = path.format_map(
             {"serverName": "com.pga%2Fpga-golf", "version": "1.0", "from": "a", "to": "b"}
         )
