@@ -4,6 +4,7 @@ import logging
 import time
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -129,8 +130,7 @@ class LiveShelf:
         current = self._feed.current_id()
         if current is None or (self._edition and self._edition.manifest.edition == current):
             return
-        earlier = [] if self._edition else list(reversed(self.ledger()))
-        for name in (current, *earlier):
+        for name in self._choices(current):
             if now < self._refused.get(name, 0.0) or not self.kept(name):
                 continue
             try:
@@ -143,6 +143,12 @@ class LiveShelf:
             else:
                 log.info("edition opened feed=%s edition=%s", self.served.name, name)
                 return
+
+    def _choices(self, current: str) -> Iterator[str]:
+        """The current edition, and what to fall back on if nothing is open yet."""
+        yield current
+        if self._edition is None:
+            yield from reversed(self.ledger())
 
     def _open(self, name: str) -> Edition:
         """An edition with its files verified, but for segments that were verified before."""
@@ -194,7 +200,12 @@ class LiveShelf:
         edition in between changed, if a walk went through three.
         """
         live = self.live()
-        later = [found for found in self.ledger().values() if found.sequence > sequence]
+        if live.manifest.sequence <= sequence:
+            return live
+        try:
+            later = [found for found in self.ledger().values() if found.sequence > sequence]
+        except EditionBroken:
+            return live
         if len(later) <= 1:
             return live
         try:
