@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from pipelines.errors import Refused, StepError
-from serve.edition import DELETED, Edition, verify
+from serve.edition import DELETED, Edition, read_manifest, verify
 from serve.errors import NoEdition
 from serve.feed import Feed
 from serve.rollback import write_rollback
@@ -35,9 +35,11 @@ def check_candidate(feed: Feed, *, max_shrink: float) -> list[str]:
     candidate = feed.open(_candidate(feed))
     verify(feed.editions / candidate.manifest.edition, feed.segments)
     problems = []
-    live = feed.current()
-    if live is not None:
-        before, after = _running(live), _running(candidate)
+    live = feed.current_id()
+    if live is not None and max_shrink < 1:
+        # The manifest alone: a live edition whose other files are broken may still be replaced.
+        manifest = read_manifest(feed.editions / live)
+        before, after = manifest.entries - manifest.tombstones, _running(candidate)
         if before - after > max(_FLOOR, before * max_shrink):
             problems.append(
                 f"it has {after} running entries where the live edition has {before}: that is more "

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema
 import pytest
@@ -21,8 +22,10 @@ Json = dict[str, Any]  # schemas and answers
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """The recorded registry of 2025-11-30 as a served mirror."""
+def mirrored(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Client, dict[tuple[str, str], bytes]]]:
+    """The recorded registry of 2025-11-30 as a served mirror, and what upstream sent."""
     home = tmp_path_factory.mktemp("home")
     clock = PlayedClock(NOW)
     with upstream_server(clock) as upstream:
@@ -35,8 +38,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         deployment.pull()
         (mirror,) = deployment.policies("mirror")
         publish(deployment, mirror, tell=lambda *_: None)
+        sent = {key: upstream.registry.body(key) for key in upstream.registry.rows()}
     with served(deployment.settings.feed_root, ("mirror", "/")) as found:
-        yield found
+        yield found, sent
+
+
+@pytest.fixture(scope="module")
+def client(mirrored: tuple[Client, dict[tuple[str, str], bytes]]) -> Client:
+    return mirrored[0]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +103,20 @@ def test_detail_and_list_say_the_same_bytes(client: Client, pages: list[Json]) -
     for entry in pages[0]["servers"][:20] + pages[-1]["servers"][:20]:
         name, version = entry["server"]["name"], entry["server"]["version"]
         assert client.json(f"/v0.1/servers/{name}/versions/{version}") == entry
+
+
+def test_every_entry_can_be_had_as_upstream_sent_it(
+    mirrored: tuple[Client, dict[tuple[str, str], bytes]],
+) -> None:
+    client, sent = mirrored
+    assert len(sent) > 2000
+    different = 0
+    for (name, version), body in sent.items():
+        target = f"/v0.1/servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+        assert client.ask(f"{target}?raw=true&include_deleted=true")[2] == body + b"\n"
+        served_ = client.json(f"{target}?include_deleted=true")
+        different += served_["server"] != json.loads(body)["server"]
+    assert different > 200  # repaired
 
 
 def test_an_unreadable_feed_root_is_not_an_empty_feed(tmp_path: Path) -> None:

@@ -15,34 +15,10 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.demo.loopback import Reply
-from tests.conftest import START, Upstream, server_json
+from tests.conftest import Upstream
+from tests.pipelines.conftest import said
 
 HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-
-
-@pytest.fixture
-def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home in the environment, with an upstream of three servers behind it."""
-    for name in ("a.b/one", "a.b/two", "a.b/three"):
-        upstream.registry.publish(server_json(name), START)
-    settings = {
-        "HOME": str(tmp_path / "home"),
-        "UPSTREAM_URL": upstream.url,
-        "UPSTREAM_RATE": "0",
-        "PACKAGE_RATE": "0",
-        "NPM_URL": f"{upstream.packages_url}/npm",
-        "WAREHOUSE_WAIT": "0",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
-    return tmp_path / "home"
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1, captured.err
-    assert "Traceback" not in captured.err
-    return captured.err
 
 
 def test_the_line_runs_by_hand_step_by_step(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,32 @@
+"""A home in the environment, as the command line finds it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import START, Upstream, server_json
+
+
+@pytest.fixture
+def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in the environment, with an upstream of three servers behind it."""
+    for name in ("a.b/one", "a.b/two", "a.b/three"):
+        upstream.registry.publish(server_json(name), START)
+    settings = {
+        "HOME": str(tmp_path / "home"),
+        "UPSTREAM_URL": upstream.url,
+        "UPSTREAM_RATE": "0",
+        "PACKAGE_RATE": "0",
+        "NPM_URL": f"{upstream.packages_url}/npm",
+        "WAREHOUSE_WAIT": "0",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
+    return tmp_path / "home"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert "Traceback" not in captured.err
+    return captured.err

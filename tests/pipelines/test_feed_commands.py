@@ -1,0 +1,140 @@
+"""Commands about the live feed: going back, holding, building anew, keys."""
+
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from serve.feed import Feed
+from tests.conftest import START, Upstream, server_json
+from tests.pipelines.conftest import said
+
+
+@pytest.fixture
+def feed(home: Path) -> Feed:
+    """The mirror, live with its first edition."""
+    assert main(["run"]) == 0
+    return Feed(home / "feeds", "mirror")
+
+
+def names(feed: Feed) -> list[str]:
+    edition = feed.current()
+    assert edition is not None
+    return [edition.keys.pair(i)[0] for i in range(edition.count) if not edition.deleted(i)]
+
+
+def test_going_back_holds_the_feed_until_it_is_resumed(
+    feed: Feed, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = feed.current_id()
+    upstream.registry.publish(server_json("a.b/bad"), START)
+    main(["run"])
+    assert "a.b/bad" in names(feed)
+    assert main(["switch", "--feed", "mirror", "--to", str(first)]) == 0
+    assert "a.b/bad" not in names(feed)
+    assert feed.current_id() not in (first, None)
+    upstream.registry.publish(server_json("a.b/good"), START)
+    capsys.readouterr()
+    assert main(["run"]) == 0  # the other feed goes on
+    assert main(["switch", "--feed", "mirror"]) == 3
+    assert "subregistry switch --resume" in capsys.readouterr().err
+    assert names(feed) == ["a.b/one", "a.b/three", "a.b/two"]
+    main(["status", "--json"])
+    feeds = {row["feed"]: row["held"] for row in json.loads(capsys.readouterr().out)["feeds"]}
+    assert feeds["default"] is None
+    assert f"taken back to edition {first}" in feeds["mirror"]
+    assert main(["switch", "--feed", "mirror", "--resume"]) == 0
+    assert names(feed) == ["a.b/bad", "a.b/good", "a.b/one", "a.b/three", "a.b/two"]
+    assert len(feed.ledger.read()) == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "sentence"),
+    [
+        (["--to", "nothing", "--feed", "mirror"], 1, "no edition nothing"),
+        (["--to", "nothing"], 2, "add --feed NAME"),
+        (["--resume"], 2, "add --feed NAME"),
+        (["--to", "LIVE", "--feed", "mirror"], 1, "is the live one"),
+    ],
+)
+def test_going_back_to_nowhere_says_so(
+    feed: Feed, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, sentence: str
+) -> None:
+    capsys.readouterr()
+    live = str(feed.current_id())
+    assert main(["switch", *(live if flag == "LIVE" else flag for flag in flags)]) == code
+    assert sentence in said(capsys)
+    assert feed.hold() is None
+
+
+def test_a_broken_live_edition_is_built_anew(
+    feed: Feed, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = feed.current()
+    assert live is not None
+    before = live.manifest.sequence
+    (live.folder / "keys").unlink()
+    capsys.readouterr()
+    assert main(["run"]) == 1
+    assert "subregistry build --anew" in capsys.readouterr().err
+    assert main(["build", "--feed", "mirror", "--anew"]) == 0
+    assert main(["switch", "--feed", "mirror", "--accept-shrink"]) == 0
+    edition = feed.current()
+    assert edition is not None
+    assert edition.manifest.sequence > before
+    assert names(feed) == ["a.b/one", "a.b/three", "a.b/two"]
+    assert main(["run"]) == 0
+
+
+def test_a_lost_feed_remembers_what_it_showed(
+    feed: Feed, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(feed.folder)
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    text = (files("serve") / "feeds" / "mirror.toml").read_text()
+    rule = """
+[[rules]]
+name = "no-two"
+verdict = "exclude"
+when = "name = 'a.b/two'"
+reason = "not wanted"
+"""
+    (documents / "mirror.toml").write_text(text + rule)
+    monkeypatch.setenv("SUBREGISTRY_FEEDS", str(documents))
+    assert main(["run"]) == 0
+    edition = feed.current()
+    assert edition is not None
+    assert names(feed) == ["a.b/one", "a.b/three"]
+    index = edition.keys.find(b"a.b/two", b"1.0.0")
+    assert index is not None
+    assert edition.state(index) == "withdrawn"
+
+
+def test_keys_are_made_listed_and_revoked(
+    feed: Feed, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    capsys.readouterr()
+    assert main(["keys", "add", "ci", "--feed", "mirror"]) == 0
+    token = capsys.readouterr().out.strip()
+    assert "everybody may read it" in caplog.text
+    assert main(["keys", "add", "two", "--feed", "mirror", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["token"].startswith("sr_")
+    assert main(["keys", "list", "--feed", "mirror", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["label"] for row in rows] == ["ci", "two"]
+    assert feed.keys.owner(token) == rows[0]["key"]
+    assert main(["keys", "revoke", rows[0]["key"], "--feed", "mirror"]) == 0
+    assert feed.keys.owner(token) is None
+    for wrong, code in (
+        (["keys", "revoke", "12"], 1),
+        (["keys", "add"], 2),
+        (["keys", "list", "x"], 2),
+        (["keys", "list", "--feed", "nothing"], 2),
+    ):
+        capsys.readouterr()
+        assert main(wrong) == code
+        said(capsys)
