@@ -27,6 +27,10 @@ demo: setup ## Run the whole line on embedded sample data, offline, then serve t
 test: setup lint ## Run every check: lint, types, import rules, tests
 	SUBREGISTRY_OFFLINE=1 $(BIN)/pytest
 
+test-clients: setup ## Read a served feed with real clients, each installed in .clients
+	$(BIN)/python -m tests.clients.install all
+	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CLIENTS=all $(BIN)/pytest -n 0 tests/clients
+
 lint: setup ## Run ruff, the type checker and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
