@@ -8,6 +8,7 @@ edition.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -24,7 +25,7 @@ from serve.explain import explain
 from serve.openapi import openapi
 from serve.params import BadParameter, read_flag, read_instant, read_list, read_query
 from serve.records import Records
-from serve.shelf import Shelf
+from serve.shelf import ServedFeed, Shelf
 
 _PREFIXES = (b"v0.1", b"v0")
 _WRITE_ONLY = (b"publish", b"validate")
@@ -149,7 +150,7 @@ def _beside(
         case [b"schemas", name]:
             return _schema(name.decode("ascii", "replace"))
         case [b"openapi.json" | b"openapi.yaml" as name]:
-            return _description(shelf, name)
+            return _description(shelf.served, name)
         case _:
             return None
 
@@ -219,8 +220,9 @@ def _schema(name: str) -> Answer | None:
     return Answer(200, msgspec.json.encode(models.block_schema(name)), b"application/schema+json")
 
 
-def _description(shelf: Shelf, name: bytes) -> Answer:
-    found = openapi(shelf.served)
+@cache
+def _description(feed: ServedFeed, name: bytes) -> Answer:
+    found = openapi(feed)
     if name.endswith(b".json"):
         return Answer(200, msgspec.json.encode(found))
     return Answer(200, yaml.safe_dump(found, sort_keys=False).encode(), b"application/yaml")
@@ -275,10 +277,11 @@ def _write(method: bytes, segments: Sequence[bytes]) -> Answer | None:
     if _WRITES.fullmatch(b"%b %b" % (method, b"/".join(segments))):
         return problem(501, "This registry is read only: publish to the upstream registry.")
     if segments[0] in _WRITE_ONLY:
-        return _other_method(b"POST, OPTIONS")
-    return _other_method(b"GET, HEAD, OPTIONS") if segments[0] in _KNOWN else None
+        return other_method(b"POST, OPTIONS")
+    return other_method(b"GET, HEAD, OPTIONS") if segments[0] in _KNOWN else None
 
 
-def _other_method(allowed: bytes) -> Answer:
+def other_method(allowed: bytes) -> Answer:
+    """405 for a method that a route does not answer."""
     detail = f"This route answers {allowed.decode()}."
     return problem(405, detail, headers=((b"allow", allowed),))

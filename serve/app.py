@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from serve import accesslog
 from serve.answers import CORS, Answer, problem
-from serve.api import Api, Request
+from serve.api import Api, Request, other_method
 from serve.errors import ServeError
 from serve.feed import VISIBLE_WITHIN
 from serve.guard import Guard
@@ -75,8 +75,10 @@ class App:
             log.exception("a defect path=%s", path[:200])
             answer = problem(500, "This is a defect of the server; its log says more.")
         if answer is None and path.strip(b"/") == b"":
-            await self._pages(scope, receive, send)
-            return
+            if scope["method"] in ("GET", "HEAD"):
+                await self._pages(scope, receive, send)
+                return
+            answer = other_method(b"GET, HEAD, OPTIONS")
         answer = answer or problem(404, _no_route(path))
         await _send(answer, scope, send)
         accesslog.write(

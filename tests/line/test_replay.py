@@ -117,7 +117,7 @@ def is_withheld(treatment: Json) -> bool:
 def as_clients_need(server: Json) -> Json:
     """The named repairs that the recorded data needs, written down a second time."""
     fixed: Json = json.loads(json.dumps(server))
-    if fixed.get("repository") == {}:
+    if fixed.get("repository") in ({}, {"url": "", "source": ""}):
         del fixed["repository"]
     for package in fixed.get("packages", []):
         if package.get("version") == "latest":

@@ -291,6 +291,8 @@ def test_odd_versions_go_through_path_and_cursor(client: Client, version: str) -
         ("PATCH", "/v0.1/servers/a.b%2Fc/status", 501),
         ("POST", "/v0.1/servers", 405),
         ("DELETE", "/health", 405),
+        ("POST", "/", 405),
+        ("GET", "/v0.1/publish", 405),
         ("GET", "/v0.1/nothing", 404),
         ("GET", "/v0.1/servers%00", 404),
         ("GET", "/v0.1/servers/a%00b", 400),
@@ -313,7 +315,7 @@ def test_every_answer_is_json_with_cors(
         assert document["status"] == status
         assert document["error"] == document["detail"]
     if status == 405:
-        assert headers["allow"] == "GET, HEAD, OPTIONS"
+        assert headers["allow"].endswith("OPTIONS")
 
 
 def test_a_preflight_is_answered(client: Client) -> None:
