@@ -48,7 +48,10 @@ class Feed:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Own the feed while building, switching or tidying it. Raises FeedBusy."""
+        """Own the feed while building, switching or tidying it. Raises FeedBusy.
+
+        An edition that went live just before a crash is added to the ledger.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("a+b") as lock:
             try:
@@ -57,6 +60,7 @@ class Feed:
                 raise FeedBusy(
                     f"feed {self.name} is being built or switched by another process; try again"
                 ) from error
+            self._note(self.current_id())
             yield
 
     def current_id(self) -> str | None:

@@ -11,7 +11,7 @@ from serve.files import replace_file
 
 
 class Published(msgspec.Struct, frozen=True):
-    """An edition that went live, with its counts of entries."""
+    """An edition that went live, with its counts of entries; `treatments` are named repairs."""
 
     edition: str
     sequence: int
@@ -23,6 +23,7 @@ class Published(msgspec.Struct, frozen=True):
     tombstones: int
     withheld: int
     changed: int
+    treatments: dict[str, int]
 
 
 class Ledger:

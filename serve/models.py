@@ -129,7 +129,10 @@ class Version(Struct):
 
 
 class EditionInfo(Struct, rename="camel"):
-    """An edition that is or was live; `kept` says whether it can still be asked for."""
+    """An edition that is or was live; `kept` says whether it can still be asked for.
+
+    `treatments` counts entries by named repair (`repaired:RULE`, `withheld:RULE`).
+    """
 
     edition: str
     sequence: Sequence
@@ -141,6 +144,7 @@ class EditionInfo(Struct, rename="camel"):
     tombstones: int
     withheld: int
     changed: int
+    treatments: dict[str, int]
     live: bool
     kept: bool
 

@@ -44,6 +44,7 @@ KEYS = {
     "version_facts": "origin, package, version, observed_at",
     "verdicts": "feed, upstream, name, version",
     "editions": "feed, edition",
+    "served": "feed, name, version",
 }
 
 
@@ -68,6 +69,7 @@ class Killer:
             "SUBREGISTRY_UPSTREAM_PAGE": "20",
             "SUBREGISTRY_PACKAGE_RATE": "0",
             "SUBREGISTRY_PROFILE_SECONDS": "1",
+            "SUBREGISTRY_KEEP_HOURS": "0",
             "SUBREGISTRY_NPM_URL": f"{url}/npm",
             "SUBREGISTRY_PYPI_URL": f"{url}/pypi",
             "SUBREGISTRY_OCI_URLS": f'{{"ghcr.io":"{url}/oci","docker.io":"{url}/oci"}}',
@@ -166,6 +168,7 @@ def audit(killer: Killer) -> None:
         sequences = [row["sequence"] for row in found]
         assert sequences == sorted(set(sequences))
         assert found[-1]["edition"] == live
+        assert list(feed.ledger.read()) == [row["edition"] for row in found]
         kept = deployment.settings.keep_editions
         assert len(list(feed.editions.iterdir())) <= kept + 1
     mirror = deployment.feed("mirror").current()
