@@ -38,7 +38,6 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
 def _told(edition: Edition, records: Records, index: int) -> tuple[int, models.Explanation]:
     """An explanation, with the instant of publication to sort by (0 where it is not served)."""
     name, version = records.keys.pair(index)
-    reason = records.reason(index)
     shown = edition.keys.find(name.encode(), version.encode())
     packages: tuple[models.PackageFacts, ...] = ()
     if shown is not None and not edition.deleted(shown):
@@ -46,17 +45,10 @@ def _told(edition: Edition, records: Records, index: int) -> tuple[int, models.E
         block = meta.get(f"{edition.manifest.namespace}/enrichment")
         if block is not None:
             packages = msgspec.json.decode(block, type=models.EnrichmentBlock).packages
-    explanation = models.Explanation(
-        version,
-        reason.state,
-        reason.verdict,
-        reason.rule,
-        reason.reason,
-        reason.unknown,
-        reason.treatments,
-        packages,
+    told = models.Explanation(
+        **msgspec.structs.asdict(records.reason(index)), version=version, packages=packages
     )
-    return int(edition.arrays["published"][shown]) if shown is not None else 0, explanation
+    return int(edition.arrays["published"][shown]) if shown is not None else 0, told
 
 
 class _Body(msgspec.Struct):

@@ -5,14 +5,18 @@ import hashlib
 import mmap
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from serve.errors import EditionBroken
 
 REMEDY = "switch to another edition (subregistry switch --to ID) or run subregistry build --anew"
+
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class Mapped(Protocol):
@@ -60,6 +64,32 @@ class Keys:
     def of(self, name: bytes) -> range:
         """All versions of a server, by number."""
         return range(self.first(name + b"\0"), self.after(name))
+
+
+class JsonFile(Generic[Row]):
+    """A JSON list of rows of one type, replaced whole, and read again when it is another."""
+
+    def __init__(self, path: Path, kind: type[Row]) -> None:
+        self._path = path
+        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._seen: tuple[int, int] | None = None
+        self._rows: list[Row] = []
+
+    def read(self) -> list[Row]:
+        """All rows; none if there is no file. Raises OSError, msgspec.DecodeError."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return []
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        if seen != self._seen:
+            self._rows = self._decoder.decode(self._path.read_bytes())
+            self._seen = seen
+        return self._rows
+
+    def write(self, rows: list[Row]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self._path, msgspec.json.format(msgspec.json.encode(rows)))
 
 
 def file_hash(path: Path) -> str:

@@ -57,7 +57,7 @@ def _editions(query: Query, shelf: Shelf) -> Answer:
     ]
     shown = [
         models.EditionInfo(
-            **{name: getattr(found, name) for name in found.__struct_fields__},
+            **msgspec.structs.asdict(found),
             live=found.edition == live,
             kept=shelf.kept(found.edition),
         )

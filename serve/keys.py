@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from serve.errors import KeysUnreadable, KeyUnknown
-from serve.files import replace_file
+from serve.files import JsonFile
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -28,8 +28,7 @@ class KeyRing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._keys: dict[str, Key] = {}
+        self._file = JsonFile(path, Key)
 
     def owner(self, token: str) -> str | None:
         """The ID of the key that a token is. Raises KeysUnreadable."""
@@ -44,7 +43,7 @@ class KeyRing:
         """Make a key; returns its token, which nobody can read again."""
         name = secrets.token_hex(4)
         token = f"sr_{name}_{secrets.token_urlsafe(32)}"
-        self._write([*self.all(), Key(name, label, _hash(token), now)])
+        self._file.write([*self.all(), Key(name, label, _hash(token), now)])
         return token
 
     def revoke(self, name: str) -> None:
@@ -52,28 +51,16 @@ class KeyRing:
         kept = [key for key in self.all() if key.id != name]
         if len(kept) == len(self.all()):
             raise KeyUnknown(f"there is no key {name}; see subregistry keys list")
-        self._write(kept)
+        self._file.write(kept)
 
     def _read(self) -> dict[str, Key]:
         try:
-            stat = self._path.stat()
-            seen = (stat.st_ino, stat.st_mtime_ns)
-            if seen != self._seen:
-                found = msgspec.json.decode(self._path.read_bytes(), type=list[Key])
-                self._keys = {key.hash: key for key in found}
-                self._seen = seen
-        except FileNotFoundError:
-            return {}
+            return {key.hash: key for key in self._file.read()}
         except (OSError, msgspec.DecodeError) as error:
             raise KeysUnreadable(
                 f"{self._path} cannot be read ({error}), so nobody is let in; restore it, or move "
                 "it away and give out new keys"
             ) from error
-        return self._keys
-
-    def _write(self, keys: list[Key]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self._path, msgspec.json.format(msgspec.json.encode(keys)))
 
 
 def _hash(token: str) -> str:

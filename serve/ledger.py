@@ -7,7 +7,7 @@ import msgspec
 
 from serve.edition import Manifest
 from serve.errors import EditionBroken
-from serve.files import replace_file
+from serve.files import JsonFile
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -27,30 +27,21 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """The file that keeps it; replaced whole, read again when it is another."""
+    """The file that keeps it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._found: dict[str, Published] = {}
+        self._file = JsonFile(path, Published)
 
     def read(self) -> dict[str, Published]:
         """All published editions by ID, oldest first. Raises EditionBroken."""
         try:
-            stat = self._path.stat()
-            seen = (stat.st_ino, stat.st_mtime_ns)
-            if seen != self._seen:
-                rows = msgspec.json.decode(self._path.read_bytes(), type=list[Published])
-                self._found = {row.edition: row for row in rows}
-                self._seen = seen
-        except FileNotFoundError:
-            return {}
+            return {row.edition: row for row in self._file.read()}
         except (OSError, msgspec.DecodeError) as error:
             raise EditionBroken(
                 f"{self._path} cannot be read: {error}; restore it, or move it away: the editions "
                 "that are there stay, but nobody can ask for an earlier one"
             ) from error
-        return self._found
 
     def last(self) -> Published | None:
         return next(reversed(self.read().values()), None)
@@ -59,5 +50,4 @@ class Ledger:
         """Append an edition that went live."""
         assert manifest.published_at is not None
         values = {name: getattr(manifest, name) for name in Published.__struct_fields__}
-        rows = [*self.read().values(), Published(**values)]
-        replace_file(self._path, msgspec.json.encode(rows))
+        self._file.write([*self.read().values(), Published(**values)])

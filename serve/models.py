@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from serve.records import Treatment
+from serve.ledger import Published
+from serve.records import Reason
 from serve.render import OFFICIAL
 from serve.strict import Server
 
@@ -128,23 +129,12 @@ class Version(Struct):
     build_time: datetime
 
 
-class EditionInfo(Struct, rename="camel"):
+class EditionInfo(Published, frozen=True, rename="camel"):
     """An edition that is or was live; `kept` says whether it can still be asked for.
 
     `treatments` counts entries by named repair (`repaired:RULE`, `withheld:RULE`).
     """
 
-    edition: str
-    sequence: Sequence
-    published_at: datetime
-    content_hash: str
-    policy_hash: str
-    entries: int
-    servers: int
-    tombstones: int
-    withheld: int
-    changed: int
-    treatments: dict[str, int]
     live: bool
     kept: bool
 
@@ -202,19 +192,13 @@ class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
     metadata: PageMetadata
 
 
-class Explanation(Struct, omit_defaults=True):
+class Explanation(Reason, frozen=True, omit_defaults=True, kw_only=True):
     """Why a version is in the feed or not: the rule that decided, and what was done to it.
 
     `unknown` names rules before it that could not tell; `packages` are the facts served with it.
     """
 
     version: str
-    state: Literal["admitted", "excluded", "withheld", "withdrawn", "deleted"]
-    verdict: Literal["admit", "exclude"]
-    rule: str
-    reason: str
-    unknown: tuple[str, ...] = ()
-    treatments: tuple[Treatment, ...] = ()
     packages: tuple[PackageFacts, ...] = ()
 
 
