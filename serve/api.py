@@ -7,7 +7,7 @@ edition.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
@@ -24,7 +24,6 @@ from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
 from serve.openapi import openapi
 from serve.params import BadParameter, read_flag, read_instant, read_list, read_query
-from serve.records import Records
 from serve.shelf import ServedFeed, Shelf
 
 _PREFIXES = (b"v0.1", b"v0")
@@ -116,6 +115,8 @@ class Api:
     def _list(self, query: Query, shelf: Shelf) -> Answer:
         wanted = read_list(query, skew=self._skew)
         edition, selection, start = _edition(query, shelf), wanted.selection, 0
+        if selection.since is not None:
+            selection = replace(selection, since=shelf.since(selection.since))
         pinned = edition.manifest.edition if query.get("edition") or query.get("as_of") else None
         began = edition.manifest.sequence
         if wanted.cursor:
@@ -182,7 +183,7 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
             )
             if raw:
                 exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted
-                copy = Records(edition).raw(spelled, exact, deleted=deleted)
+                copy = edition.records.raw(spelled, exact, deleted=deleted)
                 if copy is not None:
                     return ok(copy + b"\n")
             elif index is not None and (deleted or not edition.deleted(index)):

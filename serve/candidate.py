@@ -11,7 +11,8 @@ from serve.edition import Edition, from_micros
 class Candidate:
     """An entry as curation left it. `server` and `meta` are upstream's bytes if it is admitted.
 
-    `served` says that an earlier edition showed it, whatever is left of that edition.
+    `raw` is the whole entry where upstream sent more or other than these two; `served` says that
+    an earlier edition showed it, whatever is left of that edition.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Candidate:
     server: bytes | None
     meta: bytes | None
     enrichment: bytes | None
+    raw: bytes | None = None
     unknown: tuple[str, ...] = ()
     served: bool = False
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, micros
 from serve.files import Keys, file_hash
-from serve.records import RECORD_COLUMNS, Reason, Records
+from serve.records import RECORD_COLUMNS, Reason
 from serve.render import Content, body
 from serve.segments import Place, SegmentWriter
 
@@ -45,7 +45,7 @@ class Columns:
     ) -> None:
         self._segments = segments
         self._previous = previous
-        self._records = Records(previous) if previous else None
+        self._records = previous.records if previous else None
         self._follow = Follower(self._records.keys if self._records else None)
         self._edition = edition
         self._sequence = sequence
@@ -58,7 +58,7 @@ class Columns:
         self._raw: list[Place] = []
         self._reasons: dict[bytes, int] = {}
         self._content = hashlib.sha256()
-        self._reason_hash = hashlib.sha256()
+        self._record_hash = hashlib.sha256()
         self._changed = 0
         self._verdicts: Counter[str] = Counter()
         self.servers = 0
@@ -123,7 +123,7 @@ class Columns:
         encoded = msgspec.json.encode(reason)
         columns["known_end"].append(len(self._known))
         columns["reason"].append(self._reasons.setdefault(encoded, len(self._reasons)))
-        self._reason_hash.update(key + b"\n" + encoded)
+        self._record_hash.update(key + b"\n" + encoded + raw)
         self._verdicts[f"{reason.verdict}:{reason.rule}"] += 1
         name, _, version = key.decode().partition("\0")
         self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
@@ -144,10 +144,7 @@ class Columns:
         return self._segments.add(raw)
 
     def finish(self, folder: Path, segments: Path) -> dict[str, Any]:
-        """Write the files; returns what the manifest says of them.
-
-        The hash of the new segment comes with the switch, which writes an instant into it.
-        """
+        """Write the files; returns what the manifest says of them."""
         used = [place for place in self._raw if place is not _NOTHING]
         numbers = self._segments.finish(self._places + used, segments)
         columns = self._columns
@@ -162,14 +159,15 @@ class Columns:
         (folder / "reasons").write_bytes(b"".join(self._reasons))
         files = {p.name: (p.stat().st_size, file_hash(p)) for p in sorted(folder.iterdir())}
         earlier = self._previous.manifest.files if self._previous else {}
-        kept = [f"segments/{name}" for name in numbers if name != self._edition]
-        files |= {name: earlier[name] for name in kept}
+        for name in numbers:
+            path, known = segments / name, earlier.get(f"segments/{name}")
+            files[f"segments/{name}"] = known or (path.stat().st_size, file_hash(path))
         flags = np.array(columns["flags"], dtype="<u1")
         kinds = Counter(f"{kind}:{rule}" for _, _, kind, rule, _ in self.treatments)
         return {
             "sequence": self._sequence,
             "content_hash": self._content.hexdigest(),
-            "reasons_hash": self._reason_hash.hexdigest(),
+            "records_hash": self._record_hash.hexdigest(),
             "entries": len(flags),
             "servers": self.servers,
             "tombstones": int(((flags & DELETED) != 0).sum()),

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from serve.errors import EditionBroken
 from serve.files import REMEDY, Keys, file_hash, map_array, map_file
+from serve.records import Records
 
 FORMAT = 2
 LATEST, DELETED = 1, 2
@@ -65,7 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     namespace: str
     policy_hash: str
     content_hash: str
-    reasons_hash: str
+    records_hash: str
     entries: int
     servers: int
     tombstones: int
@@ -106,6 +107,7 @@ class Edition:
         self.changed: npt.NDArray[np.int64] = changed
         if any(len(array) != self.count for array in arrays.values()):
             raise EditionBroken(f"{folder} has columns of different lengths; {REMEDY}")
+        self.records = Records(self)
 
     def key(self, index: int) -> bytes:
         return self.keys[index]

@@ -7,7 +7,6 @@ import msgspec
 from serve import models
 from serve.answers import Answer, document, problem
 from serve.edition import Edition
-from serve.records import Records
 
 
 def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
@@ -15,7 +14,7 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
 
     404 says that upstream never showed such an entry, as far as the edition knows.
     """
-    records = Records(edition)
+    records = edition.records
     for name in names:
         found = [
             index
@@ -23,7 +22,7 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
             if not versions or records.keys[index].partition(b"\0")[2] in versions
         ]
         if found:
-            told = [_told(edition, records, index) for index in found]
+            told = [_told(edition, index) for index in found]
             told.sort(key=lambda item: -item[0])
             answer = models.ServerExplanation(
                 records.keys.pair(found[0])[0],
@@ -35,8 +34,9 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
     return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
 
 
-def _told(edition: Edition, records: Records, index: int) -> tuple[int, models.Explanation]:
+def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
     """An explanation, with the instant of publication to sort by (0 where it is not served)."""
+    records = edition.records
     name, version = records.keys.pair(index)
     shown = edition.keys.find(name.encode(), version.encode())
     packages: tuple[models.PackageFacts, ...] = ()

@@ -60,7 +60,7 @@ class Feed:
                 raise FeedBusy(
                     f"feed {self.name} is being built or switched by another process; try again"
                 ) from error
-            self._note(self.current_id())
+            self._note_live()
             yield
 
     def current_id(self) -> str | None:
@@ -77,11 +77,21 @@ class Feed:
         return Edition(folder, self.segments)
 
     def current(self) -> Edition | None:
-        """The live edition; None before the first switch."""
+        """The live edition; None before the first switch. Raises EditionBroken."""
         found = self.current_id()
         return self.open(found) if found else None
 
+    def checked(self, edition: str) -> Edition:
+        """An edition with every file checked, to build another on. Raises as `open` does."""
+        found = self.open(edition)
+        verify(found.folder, self.segments)
+        return found
+
     def set_candidate(self, edition: str) -> None:
+        """Name the candidate; one before it that never went live is removed."""
+        former = self.candidate_id()
+        if former not in (None, edition) and former not in self.ledger.read():
+            self.drop_candidate(str(former))
         replace_file(self.folder / "candidate", edition.encode())
 
     def hold(self) -> str | None:
@@ -106,12 +116,13 @@ class Feed:
         """Make a candidate live: write its instant into its new bodies, then replace the pointer.
 
         Doing it again changes nothing. Raises SwitchRefused if another edition than the one it was
-        built on is live by now, EditionBroken if its files are not what was built.
+        built on is live by now or its sequence does not rise, EditionBroken if its files are not
+        what was built.
         """
         folder = self.editions / edition
         live = self.current_id()
         if edition == live:
-            self._note(edition)
+            self._note_live()
             return read_manifest(folder)
         manifest = verify(folder, self.segments)
         if manifest.previous != live:
@@ -119,29 +130,60 @@ class Feed:
                 f"edition {edition} of {self.name} was built on {manifest.previous or 'nothing'}, "
                 f"but {live or 'nothing'} is live; run subregistry build again"
             )
-        self._note(live)
-        before, at = self.ledger.last(), now()
-        if before and at <= before.published_at:
-            raise SwitchRefused(
-                f"the clock says {at}, before the live edition's {before.published_at}; "
-                "set the clock right, then switch again"
-            )
-        manifest = self._stamp(manifest, at)
-        taken = now() - at
-        if taken > VISIBLE_WITHIN:
-            manifest = self._stamp(manifest, now() + taken)
+        self._note_live()
+        self._stamp_in_time(manifest, now)
         replace_file(self.pointer, edition.encode())
-        self._note(edition)
-        return manifest
+        self._note_live()
+        return read_manifest(folder)
 
-    def _note(self, edition: str | None) -> None:
-        """Have an edition that is live in the ledger; one before the ledger was is added too."""
-        if edition is None or edition in self.ledger.read():
+    def _stamp_in_time(self, manifest: Manifest, now: Callable[[], datetime]) -> None:
+        """Stamp with an instant that is behind the last one, and not long past at the end."""
+        before, begun = self.ledger.last(), now()
+        if before and manifest.sequence <= before.sequence:
+            raise SwitchRefused(
+                f"edition {manifest.edition} has the sequence {manifest.sequence}, the last one "
+                f"was {before.sequence}; run subregistry build again"
+            )
+        at = begun
+        if before and at <= before.published_at:
+            at = before.published_at + timedelta(microseconds=1)
+            log.warning(
+                "the clock says %s, before the last edition; feed=%s is published as of %s",
+                begun,
+                self.name,
+                at,
+            )
+        self._stamp(manifest, at)
+        while now() - at > VISIBLE_WITHIN:
+            taken, begun = now() - begun, now()
+            at = begun + 2 * taken
+            self._stamp(manifest, at)
+
+    def _note_live(self) -> None:
+        """Have the live edition in the ledger; a lost one is made again of what is kept."""
+        live = self.current_id()
+        published = self.ledger.read()
+        if live is None or live in published:
             return
         try:
-            self.ledger.add(read_manifest(self.editions / edition))
+            manifest = read_manifest(self.editions / live)
         except EditionBroken as error:
             log.warning("edition not in the ledger feed=%s error=%s", self.name, error)
+            return
+        for earlier in [] if published else self._published(manifest.sequence):
+            self.ledger.add(earlier)
+        self.ledger.add(manifest)
+
+    def _published(self, before: int) -> list[Manifest]:
+        """Manifests of the kept editions that went live before a sequence, in order."""
+        found = []
+        for folder in self.editions.iterdir():
+            try:
+                found.append(read_manifest(folder))
+            except EditionBroken:
+                continue
+        found = [m for m in found if m.published_at is not None and m.sequence < before]
+        return sorted(found, key=lambda manifest: manifest.sequence)
 
     def tidy(self, *, keep: int, since: datetime) -> list[str]:
         """Remove editions, but for the newest `keep` and those that were live after `since`.
@@ -172,10 +214,15 @@ class Feed:
                 segment.unlink()
         return removed
 
-    def _stamp(self, manifest: Manifest, at: datetime) -> Manifest:
-        """Write the publication instant into every body that an edition brings in."""
+    def _stamp(self, manifest: Manifest, at: datetime) -> None:
+        """Write the publication instant into every body that an edition brings in.
+
+        While that goes on the manifest has no hash of its segment, so that a rerun may begin anew.
+        """
         folder, edition = self.editions / manifest.edition, manifest.edition
-        files = dict(manifest.files)
+        files = {name: f for name, f in manifest.files.items() if name != f"segments/{edition}"}
+        manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
+        replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
         if edition in manifest.segments:
             arrays = Edition(folder, self.segments).arrays
             stamp, segment = fixed_instant(at), self.segments / edition
@@ -187,9 +234,7 @@ class Feed:
                 file.flush()
                 os.fsync(file.fileno())
             files[f"segments/{edition}"] = (segment.stat().st_size, file_hash(segment))
-        manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
-        replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
-        return manifest
+            replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
 
 
 def _read(path: Path) -> str | None:
@@ -197,3 +242,5 @@ def _read(path: Path) -> str | None:
         return path.read_text("ascii").strip() or None
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise EditionBroken(f"{path} is damaged; restore or remove it") from error

@@ -1,9 +1,12 @@
 """The flat files of an edition: mapped bytes, arrays, and keys that are sorted end to end."""
 
 import bisect
+import fcntl
 import hashlib
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 
 from serve.errors import EditionBroken
 
-REMEDY = "switch to another edition (subregistry switch --to ID) or run subregistry build --anew"
+REMEDY = "run subregistry build --anew, then subregistry switch"
 
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -88,8 +91,15 @@ class JsonFile(Generic[Row]):
         return self._rows
 
     def write(self, rows: list[Row]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(self._path, msgspec.json.format(msgspec.json.encode(rows)))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody else change it between reading and writing; waits."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("a+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def file_hash(path: Path) -> str:

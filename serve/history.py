@@ -11,6 +11,7 @@ from serve import models
 from serve.answers import Answer, document
 from serve.cursor import CursorBroken, seal, unseal
 from serve.edition import KINDS, Edition, from_micros
+from serve.errors import EditionBroken
 from serve.files import Keys
 from serve.params import read_limit, read_sequence
 from serve.shelf import Shelf
@@ -81,7 +82,10 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
         pinned = place.edition is not None
     order = _after(edition, place)
     shown = order[:limit]
-    first = next(iter(shelf.ledger().values()), None)
+    try:
+        first = next(iter(shelf.ledger().values()), None)
+    except EditionBroken:
+        first = None
     metadata: dict[str, Any] = {
         "count": len(shown),
         "sequence": edition.manifest.sequence,

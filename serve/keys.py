@@ -43,15 +43,17 @@ class KeyRing:
         """Make a key; returns its token, which nobody can read again."""
         name = secrets.token_hex(4)
         token = f"sr_{name}_{secrets.token_urlsafe(32)}"
-        self._file.write([*self.all(), Key(name, label, _hash(token), now)])
+        with self._file.held():
+            self._file.write([*self.all(), Key(name, label, _hash(token), now)])
         return token
 
     def revoke(self, name: str) -> None:
         """Refuse a key from now on. Raises KeyUnknown."""
-        kept = [key for key in self.all() if key.id != name]
-        if len(kept) == len(self.all()):
-            raise KeyUnknown(f"there is no key {name}; see subregistry keys list")
-        self._file.write(kept)
+        with self._file.held():
+            kept = [key for key in self.all() if key.id != name]
+            if len(kept) == len(self.all()):
+                raise KeyUnknown(f"there is no key {name}; see subregistry keys list")
+            self._file.write(kept)
 
     def _read(self) -> dict[str, Key]:
         try:

@@ -39,8 +39,8 @@ class Ledger:
             return {row.edition: row for row in self._file.read()}
         except (OSError, msgspec.DecodeError) as error:
             raise EditionBroken(
-                f"{self._path} cannot be read: {error}; restore it, or move it away: the editions "
-                "that are there stay, but nobody can ask for an earlier one"
+                f"{self._path} cannot be read: {error}; restore it, or move it away: then it "
+                "is made again of the editions that are kept"
             ) from error
 
     def last(self) -> Published | None:

@@ -8,13 +8,15 @@ Upstream's bytes lie in the segments: whole, or `_meta` alone where the served b
 same server.json. Entries that policy excludes have none here.
 """
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy.typing as npt
 
-from serve.edition import DELETED, Edition
 from serve.files import Keys, map_array, map_file
+
+if TYPE_CHECKING:
+    from serve.edition import Edition
 
 RECORD_COLUMNS: dict[str, str] = {
     "known_end": "<u8",
@@ -56,7 +58,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 class Records:
     """The records of one edition."""
 
-    def __init__(self, edition: Edition) -> None:
+    def __init__(self, edition: "Edition") -> None:
         folder = edition.folder
         arrays = {name: map_array(folder, name, kind) for name, kind in RECORD_COLUMNS.items()}
         self.arrays: dict[str, npt.NDArray[Any]] = arrays  # element types: RECORD_COLUMNS
@@ -93,7 +95,6 @@ class Records:
         shared = int(self.arrays["raw_shared"][index])
         if not shared:
             return stored
-        if shown is None or self._edition.arrays["flags"][shown] & DELETED:
-            raise AssertionError("a shared server.json is that of a live body")
+        assert shown is not None, "a shared server.json is that of a live body"
         body = self._edition.body(shown)
         return b'{"server":%b,"_meta":%b}' % (body[SERVER_AT : SERVER_AT + shared], stored)

@@ -15,7 +15,7 @@ from serve.columns import Columns, Entry, Follower
 from serve.edition import LATEST, Edition, from_micros
 from serve.files import Keys
 from serve.latest import elect
-from serve.records import Reason, Records
+from serve.records import Reason
 from serve.render import parted, tombstone
 from serve.writer import Built, write_edition
 
@@ -39,7 +39,7 @@ def write_rollback(
 
 
 def _restore(columns: Columns, target: Edition, live: Edition) -> None:
-    records, later = Records(target), Records(live)
+    records, later = target.records, live.records
     known = merge(_all(records.keys), _all(later.keys))
     recorded, shown, now_shown = (Follower(k) for k in (records.keys, target.keys, live.keys))
     for _, names in groupby(known, key=lambda key: key.partition(b"\0")[0]):

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import numpy as np
 
 from serve.edition import Edition
-from serve.records import Records
 
 _MAX_SEGMENTS = 32
 _KEPT_SEGMENTS = 8
@@ -66,7 +65,7 @@ def _to_fold(previous: Edition) -> set[int]:
     count = len(previous.manifest.segments)
     if count < _MAX_SEGMENTS:
         return set()
-    raw = Records(previous).arrays
+    raw = previous.records.arrays
     sizes = np.zeros(count)
     for segment, length in (
         (previous.arrays["segment"], previous.arrays["length"]),

@@ -4,14 +4,15 @@ import logging
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
 from serve.edition import Edition, Manifest, from_micros, micros, verify
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
-from serve.feed import Feed
+from serve.feed import VISIBLE_WITHIN, Feed
 from serve.ledger import Published
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,15 @@ class Shelf(Protocol):
         """Where a walk goes on that began in the edition of a sequence. Raises EditionGone."""
         ...
 
+    def since(self, at: int) -> int:
+        """How far a reader must look back who has seen everything up to an instant.
+
+        Further, if this process showed an edition late: what it changed was not to be seen then.
+        """
+        ...
+
     def ledger(self) -> dict[str, Published]:
-        """Everything that was ever live, oldest first."""
+        """Everything that was ever live, oldest first. Raises EditionBroken."""
         ...
 
     def kept(self, edition: str) -> bool:
@@ -89,6 +97,9 @@ class FixedShelf:
     def following(self, sequence: int) -> Edition:
         return self._edition
 
+    def since(self, at: int) -> int:
+        return at
+
     def ledger(self) -> dict[str, Published]:
         return {}
 
@@ -99,9 +110,17 @@ class FixedShelf:
 class LiveShelf:
     """A feed followed as its pointer moves, with the editions that are kept."""
 
-    def __init__(self, root: Path, served: ServedFeed) -> None:
+    def __init__(
+        self,
+        root: Path,
+        served: ServedFeed,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.served = served
         self._feed = Feed(root, served.name)
+        self._now = now
+        self._late: list[tuple[int, int]] = []
         self._edition: Edition | None = None
         self._opened: OrderedDict[str, Edition] = OrderedDict()
         self._looked = 0.0
@@ -131,18 +150,29 @@ class LiveShelf:
         if current is None or (self._edition and self._edition.manifest.edition == current):
             return
         for name in self._choices(current):
-            if now < self._refused.get(name, 0.0) or not self.kept(name):
+            if now < self._refused.get(name, 0.0) or not (name == current or self.kept(name)):
                 continue
             try:
-                self._edition = self._open(name)
+                found = self._open(name)
             except (ServeError, OSError) as error:
                 self._refused[name] = now + _TRY_AGAIN
                 log.error(  # noqa: TRY400 - the message says it all
                     "edition refused feed=%s edition=%s error=%s", self.served.name, name, error
                 )
             else:
-                log.info("edition opened feed=%s edition=%s", self.served.name, name)
+                self._replace(found)
                 return
+
+    def _replace(self, found: Edition) -> None:
+        """Serve another edition from now on, and let go of those that were removed."""
+        if self._edition is not None:
+            at, seen = _instant(found.manifest), micros(self._now())
+            if from_micros(seen) - from_micros(at) > VISIBLE_WITHIN:
+                self._late.append((at, seen))
+        self._edition = found
+        for name in [name for name in self._opened if not self.kept(name)]:
+            del self._opened[name]
+        log.info("edition opened feed=%s edition=%s", self.served.name, found.manifest.edition)
 
     def _choices(self, current: str) -> Iterator[str]:
         """The current edition, and what to fall back on if nothing is open yet."""
@@ -169,11 +199,11 @@ class LiveShelf:
         live = self.live()
         if edition == live.manifest.edition:
             return live
-        if edition in self._opened:
-            self._opened.move_to_end(edition)
-            return self._opened[edition]
         if edition not in self.ledger():
             raise EditionUnknown(f"there is no edition {edition}; see /editions")
+        if edition in self._opened and self.kept(edition):
+            self._opened.move_to_end(edition)
+            return self._opened[edition]
         if not self.kept(edition):
             raise EditionGone(
                 f"edition {edition} is no longer kept; see /editions for those that are"
@@ -214,6 +244,10 @@ class LiveShelf:
             raise EditionGone(
                 "the walk took longer than editions are kept; start the list again without a cursor"
             ) from error
+
+    def since(self, at: int) -> int:
+        late = [published for published, seen in self._late if published <= at <= seen]
+        return min([at, *(published - 1 for published in late)])
 
     def ledger(self) -> dict[str, Published]:
         return self._feed.ledger.read()

@@ -47,12 +47,13 @@ def write_candidate(
     segments: Path,
     now: datetime,
     follows: str | None = None,
+    after: int = 0,
 ) -> Built:
     """Write `editions/EDITION` and its segment; complete when it stands there without a suffix.
 
     `entries` are all known entries in (name, version) byte order, with their verdicts. Entries of
     the previous edition that are no longer admitted become tombstones and stay so. `follows` is
-    the live edition where it cannot be read, and is built without.
+    the live edition where it is built without; `after` a sequence that must be passed.
     """
 
     def fill(columns: Columns) -> None:
@@ -71,6 +72,7 @@ def write_candidate(
         editions=editions,
         segments=segments,
         now=now,
+        after=after,
     )
 
 
@@ -86,6 +88,7 @@ def write_edition(
     editions: Path,
     segments: Path,
     now: datetime,
+    after: int = 0,
 ) -> Built:
     """Write the edition that `fill` makes of its columns; `follows` is the one it may replace."""
     part = editions / f"{edition}.part"
@@ -97,7 +100,7 @@ def write_edition(
             SegmentWriter(file, edition, previous),
             previous,
             edition=edition,
-            sequence=_sequence(previous, now),
+            sequence=_sequence(previous, after, now),
             namespace=namespace,
         )
         fill(columns)
@@ -123,9 +126,10 @@ def write_edition(
     return Built(manifest, folder, columns.treatments)
 
 
-def _sequence(previous: Edition | None, now: datetime) -> int:
+def _sequence(previous: Edition | None, after: int, now: datetime) -> int:
     """Seconds since 1970, but always rising: a feed made anew or restored does not fall back."""
-    return max(previous.manifest.sequence + 1 if previous else 1, int(now.timestamp()))
+    last = max(previous.manifest.sequence if previous else 0, after)
+    return max(last + 1, int(now.timestamp()))
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,8 @@ def _raw(found: _Judged) -> tuple[bytes, int]:
     entry = found.entry
     if entry.server is None or entry.meta is None:
         return b"", 0
+    if entry.raw is not None:
+        return entry.raw, 0
     if found.server == entry.server:
         return entry.meta, len(entry.server)
     return b'{"server":%b,"_meta":%b}' % (entry.server, entry.meta), 0

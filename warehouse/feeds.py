@@ -10,6 +10,7 @@ from warehouse.staging import TEXT, Tuple, columns, table
 from warehouse.warehouse import Row, Session
 
 _TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
+_PARTS = ("server", "meta", "raw")
 _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
@@ -87,17 +88,18 @@ def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
 def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
     """Every known entry with its verdict, ordered by name and version bytes.
 
-    Admitted ones have their JSON as `server` and `meta`, fetched batch by batch: bodies are large,
-    and sorting them with the rows would need memory for all of them.
+    Admitted ones have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
+    fetched batch by batch: sorting bodies with the rows would need memory for all of them.
     """
     for rows in session.batches("list_feed_entries", batch, feed=feed):
-        hashes = pa.concat_arrays([rows["server_hash"], rows["meta_hash"]]).unique().drop_null()
+        parts = [rows[f"{part}_hash"] for part in _PARTS]
+        hashes = pa.concat_arrays(parts).unique().drop_null()
         with session.given(wanted=pa.table({"hash": hashes})):
             found = session.table("list_bodies")
         bodies = dict(zip(found["hash"].to_pylist(), found["body"].to_pylist(), strict=True))
         for row in rows.to_pylist():
-            row["server"] = bodies.get(row.pop("server_hash"))
-            row["meta"] = bodies.get(row.pop("meta_hash"))
+            for part in _PARTS:
+                row[part] = bodies.get(row.pop(f"{part}_hash"))
             yield row
 
 
@@ -109,18 +111,30 @@ def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> No
 
 
 def record_edition(
-    session: Session, shown: Callable[[], Iterable[tuple[str, str]]], **values: object
+    session: Session,
+    shown: Callable[[bool], Iterable[tuple[str, str]]],
+    *,
+    previous: str | None,
+    **values: object,
 ) -> None:
     """Note an edition that went live; noting it again changes nothing.
 
-    `shown` gives (name, version) of the entries that came or changed with it.
+    `shown` gives (name, version) of the entries that came or changed with it, or of all: those are
+    noted if its predecessor is not on record.
     """
-    if session.rows("read_edition", feed=values["feed"], edition=values["edition"]):
+    feed, edition = values["feed"], values["edition"]
+    if session.rows("read_edition", feed=feed, edition=edition):
         return
-    rows = [(values["feed"], name, version, values["edition"]) for name, version in shown()]
+    everything = not session.rows("read_edition", feed=feed, edition=previous)
+    rows = [(feed, name, version, edition) for name, version in shown(everything)]
     with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
         session.run("insert_edition", **values)
         session.run("insert_served")
+
+
+def last_sequence(session: Session, feed: str) -> int:
+    """The sequence of the last edition of a feed that is on record; 0 without one."""
+    return int(session.rows("read_last_sequence", feed=feed)[0]["sequence"])
 
 
 def explain(session: Session, feed: str, name: str, version: str | None) -> list[Row]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
 from serve.writer import write_candidate
-from warehouse.feeds import feed_entries, is_curated, replace_treatments
+from warehouse.feeds import feed_entries, is_curated, last_sequence, replace_treatments
 from warehouse.warehouse import Row, Session, Warehouse
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,14 @@ def build(
     """
     with feed.held(), warehouse.session() as session:
         at = now()
-        previous = None if anew else feed.current()
+        live = feed.current_id()
+        last = last_sequence(session, policy.name)
+        previous = feed.checked(live) if live and not anew else None
         if previous is not None:
             record_live(session, previous)
+            if previous.manifest.sequence < last:
+                log.warning("feed %s is behind what was published of it: built anew", feed.name)
+                previous = None
         if not is_curated(session, policy.name, policy.hash):
             raise StepError(
                 f"feed {policy.name} has no verdicts of its present document; "
@@ -65,13 +71,14 @@ def build(
             )
         edition = new_edition(at)
         built = write_candidate(
-            _candidates(session, policy.name),
+            _candidates(session, policy.name, at),
             feed=policy.name,
             edition=edition,
             namespace=policy.document.namespace,
             policy_hash=policy.hash,
             previous=previous,
-            follows=feed.current_id(),
+            follows=live,
+            after=last_known(feed, last),
             editions=feed.editions,
             segments=feed.segments,
             now=at,
@@ -82,7 +89,7 @@ def build(
             previous is not None
             and manifest.content_hash == previous.manifest.content_hash
             and manifest.policy_hash == previous.manifest.policy_hash
-            and manifest.reasons_hash == previous.manifest.reasons_hash
+            and manifest.records_hash == previous.manifest.records_hash
         )
         if unchanged:
             feed.drop_candidate(edition)
@@ -104,7 +111,41 @@ def build(
     )
 
 
-def _candidates(session: Session, feed: str) -> Iterator[Candidate]:
+def last_known(feed: Feed, last: int) -> int:
+    """The largest sequence that the warehouse (`last`) or the ledger knows of a feed."""
+    published = feed.ledger.last()
+    return max(last, published.sequence if published else 0)
+
+
+def _candidates(session: Session, feed: str, at: datetime) -> Iterator[Candidate]:
+    """Every entry with its verdict, and what was shown once and has none any more."""
+    lost = (_lost(row, at) for row in session.rows("list_lost", feed=feed))
+    return merge(_decided(session, feed), lost, key=lambda found: found.key)
+
+
+def _lost(row: Row, at: datetime) -> Candidate:
+    published = row["published_at"] or at
+    return Candidate(
+        name=row["name"],
+        version=row["version"],
+        admitted=False,
+        rule="unknown",
+        reason="it is no longer known upstream",
+        status="deleted",
+        status_message=None,
+        is_latest=False,
+        published_at=published,
+        updated_at=row["updated_at"] or published,
+        status_changed_at=None,
+        schema_uri=None,
+        server=None,
+        meta=None,
+        enrichment=None,
+        served=True,
+    )
+
+
+def _decided(session: Session, feed: str) -> Iterator[Candidate]:
     for row in feed_entries(session, feed):
         yield Candidate(
             name=row["name"],
@@ -122,6 +163,7 @@ def _candidates(session: Session, feed: str) -> Iterator[Candidate]:
             server=row["server"].encode() if row["server"] is not None else None,
             meta=row["meta"].encode() if row["meta"] is not None else None,
             enrichment=_enrichment(row["packages"]),
+            raw=row["raw"].encode() if row["raw"] is not None else None,
             unknown=tuple(row["unknown"]),
             served=row["served"],
         )

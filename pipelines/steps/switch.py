@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.errors import Refused, StepError
 from serve.edition import DELETED, Edition, read_manifest, verify
-from serve.errors import NoEdition
+from serve.errors import NoEdition, ServeError
 from serve.feed import Feed
 from serve.rollback import write_rollback
 from warehouse.feeds import record_edition
@@ -37,9 +37,9 @@ def check_candidate(feed: Feed, *, max_shrink: float) -> list[str]:
     problems = []
     live = feed.current_id()
     if live is not None and max_shrink < 1:
-        # The manifest alone: a live edition whose other files are broken may still be replaced.
-        manifest = read_manifest(feed.editions / live)
-        before, after = manifest.entries - manifest.tombstones, _running(candidate)
+        # From the ledger: a live edition whose files are broken may still be replaced.
+        published = feed.ledger.read().get(live) or read_manifest(feed.editions / live)
+        before, after = published.entries - published.tombstones, _running(candidate)
         if before - after > max(_FLOOR, before * max_shrink):
             problems.append(
                 f"it has {after} running entries where the live edition has {before}: that is more "
@@ -94,25 +94,35 @@ def go_back(
 ) -> SwitchReport:
     """Serve again what edition `to` showed, as a new edition, and hold the feed there.
 
-    Raises NoEdition for one that is not kept, StepError if it is the live one.
+    Raises NoEdition for one that never was live or is not kept, StepError if it is the live one,
+    EditionBroken if one of both is damaged.
     """
     with feed.held():
-        live = feed.current()
-        if live is None or live.manifest.edition == to:
+        current = feed.current_id()
+        if current is None or current == to:
             raise StepError(f"edition {to} of feed {feed.name} is the live one; nothing was done")
-        at = now()
+        if to not in feed.ledger.read():
+            raise NoEdition(f"feed {feed.name} has no edition {to} that was live")
+        live, target, at = feed.checked(current), feed.checked(to), now()
+        with warehouse.session() as session:
+            record_live(session, live)
         built = write_rollback(
-            feed.open(to),
+            target,
             live=live,
             edition=new_edition(at),
             editions=feed.editions,
             segments=feed.segments,
             now=at,
         )
+        edition, before = built.manifest.edition, feed.hold()
         feed.set_hold(f"it was taken back to edition {to} at {at:%Y-%m-%dT%H:%M:%SZ}")
-        edition = built.manifest.edition
         feed.set_candidate(edition)
-        return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+        try:
+            return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+        except ServeError:
+            feed.set_hold(before)
+            feed.drop_candidate(edition)
+            raise
 
 
 def new_edition(at: datetime) -> str:
@@ -149,15 +159,17 @@ def record_live(session: Session, edition: Edition) -> datetime:
     """Note a live edition in the warehouse, if that was not done; returns its instant."""
     manifest = edition.manifest
 
-    def shown() -> Iterator[tuple[str, str]]:
-        changed = np.flatnonzero(edition.arrays["sequence"] == manifest.sequence)
-        return (edition.keys.pair(int(index)) for index in changed)
+    def shown(everything: bool) -> Iterator[tuple[str, str]]:
+        changed = edition.arrays["sequence"] == manifest.sequence
+        numbers = range(edition.count) if everything else np.flatnonzero(changed)
+        return (edition.keys.pair(int(index)) for index in numbers)
 
     if manifest.published_at is None:
         raise AssertionError("a live edition has an instant")
     record_edition(
         session,
         shown,
+        previous=manifest.previous,
         feed=manifest.feed,
         edition=manifest.edition,
         sequence=manifest.sequence,

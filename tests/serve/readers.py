@@ -43,7 +43,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.feed = Feed(self.root, "default")
-        self.shelf = LiveShelf(self.root, ServedFeed("default", "Default", "/"))
+        served = ServedFeed("default", "Default", "/")
+        self.shelf = LiveShelf(self.root, served, now=lambda: self.now)
         lag = VISIBLE_WITHIN.total_seconds() + LOOK_EVERY
         self.api = Api(version="0", skew=SKEW + lag)
         self.pending: list[tuple[datetime, Callable[[], None]]] = []

@@ -1,6 +1,7 @@
 """Editions on disk: what changes, what stays, what goes live, what a crash or a bad disk does."""
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from serve.candidate import Candidate
 from serve.edition import DELETED, LATEST, Edition, verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed import Feed
+from serve.files import replace_file
 from serve.latest import elect
+from serve.render import fixed_instant
 from serve.shelf import LiveShelf, ServedFeed
 from tests.serve.feeds import FIRST, NOW, build, entry, excluded, publish
 
@@ -128,6 +131,7 @@ def test_the_latest_follows_upstreams_precedence(versions: list[str], best: str)
 def test_a_candidate_built_on_another_edition_is_refused(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1", now=NOW)
     build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
+    (feed.folder / "candidate").unlink()
     build(feed, [entry("a.b/one", title="B")], "e3", now=NOW + HOUR)
     feed.switch("e3", now=lambda: NOW + HOUR)
     with pytest.raises(SwitchRefused, match="run subregistry build again"):
@@ -135,12 +139,101 @@ def test_a_candidate_built_on_another_edition_is_refused(feed: Feed) -> None:
     assert feed.current_id() == "e3"
 
 
-def test_a_switch_may_be_repeated_and_never_goes_back_in_time(feed: Feed) -> None:
+def test_a_switch_may_be_repeated(feed: Feed) -> None:
     first = publish(feed, [entry("a.b/one")], "e1", now=NOW)
     assert feed.switch("e1", now=lambda: NOW + HOUR) == first
-    build(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
-    with pytest.raises(SwitchRefused, match="set the clock right"):
-        feed.switch("e2", now=lambda: NOW - HOUR)
+
+
+def test_a_clock_that_goes_back_stops_nothing_and_instants_still_rise(
+    feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(feed, [entry("a.b/one")], "e1", now=NOW)
+    found = publish(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
+    assert found.published_at == NOW + timedelta(microseconds=1)
+    assert found.sequence == FIRST + 1
+    assert "before the last edition" in caplog.text
+
+
+def test_a_sequence_that_does_not_rise_is_refused(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one")], "e1")
+    build(feed, [entry("a.b/one", title="A")], "e2")
+    manifest = json.loads((feed.editions / "e2" / "manifest.json").read_text())
+    manifest["sequence"] = FIRST
+    (feed.editions / "e2" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SwitchRefused, match="run subregistry build again"):
+        feed.switch("e2", now=lambda: NOW + HOUR)
+
+
+def test_a_slow_switch_writes_its_instant_again(feed: Feed) -> None:
+    build(feed, [entry("a.b/one")], "e1")
+    seconds = iter([0, 7, 8, 8, 30, 31, 31, 32, 33, 34])
+    passed: list[datetime] = []
+
+    def clock() -> datetime:
+        passed.append(NOW + timedelta(seconds=next(seconds)))
+        return passed[-1]
+
+    found = feed.switch("e1", now=clock)
+    assert found.published_at is not None
+    assert passed[-1] - found.published_at <= timedelta(seconds=5)
+    assert block(live(feed), "a.b/one")["publishedAt"] == fixed_instant(found.published_at).decode()
+    verify(feed.editions / "e1", feed.segments)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_switch_that_is_cut_short_anywhere_can_be_done_again(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    publish(feed, [entry("a.b/one")], "e1")
+    build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
+    for _ in range(2):  # twice at the same place
+        left = [cut]
+
+        def counted(path: Path, data: bytes, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            replace_file(path, data)
+
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr("serve.feed.replace_file", counted)
+            patch.setattr("serve.files.replace_file", counted)
+            feed.switch("e2", now=lambda: NOW + HOUR)
+    feed.switch("e2", now=lambda: NOW + 2 * HOUR)
+    verify(feed.editions / "e2", feed.segments)
+    with feed.held():
+        assert list(feed.ledger.read()) == ["e1", "e2"]
+    assert feed.current_id() == "e2"
+
+
+def test_a_lost_ledger_is_made_again_of_what_is_kept(feed: Feed) -> None:
+    for number in range(4):
+        entries = [entry("a.b/one", title=f"T{number}")]
+        publish(feed, entries, f"e{number}", now=NOW + number * HOUR)
+    (feed.folder / "ledger.json").unlink()
+    build(feed, [entry("a.b/one")], "e9", now=NOW + 9 * HOUR)
+    with feed.held():
+        assert list(feed.ledger.read()) == ["e0", "e1", "e2", "e3"]
+
+
+def test_a_candidate_that_never_went_live_makes_room_for_the_next(feed: Feed) -> None:
+    publish(feed, [entry("a.b/one")], "e1")
+    for number in range(2, 6):
+        build(feed, [entry("a.b/one", title=f"T{number}")], f"e{number}", now=NOW + HOUR)
+    assert sorted(path.name for path in feed.editions.iterdir()) == ["e1", "e5"]
+    assert sorted(path.name for path in feed.segments.iterdir()) == ["e1", "e5"]
+
+
+@pytest.mark.parametrize("name", ["current", "candidate", "hold"])
+def test_a_damaged_pointer_is_named(feed: Feed, name: str) -> None:
+    publish(feed, [entry("a.b/one")], "e1")
+    followed = LiveShelf(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
+    followed.live()
+    (feed.folder / name).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(EditionBroken, match="restore or remove it"):
+        {"current": feed.current_id, "candidate": feed.candidate_id, "hold": feed.hold}[name]()
+    followed.look_again()
+    assert followed.live().manifest.edition == "e1"
 
 
 @pytest.mark.parametrize("victim", ["editions/e2/keys", "segments/e2", "editions/e2/flags.bin"])

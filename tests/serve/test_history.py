@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from serve.api import Api, Request
 from serve.feed import Feed
 from serve.models import BLOCKS
 from serve.openapi import openapi
@@ -123,8 +124,6 @@ def test_what_is_no_longer_kept_is_gone(tmp_path: Path) -> None:
         for target in ("/v0.1/servers?edition=e2", "/v0.1/servers?as_of=2026-01-05T14:30:00Z"):
             assert "no longer kept" in client.json(target, status=410)["detail"]
         assert client.ask("/v0.1/servers?as_of=2026-01-05T15:30:00Z")[0] == 200
-        assert client.ask(f"/v0.1/servers?cursor={cursor}")[0] == 200  # still open here
-    with served(tmp_path, ("default", "/")) as client:
         assert client.ask(f"/v0.1/servers?cursor={cursor}")[0] == 410
 
 
@@ -404,6 +403,33 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
         assert shelf.live().manifest.edition == "e3"
 
 
+def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(tmp_path: Path) -> None:
+    feed = Feed(tmp_path, "default")
+    clock = [NOW]
+    publish(feed, [entry("a.b/one")], "e1")
+    shelf = LiveShelf(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
+    shelf.live()
+    publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
+    flip(feed.editions / "e2" / "texts")
+    clock[0] = NOW + 2 * HOUR
+    assert shelf.live().manifest.edition == "e1"
+    flip(feed.editions / "e2" / "texts")  # the disk is well again
+    clock[0] = NOW + 3 * HOUR
+    shelf.look_again()
+    assert shelf.live().manifest.edition == "e2"
+    api = Api(version="0", skew=60)
+
+    def since(at: datetime) -> list[str]:
+        query = f"updated_since={at:%Y-%m-%dT%H:%M:%SZ}".encode()
+        answer = api.answer(Request(b"GET", b"/v0.1/servers", query), shelf)
+        assert answer is not None
+        return [found["server"]["name"] for found in json.loads(answer.body)["servers"]]
+
+    assert since(NOW + 2 * HOUR) == ["a.b/two"]  # as a reader who saw e1 then has it
+    assert since(NOW + 3 * HOUR + timedelta(seconds=59)) == ["a.b/two"]
+    assert since(NOW + 3 * HOUR + timedelta(seconds=61)) == []
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[0] ^= 1
@@ -418,6 +444,7 @@ def test_a_broken_ledger_leaves_the_feed_alive(tmp_path: Path) -> None:
         (feed.folder / "ledger.json").write_text("{")
         assert client.ask("/v0.1/servers")[0] == 200
         assert "cannot be read" in client.json("/editions", status=503)["detail"]
+        assert len(client.json("/changes")["changes"]) == 1
     with served(tmp_path, ("default", "/")) as client:
         first = client.json("/v0.1/servers?limit=1")
         cursor = first["metadata"]["nextCursor"]

@@ -77,7 +77,7 @@ def test_every_rule_of_it_is_needed(
     elif rule == "skew":
         monkeypatch.setattr("tests.serve.readers.LOOK_EVERY", -VISIBLE_WITHIN.total_seconds() - 60)
     elif rule == "sequences":
-        following = "lambda previous, now: previous.manifest.sequence + 1 if previous else 1"
+        following = "lambda previous, after, now: previous.manifest.sequence + 1 if previous else 1"
         monkeypatch.setattr("serve.writer._sequence", eval(following))
     else:
         monkeypatch.setattr(World, "served", set(), raising=False)

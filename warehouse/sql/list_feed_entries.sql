@@ -9,6 +9,7 @@ SELECT
     e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
     CASE WHEN d.verdict = 'admit' THEN e.server_hash END AS server_hash,
     CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
+    CASE WHEN d.verdict = 'admit' THEN e.raw_hash END AS raw_hash,
     d.unknown, s.name IS NOT NULL AS served, p.packages
 FROM entries e
 JOIN verdicts d
