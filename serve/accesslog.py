@@ -1,6 +1,7 @@
 """The access log: one JSON object a line, with nothing that a client must keep to itself."""
 
 import logging
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ _SHOWN = frozenset(
     {"limit", "search", "version", "updated_since", "include_deleted", "edition", "as_of"}
     | {"since_sequence", "raw"}
 )
+_KEY = re.compile(r"sr_[0-9a-f]{8}_[\w-]+")
 _log = logging.getLogger("subregistry.access")
 
 
@@ -48,17 +50,18 @@ def write(asked: Asked) -> None:
         "at": datetime.now(UTC),
         "feed": asked.feed,
         "method": asked.method,
-        "path": asked.path.decode("utf-8", "replace")[:2000],
-        "query": {
-            name: value.decode("utf-8", "replace")[:200]
-            for name, value in asked.query.items()
-            if name in _SHOWN
-        },
+        "path": _text(asked.path, 2000),
+        "query": {name: _text(value, 200) for name, value in asked.query.items() if name in _SHOWN},
         "status": asked.status,
         "bytes": asked.size,
         "ms": round(asked.ms, 3),
         "client": asked.client,
         "key": asked.key,
-        "agent": asked.agent.decode("utf-8", "replace")[:200],
+        "agent": _text(asked.agent, 200),
     }
     _log.info(msgspec.json.encode(line).decode())
+
+
+def _text(value: bytes, length: int) -> str:
+    """What a client sent, without a key that it put in the wrong place."""
+    return _KEY.sub("sr_…", value.decode("utf-8", "replace"))[:length]

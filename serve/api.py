@@ -23,10 +23,9 @@ from serve.edition import Edition, Selection
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
 from serve.openapi import openapi
-from serve.params import BadParameter, read_flag, read_instant, read_list, read_query
+from serve.params import BadParameter, beside_prefix, read_flag, read_instant, read_list, read_query
 from serve.shelf import ServedFeed, Shelf
 
-_PREFIXES = (b"v0.1", b"v0")
 _WRITE_ONLY = (b"publish", b"validate")
 _SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json")
 _KNOWN = (*_SINGLE, b"servers", b"explain", b"schemas", b"openapi.json", b"openapi.yaml")
@@ -65,9 +64,7 @@ class Api:
         Never raises for what a client sends; NoEdition if the feed has nothing to serve.
         """
         method = request.method
-        segments = [segment for segment in request.path.split(b"/") if segment]
-        if segments and segments[0] in _PREFIXES:
-            segments = segments[1:]
+        segments = beside_prefix(request.path)
         if method == b"OPTIONS":
             return Answer(204, b"", b"", PREFLIGHT)
         if not segments:
@@ -107,7 +104,7 @@ class Api:
             case [b"health"]:
                 return document(health(_edition(query, shelf)))
             case [b"version"]:
-                built = shelf.live().manifest.built_at
+                built = _edition(query, shelf).manifest.built_at
                 return document(models.Version(self._version, "unknown", built))
             case _:
                 return _beside(segments, query, request, shelf)
@@ -126,8 +123,10 @@ class Api:
                 edition = shelf.find(pinned) if pinned else shelf.following(began)
             start = edition.keys.after(position.key)
         found = list(islice(edition.select(start, selection), wanted.limit))
-        if len(found) < wanted.limit:
+        fitting = edition.fitting(found)
+        if len(found) < wanted.limit and fitting == len(found):
             return _page(edition, found)
+        found = found[:fitting]
         last = edition.key(found[-1])
         return _page(edition, found, encode_cursor(last, selection, edition=pinned, sequence=began))
 
@@ -145,7 +144,8 @@ def _beside(
             asked = bool(query.get("edition") or query.get("as_of"))
             return history.changes(query, _edition(query, shelf), shelf, pinned=asked)
         case [b"changes", name]:
-            return history.syndicated(name, query, shelf, request.site)
+            edition = _edition(query, shelf)
+            return history.syndicated(name, query, edition, shelf.served.title, request.site)
         case [b"explain", *rest] if rest:
             return explain(*_explained(rest), _edition(query, shelf))
         case [b"schemas", name]:

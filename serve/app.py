@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from serve import accesslog
-from serve.answers import CORS, Answer, problem
+from serve.answers import CORS, PREFLIGHT, Answer, problem
 from serve.api import Api, Request, other_method
 from serve.errors import ServeError
 from serve.feed import VISIBLE_WITHIN
@@ -34,6 +34,10 @@ Scope = MutableMapping[str, Any]  # ASGI's own types
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+NO_CONTENT = Answer(204, b"", b"", PREFLIGHT)
+HOME = Answer(200, b"", b"text/html")
+"""Stands for the page for people, which is sent by Starlette."""
 
 _MAX_HEADERS = 32_768
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
@@ -74,13 +78,13 @@ class App:
         except Exception:
             log.exception("a defect path=%s", path[:200])
             answer = problem(500, "This is a defect of the server; its log says more.")
-        if answer is None and path.strip(b"/") == b"":
-            if scope["method"] in ("GET", "HEAD"):
-                await self._pages(scope, receive, send)
-                return
-            answer = other_method(b"GET, HEAD, OPTIONS")
-        answer = answer or problem(404, _no_route(path))
-        await _send(answer, scope, send)
+        if answer is None and rest in (b"", b"/") and path.strip(b"/") == b"":
+            answer = await self._home(scope, receive, send)
+        elif answer is None:
+            preflight = scope["method"] == "OPTIONS"
+            answer = NO_CONTENT if preflight else problem(404, _no_route(path))
+        if answer is not HOME:
+            await _send(answer, scope, send)
         accesslog.write(
             accesslog.Asked(
                 feed=shelf.served.name if shelf else None,
@@ -95,6 +99,15 @@ class App:
                 agent=headers.get(b"user-agent", b""),
             )
         )
+
+    async def _home(self, scope: Scope, receive: Receive, send: Send) -> Answer:
+        """Send the page for people; anything but HOME is still to be sent."""
+        if scope["method"] == "OPTIONS":
+            return NO_CONTENT
+        if scope["method"] not in ("GET", "HEAD"):
+            return other_method(b"GET, HEAD, OPTIONS")
+        await self._pages({**scope, "path": "/", "raw_path": b"/"}, receive, send)
+        return HOME
 
     def _answer(
         self, shelf: Shelf, rest: bytes, scope: Scope, headers: dict[bytes, bytes]

@@ -96,13 +96,16 @@ class Columns:
         self._places.append(place)
         columns["offset"].append(place.offset)
         columns["length"].append(place.length)
-        shown_name = entry.key.partition(b"\0")[0].lower()
-        document = msgspec.json.decode(content.server, type=_Described)
+        gone = entry.state != "admitted"
         self._keys += entry.key
-        self._texts += b"%b\0%b\0" % (shown_name, document.description.encode().lower())
+        if previous is not None and before is not None and gone:
+            self._texts += previous.text(before)  # whoever follows a search learns of it
+        else:
+            shown = msgspec.json.decode(content.server, type=_Described).description
+            own = entry.key.partition(b"\0")[0].lower()
+            self._texts += b"%b\0%b\0" % (own, shown.encode().lower())
         columns["key_end"].append(len(self._keys))
         columns["text_end"].append(len(self._texts))
-        gone = entry.state != "admitted"
         columns["flags"].append(LATEST * entry.latest | DELETED * gone)
         columns["published"].append(micros(entry.published_at))
         columns["updated"].append(micros(entry.updated_at))

@@ -10,7 +10,7 @@ segments/     ID              bodies that edition ID brought in; shared by later
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,7 @@ COLUMNS: dict[str, str] = {
 """Array per column: ends are running totals of bytes, instants microseconds since 1970 UTC."""
 
 _BLOCK = 16_384
+_PAGE_BYTES = 8 << 20
 
 
 class _Format(msgspec.Struct):
@@ -124,10 +125,20 @@ class Edition:
         """Bytes of a segment, by its number in the manifest."""
         return self._segments[segment][offset : offset + length]
 
+    def fitting(self, found: Sequence[int]) -> int:
+        """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""
+        sizes = np.cumsum(self.arrays["length"][list(found)], dtype=np.int64)
+        return max(int(np.searchsorted(sizes, _PAGE_BYTES, side="right")), min(len(found), 1))
+
     def state(self, index: int) -> str:
         """admitted, or how it left: deleted, withdrawn, withheld."""
         kind = KINDS[int(self.arrays["kind"][index])]
         return kind if kind in GONE else "admitted"
+
+    def text(self, index: int) -> bytes:
+        """What search looks at: name and description, each with a NUL behind it, lower case."""
+        ends = self.arrays["text_end"]
+        return self._texts[int(ends[index - 1]) if index else 0 : int(ends[index])]
 
     def deleted(self, index: int) -> bool:
         return bool(self.arrays["flags"][index] & DELETED)

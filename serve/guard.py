@@ -12,9 +12,10 @@ from limits.strategies import MovingWindowRateLimiter
 
 from serve.answers import Answer, problem
 from serve.keys import KeyRing
+from serve.params import beside_prefix
 from serve.shelf import ServedFeed
 
-_UNGUARDED = (b"/ping", b"/health")
+_UNGUARDED = ([b"ping"], [b"health"])
 
 
 class Guard:
@@ -40,7 +41,7 @@ class Guard:
         key = None
         if feed.access == "key":
             key = self._key(feed, headers.get(b"authorization", b""))
-            if key is None and not path.endswith(_UNGUARDED):
+            if key is None and beside_prefix(path) not in _UNGUARDED:
                 return None, _NO_KEY
         return key, self._limited(feed, key or _client(address))
 
@@ -75,6 +76,8 @@ def _client(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
     if found.version == 4:
-        return address
+        return str(found)
     return str(ipaddress.ip_network((found, 64), strict=False))

@@ -82,6 +82,7 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
         pinned = place.edition is not None
     order = _after(edition, place)
     shown = order[:limit]
+    shown = shown[: edition.fitting([int(index) for index in shown])]
     try:
         first = next(iter(shelf.ledger().values()), None)
     except EditionBroken:
@@ -91,7 +92,7 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
         "sequence": edition.manifest.sequence,
         "firstSequence": first.sequence if first else edition.manifest.sequence,
     }
-    if len(order) > limit:
+    if len(order) > len(shown):
         last = int(shown[-1])
         at = edition.manifest.edition if pinned else None
         place = _Place(int(edition.arrays["sequence"][last]), edition.key(last), at)
@@ -178,17 +179,17 @@ def _seen(edition: Edition, index: int) -> models.Seen:
     return models.Seen(state, int(edition.arrays["sequence"][index]))
 
 
-def syndicated(name: bytes, query: Query, shelf: Shelf, site: str) -> Answer | None:
-    """The newest changes as a feed for feed readers: feed.json or feed.rss."""
+def syndicated(name: bytes, query: Query, edition: Edition, title: str, site: str) -> Answer | None:
+    """The newest changes of an edition as a feed for feed readers: feed.json or feed.rss."""
     if name not in (b"feed.json", b"feed.rss"):
         return None
-    edition, limit = shelf.live(), read_limit(query)
+    limit = read_limit(query)
     sequence = edition.arrays["sequence"]
     newest = np.argsort(-sequence.astype(np.int64), kind="stable")[:limit]
     items = [_item(edition, int(index), site) for index in newest]
     if name == b"feed.json":
-        return document(json_feed(shelf.served.title, site, items))
-    return Answer(200, rss(shelf.served.title, site, items), b"application/rss+xml")
+        return document(json_feed(title, site, items))
+    return Answer(200, rss(title, site, items), b"application/rss+xml")
 
 
 def _item(edition: Edition, index: int, site: str) -> Item:

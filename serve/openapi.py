@@ -22,10 +22,12 @@ _REF = "#/components/schemas/{name}"
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 _STATUSES = {
     "400": "A parameter that cannot be used",
+    "401": "A key is needed",
     "404": "There is no such thing",
     "410": "The edition is no longer kept",
     "414": "The URL is too long",
     "422": "A parameter out of its range",
+    "429": "Too many requests",
     "431": "The headers are too long",
     "503": "The feed has no edition yet",
 }
@@ -63,8 +65,8 @@ def _query(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _path(name: str, description: str) -> Json:
-    schema = _TEXT | {"minLength": 1}
+def _path(name: str, description: str, *, enum: list[str] | None = None) -> Json:
+    schema: Json = {"enum": enum} if enum else _TEXT | {"minLength": 1}
     return {
         "name": name,
         "in": "path",
@@ -140,8 +142,8 @@ _ROUTES: list[_Route] = [
         _GONE,
     ),
     ("/v0.1/health", "health", "State of the feed", models.Health, _EDITION, _GONE),
-    ("/v0.1/ping", "ping", "Answers", models.Ping, [], ()),
-    ("/v0.1/version", "version", "Version of the software", models.Version, [], ("400",)),
+    ("/v0.1/ping", "ping", "Answers", models.Ping, [], ("400",)),
+    ("/v0.1/version", "version", "Version of the software", models.Version, _EDITION, _GONE),
     (
         "/editions",
         "listEditions",
@@ -171,8 +173,8 @@ _ROUTES: list[_Route] = [
         "changesJsonFeed",
         "The newest changes as a JSON Feed",
         models.JsonFeed,
-        [_LIMIT],
-        ("400", "422"),
+        [_LIMIT, *_EDITION],
+        _GONE,
     ),
     (
         "/explain/{serverName}",
@@ -203,6 +205,7 @@ _ROUTES: list[_Route] = [
 
 _WRITES = (
     ("post", "/v0.1/publish", ()),
+    ("post", "/v0.1/validate", ()),
     ("put", f"{_V}/{{serverName}}/versions/{{version}}", (_NAME, _EXACT)),
     ("delete", f"{_V}/{{serverName}}/versions/{{version}}", (_NAME, _EXACT)),
     ("patch", f"{_V}/{{serverName}}/versions/{{version}}/status", (_NAME, _EXACT)),
@@ -217,10 +220,34 @@ def _paths(feed: ServedFeed) -> Json:
             "summary": "Not here: this registry is read only",
             "parameters": list(parameters),
             "responses": {
-                "501": _response(_PROBLEM, "Publish to the upstream registry", "Problem")
+                status: _response(_PROBLEM, said, "Problem")
+                for status, said in _not_here(feed).items()
             },
         }
+    for path, media, description, asked in _DOCUMENTS:
+        answer = {"description": description, "content": {media: {"schema": {}}}}
+        paths[path] = {
+            "get": {
+                "summary": description,
+                "parameters": list(asked),
+                "responses": {"200": answer} | _failures(feed, path, _GONE),
+            }
+        }
     return paths
+
+
+_SCHEMA = _path("schema", "File name of a schema", enum=list(models.BLOCKS))
+_DOCUMENTS: tuple[tuple[str, str, str, tuple[Json, ...]], ...] = (
+    ("/changes/feed.rss", "application/rss+xml", "The newest changes, RSS", (_LIMIT, *_EDITION)),
+    ("/schemas/{schema}", "application/schema+json", "The schema of a key of ours", (_SCHEMA,)),
+    ("/openapi.json", _JSON, "This document", ()),
+    ("/openapi.yaml", "application/yaml", "This document", ()),
+)
+
+
+def _not_here(feed: ServedFeed) -> dict[str, str]:
+    found = {"501": "Publish to the upstream registry", "429": "Too many requests"}
+    return found | ({"401": "A key is needed"} if feed.access == "key" else {})
 
 
 def _get(
@@ -232,22 +259,28 @@ def _get(
     parameters: list[Json],
     errors: tuple[str, ...],
 ) -> Json:
-    statuses = {*errors, "414", "431", "503"}
-    if feed.access == "key" and path not in ("/v0.1/ping", "/v0.1/health"):
-        statuses.add("401")
-    named = _STATUSES | {"401": "A key is needed", "429": "Too many requests"}
-    failures = {
-        status: _response(_PROBLEM, named[status], "Problem")
-        for status in sorted(statuses | {"429"})
-    }
+    failures = _failures(feed, path, errors)
     answers = [kind.__name__, *(["UpstreamEntry"] if _RAW in parameters else [])]
+    found: Json = {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {"200": _response(_JSON, "OK", *answers)} | failures,
+    }
+    if feed.access == "key" and path in _OPEN:
+        found["security"] = []
+    return {"get": found}
+
+
+_OPEN = ("/v0.1/ping", "/v0.1/health")
+
+
+def _failures(feed: ServedFeed, path: str, errors: tuple[str, ...]) -> Json:
+    statuses = {*errors, "414", "429", "431", "503"}
+    if feed.access == "key" and path not in _OPEN:
+        statuses.add("401")
     return {
-        "get": {
-            "operationId": operation,
-            "summary": summary,
-            "parameters": parameters,
-            "responses": {"200": _response(_JSON, "OK", *answers)} | failures,
-        }
+        status: _response(_PROBLEM, _STATUSES[status], "Problem") for status in sorted(statuses)
     }
 
 

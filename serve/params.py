@@ -13,7 +13,10 @@ from serve.edition import Selection, micros
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,18}")
-_INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+ -]\d\d:\d\d)")
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+ -]\d\d:[0-5]\d)", re.ASCII
+)
+_PREFIXES = (b"v0.1", b"v0")
 _TRUE = {b"1", b"t", b"T", b"TRUE", b"true", b"True"}
 _FALSE = {b"0", b"f", b"F", b"FALSE", b"false", b"False"}
 
@@ -37,6 +40,12 @@ class ListParameters:
     cursor: bytes
     limit: int
     selection: Selection
+
+
+def beside_prefix(path: bytes) -> list[bytes]:
+    """The segments of a raw path, without the version that the API's routes may start with."""
+    segments = [segment for segment in path.split(b"/") if segment]
+    return segments[1:] if segments and segments[0] in _PREFIXES else segments
 
 
 def read_query(raw: bytes) -> dict[str, bytes]:

@@ -6,23 +6,31 @@ from serve.answers import Answer, problem
 
 MAX_HEAD = 65_536
 """Bytes of request line and headers; above it the connection ends with 431."""
+MAX_BODY = 1 << 20
+"""Bytes behind the headers, which nobody reads; above it the connection ends with 413."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Counts the bytes of a request's head, which its parser does not."""
+    """Counts the bytes of a request, which its parser does not (trailers of chunks among them)."""
 
-    _head = 0
+    _head = _body = 0
     _in_head = True
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head += len(data)
+        else:
+            self._body += len(data)
         super().data_received(data)
-        if self._in_head and self._head > MAX_HEAD and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._in_head and self._head > MAX_HEAD:
             self._refuse(problem(431, f"the request's head is longer than {MAX_HEAD} bytes"))
+        elif not self._in_head and self._body > MAX_BODY:
+            self._refuse(problem(413, f"the request's body is longer than {MAX_BODY} bytes"))
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head = True, 0
+        self._in_head, self._head, self._body = True, 0, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -30,7 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head = True, 0
+        self._in_head, self._head, self._body = True, 0, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -45,4 +53,4 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-_PHRASES = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
+_PHRASES = {400: b"Bad Request", 413: b"Content Too Large", 431: b"Request Header Fields Too Large"}

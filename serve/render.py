@@ -7,14 +7,16 @@ and message, statusChangedAt where upstream had none). Our own blocks stand besi
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from serve.strict import SCHEMA
+
 OFFICIAL = "io.modelcontextprotocol.registry/official"
-SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 INSTANT_WIDTH = 27
 _UNPUBLISHED = b"0000-00-00T00:00:00.000000Z"
 _TAIL = len(b'"}}}')
@@ -45,8 +47,12 @@ def live(
     is_latest: bool,
     enrichment: bytes | None,
     namespace: str,
+    without: Sequence[str] = (),
 ) -> Content:
-    """An entry that the feed admits; `server` is repaired already, `meta` is upstream's."""
+    """An entry that the feed admits; `server` is repaired already, `meta` is upstream's.
+
+    `without` are blocks of it that are left out.
+    """
     blocks = _raw_object.decode(meta)
     found: dict[str, Any] = msgspec.json.decode(blocks.pop(OFFICIAL))  # untouched JSON
     published = _kept(found.get("publishedAt")) or instant(published_at)
@@ -57,7 +63,8 @@ def live(
     }
     official = {"status": "active", **_IN_ORDER} | found | instants | {"isLatest": is_latest}
     official = {key: value for key, value in official.items() if value is not None}
-    others = {k: v for k, v in blocks.items() if not k.startswith(f"{namespace}/")}
+    ours = f"{namespace}/"
+    others = {k: v for k, v in blocks.items() if not k.startswith(ours) and k not in without}
     return _content(server, official, others, enrichment, namespace)
 
 

@@ -8,7 +8,20 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from serve.strict import Icon, Package, Repository, Sse, StreamableHttp, objection, part_objection
+import msgspec
+
+from serve.strict import (
+    SCHEMA,
+    Icon,
+    Package,
+    PublisherProvided,
+    Repository,
+    Sse,
+    StreamableHttp,
+    WebUrl,
+    objection,
+    part_objection,
+)
 
 PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
 _FORMATS = ("string", "number", "boolean", "filepath")
@@ -20,11 +33,15 @@ _INPUTS = (
     "variables",
 )
 
+META_DROPPED = "publisher-meta-dropped"
 REPAIRS = {
     "null-dropped": "a member that was null is left out",
     "repository-dropped": "a repository without url and source is left out",
     "format-dropped": "an input format that the schema does not know is left out",
     "version-latest-dropped": "a package version that says `latest` is left out",
+    "version-empty-dropped": "a package version that is empty is left out",
+    "schema-filled": "a missing `$schema` is filled with that of the present schema",
+    "stdio-members-dropped": "an address, headers or variables of a stdio transport are left out",
     "description-filled": "an empty description is filled with title or name",
     "description-cut": "a description of more than 100 characters is cut",
     "title-dropped": "a title that is empty, too long or no text is left out",
@@ -32,7 +49,7 @@ REPAIRS = {
     "package-dropped": "a package that clients cannot decode is left out",
     "remote-dropped": "a remote that clients cannot decode is left out",
     "icon-dropped": "an icon that clients cannot decode is left out",
-    "publisher-meta-dropped": "publisher-provided metadata that breaks clients is left out",
+    META_DROPPED: "publisher-provided metadata that breaks clients is left out",
 }
 """Every repair with what it does; `withheld` is what remains when they are not enough."""
 
@@ -51,13 +68,15 @@ class Repaired:
 def repair(server: bytes) -> Repaired:
     """A server.json as it may be served. Never raises."""
     why = objection(server)
-    if why is None:
+    if why is None and b"null" not in server:
         return Repaired(server)
     result = Repaired(None)
     try:
         document = json.loads(server)
+        if why is None and not _has_null(document):
+            return Repaired(server)
         if isinstance(document, dict):
-            _repair(document, result, why)
+            _repair(document, result, why or "a member is null")
         else:
             result.withheld = "not a JSON object"
     except (ValueError, RecursionError) as error:
@@ -67,7 +86,13 @@ def repair(server: bytes) -> Repaired:
 
 def _repair(document: Json, result: Repaired, why: str) -> None:
     runnable = bool(document.get("packages") or document.get("remotes"))
+    meta = document.pop("_meta", None)  # what publishers say there is theirs
     document = cast("Json", _without_nulls(document, result, "server"))
+    if meta is not None:
+        document["_meta"] = meta
+    if not isinstance(document.get("$schema"), str):
+        document = {"$schema": SCHEMA} | {k: v for k, v in document.items() if k != "$schema"}
+        result.repairs.append(("schema-filled", SCHEMA))
     _texts(document, result)
     _repository(document, result)
     _versions(document, result)
@@ -97,9 +122,29 @@ def _without_nulls(value: object, result: Repaired, place: str) -> object:
             for key, item in value.items()
             if item is not None
         }
-    if isinstance(value, list):
-        return [_without_nulls(item, result, place) for item in value if item is not None]
+    if isinstance(value, list):  # what holds a null item cannot be decoded, and is dropped
+        return [_without_nulls(item, result, place) for item in value]
     return value
+
+
+def _has_null(document: object) -> bool:
+    """Whether any member is null, but for what publishers say under `_meta`."""
+    if isinstance(document, dict):
+        return any(v is None or (k != "_meta" and _has_null(v)) for k, v in document.items())
+    return isinstance(document, list) and any(v is None or _has_null(v) for v in document)
+
+
+def odd_blocks(meta: bytes) -> list[str]:
+    """Keys of an entry's own `_meta` that clients may break on."""
+    if b"null" not in meta and PUBLISHER.encode() not in meta:
+        return []
+    blocks = msgspec.json.decode(meta, type=dict[str, msgspec.Raw])
+    return [
+        key
+        for key, value in blocks.items()
+        if bytes(value) == b"null"
+        or (key == PUBLISHER and part_objection(json.loads(bytes(value)), PublisherProvided))
+    ]
 
 
 def _texts(document: Json, result: Repaired) -> None:
@@ -107,7 +152,7 @@ def _texts(document: Json, result: Repaired) -> None:
     if title is not None and not (isinstance(title, str) and 1 <= len(title) <= 100):
         result.repairs.append(("title-dropped", str(title)[:100]))
         del document["title"]
-    if not isinstance(document.get("websiteUrl", ""), str):
+    if "websiteUrl" in document and part_objection(document["websiteUrl"], WebUrl):
         result.repairs.append(("website-dropped", str(document.pop("websiteUrl"))[:100]))
     description = document.get("description", "")
     if isinstance(description, str):
@@ -145,11 +190,18 @@ def _inputs(value: object) -> list[Json]:
 
 
 def _versions(document: Json, result: Repaired) -> None:
+    rules = {"latest": "version-latest-dropped", "": "version-empty-dropped"}
     for package in _objects(document.get("packages")):
-        if package.get("version") == "latest":
+        identifier = str(package.get("identifier"))[:100]
+        rule = rules.get(str(package.get("version", "-")))
+        if rule:
             del package["version"]
-            identifier = str(package.get("identifier"))[:100]
-            result.repairs.append(("version-latest-dropped", identifier))
+            result.repairs.append((rule, identifier))
+        transport = package.get("transport")
+        if isinstance(transport, dict) and transport.get("type") == "stdio":
+            for key in [key for key in ("url", "headers", "variables") if key in transport]:
+                del transport[key]
+                result.repairs.append(("stdio-members-dropped", f"{identifier}: {key}"))
 
 
 def _parts(document: Json, key: str, kind: object, rule: str, result: Repaired) -> None:
@@ -179,7 +231,7 @@ def _publisher(document: Json, result: Repaired) -> None:
         del document["_meta"]
         return
     provided = meta.get(PUBLISHER)
-    if provided is not None and not isinstance(provided, dict):
+    if PUBLISHER in meta and not isinstance(provided, dict):
         result.repairs.append(("publisher-meta-dropped", PUBLISHER))
         del meta[PUBLISHER]
     elif provided:

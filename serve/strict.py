@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z")]
+WebUrl = Annotated[
+    str,
+    Meta(
+        max_length=2000,
+        pattern=r"^https?://([^\s/?#@\[\]]+@)?[a-zA-Z0-9._-]+(:\d{1,5})?([/?#]\S*)?\Z",
+    ),
+]
 Text = Annotated[str, Meta(min_length=1)]
 
 
@@ -34,10 +42,12 @@ class KeyValue(InputWithVariables, rename="camel", kw_only=True):
 
 class Named(InputWithVariables, rename="camel", tag="named", kw_only=True):
     name: Text
+    value_hint: str | UnsetType = UNSET
     is_repeated: bool | UnsetType = UNSET
 
 
 class Positional(InputWithVariables, rename="camel", tag="positional", kw_only=True):
+    name: str | UnsetType = UNSET
     value_hint: str | UnsetType = UNSET
     is_repeated: bool | UnsetType = UNSET
 
@@ -47,7 +57,9 @@ class Positional(InputWithVariables, rename="camel", tag="positional", kw_only=T
 
 
 class Stdio(msgspec.Struct, tag_field="type", tag="stdio"):
-    pass
+    url: UnsetType = UNSET
+    headers: UnsetType = UNSET
+    variables: UnsetType = UNSET
 
 
 class StreamableHttp(msgspec.Struct, tag_field="type", tag="streamable-http"):
@@ -85,7 +97,7 @@ class Icon(msgspec.Struct, rename="camel"):
 
 
 class Repository(msgspec.Struct):
-    url: Text
+    url: WebUrl
     source: Text
     id: str | UnsetType = UNSET
     subfolder: str | UnsetType = UNSET
@@ -104,15 +116,15 @@ class ServerMeta(msgspec.Struct):
     )
 
 
-class Server(msgspec.Struct, rename="camel"):
+class Server(msgspec.Struct, rename="camel", kw_only=True):
     name: Annotated[
         str, Meta(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+\Z")
     ]
     description: Annotated[str, Meta(min_length=1, max_length=100)]
     version: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
-    schema: str | UnsetType = msgspec.field(name="$schema", default=UNSET)
+    schema: str = msgspec.field(name="$schema")
     title: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
-    website_url: str | UnsetType = UNSET
+    website_url: WebUrl | UnsetType = UNSET
     repository: Repository | UnsetType = UNSET
     packages: list[Package] | UnsetType = UNSET
     remotes: list[StreamableHttp | Sse] | UnsetType = UNSET

@@ -21,9 +21,9 @@ from serve.files import sync
 from serve.latest import elect
 from serve.records import Reason, Treatment
 from serve.render import Content, live, tombstone
-from serve.repair import repair
+from serve.repair import META_DROPPED, odd_blocks, repair
 from serve.segments import SegmentWriter
-from serve.strict import objection
+from serve.strict import SCHEMA, objection
 
 
 @dataclass
@@ -166,6 +166,9 @@ def _judged(entry: Candidate, before: int | None) -> _Judged:
         return _Judged(entry, before, state, None, shown=known)
     repaired = repair(entry.server)
     treatments = [Treatment("repaired", rule, detail) for rule, detail in repaired.repairs]
+    if entry.meta is not None:
+        dropped = [Treatment("repaired", META_DROPPED, key) for key in odd_blocks(entry.meta)]
+        treatments = dropped + treatments
     if repaired.withheld:
         treatments.append(Treatment("withheld", "not-decodable", repaired.withheld))
     state = msgspec.structs.replace(
@@ -209,6 +212,8 @@ def _raw(found: _Judged) -> tuple[bytes, int]:
     entry = found.entry
     if entry.server is None or entry.meta is None:
         return b"", 0
+    if entry.status == "deleted" and not found.shown:
+        return b"", 0  # raw=true goes by what is shown
     if entry.raw is not None:
         return entry.raw, 0
     if found.server == entry.server:
@@ -227,10 +232,13 @@ def _render(found: _Judged, *, is_latest: bool, namespace: str) -> Content:
             is_latest=is_latest,
             enrichment=entry.enrichment,
             namespace=namespace,
+            without=odd_blocks(entry.meta),
         )
     message = entry.status_message
     if state != "deleted":
-        message = f"{state} from this feed" + (f": {entry.reason}" if entry.reason else "")
+        treated = found.reason.treatments
+        why = treated[-1].detail if state == "withheld" and treated else entry.reason
+        message = f"{state} from this feed" + (f": {why}" if why else "")
     return tombstone(
         name=entry.name,
         version=entry.version,
@@ -254,5 +262,10 @@ _GONE = {
 
 def _nameplate(entry: Candidate) -> bytes:
     """The least server.json of an entry, to see whether clients can decode a tombstone of it."""
-    plate = {"name": entry.name, "description": "deleted", "version": entry.version}
+    plate = {
+        "$schema": entry.schema_uri or SCHEMA,
+        "name": entry.name,
+        "description": "deleted",
+        "version": entry.version,
+    }
     return msgspec.json.encode(plate)

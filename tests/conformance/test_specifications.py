@@ -91,7 +91,13 @@ def test_our_document_is_a_valid_one_and_tells_every_route(client: Client) -> No
         jsonschema.Draft202012Validator.check_schema(schema)
     for path in (path for path, operations in document["paths"].items() if "get" in operations):
         target = path.format_map(
-            {"serverName": "com.pga%2Fpga-golf", "version": "1.0", "from": "a", "to": "b"}
+            {
+                "serverName": "com.pga%2Fpga-golf",
+                "version": "1.0",
+                "from": "a",
+                "to": "b",
+                "schema": "x",
+            }
         )
         assert client.ask(target)[0] in (200, 404)
     problem = component(document, "Problem")

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from serve.protocol import MAX_HEAD
 from serve.shelf import LiveShelf, ServedFeed
 from tests.serve.feeds import NOW, Client, entry, publish, served_app
 
+HOUR = timedelta(hours=1)
 OPEN = ServedFeed("default", "Default", "/")
 LOCKED = ServedFeed("team", "Team", "/feeds/team", access="key")
 HIDDEN = ServedFeed("quiet", "Quiet", "/feeds/quiet", access="unlisted")
@@ -67,6 +69,21 @@ def test_a_locked_feed_needs_a_key_that_is_not_revoked(root: Path) -> None:
         assert client.ask("/v0.1/servers", headers=bearer("whatever"))[0] == 200
 
 
+def test_a_server_that_is_called_ping_needs_a_key_too(root: Path) -> None:
+    publish(Feed(root, "team"), [entry("a.b/ping"), entry("a.b/health")], "e2", now=NOW + HOUR)
+    with serving(root) as client:
+        for path in (
+            "v0.1/servers/a.b/health",
+            "servers/a.b/ping?raw=true",
+            "explain/a.b/ping",
+            "nothing/ping",
+            "v0.1/v0/ping",
+        ):
+            assert client.ask(f"/feeds/team/{path}")[0] == 401, path
+        for path in ("ping", "v0/ping", "v0.1/health", "//health/"):
+            assert client.ask(f"/feeds/team/{path}")[0] == 200, path
+
+
 def test_a_key_of_one_feed_opens_no_other(root: Path) -> None:
     token = Feed(root, "default").keys.add("other", now=NOW)
     with serving(root) as client:
@@ -100,6 +117,27 @@ def test_the_home_page_lists_what_is_open(root: Path) -> None:
     assert b"Quiet" not in body
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "//", 200),
+        ("HEAD", "///", 200),
+        ("POST", "/", 405),
+        ("PATCH", "//", 405),
+        ("OPTIONS", "/", 204),
+        ("OPTIONS", "//", 204),
+        ("GET", "/nothing", 404),
+    ],
+)
+def test_there_is_an_answer_with_cors_at_the_root(
+    root: Path, method: str, path: str, status: int
+) -> None:
+    shelves = [LiveShelf(root, HIDDEN)]  # no feed at the root
+    with served_app(App(shelves, skew=0)) as client:
+        found, headers, _ = client.ask(path, method=method)
+        assert (found, headers["access-control-allow-origin"]) == (status, "*")
+
+
 def test_links_name_the_public_address(root: Path) -> None:
     with serving(root) as client:
         found = client.json("/feeds/quiet/changes/feed.json")
@@ -128,6 +166,8 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(root: Path) -> N
         ("10.0.0.1", "10.0.0.2", False),
         ("2001:db8::1", "2001:db8::ffff", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:10.0.0.1", "::ffff:10.9.9.2", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
         ("unix", "unix", True),
     ],
 )
@@ -179,6 +219,17 @@ def test_whatever_bytes_come_nobody_gets_a_5xx_or_the_memory(
         assert client.ask("/ping")[0] == 200
 
 
+def test_trailers_without_end_are_cut_off(root: Path) -> None:
+    head = b"GET /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with serving(root) as client, socket.create_connection(("127.0.0.1", client.port)) as sock:
+        sock.settimeout(10)
+        sock.sendall(head)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(400):
+                sock.sendall(b"X-A: xxxxxxxxxxxx\r\n" * 5_000)
+        assert client.ask("/ping")[0] == 200
+
+
 def test_a_body_that_comes_with_a_get_is_left_alone(root: Path) -> None:
     with serving(root) as client:
         connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
@@ -198,6 +249,7 @@ def test_requests_are_logged_without_what_is_secret(root: Path, tmp_path: Path) 
             headers = bearer(token) | {"User-Agent": 'test"}', "Cookie": "c=1"}
             client.ask(f"/feeds/team/v0.1/servers?limit=1&token={token}", headers=headers)
             client.ask("/v0.1/servers/a.b%2Fnone")
+            client.ask(f"/v0.1/servers?search={token}")
             path.rename(tmp_path / "access.log.1")
             client.ask("/ping")
     finally:
@@ -205,7 +257,8 @@ def test_requests_are_logged_without_what_is_secret(root: Path, tmp_path: Path) 
         handlers.pop().close()
     lines = (tmp_path / "access.log.1").read_text().splitlines() + path.read_text().splitlines()
     assert token not in "".join(lines)
-    first, second, third = map(json.loads, lines)
+    first, second, misplaced, third = map(json.loads, lines)
+    assert misplaced["query"] == {"search": "sr_…"}
     assert (first["feed"], first["status"], first["query"]) == ("team", 200, {"limit": "1"})
     assert first["key"] == Feed(root, "team").keys.all()[0].id
     assert first["agent"] == 'test"}'

@@ -380,6 +380,38 @@ def test_the_description_passes_importers_gates(client: Client) -> None:
     assert client.json("/feeds/other/openapi.json")["servers"] == [{"url": "/feeds/other"}]
 
 
+def test_a_page_is_never_more_than_clients_take(tmp_path: Path) -> None:
+    """The strictest refuses one of more than 10 MiB."""
+    large = {"io.modelcontextprotocol.registry/publisher-provided": {"x": "y" * 1_500_000}}
+    entries = [entry(f"a.b/{number:02d}", _meta=large) for number in range(12)]
+    publish(Feed(tmp_path, "default"), entries, "e1")
+    with served(tmp_path, ("default", "/")) as client:
+        for route in ("/v0.1/servers", "/changes"):
+            met, cursor = 0, ""
+            while True:
+                body = client.ask(f"{route}?limit=100&cursor={cursor}")[2]
+                assert len(body) < 10 << 20
+                page = json.loads(body)
+                met += page["metadata"]["count"]
+                cursor = page["metadata"].get("nextCursor", "")
+                if not cursor:
+                    break
+            assert met == 12
+
+
+def test_who_follows_a_search_learns_what_is_gone(tmp_path: Path) -> None:
+    feed = Feed(tmp_path, "default")
+    nice = entry("a.b/one", description="A nice thing")
+    publish(feed, [nice], "e1")
+    for number in (2, 3):
+        gone = excluded(nice, f"flooding {number}")
+        publish(feed, [gone], f"e{number}", now=NOW + number * DAY)
+    with served(tmp_path, ("default", "/")) as client:
+        found = client.json("/v0.1/servers?search=NICE&updated_since=2026-01-05T13:00:00Z")
+        assert [e["server"]["name"] for e in found["servers"]] == ["a.b/one"]
+        assert client.keys("/v0.1/servers?search=nice") == []
+
+
 def test_a_feed_without_an_edition_says_so(tmp_path: Path) -> None:
     with served(tmp_path, ("default", "/")) as client:
         found = client.json("/v0.1/servers", status=503)

@@ -295,6 +295,41 @@ def test_upstreams_own_bytes_can_be_had(client: Client, tmp_path: Path) -> None:
         assert "remotes" in other.json(f"{target}&include_deleted=true")["server"]
 
 
+def test_what_was_deleted_is_not_to_be_had_by_another_name(tmp_path: Path) -> None:
+    feed = Feed(tmp_path, "default")
+    publish(feed, [entry("a.b/bad name", status="deleted")], "e1")
+    whole = b'{ "extra":1, "server":{}, "_meta":{} }'
+    publish(feed, [replace(entry("a.b/odd"), raw=whole)], "e2", now=NOW + HOUR)
+    with served(tmp_path, ("default", "/")) as client:
+        for query in ("raw=true", "raw=true&include_deleted=true"):
+            assert client.ask(f"/v0.1/servers/a.b%2Fbad%20name/versions/1.0.0?{query}")[0] == 404
+        assert client.ask("/v0.1/servers/a.b%2Fodd?raw=true")[2] == whole + b"\n"
+
+
+def test_a_withheld_tombstone_says_why(tmp_path: Path) -> None:
+    feed = Feed(tmp_path, "default")
+    publish(feed, [entry("a.b/one")], "e1")
+    publish(feed, [entry("a.b/one", **BROKEN)], "e2", now=NOW + HOUR)
+    with served(tmp_path, ("default", "/")) as client:
+        found = client.json("/v0.1/servers/a.b%2Fone/versions/1.0.0?include_deleted=true")
+    message = found["_meta"]["io.modelcontextprotocol.registry/official"]["statusMessage"]
+    assert "transport" in message
+
+
+def test_odd_blocks_of_the_envelope_are_left_out(tmp_path: Path) -> None:
+    feed, one = Feed(tmp_path, "default"), entry("a.b/one")
+    publisher = b'"io.modelcontextprotocol.registry/publisher-provided":{"github":{"name":"x"}}'
+    meta = (one.meta or b"")[:-1] + b',"x.y/z":null,"x.y/kept":{"a":null},' + publisher + b"}"
+    publish(feed, [replace(one, meta=meta)], "e1")
+    with served(tmp_path, ("default", "/")) as client:
+        blocks = client.json("/v0.1/servers/a.b%2Fone")["_meta"]
+        assert blocks["x.y/kept"] == {"a": None}
+        assert "x.y/z" not in blocks
+        assert not [key for key in blocks if "publisher" in key]
+        (why,) = client.json("/explain/a.b/one")["versions"]
+        assert [t["rule"] for t in why["treatments"]] == ["publisher-meta-dropped"] * 2
+
+
 def test_one_document_holds_every_latest_version(client: Client) -> None:
     found = client.json("/registry.json")
     assert [e["server"]["name"] for e in found["servers"]] == [

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.repair import PUBLISHER, REPAIRS, repair
-from serve.strict import objection
+from serve.strict import SCHEMA, objection
 from tests.conftest import server_json
 
 Json = dict[str, Any]  # a server.json
 NO_VALUE = {"type": "positional"}
+VALUE = {"type": "positional", "value": "a"}
+NAMED = {"type": "named", "name": "--a"}
+NO_SCHEMA = ("$schema", None)
 REMOTE = {"type": "sse", "url": "https://x.example/"}
 RUN = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
 
@@ -23,7 +26,10 @@ def repaired(server: Json) -> tuple[Json | None, list[str]]:
 
 
 def test_what_fits_passes_byte_for_byte() -> None:
-    data = b'{ "version" : "1.0.0","name":"a.b/c", "description":"\\u00e9", "later": [1.50] }'
+    data = (
+        b'{ "$schema":"x","version" : "1.0.0","name":"a.b/c", "description":"\\u00e9", '
+        b'"later": [1.50], "_meta": {"x.y/z": null} }'
+    )
     found = repair(data)
     assert (found.server, found.repairs, found.withheld) == (data, [], "")
 
@@ -38,6 +44,37 @@ def test_what_fits_passes_byte_for_byte() -> None:
         ({"title": ""}, "title-dropped", {}),
         ({"title": "x" * 101}, "title-dropped", {}),
         ({"websiteUrl": 7}, "website-dropped", {}),
+        ({"websiteUrl": ""}, "website-dropped", {}),
+        ({"websiteUrl": "javascript:alert(1)"}, "website-dropped", {}),
+        ({"repository": {"url": "not a url", "source": "github"}}, "repository-dropped", {}),
+        ({"$schema": None}, "schema-filled", {"$schema": SCHEMA}),
+        ({"packages": [RUN | {"version": ""}]}, "version-empty-dropped", {"packages": [RUN]}),
+        (
+            {"packages": [RUN | {"transport": {"type": "stdio", "url": 5}}]},
+            "stdio-members-dropped",
+            {"packages": [RUN]},
+        ),
+        ({"packages": [RUN | {"postInstall": None}]}, "null-dropped", {"packages": [RUN]}),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [None]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [VALUE | {"name": 5}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [NAMED | {"valueHint": 5}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"environmentVariables": [{"name": "A", "choices": [None]}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
         ({"description": ""}, "description-filled", {"description": "a.b/c"}),
         ({"description": "x" * 101}, "description-cut", {"description": "x" * 99 + "…"}),
         (
@@ -92,7 +129,7 @@ def test_what_fits_passes_byte_for_byte() -> None:
 )
 def test_a_repair_has_a_name_and_touches_nothing_else(change: Json, rule: str, after: Json) -> None:
     server = server_json("a.b/c")
-    found, rules = repaired(server | change)
+    found, rules = repaired({k: v for k, v in (server | change).items() if (k, v) != NO_SCHEMA})
     without = {key: value for key, value in server.items() if key not in change}
     assert found == without | after
     assert rules == [rule]
