@@ -15,6 +15,7 @@ from pipelines.deployment import Deployment
 from pipelines.server import listen, serving
 from pipelines.steps.refresh import publish
 from serve.repair import REPAIRS
+from serve.strict import SCHEMA
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.shared import base_dump, recorded_row, timeline
 from warehouse.entries import read_state
@@ -116,7 +117,7 @@ def is_withheld(treatment: Json) -> bool:
 
 def as_clients_need(server: Json) -> Json:
     """The named repairs that the recorded data needs, written down a second time."""
-    fixed: Json = json.loads(json.dumps(server))
+    fixed: Json = {"$schema": SCHEMA} | json.loads(json.dumps(server))
     if fixed.get("repository") in ({}, {"url": "", "source": ""}):
         del fixed["repository"]
     for package in fixed.get("packages", []):

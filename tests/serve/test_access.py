@@ -225,8 +225,7 @@ def test_trailers_without_end_are_cut_off(root: Path) -> None:
         sock.settimeout(10)
         sock.sendall(head)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for _ in range(400):
-                sock.sendall(b"X-A: xxxxxxxxxxxx\r\n" * 5_000)
+            sock.sendall(b"X-A: xxxxxxxxxxxx\r\n" * 2_000_000)
         assert client.ask("/ping")[0] == 200
 
 
