@@ -5,6 +5,7 @@ from typing import Any
 
 from pipelines.deployment import Deployment
 from serve.edition import read_manifest
+from serve.errors import EditionBroken
 from warehouse.warehouse import Row
 
 
@@ -34,10 +35,13 @@ def status(deployment: Deployment) -> StatusReport:
 
 def _feed(deployment: Deployment, name: str) -> dict[str, Any]:  # values of a manifest
     feed = deployment.feed(name)
-    live = feed.current_id()
-    if live is None:
-        return {"feed": name, "edition": None}
-    manifest = read_manifest(feed.editions / live)
+    try:
+        live = feed.current_id()
+        if live is None:
+            return {"feed": name, "edition": None}
+        manifest = read_manifest(feed.editions / live)
+    except EditionBroken as error:
+        return {"feed": name, "broken": str(error)}
     return {
         "feed": name,
         "edition": live,
