@@ -63,6 +63,18 @@ def with_before(
 
 def _forgotten(previous: Edition, index: int) -> Candidate:
     name, version = previous.keys.pair(index)
+    return forgotten(
+        name,
+        version,
+        published_at=from_micros(int(previous.arrays["published"][index])),
+        updated_at=from_micros(int(previous.arrays["updated"][index])),
+    )
+
+
+def forgotten(
+    name: str, version: str, *, published_at: datetime, updated_at: datetime
+) -> Candidate:
+    """An entry that was shown once and that nobody knows any more: a tombstone."""
     return Candidate(
         name=name,
         version=version,
@@ -72,11 +84,12 @@ def _forgotten(previous: Edition, index: int) -> Candidate:
         status="deleted",
         status_message=None,
         is_latest=False,
-        published_at=from_micros(int(previous.arrays["published"][index])),
-        updated_at=from_micros(int(previous.arrays["updated"][index])),
+        published_at=published_at,
+        updated_at=updated_at,
         status_changed_at=None,
         schema_uri=None,
         server=None,
         meta=None,
         enrichment=None,
+        served=True,
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from pipelines.errors import StepError
 from pipelines.steps.switch import new_edition, record_live
-from serve.candidate import Candidate
+from serve.candidate import Candidate, forgotten
 from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
@@ -125,24 +125,8 @@ def _candidates(session: Session, feed: str, at: datetime) -> Iterator[Candidate
 
 def _lost(row: Row, at: datetime) -> Candidate:
     published = row["published_at"] or at
-    return Candidate(
-        name=row["name"],
-        version=row["version"],
-        admitted=False,
-        rule="unknown",
-        reason="it is no longer known upstream",
-        status="deleted",
-        status_message=None,
-        is_latest=False,
-        published_at=published,
-        updated_at=row["updated_at"] or published,
-        status_changed_at=None,
-        schema_uri=None,
-        server=None,
-        meta=None,
-        enrichment=None,
-        served=True,
-    )
+    updated = row["updated_at"] or published
+    return forgotten(row["name"], row["version"], published_at=published, updated_at=updated)
 
 
 def _decided(session: Session, feed: str) -> Iterator[Candidate]:

@@ -117,6 +117,18 @@ class Client:
         document: Json = json.loads(body)
         return document
 
+    def paged(self, target: str, what: str) -> list[Json]:
+        """The items of all pages of a list answer, which must not repeat."""
+        found: list[Json] = []
+        cursor, joint = "", "&" if "?" in target else "?"
+        while True:
+            page = self.json(f"{target}{joint}cursor={cursor}")
+            found += page[what]
+            cursor = page["metadata"].get("nextCursor", "")
+            if not cursor:
+                assert len(found) == len({json.dumps(item) for item in found})
+                return found
+
     def keys(self, target: str) -> list[tuple[str, str]]:
         """The (name, version) of every entry of a list answer."""
         servers = [found["server"] for found in self.json(target)["servers"]]

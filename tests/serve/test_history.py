@@ -174,14 +174,7 @@ def test_two_editions_can_be_compared(client: Client) -> None:
     backwards = client.json("/editions/e3/diff/e1")["differences"]
     assert [d["kind"] for d in backwards] == ["changed", "added", "removed"]
     assert client.json("/editions/e2/diff/e2")["differences"] == []
-    paged, cursor = [], ""
-    while True:
-        page = client.json(f"/editions/e1/diff/e3?limit=1&cursor={cursor}")
-        paged += page["differences"]
-        cursor = page["metadata"].get("nextCursor", "")
-        if not cursor:
-            break
-    assert paged == found["differences"]
+    assert client.paged("/editions/e1/diff/e3?limit=1", "differences") == found["differences"]
     assert client.ask("/editions/e1/diff/e9")[0] == 404
     assert client.ask("/editions/e1")[0] == 404
 
@@ -216,14 +209,7 @@ def test_changes_come_by_sequence_each_entry_once(client: Client) -> None:
 def test_pages_of_changes_are_the_whole(client: Client) -> None:
     whole = client.json("/changes")["changes"]
     for limit in (1, 2, 4):
-        paged, cursor = [], ""
-        while True:
-            page = client.json(f"/changes?limit={limit}&cursor={cursor}")
-            paged += page["changes"]
-            cursor = page["metadata"].get("nextCursor", "")
-            if not cursor:
-                break
-        assert paged == whole
+        assert client.paged(f"/changes?limit={limit}", "changes") == whole
 
 
 def test_feed_readers_get_the_newest_changes(client: Client) -> None:
