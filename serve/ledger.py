@@ -10,7 +10,7 @@ from serve.errors import EditionBroken
 from serve.files import JsonFile
 
 
-class Published(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True, rename="camel"):
     """An edition that went live, with its counts of entries; `treatments` are named repairs."""
 
     edition: str

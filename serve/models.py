@@ -4,6 +4,7 @@ Entries are served as the bytes that an edition holds; tests hold those bytes ag
 """
 
 from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -129,7 +130,7 @@ class Version(Struct):
     build_time: datetime
 
 
-class EditionInfo(Published, frozen=True, rename="camel"):
+class EditionInfo(Published, frozen=True):
     """An edition that is or was live; `kept` says whether it can still be asked for.
 
     `treatments` counts entries by named repair (`repaired:RULE`, `withheld:RULE`).
@@ -253,12 +254,12 @@ def schemas(*types: type, ref: str) -> dict[str, Json]:
 
 
 def _ecma(value: Any) -> Any:  # any part of a JSON Schema
-    """The same with patterns as JSON Schema spells them: `$` where Python says `\\Z`."""
+    """The same with `$` where Python's patterns say `\\Z`, and descriptions without indents."""
     if isinstance(value, dict):
         return {key: _ecma(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_ecma(item) for item in value]
-    return value.replace("\\Z", "$") if isinstance(value, str) else value
+    return cleandoc(value.replace("\\Z", "$")) if isinstance(value, str) else value
 
 
 BLOCKS: dict[str, type] = {"feed.v1.json": FeedBlock, "enrichment.v1.json": EnrichmentBlock}

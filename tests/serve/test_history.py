@@ -152,6 +152,7 @@ def test_editions_are_listed_newest_first_and_in_pages(client: Client) -> None:
         ("e1", FIRST, False),
     ]
     assert (found[1]["entries"], found[1]["tombstones"], found[1]["changed"]) == (4, 1, 2)
+    assert found[1]["publishedAt"] == "2026-01-05T13:00:00Z"
     assert found[1]["treatments"]["repaired:repository-dropped"] == 1
     assert found[1]["treatments"]["withheld:not-decodable"] == found[1]["withheld"] == 1
     first = client.json("/editions?limit=2")
