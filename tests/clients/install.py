@@ -57,7 +57,9 @@ def install_npm(name: str) -> None:
         return
     folder = PLACE / name
     shutil.copytree(HERE / "npm" / name, folder, dirs_exist_ok=True)
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
+    # package.json names every package with its version; a lock file would name where it came from.
+    quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    subprocess.run(["npm", "install", *quiet], cwd=folder, check=True)
 
 
 if __name__ == "__main__":
