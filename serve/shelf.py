@@ -124,6 +124,7 @@ class LiveShelf:
         self._edition: Edition | None = None
         self._opened: OrderedDict[str, Edition] = OrderedDict()
         self._looked = 0.0
+        self._last_look = 0
         self._refused: dict[str, float] = {}
 
     def live(self) -> Edition:
@@ -135,7 +136,10 @@ class LiveShelf:
         try:
             self._follow(now)
         except (ServeError, OSError) as error:
-            log.error("feed cannot be followed feed=%s error=%s", self.served.name, error)  # noqa: TRY400
+            log.error(  # noqa: TRY400 - the message says it all
+                "feed cannot be followed feed=%s error=%s", self.served.name, error
+            )
+        self._last_look = micros(self._now())
         if self._edition is None:
             raise NoEdition(f"feed {self.served.name} has no edition that can be read")
         return self._edition
@@ -166,9 +170,10 @@ class LiveShelf:
     def _replace(self, found: Edition) -> None:
         """Serve another edition from now on, and let go of those that were removed."""
         if self._edition is not None:
-            at, seen = _instant(found.manifest), micros(self._now())
-            if from_micros(seen) - from_micros(at) > VISIBLE_WITHIN:
-                self._late.append((at, seen))
+            at = _instant(found.manifest)
+            until = self._last_look + int(LOOK_EVERY * 1_000_000)  # the one before was shown
+            if from_micros(until) - from_micros(at) > VISIBLE_WITHIN:
+                self._late.append((at, until))
         self._edition = found
         for name in [name for name in self._opened if not self.kept(name)]:
             del self._opened[name]
@@ -184,11 +189,11 @@ class LiveShelf:
         """An edition with its files verified, but for segments that were verified before."""
         known = [self._edition, *self._opened.values()]
         trusted = {
-            file: stamp
+            file
             for edition in known
             if edition is not None
-            for file, stamp in edition.manifest.files.items()
-            if "/" in file
+            for file in edition.manifest.files
+            if file.startswith("segments/")
         }
         manifest = verify(self._feed.editions / name, self._feed.segments, trusted=trusted)
         if manifest.published_at is None:
