@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 import httpx
@@ -34,6 +34,7 @@ from connectors.errors import (
     Unreachable,
 )
 from connectors.network import AddressPolicy, GuardedBackend, RefusedAddress, deadline
+from connectors.pacing import Pacer
 
 log = logging.getLogger(__name__)
 
@@ -71,24 +72,16 @@ class Answer:
     duration: float
 
 
-class Pacer:
-    """Keeps requests of all threads at least 1/rate seconds apart."""
+@dataclass(frozen=True)
+class Route:
+    """How one host is reached: a CA bundle for its certificate, a proxy, and what it is told.
 
-    def __init__(self, rate: float, *, sleep: Callable[[float], None]) -> None:
-        self._gap = 1.0 / rate if rate > 0 else 0.0
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._next = 0.0
+    `authorization` is sent to exactly the base URLs named, each with the header value for it.
+    """
 
-    def wait(self) -> None:
-        if not self._gap:
-            return
-        with self._lock:
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._gap
-        if start > now:
-            self._sleep(start - now)
+    ca_bundle: str | None = None
+    proxy: str | None = None
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -96,18 +89,24 @@ class HttpClient:
     """GET and HEAD with retries. Close it, or use it as a context manager.
 
     Raises the errors of `connectors.errors`; redirects are never followed and never an answer.
+    `pacer` decides when something is sent; without one, the rate of `manners` does. `notes` are
+    what a connector remembers of the host for as long as the client lives.
     """
 
     policy: AddressPolicy
     user_agent: str
     manners: Manners = field(default_factory=Manners)
     sleep: Callable[[float], None] = time.sleep
+    route: Route = field(default_factory=Route)
+    pacer: Pacer | None = None
     requests: int = 0
+    received: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._pacer = Pacer(self.manners.rate, sleep=self.sleep)
+        self._pacer = self.pacer or Pacer(self.manners.rate, sleep=self.sleep)
         self._client = httpx.Client(
-            transport=_Transport(self.policy),
+            transport=_Transport(self.policy, self.route),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(self.manners.timeout, connect=15.0),
@@ -140,17 +139,25 @@ class HttpClient:
     ) -> Answer:
         """Ask until a status in `expect` came or the bounds of `manners` are used up."""
         for attempt in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
+            retry=tenacity.retry_if_exception(self._worth_another_try),
             stop=tenacity.stop_after_attempt(self.manners.tries)
             | tenacity.stop_before_delay(self.manners.patience),
             wait=_wait,
             sleep=self.sleep,
             reraise=True,
         ):
-            with attempt:
-                self._pacer.wait()
-                return self._once(method, url, expect, headers or {}, cap or self.manners.cap)
+            with attempt, self._pacer.turn():
+                try:
+                    answer = self._once(method, url, expect, headers or {}, cap or self.manners.cap)
+                except ConnectorError as error:
+                    self._pacer.failed(error)
+                    raise
+                self._pacer.answered()
+                return answer
         raise AssertionError("tenacity returns or raises")
+
+    def _worth_another_try(self, error: BaseException) -> bool:
+        return isinstance(error, TransientError) and self._pacer.may_retry()
 
     def _once(
         self,
@@ -169,15 +176,18 @@ class HttpClient:
                 )
             self.requests += 1
         start = time.monotonic()
+        sent = dict(headers)
+        if secret := self.route.authorization.get(_base(url)):
+            sent.setdefault("Authorization", secret)
         try:
             with (
                 deadline(self.manners.deadline),
-                self._client.stream(method, url, headers=dict(headers)) as response,
+                self._client.stream(method, url, headers=sent) as response,
             ):
                 if response.status_code in expect:
-                    body = b"".join(_decoded(response, cap, url))
+                    body = b"".join(_decoded(response, cap, url, whole=method != "HEAD"))
                 else:
-                    body = b"".join(_decoded(response, MIB, url))[:500]
+                    body = next(_decoded(response, MIB, url, whole=False), b"")[:500]
         except RefusedAddress as error:
             raise AddressRefused(f"{url} was not asked: {error}", url=url) from error
         except (httpx.TransportError, *_HTTPCORE_ERRORS) as error:
@@ -187,26 +197,52 @@ class HttpClient:
             ) from error
         if response.status_code not in expect:
             raise _status_error(response, url, body)
+        self.received += len(body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
 
 
+def _base(url: str) -> str:
+    """Scheme, host and port of a URL, as `Route.authorization` names them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 @cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def _tls(ca_bundle: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except (OSError, ssl.SSLError) as error:
+        raise ConnectorError(f"the CA bundle {ca_bundle} cannot be read: {error}") from error
 
 
 class _Transport(httpx.BaseTransport):
     """httpx over an httpcore pool that has our network backend."""
 
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(),
-            max_connections=16,
-            max_keepalive_connections=16,
-            keepalive_expiry=30.0,
-            network_backend=GuardedBackend(policy),
-        )
+    def __init__(self, policy: AddressPolicy, route: Route) -> None:
+        tls, backend = _tls(route.ca_bundle), GuardedBackend(policy)
+        self._pool: httpcore.ConnectionPool
+        if route.proxy:
+            parts = urlsplit(route.proxy)
+            secret = (
+                (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+            )
+            self._pool = httpcore.HTTPProxy(
+                f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+                proxy_auth=secret,
+                ssl_context=tls,
+                max_connections=16,
+                keepalive_expiry=30.0,
+                network_backend=backend,
+            )
+        else:
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=tls,
+                max_connections=16,
+                max_keepalive_connections=16,
+                keepalive_expiry=30.0,
+                network_backend=backend,
+            )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._pool.handle_request(
@@ -254,8 +290,17 @@ _HTTPCORE_ERRORS = (
 )
 
 
-def _decoded(response: httpx.Response, cap: int, url: str) -> Iterator[bytes]:
-    """Yield the body decoded, never holding more than a chunk over the cap."""
+def _decoded(
+    response: httpx.Response, cap: int, url: str, *, whole: bool = True
+) -> Iterator[bytes]:
+    """Yield the body decoded, never holding more than a chunk over the cap.
+
+    A length that is announced over the cap ends it before anything is read; it is not trusted
+    otherwise. Without `whole` the length is of a body that was not asked for.
+    """
+    length = response.headers.get("content-length", "")
+    if whole and length.isascii() and length.isdigit() and int(length[:18]) > cap:
+        raise BodyRefused(f"{url} announces more than {cap} bytes", url=url)
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip", ""):
         raise BodyRefused(f"{url} answered with the encoding {encoding}, not gzip", url=url)
@@ -299,7 +344,8 @@ def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorE
         return ServerTrouble(
             f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
         )
-    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status)
+    ban = status == 403 and ("text/html" in response.headers.get("content-type", "").lower())
+    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status, ban=ban)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -6,14 +6,17 @@ connection pool, so that no caller can forget them. URLs and bodies are not know
 
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 import httpcore
 
+_RESOLVE_WITHIN = 15.0
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 _TRANSLATED = tuple(
@@ -117,16 +120,34 @@ class GuardedBackend(httpcore.NetworkBackend):
     def _checked(self, host: str, port: int) -> list[str]:
         if self._policy.loopback_only and not _literal_or_localhost(host):
             raise RefusedAddress(f"{host}: SUBREGISTRY_OFFLINE allows loopback addresses only")
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"cannot resolve {host}: {error}") from error
-        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        found = _resolve(host, port)
+        addresses = list(dict.fromkeys(str(address[0]) for address in found))
         for address in addresses:
             reason = self._policy.refusal(host, address)
             if reason:
                 raise RefusedAddress(f"{host} resolves to {address}: {reason}")
         return addresses
+
+
+def _resolve(host: str, port: int) -> list[tuple[object, ...]]:
+    """The addresses of a name. A resolver knows no deadline, so it is left behind at ours."""
+    answers: SimpleQueue[list[tuple[object, ...]] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([info[4] for info in found])
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answers.get(timeout=_left(_RESOLVE_WITHIN))
+    except Empty as error:
+        raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
+    if isinstance(found, Exception):
+        raise httpcore.ConnectError(f"cannot resolve {host}: {found}") from found
+    return found
 
 
 class RefusedAddress(httpcore.UnsupportedProtocol):

@@ -1,41 +1,134 @@
-"""npm: one packument per package; where that is too large, its short form and single versions."""
+"""npm: one packument per package; where that is too large, its short form and single versions.
+
+Attestations are asked for once per claimed version that has any; the path is ours, never the URL
+that the document names.
+"""
 
 from urllib.parse import quote
 
-from connectors.errors import BodyRefused
-from connectors.http import MIB, HttpClient
-from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Outcome, Target
-from connectors.packages import status_outcome, validator_of, validators
+from connectors.errors import BodyRefused, ConnectorError
+from connectors.http import MIB, Answer, HttpClient
+from connectors.look import items, mapping, members, small
+from connectors.origins import Origin, default_url
+from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Target
+from connectors.pacing import Limits
+from connectors.packages import SEEN, Connector, Probe, status_outcome, validator_of, validators
 
-_SEEN = frozenset({200, 304, 404, 410, 451})
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
+SHORT = "abbreviated"
+_PROBE = "@modelcontextprotocol/sdk"
+
+
+def origin(rest: str) -> Origin | None:
+    """The public registry, the only one by default."""
+    return None if rest else Origin("npm", default_url("npm"), limits=Limits(rate=5, slots=4))
 
 
 def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
-    """The packument of a package; a 404's body is kept, since it may say `unpublished`."""
+    """The packument of a package; a 404's body is kept, since it may say `unpublished`.
+
+    A package whose packument was too large once is asked for in the short form from then on.
+    """
     url = f"{origin.url}/{quote(target.package, safe='@')}"
-    headers = {"Accept": "application/json"} | validators(target)
-    try:
-        answer = http.get(url, expect=_SEEN, headers=headers, cap=16 * MIB)
-    except BodyRefused:
-        return _abbreviated(http, origin, url, target)
-    outcome = status_outcome(answer.status)
-    documents = (Document("packument", answer.body),) if answer.status in (200, 404) else ()
-    return Fetched(
-        outcome,
-        origin.url,
-        documents,
-        etag=validator_of(answer, "etag"),
-        last_modified=validator_of(answer, "last-modified"),
-    )
+    if target.variant != SHORT:
+        headers = {"Accept": "application/json"} | validators(target)
+        try:
+            answer = http.get(url, expect=SEEN, headers=headers, cap=16 * MIB)
+        except BodyRefused:
+            return _short(http, origin, url, Target(target.origin, target.package, target.versions))
+        documents = [Document("packument", answer.body)] if answer.status in (200, 404) else []
+        owed = 0
+        if answer.status == 200:
+            more, owed = _attestations(http, origin, target, answer.body)
+            documents += more
+        return _fetched(origin, answer, documents, "packument", owed)
+    return _short(http, origin, url, target)
 
 
-def _abbreviated(http: HttpClient, origin: Origin, url: str, target: Target) -> Fetched:
-    answer = http.get(url, expect=frozenset({200}), headers={"Accept": _ABBREVIATED}, cap=8 * MIB)
-    documents = [Document("abbreviated", answer.body)]
-    for version in (*target.versions, "latest"):
+def _short(http: HttpClient, origin: Origin, url: str, target: Target) -> Fetched:
+    """The short form, and the documents of versions not known yet and of the latest one."""
+    headers = {"Accept": _ABBREVIATED} | validators(target)
+    answer = http.get(url, expect=SEEN, headers=headers, cap=8 * MIB)
+    if answer.status != 200:
+        return _fetched(origin, answer, [Document(SHORT, answer.body)], SHORT, 0)
+    documents = [Document(SHORT, answer.body)]
+    published = members(members(answer.body).get("versions"))
+    wanted = [v for v in target.versions if v not in target.known and v in published]
+    for version in (*wanted[:MAX_EXTRAS], "latest"):
         single = http.get(f"{url}/{quote(version, safe='')}", expect=frozenset({200, 404}), cap=MIB)
         if single.status == 200:
             documents.append(Document("version", single.body, version))
-    return Fetched(Outcome.OK, origin.url, tuple(documents))
+    more, owed = _attestations(http, origin, target, answer.body)
+    owed += max(0, len(wanted) - MAX_EXTRAS)
+    return _fetched(origin, answer, documents + more, SHORT, owed)
+
+
+def _fetched(
+    origin: Origin, answer: Answer, documents: list[Document], variant: str, owed: int
+) -> Fetched:
+    return Fetched(
+        status_outcome(answer.status),
+        origin.url,
+        tuple(documents),
+        etag=validator_of(answer, "etag") if not owed else "",
+        last_modified=validator_of(answer, "last-modified") if not owed else "",
+        variant=variant,
+        owed=owed,
+    )
+
+
+def _attestations(
+    http: HttpClient, origin: Origin, target: Target, packument: bytes
+) -> tuple[list[Document], int]:
+    """Attestations of the claimed versions that have any and were not read; how many are owed."""
+    published = members(members(packument).get("versions"))
+    wanted = [
+        version
+        for version in target.versions
+        if version in published
+        and not (version in target.known and target.known[version].provenance)
+        and mapping(small(members(published[version]).get("dist"))).get("attestations")
+    ]
+    documents, owed = [], max(0, len(wanted) - MAX_EXTRAS)
+    for version in wanted[:MAX_EXTRAS]:
+        place = quote(f"{target.package}@{version}", safe="@")
+        url = f"{origin.url}/-/npm/v1/attestations/{place}"
+        try:
+            answer = http.get(url, expect=SEEN, cap=MIB)
+        except ConnectorError:
+            owed += 1
+            continue
+        body = answer.body if answer.status == 200 else b"{}"
+        documents.append(Document("attestations", body, version))
+    return documents, owed
+
+
+def probe(http: HttpClient, origin: Origin) -> Probe:
+    """A packument, then the same under its validator; with credentials, whose they are."""
+    url = f"{origin.url}/{quote(_PROBE, safe='@')}"
+    first = http.get(url, expect=SEEN, headers={"Accept": "application/json"}, cap=16 * MIB)
+    if first.status != 200:
+        return Probe(f"answers {first.status} for {_PROBE}: a mirror without it?")
+    document = members(first.body)
+    versions = members(document.get("versions"))
+    dist = mapping(small(members(next(reversed(versions.values()), None)).get("dist")))
+    etag = validator_of(first, "etag")
+    again = http.get(url, expect=SEEN, headers={"If-None-Match": etag}) if etag else first
+    came = {
+        "gzip": first.headers.get("content-encoding") == "gzip",
+        "etag": bool(etag),
+        "304": again.status == 304,
+        "time": bool(members(document.get("time"))),
+        "maintainers": bool(items(document.get("maintainers"))),
+        "dist.integrity": bool(dist.get("integrity")),
+        "dist.attestations": bool(dist.get("attestations")),
+    }
+    message = f"answers with {len(versions)} versions of {_PROBE}"
+    if http.route.authorization:
+        whoami = http.get(f"{origin.url}/-/whoami", expect=frozenset({200, 401, 403, 404}))
+        told = {200: "work", 404: "are not told of"}.get(whoami.status, "are refused")
+        message += f"; credentials {told}"
+    return Probe(message, tuple(name for name, there in came.items() if not there))
+
+
+CONNECTOR = Connector(fetch, origin, probe)

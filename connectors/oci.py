@@ -5,16 +5,59 @@ a blob redirect must be in the origin's table.
 """
 
 import hashlib
-import json
 import re
-from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from connectors.errors import ConnectorError, MalformedPage, UnexpectedStatus
-from connectors.http import MIB, Answer, HttpClient
-from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Outcome, Target
+from msgspec import Raw
 
+from connectors.errors import ConnectorError, MalformedPage, QuotaSpent, UnexpectedStatus
+from connectors.http import MIB, Answer, HttpClient
+from connectors.look import items, mapping, members, small, string
+from connectors.origins import Origin
+from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
+from connectors.pacing import Limits
+from connectors.packages import Connector, Probe
+
+SUFFIXES = (".pkg.dev", ".azurecr.io")
+HOSTS = {
+    "docker.io": "docker.io",
+    "registry-1.docker.io": "docker.io",
+    "index.docker.io": "docker.io",
+    "ghcr.io": "ghcr.io",
+    "quay.io": "quay.io",
+    "mcr.microsoft.com": "mcr.microsoft.com",
+}
+"""Hosts that a reference may name, with the one that its origin is called by."""
+_TABLE = {
+    "docker.io": Origin(
+        "oci:docker.io",
+        "https://registry-1.docker.io",
+        realm_hosts=("auth.docker.io",),
+        realm="https://auth.docker.io/token",
+        service="registry.docker.io",
+        blob_suffixes=(".cloudflare.docker.com", ".r2.cloudflarestorage.com"),
+        limits=Limits(rate=2, slots=2),
+    ),
+    "ghcr.io": Origin(
+        "oci:ghcr.io",
+        "https://ghcr.io",
+        realm_hosts=("ghcr.io",),
+        realm="https://ghcr.io/token",
+        service="ghcr.io",
+        blob_suffixes=("pkg-containers.githubusercontent.com",),
+        limits=Limits(rate=3, slots=2),
+    ),
+    "quay.io": Origin(
+        "oci:quay.io", "https://quay.io", realm_hosts=("quay.io",), blob_suffixes=(".quay.io",)
+    ),
+    "mcr.microsoft.com": Origin(
+        "oci:mcr.microsoft.com",
+        "https://mcr.microsoft.com",
+        realm_hosts=("mcr.microsoft.com",),
+        blob_suffixes=(".data.mcr.microsoft.com",),
+        limits=Limits(rate=3, slots=2),
+    ),
+}
 _ACCEPT = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -25,7 +68,18 @@ _ACCEPT = ", ".join(
 )
 _SEEN = frozenset({200, 401, 403, 404})
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
 _BLOB_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_QUOTA = re.compile(r"(\d{1,9})(?:;.*)?")
+_RESERVE = 10
+_PROBES = {"docker.io": "library/hello-world", "ghcr.io": "github/github-mcp-server"}
+
+
+def origin(host: str) -> Origin | None:
+    """The origin of an image host: one of the table, or below a suffix that is allowed."""
+    if host.endswith(SUFFIXES):
+        return Origin(f"oci:{host}", f"https://{host}", realm_hosts=(host,))
+    return _TABLE.get(host)
 
 
 def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
@@ -33,7 +87,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     repository = _Repository(http, origin, target.package)
     documents: list[Document] = []
     outcomes: dict[str, Outcome] = {}
-    for reference in target.versions:
+    for reference in target.versions[:MAX_EXTRAS]:
         head = repository.manifest(reference, method="HEAD")
         if head.status == 403 and not repository.token:
             raise UnexpectedStatus(f"{head.url} answered 403", url=head.url, status=403)
@@ -44,31 +98,47 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
             continue
         outcomes[reference] = Outcome.OK
         digest = head.headers.get("docker-content-digest", "")
-        if not digest or target.known.get(reference) != digest:
-            documents.extend(repository.documents(reference, digest))
-        else:
+        known = target.known.get(reference)
+        if digest and known is not None and known.digest == digest:
             documents.append(Document("digest", b"", reference, digest))
-    found = set(outcomes.values())
-    if found == {Outcome.ABSENT_OR_PRIVATE}:
+        else:
+            documents.extend(repository.documents(reference, digest))
+    owed = max(0, len(target.versions) - MAX_EXTRAS)
+    if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
         return Fetched(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
-    return Fetched(Outcome.OK, origin.url, tuple(documents), outcomes)
+    return Fetched(Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed)
 
 
 class _Repository:
-    """One repository; `token` is its pull token once a challenge was met."""
+    """One repository; `token` is its pull token once there is one."""
 
     def __init__(self, http: HttpClient, origin: Origin, name: str) -> None:
         self._http = http
         self._origin = origin
         self._name = name
+        self._told: dict[str, list[Document]] = {}
         self.token = ""
+        realm = http.notes.get("realm", origin.realm)
+        if realm:
+            self._get_token(realm, http.notes.get("service", origin.service))
 
     def manifest(self, reference: str, *, method: str = "GET") -> Answer:
+        left = int(self._http.notes.get("manifests left", _RESERVE + 1))
+        if method == "GET" and left <= _RESERVE:
+            raise QuotaSpent(f"{self._origin.id} gives only {left} more manifests for now")
         path = f"manifests/{quote(reference, safe=':')}"
-        return self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
+        answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
+        if found := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
+            self._http.notes["manifests left"] = found[1]
+        return answer
 
     def documents(self, reference: str, digest: str) -> list[Document]:
         """Manifest (of an index: that of linux/amd64) and config of a reference."""
+        if digest not in self._told or not digest:
+            self._told[digest] = self._read(reference, digest)
+        return [Document(d.kind, d.body, reference, d.digest) for d in self._told[digest]]
+
+    def _read(self, reference: str, digest: str) -> list[Document]:
         top = self.manifest(digest or reference)
         if top.status != 200:
             raise UnexpectedStatus(
@@ -78,20 +148,30 @@ class _Repository:
             )
         digest = _verified(top, digest)
         documents = [Document("manifest", top.body, reference, digest)]
-        manifest = _json(top)
-        child = _platform(manifest)
-        if child:
+        manifest = _object(top)
+        if child := _platform(manifest.get("manifests")):
             answer = self.manifest(child)
             _verified(answer, child)
             documents.append(Document("manifest", answer.body, reference, digest))
-            manifest = _json(answer)
-        described = manifest.get("config")
-        config = str(described.get("digest") or "") if isinstance(described, dict) else ""
-        if config.startswith("sha256:"):
+            manifest = _object(answer)
+        config = mapping(small(manifest.get("config"))).get("digest")
+        if isinstance(config, str) and _DIGEST.fullmatch(config):
             blob = self._blob(config)
             _verified(blob, config)
             documents.append(Document("config", blob.body, reference, digest))
+        documents.append(Document("referrers", self._referrers(digest), reference, digest))
         return documents
+
+    def _referrers(self, digest: str) -> bytes:
+        """What refers to a manifest: by the API of the specification, else by its tag."""
+        answer = self._ask(f"referrers/{quote(digest, safe=':')}", {}, cap=MIB)
+        if answer.status != 200:
+            tag = digest.replace(":", "-")
+            # HEAD first: a GET counts against the quota of some hosts.
+            if self.manifest(tag, method="HEAD").status != 200:
+                return b"{}"
+            answer = self.manifest(tag)
+        return answer.body if answer.status == 200 else b"{}"
 
     def _blob(self, digest: str) -> Answer:
         seen = _SEEN | _BLOB_REDIRECTS
@@ -117,7 +197,7 @@ class _Repository:
         answer = self._send(url, headers, method, cap, expect)
         if answer.status == 401:
             self.token = ""
-            if self._challenged(answer):
+            if self.challenged(answer):
                 answer = self._send(url, headers, method, cap, expect)
         return answer
 
@@ -128,28 +208,37 @@ class _Repository:
             headers = headers | {"Authorization": f"Bearer {self.token}"}
         return self._http.get(url, expect=expect, headers=headers, cap=cap, method=method)
 
-    def _challenged(self, answer: Answer) -> bool:
-        """Get an anonymous token as the challenge says; False where none is given."""
+    def challenged(self, answer: Answer) -> bool:
+        """Get a token as the challenge says; False where none is given.
+
+        Where it is asked for is remembered for the origin's other repositories.
+        """
         scheme, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
         challenge = dict(_CHALLENGE.findall(rest))
-        realm = challenge.get("realm", "")
+        realm, service = challenge.get("realm", ""), challenge.get("service", "")
         if scheme.lower() != "bearer" or not realm:
             return False
         self._check(realm, self._origin.realm_hosts)
-        query = {"service": challenge.get("service", ""), "scope": f"repository:{self._name}:pull"}
+        self._http.notes |= {"realm": realm, "service": service}
+        return self._get_token(realm, service)
+
+    def _get_token(self, realm: str, service: str) -> bool:
+        query = {"service": service, "scope": f"repository:{self._name}:pull"}
         found = self._http.get(f"{realm}?{urlencode(query)}", expect=_SEEN, cap=MIB)
         if found.status != 200:
             return False
-        answer_json = _json(found)
-        self.token = str(answer_json.get("token") or answer_json.get("access_token") or "")
+        answer = _object(found)
+        token = string(answer.get("token")) or string(answer.get("access_token")) or ""
+        self.token = token if token.isascii() and token.isprintable() else ""
         return bool(self.token)
 
     def _check(self, url: str, hosts: tuple[str, ...]) -> None:
         parts = urlsplit(url)
         host = parts.hostname or ""
         allowed = any(host == h or (h.startswith(".") and host.endswith(h)) for h in hosts)
-        same = self._origin.by_operator and host == self._origin.host
-        if not (same or (allowed and parts.scheme == "https")):
+        secure = parts.scheme == "https" and parts.port in (None, 443) and not parts.username
+        same = self._origin.by_operator and (allowed or host == self._origin.host)
+        if not (same or (allowed and secure)):
             raise ConnectorError(f"{self._origin.id} points to {host}: not allowed", url=url)
 
 
@@ -161,23 +250,48 @@ def _verified(answer: Answer, digest: str) -> str:
     return actual
 
 
-def _platform(manifest: dict[str, Any]) -> str:
+def _platform(manifests: Raw | None) -> str:
     """The digest of the image for linux/amd64 in an index, else of the first real platform."""
-    found = manifest.get("manifests")
     images = []
-    for item in found if isinstance(found, list) else []:
-        platform = item.get("platform") if isinstance(item, dict) else None
-        if isinstance(platform, dict) and platform.get("os") not in (None, "unknown"):
+    for item in items(manifests, 1000):
+        entry = mapping(small(item))
+        platform, digest = mapping(entry.get("platform")), entry.get("digest")
+        if (
+            isinstance(digest, str)
+            and _DIGEST.fullmatch(digest)
+            and platform.get("os") not in (None, "unknown")
+        ):
             wanted = (platform["os"], platform.get("architecture")) == ("linux", "amd64")
-            images.append((not wanted, str(item.get("digest") or "")))
+            images.append((not wanted, digest))
     return min(images, key=lambda image: image[0])[1] if images else ""
 
 
-def _json(answer: Answer) -> dict[str, Any]:  # a registry's document; only looked into
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedPage(f"{answer.url} is not JSON: {error}", url=answer.url) from error
-    if not isinstance(document, dict):
+def _object(answer: Answer) -> dict[str, Raw]:
+    found = members(answer.body)
+    if not found:
         raise MalformedPage(f"{answer.url} is not a JSON object", url=answer.url)
-    return document
+    return found
+
+
+def probe(http: HttpClient, origin: Origin) -> Probe:
+    """A tag of a well-known image, with the token flow; elsewhere only whether it answers."""
+    image = _PROBES.get(origin.id.partition(":")[2])
+    if image is None or origin.by_operator:
+        answer = http.get(f"{origin.url}/v2/", expect=frozenset({200, 401}))
+        if answer.status == 200:
+            return Probe("answers; credentials work" if http.route.authorization else "answers")
+        repository = _Repository(http, origin, "library/probe")
+        given = repository.challenged(answer)
+        return Probe(f"answers, {'gives a token' if given else 'and gives no token'}")
+    head = _Repository(http, origin, image).manifest("latest", method="HEAD")
+    if head.status != 200:
+        return Probe(f"answers {head.status} for {image}")
+    message = f"answers for {image}"
+    if quota := head.headers.get("ratelimit-remaining"):
+        message += f", {quota} manifests left of {head.headers.get('ratelimit-limit', '?')}"
+    who = "with credentials" if http.route.authorization else "anonymous"
+    there = "docker-content-digest" in head.headers
+    return Probe(f"{message}, {who}", () if there else ("docker-content-digest",))
+
+
+CONNECTOR = Connector(fetch, origin, probe)

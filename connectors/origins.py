@@ -1,29 +1,105 @@
 """Where each package registry is asked: a fixed table that data cannot extend.
 
-The default hosts of npm and PyPI come from packageurl at run time; an operator may override every
-base URL. An entry's own `registryBaseUrl` is compared with this table and never asked.
+Defaults come from the connectors; an operator may give an origin another base URL, credentials, a
+CA bundle, a proxy. An entry's own `registryBaseUrl` is compared with this table and never asked.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import base64
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from packageurl.contrib.purl2url import get_download_url, get_repo_url
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConnectorError
+from connectors.http import Route
+from connectors.pacing import Limits
 
-OCI_SUFFIXES = (".pkg.dev", ".azurecr.io")
+
+class OriginSettings(BaseModel):
+    """What an operator says of one origin; secrets come from the environment or from a file.
+
+    Credentials go to the base URL and to the token service (`realm`) of this origin only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str | None = Field(None, description="Base URL of a mirror")
+    realm: str | None = Field(None, description="Base URL of its token service, if another host")
+    blob_hosts: tuple[str, ...] = Field((), description="Hosts that its images may be sent from")
+    token: SecretStr | None = Field(None, description="Sent as Bearer")
+    token_file: Path | None = None
+    username: str | None = Field(None, description="Sent as Basic, with a password")
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    ca_bundle: Path | None = Field(None, description="PEM file that its certificate is checked by")
+    proxy: SecretStr | None = Field(None, description="http(s)://[USER:PASSWORD@]HOST:PORT")
+    rate: float | None = Field(None, ge=0, description="Requests per second, 0 = unlimited")
+    slots: int | None = Field(None, ge=1, le=16, description="Requests at once")
+    budget: int | None = Field(None, ge=1, description="Requests per UTC day")
+
+    @field_validator("url", "realm")
+    @classmethod
+    def _safe(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write https://HOST[:PORT][/PATH]")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("credentials have fields of their own; no query, no fragment")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ValueError("plain http is for loopback addresses only; write https")
+        return value.rstrip("/")
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write http://[USER:PASSWORD@]HOST:PORT")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "OriginSettings":
+        token = [v for v in (self.token, self.token_file) if v is not None]
+        password = [v for v in (self.password, self.password_file) if v is not None]
+        if len(token) + len(password) > 1:
+            raise ValueError("give one of token, token_file, password, password_file")
+        if bool(password) != (self.username is not None):
+            raise ValueError("username and password (or password_file) belong together")
+        return self
+
+    def authorization(self) -> str | None:
+        """The header value to send; None without credentials. Raises ConnectorError."""
+        if self.token or self.token_file:
+            return f"Bearer {_secret(self.token, self.token_file)}"
+        if self.username is None:
+            return None
+        pair = f"{self.username}:{_secret(self.password, self.password_file)}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """One registry: the base URL to ask, and the hosts that tokens and blobs may come from."""
+    """One registry: the base URL to ask, and the hosts that tokens and blobs may come from.
+
+    `realm` and `service` are where a token is to be had, where that is known beforehand.
+    """
 
     id: str
     url: str
     realm_hosts: tuple[str, ...] = ()
     blob_suffixes: tuple[str, ...] = ()
+    realm: str = ""
+    service: str = ""
+    limits: Limits = field(default_factory=Limits)
     by_operator: bool = False
 
     @property
@@ -31,64 +107,98 @@ class Origin:
         return urlsplit(self.url).hostname or ""
 
 
-_OCI = {
-    "docker.io": Origin(
-        "oci:docker.io",
-        "https://registry-1.docker.io",
-        realm_hosts=("auth.docker.io",),
-        blob_suffixes=(".cloudflare.docker.com", ".r2.cloudflarestorage.com"),
-    ),
-    "ghcr.io": Origin(
-        "oci:ghcr.io",
-        "https://ghcr.io",
-        realm_hosts=("ghcr.io",),
-        blob_suffixes=("pkg-containers.githubusercontent.com",),
-    ),
-    "quay.io": Origin(
-        "oci:quay.io", "https://quay.io", realm_hosts=("quay.io",), blob_suffixes=(".quay.io",)
-    ),
-    "mcr.microsoft.com": Origin(
-        "oci:mcr.microsoft.com",
-        "https://mcr.microsoft.com",
-        blob_suffixes=(".data.mcr.microsoft.com",),
-    ),
-}
+Find = Callable[[str], Origin | None]
+"""The default origin for what follows `KIND:` in an origin id (empty for most); None: not one."""
 
 
 class Origins:
-    """The table of one deployment: defaults, with the operator's base URLs on top."""
+    """The table of one deployment: the connectors' defaults, with the operator's words on top."""
 
     def __init__(
-        self, *, npm: str | None = None, pypi: str | None = None, oci: Mapping[str, str]
+        self, defaults: Mapping[str, Find], settings: Mapping[str, OriginSettings]
     ) -> None:
-        self._urls = {"npm": npm, "pypi": pypi}
-        self._oci = dict(oci)
-        for url in [*self._urls.values(), *self._oci.values()]:
-            parts = urlsplit(url or "https://x")
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ConnectorError(f"{url!r} is not a base URL; write https://HOST[/PATH]")
+        self._defaults = dict(defaults)
+        self._settings = dict(settings)
+        for name, said in self._settings.items():
+            kind = name.partition(":")[0]
+            if kind not in self._defaults:
+                known = ", ".join(sorted(self._defaults))
+                raise ConnectorError(f"{name!r} is no origin; its kind is one of {known}")
+            if said.url is None and self._default(name) is None:
+                raise ConnectorError(f"{name} needs a url: there is no default for it")
 
     def find(self, origin_id: str) -> Origin | None:
         """The origin with an id, None if nothing may be asked there."""
-        kind, _, host = origin_id.partition(":")
-        if kind in self._urls:
-            url = self._urls[kind]
-            return Origin(kind, (url or default_url(kind)).rstrip("/"), by_operator=bool(url))
-        if kind != "oci":
-            return None
-        if host in self._oci:
-            url = self._oci[host].rstrip("/")
-            return Origin(origin_id, url, (urlsplit(url).hostname or "",), by_operator=True)
-        if host in _OCI:
-            return _OCI[host]
-        if host.endswith(OCI_SUFFIXES):
-            return Origin(origin_id, f"https://{host}", realm_hosts=(host,))
-        return None
+        found, said = self._default(origin_id), self._settings.get(origin_id)
+        if said is None:
+            return found
+        limits = found.limits if found else Limits()
+        limits = Limits(
+            rate=limits.rate if said.rate is None else said.rate,
+            slots=said.slots or limits.slots,
+            budget=said.budget or limits.budget,
+        )
+        if said.url is None:
+            return replace(found, limits=limits) if found else None
+        hosts = [urlsplit(url).hostname or "" for url in (said.url, said.realm) if url]
+        return Origin(
+            origin_id, said.url, tuple(hosts), said.blob_hosts, limits=limits, by_operator=True
+        )
+
+    def hosts(self, kind: str) -> frozenset[str]:
+        """What follows `KIND:` in the ids of the origins that the operator configured."""
+        pairs = (name.partition(":") for name in self._settings)
+        return frozenset(rest for found, _, rest in pairs if found == kind and rest)
+
+    def route(self, origin: Origin) -> Route:
+        """How to reach an origin; secrets are read now. Raises ConnectorError."""
+        said = self._settings.get(origin.id)
+        if said is None:
+            return Route()
+        secret = said.authorization()
+        bases = [origin.url] if said.url or not origin.realm_hosts else []
+        bases += [said.realm] if said.realm else []
+        if not said.url:
+            bases += [f"https://{host}" for host in origin.realm_hosts]
+        return Route(
+            ca_bundle=str(said.ca_bundle) if said.ca_bundle else None,
+            proxy=said.proxy.get_secret_value() if said.proxy else None,
+            authorization={_base(base): secret for base in bases} if secret else {},
+        )
 
     def operator_hosts(self) -> frozenset[str]:
         """Hosts that the operator configured: these may be private or loopback addresses."""
-        urls = [url for url in [*self._urls.values(), *self._oci.values()] if url]
-        return frozenset(urlsplit(url).hostname or "" for url in urls)
+        urls: list[str | None] = []
+        for said in self._settings.values():
+            urls += [said.url, said.realm, said.proxy.get_secret_value() if said.proxy else None]
+        return frozenset(urlsplit(url).hostname or "" for url in urls if url)
+
+    def _default(self, origin_id: str) -> Origin | None:
+        kind, _, rest = origin_id.partition(":")
+        find = self._defaults.get(kind)
+        return find(rest) if find else None
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _secret(value: SecretStr | None, file: Path | None) -> str:
+    if value is not None:
+        return value.get_secret_value()
+    assert file is not None
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @cache
@@ -100,7 +210,5 @@ def default_url(kind: str) -> str:
     }[kind]
     parts = urlsplit(found or "")
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.port:
-        raise ConnectorError(
-            f"packageurl knows no {kind} registry; set SUBREGISTRY_{kind.upper()}_URL"
-        )
+        raise ConnectorError(f"packageurl knows no {kind} registry; give {kind} a url")
     return f"https://{parts.hostname}"

@@ -22,16 +22,19 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
 
 
-NEGATIVE = frozenset(
+NEGATIVE = frozenset({Outcome.PACKAGE_ABSENT, Outcome.VERSION_ABSENT, Outcome.ABSENT_OR_PRIVATE})
+"""Answers that something is not there; believed after confirmation."""
+
+WITHDRAWN = frozenset(
     {
-        Outcome.PACKAGE_ABSENT,
-        Outcome.VERSION_ABSENT,
-        Outcome.ABSENT_OR_PRIVATE,
         Outcome.UNPUBLISHED,
+        Outcome.SECURITY_HOLD,
+        Outcome.QUARANTINED,
+        Outcome.BLOCKED_LEGAL,
         Outcome.GONE,
     }
 )
-"""Definitive answers that something is not there; believed after confirmation."""
+"""Answers that somebody took it away; believed at once."""
 
 UNDECIDED = frozenset(
     {
@@ -45,21 +48,34 @@ UNDECIDED = frozenset(
 """Trouble on the way: no fact follows from these."""
 
 
+MAX_EXTRAS = 50
+"""Requests for single versions that one fetch sends at most; the rest is owed to the next."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A version of which nothing is left to ask: its digest, and whether provenance was read."""
+
+    digest: str = ""
+    provenance: bool = False
+
+
 @dataclass(frozen=True)
 class Target:
     """One package to ask for: all its claimed versions, and what is known from earlier.
 
-    `known` maps a version to the digest we hold for it ("" where the registry has none); `etag` and
-    `last_modified` are empty when the answer is wanted whole.
+    `etag` and `last_modified` are empty when the answer is wanted whole; `variant` is the form of
+    the document that they belong to.
     """
 
     origin: str
     package: str
     versions: tuple[str, ...]
-    known: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
     etag: str = ""
     last_modified: str = ""
     serial: int | None = None
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Fetched:
-    """The answer to a target. `versions` has outcomes that no document tells."""
+    """The answer to a target. `versions` has outcomes that no document tells.
+
+    `owed` are requests for single versions that were put off or failed: ask again soon.
+    """
 
     outcome: Outcome
     source: str
@@ -83,4 +102,6 @@ class Fetched:
     etag: str = ""
     last_modified: str = ""
     serial: int | None = None
+    variant: str = ""
+    owed: int = 0
     detail: str = ""

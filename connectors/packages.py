@@ -1,7 +1,8 @@
 """What the connectors of all package registries share: clients per host, errors as outcomes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.errors import (
@@ -9,82 +10,136 @@ from connectors.errors import (
     AddressRefused,
     BodyRefused,
     ConnectorError,
-    MalformedPage,
+    HostClosed,
+    QuotaSpent,
     RateLimited,
+    TransientError,
     UnexpectedStatus,
 )
 from connectors.http import Answer, HttpClient
-from connectors.origins import Origin, Origins
+from connectors.origins import Find, Origin, Origins
 from connectors.outcomes import Fetched, Outcome, Target
+from connectors.pacing import Governor, HostState
 
 _BY_STATUS = {
     404: Outcome.PACKAGE_ABSENT,
     410: Outcome.GONE,
     451: Outcome.BLOCKED_LEGAL,
 }
+SEEN = frozenset({200, 304, 404, 410, 451})
+"""Statuses of a document that tell something of its package."""
 
 
-class Connector(Protocol):
-    """One kind of registry. Raises ConnectorError; `fetch` turns that into an outcome."""
+class Fetch(Protocol):
+    """Asks one kind of registry. Raises ConnectorError, which becomes an outcome."""
 
     def __call__(self, http: HttpClient, origin: Origin, target: Target) -> Fetched: ...
 
 
+@dataclass(frozen=True)
+class Probe:
+    """What a registry told when it was tried; `stripped` is what should have come and did not."""
+
+    message: str
+    stripped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Connector:
+    """All that is to know of a kind of registry. `probe` tries it in two requests or three."""
+
+    fetch: Fetch
+    origin: Find
+    probe: Callable[[HttpClient, Origin], Probe]
+
+
 class PackageRegistries:
-    """Asks the registry of a target, with one client (so one pace and pool) per origin."""
+    """Asks the registry of a target, with one client (so one governor and pool) per origin.
+
+    `client` makes the client of an origin around its governor; `states` are what earlier runs
+    learnt of the hosts.
+    """
 
     def __init__(
         self,
         origins: Origins,
-        connectors: dict[str, Connector],
-        client: Callable[[Origin], HttpClient],
+        connectors: Mapping[str, Connector],
+        client: Callable[[Origin, HostState], tuple[HttpClient, Governor]],
     ) -> None:
         self.origins = origins
         self._connectors = connectors
         self._make = client
-        self._clients: dict[str, HttpClient] = {}
+        self._clients: dict[str, tuple[HttpClient, Governor]] = {}
+        self._states: dict[str, HostState] = {}
         self._lock = threading.Lock()
 
-    def fetch(self, target: Target) -> Fetched:
-        """Never raises for what a registry does: trouble comes back as an outcome."""
+    def remember(self, states: Mapping[str, HostState]) -> None:
+        """Give what earlier runs learnt of the hosts, before anything is asked."""
+        self._states = dict(states)
+
+    def states(self) -> dict[str, HostState]:
+        """What is known now of every origin that was asked."""
+        with self._lock:
+            return {origin: governor.state for origin, (_, governor) in self._clients.items()}
+
+    def slots(self, origin_id: str) -> int:
+        """How many requests an origin takes at once, at most."""
+        origin = self.origins.find(origin_id)
+        return origin.limits.slots if origin else 1
+
+    def fetch(self, target: Target) -> Fetched | None:
+        """Ask; None where the host is let alone for now. Trouble comes back as an outcome."""
         origin = self.origins.find(target.origin)
         connector = self._connectors.get(target.origin.partition(":")[0])
         if origin is None or connector is None:
             return Fetched(Outcome.FORBIDDEN, "", detail=f"{target.origin} is not allowed")
         try:
-            return connector(self._client(origin), origin, target)
+            http, _ = self._client(origin)
+            return connector.fetch(http, origin, target)
+        except HostClosed:
+            return None
         except ConnectorError as error:
             return Fetched(outcome_of(error), origin.url, detail=str(error)[:500])
         except GARBAGE as error:
             return Fetched(Outcome.MALFORMED, origin.url, detail=repr(error)[:500])
 
+    def probe(self, origin_id: str) -> Probe:
+        """Try an origin. Raises ConnectorError."""
+        origin = self.origins.find(origin_id)
+        if origin is None:
+            raise ConnectorError(f"{origin_id} is not allowed")
+        http, _ = self._client(origin)
+        return self._connectors[origin_id.partition(":")[0]].probe(http, origin)
+
     def requests(self) -> int:
         with self._lock:
-            return sum(client.requests for client in self._clients.values())
+            return sum(http.requests for http, _ in self._clients.values())
 
     def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
+        for http, _ in self._clients.values():
+            http.close()
 
-    def _client(self, origin: Origin) -> HttpClient:
+    def _client(self, origin: Origin) -> tuple[HttpClient, Governor]:
         with self._lock:
             if origin.id not in self._clients:
-                self._clients[origin.id] = self._make(origin)
+                state = self._states.get(origin.id, HostState())
+                self._clients[origin.id] = self._make(origin, state)
             return self._clients[origin.id]
 
 
 def outcome_of(error: ConnectorError) -> Outcome:
-    if isinstance(error, RateLimited):
+    """What an error says of the package: nothing definitive, ever."""
+    if isinstance(error, RateLimited | QuotaSpent):
         return Outcome.RATE_LIMITED
     if isinstance(error, BodyRefused):
         return Outcome.TOO_LARGE
+    if isinstance(error, TransientError):
+        return Outcome.UPSTREAM_ERROR
     if isinstance(error, AddressRefused):
         return Outcome.FORBIDDEN
-    if isinstance(error, MalformedPage):
-        return Outcome.MALFORMED
     if isinstance(error, UnexpectedStatus) and error.status in (401, 403):
         return Outcome.FORBIDDEN
-    return Outcome.UPSTREAM_ERROR
+    return Outcome.MALFORMED
 
 
 def status_outcome(status: int) -> Outcome:
@@ -102,11 +157,6 @@ def validators(target: Target) -> dict[str, str]:
     if target.last_modified:
         headers["If-Modified-Since"] = target.last_modified
     return headers
-
-
-def serial_of(answer: Answer) -> int | None:
-    text = answer.headers.get("x-pypi-last-serial", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def validator_of(answer: Answer, name: str) -> str:

@@ -1,46 +1,73 @@
-"""PyPI: the index tells versions, yanks and status; release documents tell the rest."""
+"""PyPI: the index tells versions, yanks and status; project and release documents tell the rest.
 
+Files of a release that carry attestations have them read once, from a path that is ours.
+"""
+
+import re
 from urllib.parse import quote
 
-from connectors.http import MIB, HttpClient
-from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Outcome, Target
-from connectors.packages import serial_of, status_outcome, validator_of, validators
+from connectors.errors import BodyRefused, ConnectorError
+from connectors.http import MIB, Answer, HttpClient
+from connectors.look import items, mapping, members, small, string
+from connectors.origins import Origin, default_url
+from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
+from connectors.pacing import Limits
+from connectors.packages import SEEN, Connector, Probe, status_outcome, validator_of, validators
+from connectors.releases import canonical_version, version_of_file
 
-_SEEN = frozenset({200, 304, 404, 410, 451})
 _INDEX = "application/vnd.pypi.simple.v1+json"
+_INTEGRITY = "application/vnd.pypi.integrity.v1+json"
+_PROBE = "mcp"
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}")
+_PROVENANCE = frozenset({200, 403, 404, 406})
+
+
+def origin(rest: str) -> Origin | None:
+    """The public index, the only one by default."""
+    return None if rest else Origin("pypi", default_url("pypi"), limits=Limits(rate=3, slots=2))
 
 
 def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
-    """The index document, and a release document for each claimed version not known yet.
+    """The index document; where it is new, the project document; what is not known of releases.
 
-    The project document is asked for only with a new index: it tells which release is the latest.
-    An index older than the one known (its serial says so) counts as not modified.
+    The project document is that of the latest release too. An index older than the one known (its
+    serial says so) counts as not modified. A mirror without JSON documents leaves them out.
     """
     name = quote(target.package, safe="")
     index = http.get(
         f"{origin.url}/simple/{name}/",
-        expect=_SEEN,
+        expect=SEEN,
         headers={"Accept": _INDEX} | validators(target),
         cap=16 * MIB,
     )
     serial = serial_of(index)
     if serial is not None and target.serial is not None and serial < target.serial:
         return Fetched(Outcome.NOT_MODIFIED, origin.url, detail="an older copy of the index")
-    documents, whole = [], True
+    documents: list[Document] = []
+    owed = 0
+    ask = _Releases(http, f"{origin.url}/pypi/{name}")
     if index.status == 200:
         documents.append(Document("index", index.body))
-        paths = {"": f"pypi/{name}/json"} | {
-            version: f"pypi/{name}/{quote(version, safe='')}/json"
+        latest = ask.project()
+        files = _files(index.body)
+        unknown = [v for v in target.versions if v not in target.known]
+        wanted = [v for v in unknown if v != latest and v in files] if ask.documents else []
+        for version in wanted[:MAX_EXTRAS]:
+            ask.release(version)
+        documents += ask.documents
+        attested = [
+            version
             for version in target.versions
-            if version not in target.known
-        }
-        for version, path in paths.items():
-            answer = http.get(f"{origin.url}/{path}", expect=_SEEN, cap=16 * MIB)
-            if answer.status == 200:
-                documents.append(Document("release", answer.body, version))
-            else:
-                whole = False
+            if files.get(version)
+            and not (version in target.known and target.known[version].provenance)
+        ]
+        for version in attested[:MAX_EXTRAS]:
+            base = f"{origin.url}/integrity/{name}"
+            found = _provenance(http, base, version, files[version])
+            documents += [found] if found else []
+            owed += found is None
+        owed += ask.failed + sum(max(0, len(w) - MAX_EXTRAS) for w in (wanted, attested))
+    whole = not owed and not (documents and ask.absent)
     return Fetched(
         status_outcome(index.status),
         origin.url,
@@ -48,4 +75,104 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         etag=validator_of(index, "etag") if whole else "",
         last_modified=validator_of(index, "last-modified") if whole else "",
         serial=serial,
+        owed=owed,
     )
+
+
+class _Releases:
+    """Project and release documents of one package, and how many failed or are not there.
+
+    Where there is no project document there are no others: the mirror has none.
+    """
+
+    def __init__(self, http: HttpClient, base: str) -> None:
+        self._http = http
+        self._base = base
+        self.documents: list[Document] = []
+        self.failed = self.absent = 0
+
+    def project(self) -> str:
+        """Ask for the project document; the version that it describes, "" if there is none."""
+        body = self._get(f"{self._base}/json", "project", "")
+        info = members(members(body).get("info"))
+        return canonical_version(string(info.get("version")) or "")
+
+    def release(self, version: str) -> None:
+        self._get(f"{self._base}/{quote(version, safe='')}/json", "release", version)
+
+    def _get(self, url: str, kind: str, version: str) -> bytes:
+        try:
+            answer = self._http.get(url, expect=SEEN, cap=16 * MIB)
+        except BodyRefused:
+            return b""
+        except ConnectorError:
+            self.failed += 1
+            return b""
+        # A 404 may be a cache's, or the lag after an upload: asked for again with the next check.
+        self.absent += answer.status != 200
+        if answer.status == 200:
+            self.documents.append(Document(kind, answer.body, version))
+            return answer.body
+        return b""
+
+
+def _files(index: bytes) -> dict[str, str]:
+    """Canonical versions of the index's files; with a file that has attestations, else ""."""
+    found: dict[str, str] = {}
+    for item in items(members(index).get("files")):
+        file = members(item)
+        name = string(file.get("filename")) or ""
+        version = version_of_file(name)
+        attested = bool(small(file.get("provenance"))) and _FILE.fullmatch(name)
+        found[version] = found.get(version) or (name if attested else "")
+    return found
+
+
+def _provenance(http: HttpClient, base: str, version: str, file: str) -> Document | None:
+    """Who published a release's file; None if it must be asked again."""
+    url = f"{base}/{quote(version, safe='')}/{quote(file, safe='')}/provenance"
+    try:
+        answer = http.get(url, expect=_PROVENANCE, headers={"Accept": _INTEGRITY}, cap=MIB)
+    except ConnectorError:
+        return None
+    return Document("provenance", answer.body if answer.status == 200 else b"{}", version)
+
+
+def serial_of(answer: Answer) -> int | None:
+    """The serial of an index: a header, or a number or a string in its document."""
+    found = answer.headers.get("x-pypi-last-serial", "")
+    if not found and answer.status == 200:
+        meta = mapping(small(members(answer.body).get("meta")))
+        found = str(meta.get("_last-serial", ""))
+    return int(found) if found.isascii() and found.isdigit() and len(found) <= 18 else None
+
+
+def probe(http: HttpClient, origin: Origin) -> Probe:
+    """The index of a project, and its project document."""
+    url = f"{origin.url}/simple/{_PROBE}/"
+    index = http.get(url, expect=SEEN, headers={"Accept": _INDEX}, cap=16 * MIB)
+    if index.status != 200:
+        return Probe(f"answers {index.status} for {_PROBE}: a mirror without it?")
+    project = http.get(f"{origin.url}/pypi/{_PROBE}/json", expect=SEEN, cap=16 * MIB)
+    document = members(index.body)
+    files = items(document.get("files"))
+    file = members(files[-1]) if files else {}
+    came = {
+        "JSON index": bool(document),
+        "gzip": index.headers.get("content-encoding") == "gzip",
+        "etag": bool(validator_of(index, "etag")),
+        "serial": serial_of(index) is not None,
+        "versions": bool(items(document.get("versions"))),
+        "upload-time": "upload-time" in file,
+        "yanked": "yanked" in file,
+        "provenance": "provenance" in file,
+        "project-status": "project-status" in document,
+        "JSON documents": project.status == 200 and bool(members(project.body).get("info")),
+    }
+    message = f"answers with {len(files)} files of {_PROBE}"
+    if http.route.authorization:
+        message += "; credentials are accepted"
+    return Probe(message, tuple(name for name, there in came.items() if not there))
+
+
+CONNECTOR = Connector(fetch, origin, probe)

@@ -1,15 +1,23 @@
 """When a package is asked for again, and when an absence is believed. Pure."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from connectors.outcomes import NEGATIVE, UNDECIDED, Outcome
 
 _HOUR = timedelta(hours=1)
-_NEGATIVE_STEPS = (_HOUR, 24 * _HOUR, timedelta(days=7), timedelta(days=30))
+_DAY = timedelta(days=1)
+_NEGATIVE_STEPS = (_HOUR, _DAY, 7 * _DAY, 30 * _DAY)
 _CONFIRMATIONS = 3
-_CONFIRMED_AFTER = 24 * _HOUR
-_SLOW = {Outcome.BLOCKED_LEGAL: timedelta(days=30), Outcome.SECURITY_HOLD: timedelta(days=7)}
+_CONFIRMED_AFTER = _DAY
+_BY_OUTCOME = {
+    Outcome.BLOCKED_LEGAL: 30 * _DAY,
+    Outcome.GONE: 30 * _DAY,
+    Outcome.SECURITY_HOLD: 7 * _DAY,
+    Outcome.UNPUBLISHED: 7 * _DAY,
+    Outcome.QUARANTINED: _DAY,
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def confirmed(absences: int, absent_since: datetime, now: datetime) -> bool:
@@ -26,21 +34,32 @@ def next_check(
     absences: int,
     last_published_at: datetime | None,
     any_absent: bool,
+    owed: int,
 ) -> datetime:
     """The instant of the next check: by outcome, then by age, spread by a hash of the name."""
     if outcome in UNDECIDED:
-        return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), 24 * _HOUR)
+        return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), _DAY)
+    if owed:
+        return now + _HOUR
     if outcome in NEGATIVE or any_absent:
         return now + _NEGATIVE_STEPS[min(max(absences, 1), len(_NEGATIVE_STEPS)) - 1]
-    interval: timedelta = _SLOW.get(outcome) or _by_age(now, last_published_at)
+    return _spread(package, _BY_OUTCOME.get(outcome) or _by_age(now, last_published_at), now)
+
+
+def _spread(package: str, interval: timedelta, now: datetime) -> datetime:
+    """The package's own place in the interval, at least a quarter of it away.
+
+    However many packages were first asked for at one instant, later checks come evenly.
+    """
     share = int.from_bytes(hashlib.sha256(package.encode()).digest()[:4]) / 2**32
-    return now + interval * (0.9 + 0.2 * share)
+    gap = interval - (now - _EPOCH - share * interval) % interval
+    return now + (gap if gap >= interval / 4 else gap + interval)
 
 
 def _by_age(now: datetime, last_published_at: datetime | None) -> timedelta:
     if last_published_at is None:
-        return timedelta(days=3)
+        return 3 * _DAY
     age = now - last_published_at
-    if age < timedelta(days=7):
-        return timedelta(days=1)
-    return timedelta(days=3) if age < timedelta(days=90) else timedelta(days=7)
+    if age < 7 * _DAY:
+        return _DAY
+    return 3 * _DAY if age < 90 * _DAY else 7 * _DAY

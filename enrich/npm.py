@@ -1,8 +1,22 @@
-"""What a packument says: npm documents to a profile."""
+"""npm: names and versions as publishers claim them, and what packuments say of them."""
 
+import base64
+import binascii
+import hashlib
 import re
+from bisect import bisect_left, bisect_right
+from contextlib import suppress
+from dataclasses import replace
 
-from connectors.outcomes import Document, Outcome
+from msgspec import Raw
+from packageurl import PackageURL
+from semver import Version
+
+from connectors.look import items, mapping, members, small, string
+from connectors.npm import CONNECTOR
+from connectors.origins import default_url
+from connectors.outcomes import Fetched, Outcome
+from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import read_licence
 from enrich.profiles import (
     PackageFacts,
@@ -10,40 +24,75 @@ from enrich.profiles import (
     VersionFacts,
     absent,
     instant,
-    json_object,
-    mapping,
+    owners_hash,
+    repository,
+    server_name,
     text,
 )
 
+_NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*")
+_RANGE = re.compile(r"[~^<>=*|,]|^[\dxX]+(\.[xX*])+$|^[xX]$| ")
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _HOLD = re.compile(r"\d+\.\d+\.\d+-security(\.\d+)?")
 _SCRIPTS = ("preinstall", "install", "postinstall")
+_MAX_VERSIONS = 20_000
+
+Release = tuple[int, int, int]
 
 
-def parse(documents: tuple[Document, ...], versions: tuple[str, ...]) -> Profile | None:
+def canonicalise(ref: PackageRef, __: frozenset[str]) -> PackageKey | Rejected:
+    """A name of the npm grammar; the purl's is lower case, the one to ask for is not."""
+    if ref.registry_base_url.rstrip("/") not in ("", default_url("npm")):
+        return Rejected("unsupported_base_url")
+    name = ref.identifier
+    if len(name) > 214 or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
+        return Rejected("identifier_grammar")
+    namespace, _, bare = name.rpartition("/")
+    purl = PackageURL("npm", namespace or None, bare, ref.version or None).to_string()
+    return PackageKey("npm", name, ref.version, purl, _kind(ref.version))
+
+
+def _kind(version: str) -> VersionKind:
+    if not version:
+        return VersionKind.MISSING
+    if Version.is_valid(version):
+        return VersionKind.EXACT
+    if _RANGE.search(version):
+        return VersionKind.RANGE
+    return VersionKind.ALIAS if _ALIAS.fullmatch(version) else VersionKind.INVALID
+
+
+def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
-    main = _main(documents)
-    if main is None:
-        return None
-    time = mapping(main.get("time"))
+    main = next((d for d in fetched.documents if d.kind in ("packument", "abbreviated")), None)
+    document = members(main.body) if main else {}
+    time = mapping(_times(document.get("time")))
     if "unpublished" in time:
         return absent(Outcome.UNPUBLISHED, versions)
-    published = mapping(main.get("versions"))
+    published = dict(list(members(document.get("versions")).items())[:_MAX_VERSIONS])
     if not published:
         return None
-    latest = text(mapping(main.get("dist-tags")).get("latest"))
-    details = published | {
-        document.version: found
-        for document in documents
-        if document.kind == "version" and (found := json_object(document.body)) is not None
-    }
-    newest = mapping(details.get(latest or "") or details.get("latest"))
-    held = (
-        latest is not None
-        and _HOLD.fullmatch(latest)
-        and "security-holder" in str(newest.get("repository"))
+    tags = mapping(small(document.get("dist-tags")))
+    latest = text(tags.get("latest"))
+    singles = {d.version: members(d.body) for d in fetched.documents if d.kind == "version"}
+    attested = {d.version: d.body for d in fetched.documents if d.kind == "attestations"}
+    withdrawn = {v: said for v, raw in published.items() if (said := _deprecated(raw))}
+    releases = sorted(
+        release
+        for version in published
+        if version not in withdrawn and (release := _release(version)) is not None
     )
-    licence = read_licence(newest.get("license") or newest.get("licenses"))
-    instants = [at for v in published if (at := instant(time.get(v)))]
+
+    def details(version: str) -> dict[str, Raw]:
+        single = singles.get("latest") if version == latest else None
+        return members(published[version]) | (singles.get(version) or single or {})
+
+    newest = details(latest) if latest in published else {}
+    held = latest is not None and _is_held(latest, newest)
+    licence = read_licence(small(newest.get("license")) or small(newest.get("licenses")))
+    instants = [at for version in published if (at := instant(time.get(version)))]
+    owners = [small(members(item).get("name")) for item in items(document.get("maintainers"), 1000)]
+    names = [owner for owner in owners if isinstance(owner, str)]
     package = PackageFacts(
         outcome=Outcome.SECURITY_HOLD if held else Outcome.OK,
         latest_version=latest,
@@ -52,50 +101,134 @@ def parse(documents: tuple[Document, ...], versions: tuple[str, ...]) -> Profile
         last_published_at=max(instants, default=None),
         license=licence.expression,
         license_status=licence.status,
-        repository_url=_repository(newest.get("repository")),
-        status="deprecated" if all(_deprecated(v) for v in published.values()) else None,
+        repository_url=_repository(small(newest.get("repository"))),
+        status="deprecated" if len(withdrawn) == len(published) else None,
+        latest_published_at=instant(time.get(latest or "")),
+        owner_count=len(names) or None,
+        owners_hash=owners_hash(names),
     )
-    wanted = dict.fromkeys((*versions, *([latest] if latest else [])))
-    return Profile(
-        package,
-        tuple(
-            _version(v, mapping(details[v]), time.get(v))
-            if v in published
-            else VersionFacts(v, Outcome.VERSION_ABSENT)
-            for v in wanted
-        ),
-    )
+    found: list[VersionFacts] = []
+    for version in dict.fromkeys((*versions, *([latest] if latest else []))):
+        resolved = version if version in published else text(tags.get(version))
+        if resolved is None or resolved not in published:
+            gone = Outcome.SECURITY_HOLD if held else Outcome.VERSION_ABSENT
+            found.append(VersionFacts(version, gone))
+            continue
+        single = resolved in singles or (resolved == latest and "latest" in singles)
+        whole = single or (main is not None and main.kind == "packument")
+        facts = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
+        found.append(
+            replace(
+                facts,
+                version=version,
+                published_at=instant(time.get(resolved)),
+                deprecated=withdrawn.get(resolved),
+                newer_versions=_newer(resolved, releases),
+                resolved_version=resolved if resolved != version else None,
+            )
+        )
+    return Profile(package, tuple(found))
 
 
-def _version(version: str, document: dict[str, object], time: object) -> VersionFacts:
-    dist = mapping(document.get("dist"))
-    scripts = mapping(document.get("scripts"))
-    name = text(document.get("mcpName"))
+def _version(
+    version: str, document: dict[str, Raw], attested: bytes | None, *, whole: bool
+) -> VersionFacts:
+    """What a version's document tells; one that is not `whole` leaves out names and scripts."""
+    dist = mapping(small(document.get("dist")))
+    scripts = mapping(small(document.get("scripts")))
+    integrity = text(dist.get("integrity"))
+    told = document.get("mcpName")
+    name = server_name(string(told, 2000))
+    licence = read_licence(small(document.get("license")) or small(document.get("licenses")))
+    provenance = bool(dist.get("attestations"))
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,
-        published_at=instant(time),
-        deprecated=_deprecated(document),
-        license=read_licence(document.get("license") or document.get("licenses")).expression,
-        install_scripts=bool(document.get("hasInstallScript"))
+        license=licence.expression,
+        install_scripts=small(document.get("hasInstallScript")) is True
         or any(script in scripts for script in _SCRIPTS),
-        provenance=bool(mapping(dist.get("attestations")).get("provenance")),
-        digest=text(dist.get("integrity")) or text(dist.get("shasum")),
-        server_names=(name,) if name else (),
+        provenance=provenance,
+        provenance_repository=_built_from(attested, integrity),
+        digest=integrity or text(dist.get("shasum")),
+        server_names=((name,) if name else ()) if whole else None,
+        settled=whole and (not provenance or attested is not None),
+        evidence_sha256=hashlib.sha256(bytes(told)).hexdigest() if told else None,
     )
 
 
-def _main(documents: tuple[Document, ...]) -> dict[str, object] | None:
-    for document in documents:
-        if document.kind in ("packument", "abbreviated"):
-            return json_object(document.body)
-    return None
+def _times(raw: Raw | None) -> object:
+    """Instants by version. A document with many versions has more than is small."""
+    return {name: small(value) for name, value in members(raw).items()}
 
 
-def _deprecated(document: object) -> str | None:
-    value = mapping(document).get("deprecated")
+def _deprecated(raw: Raw) -> str | None:
+    value = small(members(raw).get("deprecated"))
     return text(value) if isinstance(value, str) else ("deprecated" if value is True else None)
 
 
+def _is_held(latest: str, newest: dict[str, Raw]) -> bool:
+    holder = "security-holder" in str(small(newest.get("repository")))
+    return holder and _HOLD.fullmatch(latest) is not None
+
+
+def _release(version: str) -> Release | None:
+    """The precedence of a release; None for a pre-release and for what is no version."""
+    with suppress(ValueError):
+        found = Version.parse(version)
+        return None if found.prerelease else (found.major, found.minor, found.patch)
+    return None
+
+
+def _newer(version: str, releases: list[Release]) -> int | None:
+    """How many of the sorted releases come after a version."""
+    with suppress(ValueError):
+        found = Version.parse(version)
+        after = bisect_left if found.prerelease else bisect_right
+        return len(releases) - after(releases, (found.major, found.minor, found.patch))
+    return None
+
+
 def _repository(value: object) -> str | None:
-    return text(value.get("url") if isinstance(value, dict) else value, 500)
+    return repository(value.get("url") if isinstance(value, dict) else value)
+
+
+def _built_from(attestations: bytes | None, integrity: str | None) -> str | None:
+    """The repository that a build's provenance names, if it speaks of exactly this tarball."""
+    for item in items(members(attestations).get("attestations"), 20):
+        attestation = members(item)
+        if not str(small(attestation.get("predicateType"))).startswith("https://slsa.dev/prov"):
+            continue
+        envelope = members(members(attestation.get("bundle")).get("dsseEnvelope"))
+        try:
+            payload = base64.b64decode(string(envelope.get("payload")) or "", validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        statement = members(payload)
+        if not _speaks_of(items(statement.get("subject"), 20), integrity):
+            continue
+        predicate = members(statement.get("predicate"))
+        workflow = members(
+            members(members(predicate.get("buildDefinition")).get("externalParameters")).get(
+                "workflow"
+            )
+        )
+        source = members(members(predicate.get("invocation")).get("configSource"))
+        said = string(workflow.get("repository")) or string(source.get("uri")) or ""
+        return repository(said.partition("@refs/")[0])
+    return None
+
+
+def _speaks_of(subjects: list[Raw], integrity: str | None) -> bool:
+    """Whether one of the subjects is the tarball of this `dist.integrity`."""
+    if not integrity or not integrity.startswith("sha512-"):
+        return False
+    try:
+        wanted = base64.b64decode(integrity.removeprefix("sha512-"), validate=True).hex()
+    except (binascii.Error, ValueError):
+        return False
+    return any(
+        mapping(mapping(small(item)).get("digest")).get("sha512") == wanted for item in subjects
+    )
+
+
+ECOSYSTEM = Ecosystem("npm", CONNECTOR, canonicalise, parse)

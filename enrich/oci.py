@@ -1,46 +1,122 @@
-"""What manifests and image configs say: to a profile."""
+"""OCI images: references in both shapes, and what manifests and image configs say of them."""
 
-from connectors.outcomes import Document, Outcome
+import hashlib
+import re
+
+from packageurl import PackageURL
+
+from connectors.look import items, mapping, members, small
+from connectors.oci import CONNECTOR, HOSTS, SUFFIXES
+from connectors.outcomes import Document, Fetched, Outcome
+from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import read_licence
-from enrich.profiles import PackageFacts, Profile, VersionFacts, instant, json_object, mapping, text
+from enrich.profiles import (
+    PackageFacts,
+    Profile,
+    VersionFacts,
+    absent,
+    instant,
+    repository,
+    server_name,
+)
 
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 _LABEL = "org.opencontainers.image."
 _SERVER_NAME = "io.modelcontextprotocol.server.name"
+_ATTESTATION = re.compile(r"sigstore\.bundle|in-toto|dev\.cosign")
 
 
-def parse(documents: tuple[Document, ...], outcomes: dict[str, Outcome]) -> Profile | None:
+def canonicalise(ref: PackageRef, hosts: frozenset[str]) -> PackageKey | Rejected:
+    """Both shapes: the whole reference as identifier, or host, name and tag in three fields."""
+    rest, _, digest = ref.identifier.partition("@")
+    first, slash, path = rest.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        host = first
+    else:
+        base = ref.registry_base_url.removeprefix("https://").rstrip("/")
+        host, path = base or "docker.io", rest
+    name, _, tag = path.partition(":")
+    allowed = HOSTS.get(host) or (host if host.endswith(SUFFIXES) or host in hosts else None)
+    if allowed is None or not (_HOST.fullmatch(host) or host in hosts):
+        return Rejected("unsupported_host")
+    if allowed == "docker.io" and "/" not in name:
+        name = f"library/{name}"
+    reference = digest or tag or ref.version or "latest"
+    if len(name) > 255 or not _NAME.fullmatch(name):
+        return Rejected("identifier_grammar")
+    if not (_DIGEST if digest else _TAG).fullmatch(reference):
+        return Rejected("reference_grammar")
+    qualifiers = {"repository_url": f"{allowed}/{name}"} | ({} if digest else {"tag": reference})
+    purl = PackageURL("oci", None, name.rpartition("/")[2], digest or None, qualifiers).to_string()
+    moving = VersionKind.ALIAS if reference == "latest" else VersionKind.TAG
+    kind = VersionKind.DIGEST if digest else moving
+    return PackageKey(f"oci:{allowed}", name, reference, purl, kind)
+
+
+def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the references asked for; those whose digest did not move are left out."""
+    if fetched.outcome != Outcome.OK:
+        return absent(fetched.outcome, versions)
     found: list[VersionFacts] = []
-    repository = licence = None
-    for reference, outcome in outcomes.items():
+    source = licence = None
+    read = False
+    for reference, outcome in fetched.versions.items():
         if outcome != Outcome.OK:
             found.append(VersionFacts(reference, outcome))
             continue
-        config = next((d for d in documents if (d.kind, d.version) == ("config", reference)), None)
-        known = next((d for d in documents if d.version == reference), None)
-        if known is None or known.kind == "digest":
+        documents = [d for d in fetched.documents if d.version == reference]
+        if not documents or documents[0].kind == "digest":
             continue
-        document = (json_object(config.body) if config else None) or {}
-        labels = mapping(mapping(document.get("config")).get("Labels"))
-        name = text(labels.get(_SERVER_NAME))
-        repository = text(labels.get(f"{_LABEL}source"), 500) or repository
+        read = True
+        config = next((d.body for d in documents if d.kind == "config"), b"{}")
+        image = members(config)
+        labels = mapping(mapping(small(image.get("config"))).get("Labels"))
+        name = server_name(labels.get(_SERVER_NAME))
+        source = repository(labels.get(f"{_LABEL}source")) or source
         licence = read_licence(labels.get(f"{_LABEL}licenses"))
         found.append(
             VersionFacts(
                 version=reference,
                 outcome=Outcome.OK,
-                published_at=instant(document.get("created")),
+                published_at=instant(small(image.get("created"))),
                 license=licence.expression,
-                digest=known.digest,
+                provenance=_is_attested(documents),
+                digest=documents[0].digest,
                 server_names=(name,) if name else (),
+                settled=True,
+                evidence_sha256=hashlib.sha256(config).hexdigest(),
             )
         )
-    if not any(document.kind == "config" for document in documents) and documents:
-        return Profile(None, tuple(found))
     package = PackageFacts(
         outcome=Outcome.OK,
         license=licence.expression if licence else None,
         license_status=licence.status if licence else None,
-        repository_url=repository,
+        repository_url=source,
     )
-    return Profile(package, tuple(found))
+    known = read or not fetched.documents
+    return Profile(package if known else None, tuple(found))
+
+
+def _is_attested(documents: list[Document]) -> bool:
+    """Whether something that says how it was built, or who signed it, comes with an image."""
+    for document in documents:
+        if document.kind in ("manifest", "referrers"):
+            whole = members(document.body)
+            for item in items(whole.get("manifests"), 1000):
+                entry = mapping(small(item))
+                kind = mapping(entry.get("annotations")).get("vnd.docker.reference.type")
+                if kind == "attestation-manifest" or _ATTESTATION.search(str(entry)):
+                    return True
+            # The fallback tag may hold the attestation itself instead of an index of them.
+            if document.kind == "referrers" and _ATTESTATION.search(
+                str(small(whole.get("artifactType"))) + str(small(whole.get("layers")))
+            ):
+                return True
+    return False
+
+
+ECOSYSTEM = Ecosystem("oci", CONNECTOR, canonicalise, parse)

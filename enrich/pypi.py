@@ -1,11 +1,21 @@
-"""What the index and the release documents of PyPI say: to a profile."""
+"""PyPI: names and versions as publishers claim them, and what index and documents say of them."""
 
+import hashlib
+from bisect import bisect_right
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
+from msgspec import Raw
+from packageurl import PackageURL
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from connectors.outcomes import Document, Outcome
+from connectors.look import items, mapping, members, small, string
+from connectors.origins import default_url
+from connectors.outcomes import Document, Fetched, Outcome
+from connectors.pypi import CONNECTOR
+from connectors.releases import canonical_version, version_of_file
+from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import Licence, from_classifiers, read_licence
 from enrich.profiles import (
     PackageFacts,
@@ -13,36 +23,70 @@ from enrich.profiles import (
     VersionFacts,
     absent,
     instant,
-    json_object,
-    listed,
-    mapping,
     marker_names,
+    owners_hash,
+    repository,
     text,
 )
 
+_MAX_VERSIONS = 20_000
+_HOSTS = {"GitHub": "github.com", "GitLab": "gitlab.com"}
 
-def parse(documents: tuple[Document, ...], versions: tuple[str, ...]) -> Profile | None:
+
+@dataclass(frozen=True)
+class _File:
+    """What the index says of one file."""
+
+    name: str
+    uploaded: object
+    yanked: object
+    provenance: bool
+    sha256: str | None
+
+
+def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
+    """A name as PEP 508 has it, normalised; a version as PEP 440 spells it, if it is one."""
+    if ref.registry_base_url.rstrip("/") not in ("", default_url("pypi")):
+        return Rejected("unsupported_base_url")
+    try:
+        name = canonicalize_name(ref.identifier, validate=True)
+    except InvalidName:
+        return Rejected("identifier_grammar")
+    if len(name) > 214:
+        return Rejected("identifier_grammar")
+    kind = VersionKind.EXACT if ref.version else VersionKind.MISSING
+    try:
+        version = str(Version(ref.version)) if ref.version else ""
+    except InvalidVersion:
+        version, kind = ref.version, VersionKind.INVALID
+    purl = PackageURL("pypi", None, name, ref.version or None).to_string()
+    return PackageKey("pypi", name, version, purl, kind)
+
+
+def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
-    index = next((json_object(d.body) for d in documents if d.kind == "index"), None)
-    if index is None:
+    index = next((members(d.body) for d in fetched.documents if d.kind == "index"), {})
+    if not index:
         return None
-    project_status = mapping(index.get("project-status"))
+    project_status = mapping(small(index.get("project-status")))
     status = text(project_status.get("status") or project_status.get("state"))
     if status == "quarantined":
         return absent(Outcome.QUARANTINED, versions)
-    files = [mapping(item) for item in listed(index.get("files"))]
-    by_version = _by_version(files)
-    for item in listed(index.get("versions"), 20_000):
-        by_version.setdefault(_canonical(str(item)), [])
-    infos = {
-        d.version: mapping((json_object(d.body) or {}).get("info"))
-        for d in documents
-        if d.kind == "release"
-    }
+    files = [_file(item) for item in items(index.get("files"))]
+    by_version: dict[str, list[_File]] = {}
+    for file in files:
+        by_version.setdefault(version_of_file(file.name), []).append(file)
+    for item in items(index.get("versions"), _MAX_VERSIONS):
+        by_version.setdefault(canonical_version(string(item, 300) or ""), [])
+    releases = sorted(_releases(by_version))
+    infos, owners = _infos(fetched.documents)
     project = infos.get("", {})
-    latest = _canonical(text(project.get("version")) or "") or _newest(by_version)
+    latest = canonical_version(string(project.get("version")) or "") or _newest(by_version)
+    infos.setdefault(latest, project)
+    attested = {d.version: d.body for d in fetched.documents if d.kind == "provenance"}
     licence = _licence(project)
-    instants = [at for file in files if (at := instant(file.get("upload-time")))]
+    instants = [at for file in files if (at := instant(file.uploaded))]
+    of_latest = [at for f in by_version.get(latest, []) if (at := instant(f.uploaded))]
     package = PackageFacts(
         outcome=Outcome.OK,
         latest_version=latest or None,
@@ -50,78 +94,133 @@ def parse(documents: tuple[Document, ...], versions: tuple[str, ...]) -> Profile
         first_published_at=min(instants, default=None),
         last_published_at=max(instants, default=None),
         license=licence.expression,
-        license_status=licence.status,
+        license_status=licence.status if project else None,
         repository_url=_repository(project),
         status=None if status == "active" else status,
+        latest_published_at=min(of_latest, default=None),
+        owner_count=len(owners) or None,
+        owners_hash=owners_hash(owners),
     )
-    wanted = dict.fromkeys((*versions, *([latest] if latest else [])))
     found = []
-    for version in wanted:
+    for version in dict.fromkeys((*versions, *([latest] if latest else []))):
         if version not in by_version:
             found.append(VersionFacts(version, Outcome.VERSION_ABSENT))
         else:
-            info = infos.get(version) or (project if version == latest else None)
-            found.append(_version(version, by_version[version], info))
+            told = attested.get(version)
+            found.append(_version(version, by_version[version], infos.get(version), told, releases))
     return Profile(package, tuple(found))
 
 
 def _version(
-    version: str, files: list[dict[str, Any]], info: dict[str, Any] | None
+    version: str,
+    files: list[_File],
+    info: dict[str, Raw] | None,
+    attested: bytes | None,
+    releases: list[Version],
 ) -> VersionFacts:
-    instants = [at for file in files if (at := instant(file.get("upload-time")))]
-    yanks = [file.get("yanked") for file in files]
-    digests = [text(mapping(file.get("hashes")).get("sha256")) for file in files]
+    uploads = [(at, file) for file in files if (at := instant(file.uploaded))]
+    first = min(uploads, key=lambda upload: (upload[0], upload[1].name), default=None)
+    yanks = [file.yanked for file in files]
+    yanked = bool(yanks) and all(yank not in (None, False) for yank in yanks)
+    readme = string(info.get("description")) if info else None
+    provenance = any(file.provenance for file in files)
+    known = info is not None and "description" in info
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,
-        published_at=min(instants, default=None),
-        yanked=bool(yanks) and all(yank not in (None, False) for yank in yanks),
+        published_at=first[0] if first else None,
+        yanked=yanked,
+        yanked_reason=next((text(y) for y in yanks if yanked and isinstance(y, str)), None),
         license=_licence(info).expression if info else None,
-        provenance=any(file.get("provenance") for file in files),
-        digest=f"sha256:{digests[0]}" if digests and digests[0] else None,
-        server_names=marker_names(str(info.get("description") or "")) if info else None,
+        provenance=provenance,
+        provenance_repository=_built_from(attested),
+        digest=first[1].sha256 if first else None,
+        server_names=marker_names(readme or "") if known else None,
+        newer_versions=_newer(version, releases),
+        settled=known and (not provenance or attested is not None),
+        evidence_sha256=hashlib.sha256(readme.encode()).hexdigest() if readme else None,
     )
 
 
-def _by_version(files: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Files by the version that their name carries (wheel: second field; sdist: after the name)."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for file in files:
-        name = str(file.get("filename") or "")
-        stem = name.removesuffix(".whl").removesuffix(".tar.gz").removesuffix(".zip")
-        parts = stem.split("-")
-        raw = parts[1] if name.endswith(".whl") and len(parts) > 1 else stem.rpartition("-")[2]
-        found.setdefault(_canonical(raw), []).append(file)
+def _file(item: Raw) -> _File:
+    file = members(item)
+    digest = text(mapping(small(file.get("hashes"))).get("sha256"))
+    return _File(
+        name=string(file.get("filename"), 500) or "",
+        uploaded=small(file.get("upload-time")),
+        yanked=small(file.get("yanked")),
+        provenance=bool(small(file.get("provenance"))),
+        sha256=f"sha256:{digest}" if digest else None,
+    )
+
+
+def _infos(documents: tuple[Document, ...]) -> tuple[dict[str, dict[str, Raw]], list[str]]:
+    """The `info` by version ("" for the project's), and the owners' names."""
+    infos: dict[str, dict[str, Raw]] = {}
+    owners: list[str] = []
+    for document in documents:
+        if document.kind in ("project", "release"):
+            whole = members(document.body)
+            infos[document.version] = members(whole.get("info"))
+            if document.kind == "project":
+                roles = mapping(small(whole.get("ownership"))).get("roles")
+                pairs = [mapping(r) for r in roles[:1000]] if isinstance(roles, list) else []
+                owners = [f"{r.get('role')} {r['user']}" for r in pairs if r.get("user")]
+    return infos, owners
+
+
+def _releases(by_version: dict[str, list[_File]]) -> list[Version]:
+    """Releases that are neither pre-releases nor yanked."""
+    found = []
+    for version, files in by_version.items():
+        with suppress(InvalidVersion):
+            parsed = Version(version)
+            if not parsed.is_prerelease and not (files and all(file.yanked for file in files)):
+                found.append(parsed)
     return found
 
 
-def _canonical(version: str) -> str:
+def _newer(version: str, releases: list[Version]) -> int | None:
     with suppress(InvalidVersion):
-        return str(Version(version))
-    return version
+        return len(releases) - bisect_right(releases, Version(version))
+    return None
 
 
-def _newest(by_version: dict[str, list[dict[str, Any]]]) -> str:
+def _newest(by_version: dict[str, list[_File]]) -> str:
+    """What the project document would call the latest: releases first, yanked ones last."""
     parsed = []
     for version, files in by_version.items():
         with suppress(InvalidVersion):
-            yanked = bool(files) and all(file.get("yanked") for file in files)
+            yanked = bool(files) and all(file.yanked for file in files)
             parsed.append((not yanked, not Version(version).is_prerelease, Version(version)))
     return str(max(parsed)[2]) if parsed else ""
 
 
-def _licence(info: dict[str, Any]) -> Licence:
-    declared = read_licence(info.get("license_expression"))
+def _licence(info: dict[str, Raw]) -> Licence:
+    declared = read_licence(small(info.get("license_expression")))
     if declared.expression:
         return declared
-    return from_classifiers(listed(info.get("classifiers"), 200)) or read_licence(
-        info.get("license")
-    )
+    classifiers = small(info.get("classifiers"))
+    listed = classifiers[:200] if isinstance(classifiers, list) else []
+    return from_classifiers(listed) or read_licence(small(info.get("license")))
 
 
-def _repository(info: dict[str, Any]) -> str | None:
-    urls = {str(k).lower(): v for k, v in mapping(info.get("project_urls")).items()}
+def _repository(info: dict[str, Raw]) -> str | None:
+    urls = {str(k).lower(): v for k, v in mapping(small(info.get("project_urls"))).items()}
     for key in ("repository", "source", "source code", "code", "github", "homepage"):
-        if found := text(urls.get(key), 500):
+        if found := repository(urls.get(key)):
             return found
-    return text(info.get("home_page"), 500)
+    return repository(small(info.get("home_page")))
+
+
+def _built_from(provenance: bytes | None) -> str | None:
+    """The repository of the publisher that the index verified at upload."""
+    for item in items(members(provenance).get("attestation_bundles"), 20):
+        publisher = mapping(small(members(item).get("publisher")))
+        host, path = _HOSTS.get(str(publisher.get("kind"))), publisher.get("repository")
+        if host and isinstance(path, str):
+            return repository(f"https://{host}/{path}")
+    return None
+
+
+ECOSYSTEM = Ecosystem("pypi", CONNECTOR, canonicalise, parse)

@@ -102,7 +102,10 @@ def registry(
     name=FACTS.path[0], group_name="raw", kinds={"duckdb"}, deps=[VERSIONS], retry_policy=_RETRY
 )
 def packages(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
-    """What package registries say, asked as far as it is due and the time budget goes."""
+    """What package registries say, asked as far as it is due and the time budget goes.
+
+    It has a job of its own: an hourly refresh does not wait for it.
+    """
     return dg.MaterializeResult(metadata=_finally(deployment.profile))
 
 

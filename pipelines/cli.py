@@ -7,10 +7,14 @@ from collections.abc import Sequence
 _EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 refused by a gate or brake, 4 busy.
 Settings are environment variables SUBREGISTRY_*; docs/operators.md lists them."""
 
-_RUN = "Pull, profile, curate, build and switch every feed, then renew the analysts' copy."
+_RUN = """Pull, curate, build and switch every feed, then renew the analysts' copy. Profiling is a
+run of its own, so that nothing waits for package registries, unless --profile is given."""
 _PULL = """Bring the warehouse up to its upstream registries. The first pull is a full walk; later
 ones ask for what changed since the last. A full walk also finds silent changes and what is gone."""
-_PROFILE = "Ask the package registries for the packages that are due."
+_PROFILE = """Ask the package registries for the packages that are due, as hard as each host bears.
+A run ends after SUBREGISTRY_PROFILE_SECONDS; the next one goes on."""
+_DOCTOR = """Say which sources answer from here, which tokens work, and what a proxy in between
+strips. It sends ten requests at most."""
 _CURATE = "Decide on every entry of a feed, by its feed document."
 _BUILD = "Write a candidate edition from the feed's verdicts. Nothing goes live."
 _SWITCH = """Let the candidate go live, after the gate. Going back to an earlier edition makes a new
@@ -55,10 +59,13 @@ def parser() -> argparse.ArgumentParser:
             action="store_true",
             help="go on although upstream (or the feed) lost more than is plausible",
         )
+    run.add_argument("--profile", action="store_true", help="profile too, before the feeds")
     pull.add_argument("--upstream", metavar="NAME", help="one upstream only")
     profile = add("profile", _PROFILE)
     profile.add_argument("--budget", type=_positive, metavar="N", help="ask for N packages at most")
     profile.add_argument("--only", metavar="ORIGIN:NAME", help="ask for one package, due or not")
+    doctor = add("doctor", _DOCTOR)
+    doctor.add_argument("--only", metavar="ORIGIN", help="one source, such as npm or oci:ghcr.io")
     for name, text in (("curate", _CURATE), ("build", _BUILD), ("switch", _SWITCH)):
         step = add(name, text)
         step.add_argument("--feed", metavar="NAME", help="one feed only")

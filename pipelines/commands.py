@@ -8,15 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.console import print_json, print_report, print_table, progress_bar
+from pipelines import inquiries
+from pipelines.console import print_json, print_report, progress_bar
 from pipelines.errors import SomeFailed, StepError, UsageError
+from pipelines.opening import find_policies, open_deployment
 from pipelines.settings import load_settings
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from pipelines.deployment import Deployment
-    from serve.policy import Policy
+    pass
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
@@ -52,20 +53,6 @@ def exit_code(error: Exception) -> int | None:
     return next((code for kind, code in known if isinstance(error, kind)), None)
 
 
-def _deployment() -> "Deployment":
-    from pipelines.deployment import Deployment
-
-    return Deployment(load_settings())
-
-
-def _policies(deployment: "Deployment", name: str | None) -> "tuple[Policy, ...]":
-    found = deployment.policies(name)
-    if not found:
-        known = ", ".join(policy.name for policy in deployment.policies())
-        raise UsageError(f"there is no feed {name}; the feeds are {known}")
-    return found
-
-
 class _Teller:
     """Prints reports as they come, or all of them as JSON at the end."""
 
@@ -93,9 +80,10 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         with progress_bar() as progress:
             refresh(
-                _deployment(),
+                open_deployment(),
                 full=arguments.full,
                 accept_shrink=arguments.accept_shrink,
+                profile=arguments.profile,
                 tell=tell,
                 progress=progress,
             )
@@ -111,7 +99,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     tell = _Teller(as_json=arguments.json)
     with progress_bar() as progress:
         failed = pull_all(
-            _deployment(),
+            open_deployment(),
             upstream=arguments.upstream,
             full=arguments.full,
             accept_shrink=arguments.accept_shrink,
@@ -135,7 +123,7 @@ def _profile(arguments: argparse.Namespace) -> int:
             )
         only = (origin, name)
     with progress_bar() as progress:
-        report = _deployment().profile(
+        report = open_deployment().profile(
             budget=arguments.budget or 1_000_000, only=only, progress=progress
         )
     if only and not report.due:
@@ -147,8 +135,8 @@ def _profile(arguments: argparse.Namespace) -> int:
 def _curate(arguments: argparse.Namespace) -> int:
     from pipelines.steps.curate import curate
 
-    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
-    for policy in _policies(deployment, arguments.feed):
+    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
+    for policy in find_policies(deployment, arguments.feed):
         tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
     return tell.end()
 
@@ -156,8 +144,8 @@ def _curate(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     from pipelines.steps.build import build
 
-    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
-    for policy in _policies(deployment, arguments.feed):
+    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
+    for policy in find_policies(deployment, arguments.feed):
         feed, clock = deployment.feed(policy.name), deployment.clock
         report = build(deployment.warehouse, policy, feed, now=clock, anew=arguments.anew)
         tell("build", report)
@@ -165,8 +153,8 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _switch(arguments: argparse.Namespace) -> int:
-    deployment, tell = _deployment(), _Teller(as_json=arguments.json)
-    feeds = [deployment.feed(policy.name) for policy in _policies(deployment, arguments.feed)]
+    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
+    feeds = [deployment.feed(policy.name) for policy in find_policies(deployment, arguments.feed)]
     if (arguments.to or arguments.resume) and len(feeds) > 1:
         raise UsageError("say which feed: add --feed NAME")
     if arguments.to:
@@ -192,80 +180,12 @@ def _serve(arguments: argparse.Namespace) -> int:
     return run(settings, socket, workers=arguments.workers)
 
 
-def _status(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.status import status
-
-    found = status(_deployment())
-    if arguments.json:
-        print_json(found)
-        return 0
-    for part in ("entries", "upstreams", "packages", "feeds"):
-        for row in getattr(found, part):
-            print_report(part, row)
-    return 0
-
-
-def _explain(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.explain import explain
-
-    deployment = _deployment()
-    _policies(deployment, arguments.feed)
-    name, at, version = arguments.server.partition("@")
-    rows = explain(deployment, arguments.feed, name, version if at else None)
-    if arguments.json:
-        print_json(rows)
-        return 0
-    for row in rows:
-        print_report(f"{row['name']}@{row['version']}", row["decision"])
-        for treatment in row["treatments"]:
-            print_report("  treated", treatment)
-        for package in row["packages"]:
-            print_report("  package", package)
-    return 0
-
-
-def _changes(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.records import changes
-
-    rows = changes(_deployment(), arguments.since)
-    if arguments.json:
-        print_json(rows)
-        return 0
-    for row in rows:
-        print_report(row["changed_at"].isoformat(), {k: row[k] for k in _CHANGE})
-    return 0
-
-
-_CHANGE = (
-    "kind",
-    "upstream",
-    "name",
-    "version",
-    "server_hash_before",
-    "server_hash_after",
-    "status_after",
-    "is_latest",
-)
-
-
-def _quarantine(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.records import quarantine
-
-    rows = quarantine(_deployment(), released=arguments.all)
-    if arguments.json:
-        print_json(rows)
-        return 0
-    for row in rows:
-        print_report("released" if row["released_at"] else "open", row)
-    return 0
-
-
 def _release(arguments: argparse.Namespace) -> int:
     from pipelines.steps.records import release
 
     if bool(arguments.names) == bool(arguments.of):
         raise UsageError("write names, or --of UPSTREAM for all names of one upstream")
-    rows = release(_deployment(), arguments.names, of=arguments.of)
+    rows = release(open_deployment(), arguments.names, of=arguments.of)
     if arguments.json:
         print_json(rows)
         return 0
@@ -274,20 +194,8 @@ def _release(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _query(arguments: argparse.Namespace) -> int:
-    from warehouse.analytics import query
-
-    table = query(load_settings().analytics, arguments.sql)
-    if arguments.json:
-        print_json(table.to_pylist())
-        return 0
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    print_table(table.column_names, rows)
-    return 0
-
-
 def _feeds(arguments: argparse.Namespace) -> int:
-    deployment = _deployment()
+    deployment = open_deployment()
     rows = [
         {
             "name": policy.name,
@@ -307,8 +215,8 @@ def _feeds(arguments: argparse.Namespace) -> int:
 
 
 def _keys(arguments: argparse.Namespace) -> int:
-    deployment = _deployment()
-    (policy,) = _policies(deployment, arguments.feed)
+    deployment = open_deployment()
+    (policy,) = find_policies(deployment, arguments.feed)
     keys, what = deployment.feed(policy.name).keys, arguments.what
     if (arguments.action == "list") == bool(what):
         raise UsageError("write keys list, keys add LABEL or keys revoke ID")
@@ -377,12 +285,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": _build,
     "switch": _switch,
     "serve": _serve,
-    "status": _status,
-    "explain": _explain,
-    "changes": _changes,
-    "quarantine": _quarantine,
+    "status": inquiries.status,
+    "explain": inquiries.explain,
+    "changes": inquiries.changes,
+    "quarantine": inquiries.quarantine,
+    "doctor": inquiries.doctor,
     "release": _release,
-    "query": _query,
+    "query": inquiries.query,
     "feeds": _feeds,
     "keys": _keys,
     "demo": _demo,

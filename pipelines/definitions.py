@@ -1,4 +1,4 @@
-"""Dagster's view of the line: assets, two schedules, freshness. Nothing happens at import."""
+"""Dagster's view of the line: assets, three schedules, freshness. Nothing happens at import."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from pipelines.assets import PullConfig, copy_asset, feed_assets, packages, regi
 from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
 
+_LINE = {"subregistry": "line"}
 _HOURLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=3), warn_window=timedelta(hours=2)
 )
@@ -27,7 +28,7 @@ def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resourc
     editions = [assets[-1] for assets, _ in feeds]
     assets = [registry, packages, *[asset for found, _ in feeds for asset in found]]
     assets.append(copy_asset(editions))
-    everything = dg.AssetSelection.all()
+    line = dg.AssetSelection.all() - dg.AssetSelection.assets(packages)
     fresh = [
         asset.map_asset_specs(
             lambda spec: (
@@ -39,13 +40,16 @@ def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resourc
         for asset in assets
     ]
     full = dg.RunConfig(ops={"registry": PullConfig(full=True)})
-    refresh_job = dg.define_asset_job("refresh", selection=everything)
-    reconcile_job = dg.define_asset_job("reconcile", selection=everything, config=full)
+    refresh_job = dg.define_asset_job("refresh", selection=line, tags=_LINE)
+    reconcile_job = dg.define_asset_job("reconcile", selection=line, config=full, tags=_LINE)
+    profile_job = dg.define_asset_job(
+        "profile", selection=dg.AssetSelection.assets(packages), tags={"subregistry": "profile"}
+    )
     running = dg.DefaultScheduleStatus.RUNNING
     return dg.Definitions(
         assets=fresh,
         asset_checks=[check for _, check in feeds],
-        jobs=[refresh_job, reconcile_job],
+        jobs=[refresh_job, reconcile_job, profile_job],
         schedules=[
             dg.ScheduleDefinition(
                 name="refresh_hourly",
@@ -58,6 +62,13 @@ def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resourc
                 name="reconcile_daily",
                 job=reconcile_job,
                 cron_schedule="37 3 * * *",
+                execution_timezone="UTC",
+                default_status=running,
+            ),
+            dg.ScheduleDefinition(
+                name="profile_hourly",
+                job=profile_job,
+                cron_schedule="17 * * * *",
                 execution_timezone="UTC",
                 default_status=running,
             ),

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors import npm, oci, pypi
-from connectors.http import HttpClient, Manners
+from connectors.http import HttpClient, Manners, Route
 from connectors.network import AddressPolicy
 from connectors.origins import Origin, Origins
+from connectors.pacing import Governor, HostState, Pacer
 from connectors.packages import PackageRegistries
 from connectors.registry import Registry, base_url
+from enrich.ecosystems import ECOSYSTEMS
 from pipelines.errors import StepError, UsageError
 from pipelines.settings import Settings
 from pipelines.steps.documents import pull_documents
@@ -24,6 +26,9 @@ from serve.feed import Feed
 from serve.policy import Policy, load_policies
 from warehouse.entries import read_state
 from warehouse.warehouse import Warehouse
+
+_MANNERS = Manners(tries=3, patience=120.0, timeout=30.0, deadline=60.0)
+_PATIENCE = 900.0
 
 
 class Deployment:
@@ -76,9 +81,8 @@ class Deployment:
                 spool_folder=settings.spool,
                 accept_shrink=accept_shrink,
             )
-        host = urlsplit(base_url(place)).hostname or ""
         manners = Manners(rate=settings.upstream_rate, budget=settings.upstream_budget)
-        with self._client(manners, frozenset({host})) as http:
+        with self.upstream_client(place, manners) as http:
             return pull(
                 self.warehouse,
                 Registry(http, place, now=self.clock, page=settings.upstream_page),
@@ -91,6 +95,10 @@ class Deployment:
                 accept_shrink=accept_shrink,
                 progress=progress,
             )
+
+    def upstream_client(self, place: str, manners: Manners) -> HttpClient:
+        """A client for the registry at a URL; close it."""
+        return self._client(manners, frozenset({urlsplit(base_url(place)).hostname or ""}))
 
     def _check_precedence(self, upstream: str) -> None:
         """Names are bound in order of precedence, so a first walk waits for those above."""
@@ -116,12 +124,22 @@ class Deployment:
         only: tuple[str, str] | None = None,
         progress: Progress = lambda *_: None,
     ) -> ProfileReport:
-        """The profile step against the configured package registries."""
-        with self._registries() as registries:
+        """The profile step against the configured package registries.
+
+        A pull may have the warehouse for minutes; what was fetched meanwhile waits for it.
+        """
+        settings = self.settings
+        warehouse = Warehouse(
+            settings.warehouse,
+            wait=max(settings.warehouse_wait, _PATIENCE),
+            memory_limit=settings.memory_limit,
+        )
+        with self.registries() as registries:
             return profile(
-                self.warehouse,
+                warehouse,
                 registries,
                 now=self.clock,
+                lock=settings.profile_lock,
                 budget=budget,
                 seconds=self.settings.profile_seconds,
                 only=only,
@@ -151,28 +169,41 @@ class Deployment:
             keep_for=timedelta(hours=self.settings.keep_hours),
         )
 
+    @property
+    def origins(self) -> Origins:
+        """Where each package registry is asked in this deployment."""
+        connectors = {kind: found.connector.origin for kind, found in ECOSYSTEMS.items()}
+        return Origins(connectors, self.settings.origins)
+
     @contextmanager
-    def _registries(self) -> Iterator[PackageRegistries]:
-        settings = self.settings
-        origins = Origins(npm=settings.npm_url, pypi=settings.pypi_url, oci=settings.oci_urls)
-        manners = Manners(
-            rate=settings.package_rate, tries=3, patience=120.0, timeout=30.0, deadline=60.0
+    def registries(self, manners: Manners = _MANNERS) -> Iterator[PackageRegistries]:
+        """The package registries, each with a client of its own; closed when the block ends."""
+        origins, rate = self.origins, self.settings.package_rate
+
+        def client(origin: Origin, state: HostState) -> tuple[HttpClient, Governor]:
+            limits = origin.limits if rate is None else replace(origin.limits, rate=rate)
+            governor = Governor(limits, state=state, now=self.clock, sleep=self._sleep)
+            hosts = origins.operator_hosts()
+            return self._client(manners, hosts, origins.route(origin), governor), governor
+
+        registries = PackageRegistries(
+            origins, {kind: found.connector for kind, found in ECOSYSTEMS.items()}, client
         )
-
-        def client(_: Origin) -> HttpClient:
-            return self._client(manners, origins.operator_hosts())
-
-        connectors = {"npm": npm.fetch, "pypi": pypi.fetch, "oci": oci.fetch}
-        registries = PackageRegistries(origins, dict(connectors), client)
-        try:
+        with closing(registries):
             yield registries
-        finally:
-            registries.close()
 
-    def _client(self, manners: Manners, operator_hosts: frozenset[str]) -> HttpClient:
+    def _client(
+        self,
+        manners: Manners,
+        operator_hosts: frozenset[str],
+        route: Route | None = None,
+        pacer: Pacer | None = None,
+    ) -> HttpClient:
         return HttpClient(
             AddressPolicy(loopback_only=self.settings.offline, operator_hosts=operator_hosts),
             f"subregistry/{version('subregistry')} (+{self.settings.contact})",
             manners,
             sleep=self._sleep,
+            route=route or Route(),
+            pacer=pacer,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.origins import OriginSettings
 from pipelines.errors import UsageError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -19,7 +20,12 @@ class Settings(BaseSettings):
     """One deployment. Durations are seconds, rates are requests per second (0 = unlimited)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SUBREGISTRY_", frozen=True, extra="ignore", allow_inf_nan=False
+        env_prefix="SUBREGISTRY_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(Path(".subregistry"), description="Everything the deployment keeps")
@@ -43,18 +49,14 @@ class Settings(BaseSettings):
     contact: str = Field(
         "https://github.com/subregistry/subregistry", description="Named in the User-Agent"
     )
-    npm_url: str | None = Field(None, description="Base URL of the npm registry")
-    pypi_url: str | None = Field(None, description="Base URL of the Python index")
-    oci_urls: dict[str, str] = Field(
+    origins: dict[str, OriginSettings] = Field(
         default_factory=dict,
-        description='JSON object from an OCI host to the base URL to ask instead: {"ghcr.io": "…"}',
+        description="JSON object from a package registry to its mirror, credentials and rate",
     )
-    package_rate: float = Field(
-        3.0, ge=0, description="Requests per second to one package registry"
+    package_rate: float | None = Field(
+        None, ge=0, description="Requests per second to each package registry, instead of its own"
     )
-    profile_seconds: float = Field(
-        900.0, gt=0, description="Time that one profile run may take in an hourly refresh"
-    )
+    profile_seconds: float = Field(900.0, gt=0, description="Time that one profile run may take")
     warehouse_wait: float = Field(
         30.0, ge=0, description="Seconds to wait while another process has the warehouse"
     )
@@ -76,7 +78,7 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="Share of a feed's entries that one switch may lose"
     )
 
-    @field_validator("feeds", "npm_url", "pypi_url", mode="before")
+    @field_validator("feeds", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return value or None
@@ -109,6 +111,10 @@ class Settings(BaseSettings):
     @property
     def feed_root(self) -> Path:
         return self.home / "feeds"
+
+    @property
+    def profile_lock(self) -> Path:
+        return self.home / "profile.lock"
 
     @property
     def spool(self) -> Path:

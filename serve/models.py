@@ -43,7 +43,12 @@ class FeedBlock(Struct, rename="camel"):
 
 
 class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """What one claimed package is known to be. Absent members are not known."""
+    """What one claimed package is known to be. Absent members are not known.
+
+    `signals` are reason codes (docs/curators.md); `ownership` is the publisher's claim to this very
+    server name, checked again by the official rules, and `ownershipNow` the last such check where
+    an earlier one came to another verdict. `behind` is releases, `daysBehind` days.
+    """
 
     registry_type: str
     identifier: str
@@ -65,6 +70,23 @@ class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
     digest: str | None = None
     server_names: tuple[str, ...] | None = None
     repository_url: str | None = None
+    ownership: str | None = None
+    ownership_now: str | None = None
+    availability: str | None = None
+    behind: int | None = None
+    days_behind: int | None = None
+    resolved_version: str | None = None
+    yanked_reason: str | None = None
+    provenance_repository: str | None = None
+    repository_matches: bool | None = None
+    first_published_at: datetime | None = None
+    last_published_at: datetime | None = None
+    digest_moved_at: datetime | None = None
+    owners_changed_at: datetime | None = None
+    name_reused_at: datetime | None = None
+    claimants: int | None = None
+    evidence_sha256: str | None = None
+    signals: tuple[str, ...] = ()
     source: str | None = None
     observed_at: datetime | None = None
 

@@ -102,9 +102,12 @@ def make_deployment(
         "upstream_rate": 0,
         "package_rate": 0,
         "offline": True,
-        "npm_url": f"{url}/npm",
-        "pypi_url": f"{url}/pypi",
-        "oci_urls": {"ghcr.io": f"{url}/oci/ghcr.io", "docker.io": f"{url}/oci/docker.io"},
+        "origins": {
+            "npm": {"url": f"{url}/npm"},
+            "pypi": {"url": f"{url}/pypi"},
+            "oci:ghcr.io": {"url": f"{url}/oci/ghcr.io"},
+            "oci:docker.io": {"url": f"{url}/oci/docker.io"},
+        },
     }
     return Deployment(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
 

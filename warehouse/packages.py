@@ -21,6 +21,8 @@ REF = columns(
     package_version=TEXT,
     purl=TEXT,
     rejected=TEXT,
+    version_kind=TEXT,
+    rules=TEXT,
 )
 CHECK = columns(
     origin=TEXT,
@@ -37,6 +39,9 @@ CHECK = columns(
     failures=COUNT,
     stale_since=INSTANT,
     due_at=INSTANT,
+    variant=TEXT,
+    owed=COUNT,
+    detail=TEXT,
 )
 PACKAGE_FACT = columns(
     origin=TEXT,
@@ -53,6 +58,9 @@ PACKAGE_FACT = columns(
     license_status=TEXT,
     repository_url=TEXT,
     status=TEXT,
+    latest_published_at=INSTANT,
+    owner_count=COUNT,
+    owners_hash=TEXT,
 )
 VERSION_FACT = columns(
     origin=TEXT,
@@ -70,27 +78,59 @@ VERSION_FACT = columns(
     provenance=FLAG,
     digest=TEXT,
     server_names=pa.list_(TEXT),
+    yanked_reason=TEXT,
+    provenance_repository=TEXT,
+    newer_versions=COUNT,
+    resolved_version=TEXT,
+    settled=FLAG,
+    evidence_sha256=TEXT,
 )
+HOST = columns(
+    origin=TEXT,
+    share=pa.float64(),
+    failures=COUNT,
+    closed_until=INSTANT,
+    reason=TEXT,
+    day=TEXT,
+    requests=COUNT,
+)
+_PER_NAMESPACE = 500
 _CONFIRMED = columns(origin=TEXT, package=TEXT)
 
 
-def list_new_refs(session: Session) -> list[Row]:
-    """Claimed references that `add_refs` has not seen, with the four fields that identify them."""
-    return session.rows("list_new_refs")
+def list_new_refs(session: Session, rules: str) -> list[Row]:
+    """Claimed references not read by these rules, with the four fields that identify them."""
+    return session.rows("list_new_refs", rules=rules)
 
 
 def add_refs(session: Session, refs: Sequence[Tuple]) -> None:
-    """Store canonicalised references as rows of REF."""
+    """Store canonicalised references as rows of REF, in place of what was read of them before."""
     with session.transaction(), session.given(batch_refs=table(refs, REF)):
+        session.run("delete_package_refs")
         session.run("insert_package_refs")
+
+
+def list_hosts(session: Session) -> list[Row]:
+    """What earlier runs learnt of the hosts, as rows of HOST."""
+    return session.rows("list_hosts")
 
 
 def list_due(
     session: Session, *, now: datetime, budget: int, only: tuple[str, str] | None = None
 ) -> list[Row]:
-    """At most `budget` packages to ask for, most wanted first; `only` is one to ask anyway."""
+    """At most `budget` packages to ask for, most wanted first; `only` is one to ask anyway.
+
+    The packages of one namespace are at most 500 a day, so that nobody uses up what is for all.
+    """
     origin, package = only or (None, None)
-    return session.rows("list_due_packages", now=now, budget=budget, origin=origin, package=package)
+    return session.rows(
+        "list_due_packages",
+        now=now,
+        budget=budget,
+        origin=origin,
+        package=package,
+        per_namespace=_PER_NAMESPACE,
+    )
 
 
 def record(
@@ -100,6 +140,7 @@ def record(
     packages: Sequence[Tuple],
     versions: Sequence[Tuple],
     confirmed: Sequence[Tuple],
+    hosts: Sequence[Tuple],
     now: datetime,
 ) -> int:
     """Store one batch of answers in one transaction; return how many facts were new or changed."""
@@ -110,8 +151,11 @@ def record(
             batch_package_facts=table(packages, PACKAGE_FACT),
             batch_version_facts=table(versions, VERSION_FACT),
             batch_confirmed=table(confirmed, _CONFIRMED),
+            batch_hosts=table(hosts, HOST),
         ),
     ):
+        session.run("delete_hosts")
+        session.run("insert_hosts")
         session.run("delete_package_checks")
         session.run("insert_package_checks")
         written = session.run("insert_package_facts") + session.run("insert_version_facts")

@@ -37,6 +37,27 @@ COLUMNS: dict[str, tuple[str, str]] = {
     ),
     "yanked_package_count": ("BIGINT", "packages whose version is yanked; NULL without any"),
     "licenses": ("VARCHAR[]", "list of the packages' SPDX licences"),
+    "stale_package_count": ("BIGINT", "packages whose registry answered last with trouble"),
+    "install_script_package_count": ("BIGINT", "packages that run a script when installed"),
+    "provenance_package_count": ("BIGINT", "packages that come with provenance"),
+    "ownerships": ("VARCHAR[]", "list of the verdicts on the packages' ownership"),
+    "availabilities": ("VARCHAR[]", "list of available, yanked, unpublished and so on"),
+    "signals": ("VARCHAR[]", "list of all reason codes of its packages"),
+    "provenance_repositories": (
+        "VARCHAR[]",
+        "list of repositories that provenance names",
+    ),
+    "repository_matches": ("BOOLEAN", "the packages name the entry's repository; NULL if untold"),
+    "versions_behind": ("BIGINT", "releases of a package that are newer than the claimed one"),
+    "days_behind": ("BIGINT", "days from the claimed release to the package's latest"),
+    "package_first_published_at": ("TIMESTAMPTZ", "first publication of its oldest package"),
+    "package_published_at": ("TIMESTAMPTZ", "publication of the newest claimed release"),
+    "digest_moved_at": (
+        "TIMESTAMPTZ",
+        "when a claimed tag was seen to hold other bytes",
+    ),
+    "owners_changed_at": ("TIMESTAMPTZ", "when a package was seen to have other owners"),
+    "claimant_count": ("BIGINT", "servers that claim a package of it, itself included"),
 }
 """Every column a rule may use, with its type and what it means."""
 

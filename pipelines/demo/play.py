@@ -46,7 +46,7 @@ def played(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterato
             say(f"— {at:%A %H:%M}: {'reconcile' if _full(round_number) else 'refresh'}")
             for what in sample.play_until(at):
                 say(f"  upstream: {what}")
-            refresh(deployment, full=_full(round_number), tell=tell)
+            refresh(deployment, full=_full(round_number), profile=True, tell=tell)
             at, round_number = at + _EVERY, round_number + 1
         yield Played(deployment, sample.registry)
 
@@ -63,9 +63,8 @@ def _settings(home: Path, upstream: str, packages: str) -> Settings:
         upstream_url=upstream,
         upstream_rate=0,
         offline=True,
-        npm_url=f"{packages}/npm",
-        pypi_url=f"{packages}/pypi",
-        oci_urls={host: f"{packages}/oci/{host}" for host in hosts},
+        origins={"npm": {"url": f"{packages}/npm"}, "pypi": {"url": f"{packages}/pypi"}}
+        | {f"oci:{host}": {"url": f"{packages}/oci/{host}"} for host in hosts},
         package_rate=0,
     )
 

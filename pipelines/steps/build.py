@@ -168,7 +168,7 @@ def _package(row: Row) -> PackageFacts:
     state: Any = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
     if state == "failed":
         state = "unknown"
-        row = row | {"package_outcome": None, "origin": None, "observed_at": None}
+        row = row | dict.fromkeys(("package_outcome", "origin", "observed_at"))
     return PackageFacts(
         registry_type=row["registry_type"],
         identifier=row["identifier"],
@@ -190,6 +190,27 @@ def _package(row: Row) -> PackageFacts:
         digest=row["digest"],
         server_names=row["server_names"],
         repository_url=row["package_repository_url"],
+        ownership=row["ownership"],
+        ownership_now=row["ownership_now"] if row["ownership_now"] != row["ownership"] else None,
+        availability=row["availability"],
+        behind=row["newer_versions"],
+        days_behind=row["days_behind"],
+        resolved_version=row["resolved_version"],
+        yanked_reason=row["yanked_reason"],
+        provenance_repository=row["provenance_repository"],
+        repository_matches=row["repository_matches"],
+        first_published_at=row["first_published_at"],
+        last_published_at=row["last_published_at"],
+        digest_moved_at=row["digest_moved_at"],
+        owners_changed_at=row["owners_changed_at"],
+        name_reused_at=row["recreated_at"],
+        claimants=row["claimants"],
+        evidence_sha256=row["evidence_sha256"],
+        signals=tuple(row["signals"]),
         source=row["origin"],
-        observed_at=row["observed_at"],
+        observed_at=_latest(row["observed_at"], row["version_observed_at"]),
     )
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((at for at in instants if at is not None), default=None)

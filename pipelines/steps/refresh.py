@@ -78,18 +78,22 @@ def refresh(
     *,
     full: bool = False,
     accept_shrink: bool = False,
+    profile: bool = False,
     tell: Tell,
     progress: Progress = lambda *_: None,
 ) -> None:
-    """Pull, profile, then each feed, then the copy. An error ends the run where it is.
+    """Pull, then each feed, then the copy. An error ends the run where it is.
 
-    Raises SomeFailed at the end if not every upstream could be pulled.
+    `profile` profiles in between; otherwise that is a run of its own, so that what upstream took
+    away does not wait for package registries. Raises SomeFailed at the end if not every upstream
+    could be pulled.
     """
     policies = deployment.policies()
     failed = pull_all(
         deployment, full=full, accept_shrink=accept_shrink, tell=tell, progress=progress
     )
-    tell("profile", deployment.profile(progress=progress))
+    if profile:
+        tell("profile", deployment.profile(progress=progress))
     for policy in policies:
         publish(deployment, policy, accept_shrink=accept_shrink, tell=tell)
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())

@@ -2,20 +2,32 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
-from connectors import npm, oci, pypi
+from connectors import oci
 from connectors.errors import ConnectorError
 from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
-from connectors.origins import Origins, default_url
-from connectors.outcomes import Fetched, Outcome, Target
+from connectors.origins import Origin, Origins, OriginSettings, default_url
+from connectors.outcomes import Fetched, Known, Outcome, Target
+from connectors.pacing import Governor, HostState, Limits
 from connectors.packages import PackageRegistries
+from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from tests.conftest import START
+
+CONNECTORS = {kind: found.connector for kind, found in ECOSYSTEMS.items()}
+
+
+def origins_of(urls: dict[str, str]) -> Origins:
+    return Origins(
+        {kind: connector.origin for kind, connector in CONNECTORS.items()},
+        {name: OriginSettings(url=url) for name, url in urls.items()},
+    )
 
 
 def ask(
@@ -28,23 +40,24 @@ def ask(
         seen.append(f"{request.method} {request.target}")
         return answer(request)
 
-    manners = Manners(rate=0, tries=1, timeout=5, deadline=5)
-    with LoopbackServer(log, clock=PlayedClock(START)) as server:
-        origins = Origins(
-            npm=f"{server.url}/npm",
-            pypi=f"{server.url}/pypi",
-            oci={"ghcr.io": f"{server.url}/oci/ghcr.io"},
-        )
+    def client(_: Origin, state: HostState) -> tuple[HttpClient, Governor]:
+        governor = Governor(Limits(rate=0), state=state, now=PlayedClock(START))
         policy = AddressPolicy(loopback_only=True)
+        manners = Manners(tries=1, timeout=5, deadline=5)
+        http = HttpClient(policy, "test", manners, sleep=lambda _: None, pacer=governor)
+        return http, governor
+
+    with LoopbackServer(log, clock=PlayedClock(START)) as server:
+        places = {"npm": "npm", "pypi": "pypi", "oci:ghcr.io": "oci/ghcr.io"}
         registries = PackageRegistries(
-            origins,
-            {"npm": npm.fetch, "pypi": pypi.fetch, "oci": oci.fetch},
-            lambda _: HttpClient(policy, "test", manners, sleep=lambda _: None),
+            origins_of({name: f"{server.url}/{path}" for name, path in places.items()}),
+            CONNECTORS,
+            client,
         )
-        try:
-            return registries.fetch(target), seen
-        finally:
-            registries.close()
+        with closing(registries):
+            found = registries.fetch(target)
+            assert found is not None
+            return found, seen
 
 
 IMAGE = Target("oci:ghcr.io", "o/r", ("1.0.0",))
@@ -63,15 +76,19 @@ def test_the_token_flow_is_followed_and_a_known_digest_costs_one_head(
     stand_ins: PackageStandIns,
 ) -> None:
     first, seen = ask(stand_ins.answer, IMAGE)
-    assert [document.kind for document in first.documents] == ["manifest", "config"]
+    kinds = [document.kind for document in first.documents]
+    assert kinds == ["manifest", "config", "referrers"]
     assert [line.split("?")[0].rpartition("/")[0] for line in seen] == [
         "HEAD /oci/ghcr.io/v2/o/r/manifests",
         "GET /oci/ghcr.io",
         "HEAD /oci/ghcr.io/v2/o/r/manifests",
         "GET /oci/ghcr.io/v2/o/r/manifests",
         "GET /oci/ghcr.io/v2/o/r/blobs",
+        "GET /oci/ghcr.io/v2/o/r/referrers",
+        "HEAD /oci/ghcr.io/v2/o/r/manifests",
     ]
-    known = Target("oci:ghcr.io", "o/r", ("1.0.0",), {"1.0.0": first.documents[0].digest})
+    digest = first.documents[0].digest
+    known = Target("oci:ghcr.io", "o/r", ("1.0.0",), {"1.0.0": Known(digest)})
     again, seen = ask(stand_ins.answer, known)
     assert [document.kind for document in again.documents] == ["digest"]
     assert len(seen) == 3
@@ -94,6 +111,7 @@ def with_token(answer: Callable[[Request], Reply]) -> Callable[[Request], Reply]
         (Reply(403, b"{}"), Outcome.ABSENT_OR_PRIVATE),
         (Reply(200, b"{}", {"Docker-Content-Digest": "sha256:" + "0" * 64}), Outcome.MALFORMED),
         (Reply(200, b'{"manifests":7}'), Outcome.OK),
+        (Reply(200, b"{}"), Outcome.MALFORMED),
         (Reply(200, b'{"manifests":[{"platform":"linux"}],"config":["x"]}'), Outcome.OK),
         (Reply(200, b"[" * 100_000), Outcome.MALFORMED),
         (Reply(500, b"{}"), Outcome.UPSTREAM_ERROR),
@@ -109,7 +127,7 @@ def test_whatever_an_image_registry_answers_has_an_outcome(reply: Reply, outcome
 def test_a_realm_elsewhere_is_not_asked() -> None:
     challenge = 'Bearer realm="https://evil.example/token",service="x"'
     found, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
-    assert found.outcome == Outcome.UPSTREAM_ERROR
+    assert found.outcome == Outcome.MALFORMED
     assert "evil.example: not allowed" in found.detail
     assert len(seen) == 1
 
@@ -121,7 +139,7 @@ def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -
         return stand_ins.answer(request)
 
     found, _ = ask(answer, IMAGE)
-    assert found.outcome == Outcome.UPSTREAM_ERROR
+    assert found.outcome == Outcome.MALFORMED
     assert "169.254.169.254: not allowed" in found.detail
 
 
@@ -135,7 +153,8 @@ def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -
         (403, Outcome.FORBIDDEN),
         (429, Outcome.RATE_LIMITED),
         (503, Outcome.UPSTREAM_ERROR),
-        (302, Outcome.UPSTREAM_ERROR),
+        (302, Outcome.MALFORMED),
+        (400, Outcome.MALFORMED),
     ],
 )
 @pytest.mark.parametrize("origin", ["npm", "pypi"])
@@ -171,10 +190,12 @@ def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -
 
 
 def test_only_what_the_table_names_is_asked() -> None:
-    origins = Origins(oci={})
+    origins = origins_of({})
     for origin in ("oci:evil.example", "oci:evilpkg.dev", "cargo", "http://x", ""):
         assert origins.find(origin) is None
     assert origins.find("oci:eu.pkg.dev") is not None
     assert default_url("npm").startswith("https://")
-    with pytest.raises(ConnectorError, match="not a base URL"):
-        Origins(npm="ftp://x", oci={})
+    with pytest.raises(ConnectorError, match="kind is one of npm, oci, pypi"):
+        origins_of({"cargo": "https://mirror.example"})
+    with pytest.raises(ConnectorError, match="needs a url"):
+        Origins({"oci": oci.CONNECTOR.origin}, {"oci:in.house": OriginSettings()})

@@ -5,13 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.outcomes import Document, Outcome
+from connectors.outcomes import Document, Fetched, Outcome
 from enrich import npm, oci, pypi
 from enrich.due import confirmed, next_check
 from enrich.licences import read_licence
 from enrich.profiles import marker_names
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
+
+
+def answer(*documents: Document) -> Fetched:
+    return Fetched(Outcome.OK, "https://registry.example", documents)
 
 
 def doc(kind: str, value: object, version: str = "", digest: str = "") -> Document:
@@ -39,11 +43,16 @@ PACKUMENT = {
 
 
 def test_a_packument_tells_package_and_claimed_versions() -> None:
-    found = npm.parse((doc("packument", PACKUMENT),), ("1.0.0", "3.0.0"))
+    found = npm.parse(
+        answer(
+            doc("packument", PACKUMENT),
+        ),
+        ("1.0.0", "3.0.0"),
+    )
     assert found is not None
     assert found.package is not None
     assert (found.package.latest_version, found.package.license) == ("2.0.0", "GPL-3.0-only")
-    assert found.package.repository_url == "git+https://github.com/o/s"
+    assert found.package.repository_url == "https://github.com/o/s"
     one, three, latest = found.versions
     assert (one.outcome, one.deprecated, one.install_scripts) == (Outcome.OK, "old", True)
     assert (one.server_names, one.license, one.digest) == (("io.github.o/s",), "MIT", "sha512-x")
@@ -65,7 +74,12 @@ def test_a_packument_tells_package_and_claimed_versions() -> None:
     ],
 )
 def test_a_withdrawn_npm_package_is_told_apart(document: object, outcome: Outcome) -> None:
-    found = npm.parse((doc("packument", document),), ("1.0.0",))
+    found = npm.parse(
+        answer(
+            doc("packument", document),
+        ),
+        ("1.0.0",),
+    )
     assert found is not None
     assert found.package is not None
     assert found.package.outcome == outcome
@@ -73,9 +87,25 @@ def test_a_withdrawn_npm_package_is_told_apart(document: object, outcome: Outcom
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"versions":7}', b"\xff", b"[" * 100_000])
 def test_garbage_is_no_profile(body: bytes) -> None:
-    assert npm.parse((Document("packument", body),), ("1",)) is None
+    assert (
+        npm.parse(
+            answer(
+                Document("packument", body),
+            ),
+            ("1",),
+        )
+        is None
+    )
     if body != b"{}" and body != b'{"versions":7}':
-        assert pypi.parse((Document("index", body),), ("1",)) is None
+        assert (
+            pypi.parse(
+                answer(
+                    Document("index", body),
+                ),
+                ("1",),
+            )
+            is None
+        )
 
 
 def test_an_index_tells_yanks_and_a_release_document_the_names() -> None:
@@ -94,9 +124,8 @@ def test_an_index_tells_yanks_and_a_release_document_the_names() -> None:
         "license": "MIT License",
         "description": "x <!-- mcp-name: io.github.o/zoo --> mcp-name: io.github.o/zoo-pro",
     }
-    found = pypi.parse(
-        (doc("index", {"files": files}), doc("release", {"info": info}, "2.0")), ("1.0", "2.0", "9")
-    )
+    told = answer(doc("index", {"files": files}), doc("project", {"info": info}))
+    found = pypi.parse(told, ("1.0", "2.0", "9"))
     assert found is not None
     assert found.package is not None
     assert found.package.latest_version == "2.0"
@@ -109,7 +138,12 @@ def test_an_index_tells_yanks_and_a_release_document_the_names() -> None:
 
 def test_a_quarantined_project_is_not_an_absent_one() -> None:
     index = {"files": [], "versions": [], "project-status": {"status": "quarantined"}}
-    found = pypi.parse((doc("index", index),), ("1.0",))
+    found = pypi.parse(
+        answer(
+            doc("index", index),
+        ),
+        ("1.0",),
+    )
     assert found is not None
     assert found.package is not None
     assert found.package.outcome == Outcome.QUARANTINED
@@ -118,13 +152,17 @@ def test_a_quarantined_project_is_not_an_absent_one() -> None:
 def test_an_image_config_tells_names_and_a_known_digest_tells_nothing_new() -> None:
     config = {"config": {"Labels": {"io.modelcontextprotocol.server.name": "a.b/c"}}}
     documents = (doc("manifest", {}, "v1", "sha256:1"), doc("config", config, "v1", "sha256:1"))
-    found = oci.parse(documents, {"v1": Outcome.OK, "v2": Outcome.VERSION_ABSENT})
+    outcomes = {"v1": Outcome.OK, "v2": Outcome.VERSION_ABSENT}
+    found = oci.parse(Fetched(Outcome.OK, "", documents, outcomes), ("v1", "v2"))
     assert found is not None
     assert [(v.version, v.digest, v.server_names) for v in found.versions] == [
         ("v1", "sha256:1", ("a.b/c",)),
         ("v2", None, None),
     ]
-    again = oci.parse((Document("digest", b"", "v1", "sha256:1"),), {"v1": Outcome.OK})
+    known = Fetched(
+        Outcome.OK, "", (Document("digest", b"", "v1", "sha256:1"),), {"v1": Outcome.OK}
+    )
+    again = oci.parse(known, ("v1",))
     assert again is not None
     assert (again.package, again.versions) == (None, ())
 
@@ -154,8 +192,8 @@ def test_licences_become_spdx_where_they_can(
 
 
 def test_markers_are_whole_tokens() -> None:
-    text = "mcp-name: a.b/c--> and mcp-name: a.b/d--!> and mcp-name:a.b/e mcp-name: nope"
-    assert marker_names(text) == ("a.b/c", "a.b/d")
+    text = "mcp-name: a.b/c--> and mcp-name: a.b/d--!> mcp-name:a.b/e mcp-name: a.b/f\u00e9"
+    assert marker_names(text) == ("a.b/c", "a.b/c--", "a.b/d", "a.b/d--", "a.b/f")
 
 
 def test_an_absence_is_believed_after_three_answers_over_a_day() -> None:
@@ -176,6 +214,7 @@ def test_checks_are_spread_and_trouble_backs_off() -> None:
                 absences=absences,
                 last_published_at=NOW - timedelta(days=200),
                 any_absent=False,
+                owed=0,
             )
             - NOW
         )
@@ -183,7 +222,9 @@ def test_checks_are_spread_and_trouble_backs_off() -> None:
     week = timedelta(days=7)
     spread = {due(Outcome.OK, name=f"p{n}") for n in range(50)}
     assert len(spread) == 50
-    assert all(0.9 * week <= found <= 1.1 * week for found in spread)
+    assert all(week / 4 <= found <= 1.25 * week for found in spread)
+    days = [sum(day <= found / timedelta(days=1) < day + 1 for found in spread) for day in range(9)]
+    assert max(days) < 20
     hours = [due(Outcome.UPSTREAM_ERROR, failures=n) / timedelta(hours=1) for n in (1, 2, 3, 9)]
     assert hours == [1, 2, 4, 24]
     steps = [due(Outcome.PACKAGE_ABSENT, absences=n) / timedelta(hours=1) for n in (1, 2, 3, 4)]

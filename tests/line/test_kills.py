@@ -4,6 +4,7 @@
 command runs to its end, and the warehouse, the feeds and the disk are audited.
 """
 
+import json
 import os
 import random
 import signal
@@ -26,7 +27,7 @@ from tests.shared import base_dump, recorded_row, timeline
 
 KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "16"))
 COMMANDS = ["pull"] * 4 + ["pull --full"] * 3 + ["run"] * 4 + ["run --full"] * 3
-COMMANDS += ["profile", "curate", "build", "switch"]
+COMMANDS += ["profile", "run --profile", "curate", "build", "switch"]
 KEYS = {
     "entries": "upstream, name, version",
     "history": "upstream, name, version, valid_from",
@@ -42,6 +43,7 @@ KEYS = {
     "package_checks": "origin, package",
     "package_facts": "origin, package, observed_at",
     "version_facts": "origin, package, version, observed_at",
+    "hosts": "origin",
     "verdicts": "feed, upstream, name, version",
     "editions": "feed, edition",
     "served": "feed, name, version",
@@ -70,9 +72,17 @@ class Killer:
             "SUBREGISTRY_PACKAGE_RATE": "0",
             "SUBREGISTRY_PROFILE_SECONDS": "1",
             "SUBREGISTRY_KEEP_HOURS": "0",
-            "SUBREGISTRY_NPM_URL": f"{url}/npm",
-            "SUBREGISTRY_PYPI_URL": f"{url}/pypi",
-            "SUBREGISTRY_OCI_URLS": f'{{"ghcr.io":"{url}/oci","docker.io":"{url}/oci"}}',
+            "SUBREGISTRY_ORIGINS": json.dumps(
+                {
+                    name: {"url": f"{url}/{path}"}
+                    for name, path in {
+                        "npm": "npm",
+                        "pypi": "pypi",
+                        "oci:ghcr.io": "oci/ghcr.io",
+                        "oci:docker.io": "oci/docker.io",
+                    }.items()
+                }
+            ),
         }
         self.running = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", *command.split()],

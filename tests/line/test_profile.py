@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.origins import OriginSettings
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply
 from pipelines.demo.packages import Release, SamplePackage
@@ -134,7 +135,7 @@ def test_a_new_claimed_version_is_asked_for_at_once(
     package = {"registryType": "npm", "identifier": "@s/one", "version": "2.0.0"}
     server = server_json("a.b/one", "2.0.0", packages=[package | {"transport": {"type": "stdio"}}])
     claims.registry.publish(server, START + timedelta(minutes=1))
-    clock.move_to(START + timedelta(minutes=5))
+    clock.move_to(START + timedelta(minutes=15))
     deployment.pull()
     assert deployment.profile().outcomes == {"ok": 1}
     with deployment.warehouse.session() as session:
@@ -167,13 +168,9 @@ def test_trouble_changes_no_fact(
     before = {name: row["package_state"] for name, row in facts(deployment).items()}
     clock.move_to(START + 4 * DAY)
     with LoopbackServer(lambda _: reply, clock=clock) as broken:
-        settings = deployment.settings.model_copy(
-            update={
-                "npm_url": broken.url,
-                "pypi_url": broken.url,
-                "oci_urls": {"ghcr.io": broken.url},
-            }
-        )
+        names = ("npm", "pypi", "oci:ghcr.io")
+        origins = {name: OriginSettings(url=broken.url) for name in names}
+        settings = deployment.settings.model_copy(update={"origins": origins})
         Deployment(settings, clock=clock, sleep=lambda _: None).profile()
     after = facts(deployment)
     assert {name: row["package_state"] for name, row in after.items()} == before
@@ -195,4 +192,5 @@ def test_one_package_is_asked_for_once_however_many_entries_claim_it(
     for number in range(20):
         claim(claims, f"a.b/copy{number}", "npm", "@s/one", "1.0.0")
     deployment.pull()
-    assert deployment.profile().requests == 1 + 1 + (1 + 2) + (1 + 1 + 1 + 1 + 1)
+    # npm twice, index and project document, token flow with manifest, config and referrers
+    assert deployment.profile().requests == 1 + 1 + 2 + (3 + 2 + 2)

@@ -62,7 +62,7 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
     }
     schedules = definitions.schedules or []
     found = {s.name: s.cron_schedule for s in schedules if isinstance(s, dg.ScheduleDefinition)}
-    assert found == {"refresh_hourly": "7 * * * *", "reconcile_daily": "37 3 * * *"}
+    assert found == {"refresh_hourly": "7 * * * *", "reconcile_daily": "37 3 * * *", "profile_hourly": "17 * * * *"}
 
 
 def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Deployment) -> None:
@@ -162,7 +162,7 @@ def test_dg_launches_the_line_headless(
         "SUBREGISTRY_OFFLINE": "1",
         "SUBREGISTRY_UPSTREAM_URL": upstream.url,
         "SUBREGISTRY_UPSTREAM_RATE": "0",
-        "SUBREGISTRY_NPM_URL": f"{upstream.packages_url}/npm",
+        "SUBREGISTRY_ORIGINS__NPM__URL": f"{upstream.packages_url}/npm",
     }
     done = subprocess.run(
         [str(Path(sys.executable).parent / "dg"), "launch", "--job", "refresh"],

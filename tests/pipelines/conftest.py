@@ -17,7 +17,7 @@ def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) ->
         "UPSTREAM_URL": upstream.url,
         "UPSTREAM_RATE": "0",
         "PACKAGE_RATE": "0",
-        "NPM_URL": f"{upstream.packages_url}/npm",
+        "ORIGINS__NPM__URL": f"{upstream.packages_url}/npm",
         "WAREHOUSE_WAIT": "0",
     }
     for name, value in settings.items():

@@ -41,7 +41,7 @@ def test_a_run_does_it_all_and_a_second_one_changes_nothing(
     text = capsys.readouterr().out
     reports = json.loads(text[text.index("\n[") :])
     steps = [report["step"] for report in reports]
-    assert steps == ["pull", "profile", "curate", "build", "curate", "build", "copy"]
+    assert steps == ["pull", "curate", "build", "curate", "build", "copy"]
     assert all(report["unchanged"] for report in reports if report["step"] == "build")
 
 
@@ -77,7 +77,9 @@ def test_explain_tells_rule_and_reason_and_tells_unknown_from_excluded(
         ("UPSTREAM_URL", "https://192.0.2.1", 1, "SUBREGISTRY_OFFLINE"),
         ("UPSTREAM_RATE", "fast", 2, "SUBREGISTRY_UPSTREAM_RATE"),
         ("OVERLAP", "60", 2, "SUBREGISTRY_OVERLAP"),
-        ("OCI_URLS", "ghcr.io", 2, "cannot be read"),
+        ("ORIGINS", "ghcr.io", 2, "cannot be read"),
+        ("ORIGINS__NPM__URL", "http://mirror.example", 2, "plain http is for loopback"),
+        ("ORIGINS__NPM__USERNAME", "me", 2, "belong together"),
     ],
 )
 def test_a_wrong_setting_ends_in_one_sentence(

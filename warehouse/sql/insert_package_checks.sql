@@ -1,1 +1,1 @@
-INSERT INTO package_checks SELECT * FROM batch_checks
+INSERT INTO package_checks BY NAME SELECT * FROM batch_checks

@@ -1,6 +1,6 @@
 -- Only what differs from the newest fact. A failure never replaces knowledge, and neither does an
--- absence that is not confirmed. An answer without licence or repository keeps what was told.
-INSERT INTO package_facts
+-- absence that is not confirmed. An answer without licence, repository or owners keeps what was told.
+INSERT INTO package_facts BY NAME
 SELECT b.*
 FROM (
     SELECT
@@ -8,13 +8,22 @@ FROM (
             CASE WHEN b.outcome = c.outcome THEN coalesce(b.license, c.license) ELSE b.license END
                 AS license,
             CASE
-                WHEN b.outcome = c.outcome AND b.license IS NULL THEN c.license_status
+                WHEN b.outcome = c.outcome AND b.license IS NULL
+                    THEN coalesce(b.license_status, c.license_status)
                 ELSE b.license_status
             END AS license_status,
             CASE
                 WHEN b.outcome = c.outcome THEN coalesce(b.repository_url, c.repository_url)
                 ELSE b.repository_url
-            END AS repository_url
+            END AS repository_url,
+            CASE
+                WHEN b.outcome = c.outcome THEN coalesce(b.owner_count, c.owner_count)
+                ELSE b.owner_count
+            END AS owner_count,
+            CASE
+                WHEN b.outcome = c.outcome THEN coalesce(b.owners_hash, c.owners_hash)
+                ELSE b.owners_hash
+            END AS owners_hash
         )
     FROM batch_package_facts b
     LEFT JOIN current_package_facts c USING (origin, package)
@@ -26,9 +35,11 @@ WHERE c.package IS NULL
         AND (b.state <> 'unknown' OR c.state <> 'known')
         AND row(
             b.source, b.state, b.outcome, b.latest_version, b.version_count, b.first_published_at,
-            b.last_published_at, b.license, b.license_status, b.repository_url, b.status
+            b.last_published_at, b.license, b.license_status, b.repository_url, b.status,
+            b.latest_published_at, b.owner_count, b.owners_hash
         ) IS DISTINCT FROM row(
             c.source, c.state, c.outcome, c.latest_version, c.version_count, c.first_published_at,
-            c.last_published_at, c.license, c.license_status, c.repository_url, c.status
+            c.last_published_at, c.license, c.license_status, c.repository_url, c.status,
+            c.latest_published_at, c.owner_count, c.owners_hash
         )
     )

@@ -1,1 +1,1 @@
-INSERT INTO package_refs SELECT * FROM batch_refs
+INSERT INTO package_refs BY NAME SELECT * FROM batch_refs

@@ -1,27 +1,36 @@
 -- Only what differs from the newest fact; an absence that is not confirmed never replaces knowledge.
--- Licence and names of a release never change, so an answer
--- without them keeps what an earlier one told.
-INSERT INTO version_facts
+-- What is told of a release never changes while its digest does not, so an answer without licence,
+-- names or provenance keeps what an earlier one told.
+INSERT INTO version_facts BY NAME
 SELECT n.*
 FROM (
     SELECT
-        b.* REPLACE (
-            CASE WHEN b.outcome = c.outcome THEN coalesce(b.license, c.license) ELSE b.license END
-                AS license,
-            CASE
-                WHEN b.outcome = c.outcome THEN coalesce(b.server_names, c.server_names)
-                ELSE b.server_names
-            END AS server_names
+        b.* EXCLUDE (same) REPLACE (
+            CASE WHEN same THEN coalesce(b.license, c.license) ELSE b.license END AS license,
+            CASE WHEN same THEN coalesce(b.server_names, c.server_names) ELSE b.server_names END
+                AS server_names,
+            CASE WHEN same THEN coalesce(b.evidence_sha256, c.evidence_sha256)
+                ELSE b.evidence_sha256 END AS evidence_sha256,
+            CASE WHEN same THEN coalesce(b.provenance_repository, c.provenance_repository)
+                ELSE b.provenance_repository END AS provenance_repository,
+            CASE WHEN same AND b.provenance IS NOT DISTINCT FROM c.provenance
+                THEN b.settled OR coalesce(c.settled, false) ELSE b.settled END AS settled
         )
-    FROM batch_version_facts b
+    FROM (
+        SELECT b.*, b.outcome = c.outcome AND b.digest IS NOT DISTINCT FROM c.digest AS same
+        FROM batch_version_facts b
+        LEFT JOIN current_version_facts c USING (origin, package, version)
+    ) b
     LEFT JOIN current_version_facts c USING (origin, package, version)
 ) n
 LEFT JOIN current_version_facts c USING (origin, package, version)
 WHERE c.version IS NULL
     OR ((n.state <> 'unknown' OR c.state <> 'known') AND row(
         n.source, n.state, n.outcome, n.published_at, n.yanked, n.deprecated, n.license,
-        n.install_scripts, n.provenance, n.digest, n.server_names
+        n.install_scripts, n.provenance, n.digest, n.server_names, n.yanked_reason,
+        n.provenance_repository, n.newer_versions, n.resolved_version, n.settled
     ) IS DISTINCT FROM row(
         c.source, c.state, c.outcome, c.published_at, c.yanked, c.deprecated, c.license,
-        c.install_scripts, c.provenance, c.digest, c.server_names
+        c.install_scripts, c.provenance, c.digest, c.server_names, c.yanked_reason,
+        c.provenance_repository, c.newer_versions, c.resolved_version, c.settled
     ))

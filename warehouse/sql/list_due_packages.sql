@@ -1,10 +1,13 @@
--- Packages to ask for now, admitted and new ones first; one row per (origin, package).
+-- Packages to ask for now, one row per (origin, package). First those of new claims, then those with
+-- an alarm of the last 30 days, then the rest; a namespace gets so many checks a day.
 WITH claimed AS (
     SELECT
         r.origin,
         r.package,
-        list_sort(list_distinct(list(r.package_version) FILTER (r.package_version <> '')))
-            AS versions,
+        min(split_part(e.name, '/', 1)) AS namespace,
+        list_sort(list_distinct(list(r.package_version) FILTER (
+            r.package_version <> '' AND r.version_kind <> 'range'
+        ))) AS versions,
         max(e.published_at) AS newest,
         bool_or(d.verdict = 'admit') AS admitted
     FROM (SELECT * FROM entries SEMI JOIN current_bindings USING (name, upstream)) e
@@ -19,24 +22,65 @@ WITH claimed AS (
     GROUP BY r.origin, r.package
 ),
 known AS (
-    SELECT origin, package, list(version) AS versions, list(coalesce(digest, '')) AS digests
+    SELECT
+        origin, package, list(version) AS versions, list(coalesce(digest, '')) AS digests,
+        list(coalesce(provenance, false)) AS provenances
     FROM current_version_facts
-    WHERE state = 'known' AND outcome = 'ok' AND (origin <> 'pypi' OR server_names IS NOT NULL)
+    WHERE state = 'known' AND outcome = 'ok' AND settled
     GROUP BY origin, package
+),
+alarmed AS (
+    SELECT origin, package FROM package_history
+    WHERE greatest(owners_changed_at, recreated_at) > $now - INTERVAL 30 DAY
+    UNION
+    SELECT v.origin, v.package FROM current_version_facts v JOIN version_history h
+        USING (origin, package, version)
+    WHERE (v.state = 'known' AND v.outcome <> 'ok' AND v.observed_at > $now - INTERVAL 30 DAY)
+        OR (
+            v.observed_at > $now - INTERVAL 30 DAY
+            AND NOT list_has_all(coalesce(v.server_names, h.ever_names), h.ever_names)
+        )
+        OR h.digest_moved_at > $now - INTERVAL 30 DAY
+),
+wanted AS (
+    SELECT
+        c.origin, c.package, c.namespace, coalesce(c.versions, []) AS versions,
+        md5(array_to_string(coalesce(c.versions, []), chr(10))) AS versions_hash,
+        k.versions AS known_versions, k.digests AS known_digests,
+        k.provenances AS known_provenances,
+        h.etag, h.last_modified, h.serial, h.variant, h.versions_hash AS checked_versions_hash,
+        h.absent_since, coalesce(h.absences, 0) AS absences, coalesce(h.owed, 0) AS owed,
+        coalesce(h.missing, []) AS missing, coalesce(h.failures, 0) AS failures,
+        h.stale_since, h.checked_at, f.last_published_at, c.newest,
+        coalesce(c.admitted, false) AS admitted,
+        CASE
+            WHEN h.package IS NULL
+                OR h.versions_hash <> md5(array_to_string(coalesce(c.versions, []), chr(10)))
+                THEN 0
+            WHEN a.package IS NOT NULL THEN 1
+            ELSE 2
+        END AS tier,
+        h.due_at <= $now
+            OR (tier = 0 AND h.failures = 0 AND h.checked_at <= $now - INTERVAL 10 MINUTE)
+            OR (tier = 1 AND h.checked_at <= $now - INTERVAL 1 DAY) AS due_now
+    FROM claimed c
+    LEFT JOIN known k USING (origin, package)
+    LEFT JOIN package_checks h USING (origin, package)
+    LEFT JOIN current_package_facts f USING (origin, package)
+    LEFT JOIN alarmed a USING (origin, package)
+),
+spent AS (
+    SELECT c.namespace, count(*) AS checks
+    FROM claimed c JOIN package_checks h USING (origin, package)
+    WHERE h.checked_at > $now - INTERVAL 1 DAY
+    GROUP BY c.namespace
 )
-SELECT
-    c.origin, c.package, coalesce(c.versions, []) AS versions,
-    md5(array_to_string(coalesce(c.versions, []), chr(10))) AS versions_hash,
-    k.versions AS known_versions, k.digests AS known_digests,
-    h.etag, h.last_modified, h.serial, h.versions_hash AS checked_versions_hash,
-    h.absent_since, coalesce(h.absences, 0) AS absences,
-    coalesce(h.missing, []) AS missing, coalesce(h.failures, 0) AS failures,
-    h.stale_since
-FROM claimed c
-LEFT JOIN known k USING (origin, package)
-LEFT JOIN package_checks h USING (origin, package)
-WHERE h.package IS NULL OR h.due_at <= $now OR $origin IS NOT NULL
-    OR h.versions_hash <> md5(array_to_string(coalesce(c.versions, []), chr(10)))
-ORDER BY coalesce(c.admitted, false) DESC, h.checked_at NULLS FIRST, c.newest DESC, c.origin,
-    c.package
+SELECT w.* EXCLUDE (namespace, checked_at, newest, admitted, tier, due_now)
+FROM wanted w
+LEFT JOIN spent s USING (namespace)
+WHERE w.checked_at IS NULL OR w.due_now OR $origin IS NOT NULL
+QUALIFY $origin IS NOT NULL OR coalesce(s.checks, 0) + row_number() OVER (
+    PARTITION BY w.namespace ORDER BY tier, checked_at NULLS FIRST, w.origin, w.package
+) <= $per_namespace
+ORDER BY tier, admitted DESC, checked_at NULLS FIRST, newest DESC, w.origin, w.package
 LIMIT $budget

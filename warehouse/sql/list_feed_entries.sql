@@ -23,8 +23,12 @@ LEFT JOIN (
             struct_pack(
                 registry_type, identifier, claimed_version, purl, rejected, package_state,
                 package_outcome, version_state, version_outcome, absent, latest_version,
-                version_published_at, deprecated, yanked, license, install_scripts, provenance,
-                digest, server_names, package_repository_url, origin, observed_at
+                version_published_at, deprecated, yanked, yanked_reason, license, install_scripts,
+                provenance, provenance_repository, digest, server_names, package_repository_url,
+                origin, observed_at, ownership, ownership_now, availability, newer_versions,
+                days_behind, resolved_version, first_published_at, last_published_at,
+                digest_moved_at, owners_changed_at, recreated_at, claimants, repository_matches,
+                evidence_sha256, signals, version_observed_at
             ) ORDER BY ordinal
         ) AS packages
     FROM entry_packages

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrich.purls import PackageKey, PackageRef, Rejected, canonicalise
+from enrich.ecosystem import PackageKey, PackageRef, Rejected
+from enrich.ecosystems import canonicalise
 from tests.shared import base_dump, timeline
 
 
@@ -54,7 +55,9 @@ def ref(kind: str, identifier: str, version: str = "", base: str = "") -> Packag
 def test_a_reference_has_one_identity(
     found: PackageRef, origin: str, package: str, version: str, purl: str
 ) -> None:
-    assert canonicalise(found) == PackageKey(origin, package, version, purl)
+    key = canonicalise(found)
+    assert isinstance(key, PackageKey)
+    assert (key.origin, key.package, key.version, key.purl) == (origin, package, version, purl)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,207 @@
+"""How hard one host is asked: at a pace, or governed by what it answers.
+
+A governor has pace and slots that give way, a breaker, and a budget for the day. Additive
+increase, multiplicative decrease: 429 and 503 halve rate and slots, 100 answers in a row raise
+them by a tenth. What it learnt is a `HostState`, which outlives the run.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connectors.errors import (
+    ConnectorError,
+    HostClosed,
+    RateLimited,
+    ServerTrouble,
+    TransientError,
+    UnexpectedStatus,
+)
+
+_FAILURES = 5
+_PAUSE = timedelta(minutes=30)
+_LONGEST = timedelta(hours=6)
+_PATIENT = 60.0
+_STEP = 100
+_FLOOR = 1 / 64
+_RETRY_FLOOR = 10
+_RETRY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Ceilings of one host: requests per second (0 = unlimited), at once, and per UTC day."""
+
+    rate: float = 1.0
+    slots: int = 1
+    budget: int = 20_000
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What is known of a host between runs. `share` is the part of its ceilings that it bears.
+
+    `failures` are consecutive; nothing is sent before `closed_until`; `requests` are those of the
+    UTC day `day` (ISO date).
+    """
+
+    share: float = 1.0
+    failures: int = 0
+    closed_until: datetime | None = None
+    reason: str = ""
+    day: str = ""
+    requests: int = 0
+
+
+class Pacer:
+    """Keeps the requests of all threads at least 1/rate seconds apart; 0 is unlimited."""
+
+    def __init__(self, rate: float, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._rate = rate
+        self._sleep = sleep
+        self._next = 0.0
+        self._condition = threading.Condition()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until a request may be sent, and send it inside."""
+        with self._condition:
+            wait = self._pace(self._rate)
+        if wait > 0:
+            self._sleep(wait)
+        yield
+
+    def may_retry(self) -> bool:
+        """Whether one more second try may be sent."""
+        return True
+
+    def answered(self) -> None:
+        """Note an answer of use."""
+
+    def failed(self, error: ConnectorError) -> None:
+        """Note trouble."""
+
+    def _pace(self, rate: float) -> float:
+        """Seconds to wait for the next place in the row."""
+        if rate <= 0:
+            return 0.0
+        now = time.monotonic()
+        start = max(now, self._next)
+        self._next = start + 1.0 / rate
+        return start - now
+
+
+class Governor(Pacer):
+    """Admits requests to one host as far as it bears them, from any number of threads."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        state: HostState | None = None,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(limits.rate, sleep=sleep)
+        self.limits = limits
+        self._state = state or HostState()
+        self._now = now
+        self._busy = 0
+        self._successes = 0
+        self._sent = self._retries = 0
+        # A host that was closed, and whose pause has ended, is probed with a single request.
+        self._probing = self._state.closed_until is not None
+
+    @property
+    def state(self) -> HostState:
+        with self._condition:
+            return self._state
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a slot and for the pace, then send. Raises HostClosed instead of sending."""
+        with self._condition:
+            while self._busy >= self._slots():
+                self._condition.wait()
+            self._refuse()
+            self._busy += 1
+            self._sent += 1
+            state = self._today()
+            self._state = replace(state, requests=state.requests + 1)
+            wait = self._pace(self._rate * self._state.share)
+        try:
+            if wait > 0:
+                self._sleep(wait)
+            yield
+        finally:
+            with self._condition:
+                self._busy -= 1
+                self._condition.notify_all()
+
+    def may_retry(self) -> bool:
+        """Whether the run may send one more second try: a tenth of its requests, ten at least."""
+        with self._condition:
+            self._retries += 1
+            return self._retries <= max(_RETRY_FLOOR, self._sent * _RETRY_SHARE)
+
+    def answered(self) -> None:
+        """The host is well."""
+        with self._condition:
+            self._probing = False
+            self._successes += 1
+            share = self._state.share
+            if self._successes % _STEP == 0:
+                share = min(1.0, share * 1.1)
+            self._state = replace(
+                self._state, share=share, failures=0, closed_until=None, reason=""
+            )
+            self._condition.notify_all()
+
+    def failed(self, error: ConnectorError) -> None:
+        """Slow down, and close the host where going on would be rude.
+
+        What is wrong with one document only (a 403 in JSON, garbage) says nothing of the host.
+        """
+        ban = isinstance(error, UnexpectedStatus) and error.ban
+        if not (ban or isinstance(error, TransientError)):
+            return
+        limited = isinstance(error, RateLimited)
+        busy = limited or (isinstance(error, ServerTrouble) and error.status == 503)
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        with self._condition:
+            self._successes = 0
+            state = self._state
+            failures = state.failures + 1
+            pause: timedelta | None = None
+            if asked is not None and asked > _PATIENT:
+                pause = min(timedelta(seconds=asked), _LONGEST)
+            elif ban or (limited and asked is None) or failures >= _FAILURES or self._probing:
+                pause = _PAUSE
+            self._probing = self._probing or pause is not None
+            self._state = replace(
+                state,
+                share=max(_FLOOR, state.share / 2) if busy else state.share,
+                failures=failures,
+                closed_until=self._now() + pause if pause else state.closed_until,
+                reason=str(error)[:200],
+            )
+            self._condition.notify_all()
+
+    def _refuse(self) -> None:
+        state = self._today()
+        if state.closed_until is not None and self._now() < state.closed_until:
+            raise HostClosed(
+                f"not asked before {state.closed_until:%Y-%m-%dT%H:%M:%SZ}: {state.reason}"
+            )
+        if state.requests >= self.limits.budget:
+            raise HostClosed(f"the day's {self.limits.budget} requests are used up")
+
+    def _today(self) -> HostState:
+        day = self._now().date().isoformat()
+        return self._state if self._state.day == day else replace(self._state, day=day, requests=0)
+
+    def _slots(self) -> int:
+        return 1 if self._probing else max(1, int(self.limits.slots * self._state.share))

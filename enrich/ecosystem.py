@@ -1,0 +1,67 @@
+"""What an ecosystem is to us: how its references are read, asked for, and its answers understood.
+
+A new one is a connector file, a profile file that ends with its `Ecosystem`, and a line in
+`enrich.ecosystems`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connectors.outcomes import Fetched
+from connectors.packages import Connector
+from enrich.profiles import Profile
+
+VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,255}")
+
+
+class VersionKind(StrEnum):
+    """What a claimed version is. Only exact ones, digests, tags and aliases are asked for."""
+
+    EXACT = "exact"
+    ALIAS = "alias"
+    RANGE = "range"
+    TAG = "tag"
+    DIGEST = "digest"
+    MISSING = "missing"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class PackageRef:
+    """A package as a server.json claims it; untrusted. Empty strings stand for absent fields."""
+
+    registry_type: str
+    registry_base_url: str
+    identifier: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PackageKey:
+    """What to ask: origin of the table, package name there, version there ("" if none claimed)."""
+
+    origin: str
+    package: str
+    version: str
+    purl: str
+    version_kind: VersionKind
+
+
+@dataclass(frozen=True)
+class Rejected:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ecosystem:
+    """One registry type. `canonicalise` gets the hosts that the operator added; both are total.
+
+    `parse` gets the claimed versions and gives None where nothing can be read.
+    """
+
+    kind: str
+    connector: Connector
+    canonicalise: Callable[[PackageRef, frozenset[str]], PackageKey | Rejected]
+    parse: Callable[[Fetched, tuple[str, ...]], Profile | None]

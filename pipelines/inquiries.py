@@ -1,0 +1,106 @@
+"""The commands that only tell: status, explain, changes, quarantine, query, doctor."""
+
+import argparse
+from dataclasses import asdict
+
+from pipelines.console import print_json, print_report, print_table
+from pipelines.opening import find_policies, open_deployment
+from pipelines.settings import load_settings
+
+
+def status(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.status import status as report_status
+
+    found = report_status(open_deployment())
+    if arguments.json:
+        print_json(found)
+        return 0
+    for part in ("entries", "upstreams", "packages", "feeds"):
+        for row in getattr(found, part):
+            print_report(part, row)
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.explain import explain as explain_entry
+
+    deployment = open_deployment()
+    find_policies(deployment, arguments.feed)
+    name, at, version = arguments.server.partition("@")
+    rows = explain_entry(deployment, arguments.feed, name, version if at else None)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(f"{row['name']}@{row['version']}", row["decision"])
+        for treatment in row["treatments"]:
+            print_report("  treated", treatment)
+        for package in row["packages"]:
+            print_report("  package", package)
+    return 0
+
+
+def changes(arguments: argparse.Namespace) -> int:
+    from pipelines.steps import records
+
+    rows = records.changes(open_deployment(), arguments.since)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(row["changed_at"].isoformat(), {k: row[k] for k in _CHANGE})
+    return 0
+
+
+_CHANGE = (
+    "kind",
+    "upstream",
+    "name",
+    "version",
+    "server_hash_before",
+    "server_hash_after",
+    "status_after",
+    "is_latest",
+)
+
+
+def quarantine(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.records import quarantine
+
+    rows = quarantine(open_deployment(), released=arguments.all)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report("released" if row["released_at"] else "open", row)
+    return 0
+
+
+def query(arguments: argparse.Namespace) -> int:
+    from warehouse.analytics import query
+
+    table = query(load_settings().analytics, arguments.sql)
+    if arguments.json:
+        print_json(table.to_pylist())
+        return 0
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    print_table(table.column_names, rows)
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.doctor import doctor as examine
+
+    findings = examine(open_deployment(), only=arguments.only)
+    if arguments.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        names = ["source", "state", "requests", "ms", "message", "stripped"]
+        print_table(
+            names,
+            [
+                (f.source, f.state, f.requests, f.milliseconds, f.message, ", ".join(f.stripped))
+                for f in findings
+            ],
+        )
+    return 1 if any(finding.state == "fails" for finding in findings) else 0

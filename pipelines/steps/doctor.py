@@ -1,0 +1,126 @@
+"""Doctor: in at most ten requests, what answers from here, with which tokens, and what is stripped.
+
+A proxy in front of a registry may drop validators, fields and headers; the line works without them,
+but knows less. Nothing is stored.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.contract import read_page
+from connectors.errors import ConnectorError
+from connectors.http import HttpClient, Manners
+from connectors.packages import Probe
+from connectors.registry import base_url
+from pipelines.deployment import Deployment
+from pipelines.errors import UsageError
+
+MAX_REQUESTS = 10
+_USUAL = ("npm", "pypi", "oci:docker.io", "oci:ghcr.io")
+_NEEDED = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One source. `state` is works, partial (answers, but not all arrives), fails or not asked."""
+
+    source: str
+    state: str
+    message: str
+    requests: int = 0
+    milliseconds: int = 0
+    stripped: tuple[str, ...] = ()
+
+
+def doctor(deployment: Deployment, *, only: str | None = None) -> list[Finding]:
+    """Probe upstreams and package registries in this order, or only the one named.
+
+    Raises UsageError for an unknown name.
+    """
+    settings = deployment.settings
+    probes: dict[str, Callable[[Manners], tuple[Probe, int]]] = {}
+    for name, place in settings.sources.items():
+        if place.startswith(("http://", "https://")):
+            probes[f"upstream:{name}"] = _Upstream(deployment, place)
+    for origin in dict.fromkeys((*settings.origins, *_USUAL)):
+        probes[origin] = _Registry(deployment, origin)
+    if only is not None and only not in probes:
+        if deployment.origins.find(only) is None:
+            raise UsageError(f"there is no source {only}; they are {', '.join(probes)}")
+        probes[only] = _Registry(deployment, only)
+    findings, left = [], MAX_REQUESTS
+    for source, probe in probes.items():
+        if only not in (None, source):
+            continue
+        if left < _NEEDED:
+            hint = f"ten requests are used up; subregistry doctor --only {source}"
+            findings.append(Finding(source, "not asked", hint))
+            continue
+        found = _ask(source, probe, left)
+        findings.append(found)
+        left -= found.requests
+    return findings
+
+
+def _ask(source: str, probe: Callable[[Manners], tuple[Probe, int]], left: int) -> Finding:
+    manners = Manners(rate=1.0, tries=1, timeout=10.0, deadline=20.0, budget=left)
+    start = time.monotonic()
+    try:
+        found, requests = probe(manners)
+    except _Failed as error:
+        return Finding(source, "fails", str(error), error.requests)
+    return Finding(
+        source,
+        "partial" if found.stripped else "works",
+        found.message,
+        requests,
+        round((time.monotonic() - start) * 1000),
+        found.stripped,
+    )
+
+
+class _Failed(Exception):
+    """A probe that got no answer of use, and the requests that it sent."""
+
+    def __init__(self, message: str, requests: int) -> None:
+        super().__init__(message)
+        self.requests = requests
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    """One page of two entries."""
+
+    deployment: Deployment
+    place: str
+
+    def __call__(self, manners: Manners) -> tuple[Probe, int]:
+        with self.deployment.upstream_client(self.place, manners) as http:
+            try:
+                return _page(http, f"{base_url(self.place)}/v0.1/servers?limit=2"), http.requests
+            except ConnectorError as error:
+                raise _Failed(str(error), http.requests) from error
+
+
+def _page(http: HttpClient, url: str) -> Probe:
+    page = read_page(http.get(url).body, url=url)
+    return Probe(f"answers with {len(page.entries)} entries")
+
+
+@dataclass(frozen=True)
+class _Registry:
+    """What the connector of an origin probes."""
+
+    deployment: Deployment
+    origin: str
+
+    def __call__(self, manners: Manners) -> tuple[Probe, int]:
+        try:
+            with self.deployment.registries(manners) as registries:
+                try:
+                    return registries.probe(self.origin), registries.requests()
+                except ConnectorError as error:
+                    raise _Failed(str(error), registries.requests()) from error
+        except ConnectorError as error:
+            raise _Failed(str(error), 0) from error

@@ -1,0 +1,1 @@
+DELETE FROM hosts WHERE origin IN (SELECT origin FROM batch_hosts)

@@ -1,0 +1,1 @@
+INSERT INTO hosts BY NAME SELECT * FROM batch_hosts

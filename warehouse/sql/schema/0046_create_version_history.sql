@@ -1,0 +1,15 @@
+-- What a version ever was: the names it carried, and when its content became another one.
+CREATE VIEW version_history AS
+SELECT
+    origin, package, version,
+    list_distinct(flatten(list(coalesce(server_names, [])))) AS ever_names,
+    max(observed_at) FILTER (digest <> digest_before) AS digest_moved_at
+FROM (
+    SELECT
+        origin, package, version, observed_at, server_names, digest,
+        lag(digest IGNORE NULLS) OVER told AS digest_before
+    FROM version_facts
+    WHERE state = 'known' AND outcome = 'ok' AND settled IS NOT NULL
+    WINDOW told AS (PARTITION BY origin, package, version, source ORDER BY observed_at)
+)
+GROUP BY origin, package, version
