@@ -16,6 +16,8 @@ from connectors.packages import SEEN, Connector, Probe, status_outcome, validato
 
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
 SHORT = "abbreviated"
+LARGEST = 16 * MIB
+"""Decoded bytes of a packument; a package with a larger one is read in its short form."""
 _PROBE = "@modelcontextprotocol/sdk"
 
 
@@ -33,7 +35,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     if target.variant != SHORT:
         headers = {"Accept": "application/json"} | validators(target)
         try:
-            answer = http.get(url, expect=SEEN, headers=headers, cap=16 * MIB)
+            answer = http.get(url, expect=SEEN, headers=headers, cap=LARGEST)
         except BodyRefused:
             return _short(http, origin, url, Target(target.origin, target.package, target.versions))
         documents = [Document("packument", answer.body)] if answer.status in (200, 404) else []

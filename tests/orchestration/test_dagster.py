@@ -62,7 +62,11 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
     }
     schedules = definitions.schedules or []
     found = {s.name: s.cron_schedule for s in schedules if isinstance(s, dg.ScheduleDefinition)}
-    assert found == {"refresh_hourly": "7 * * * *", "reconcile_daily": "37 3 * * *", "profile_hourly": "17 * * * *"}
+    assert found == {
+        "refresh_hourly": "7 * * * *",
+        "reconcile_daily": "37 3 * * *",
+        "profile_hourly": "17 * * * *",
+    }
 
 
 def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Deployment) -> None:

@@ -1,0 +1,67 @@
+"""A deployment whose entries claim packages of real registries on loopback."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.demo.clock import PlayedClock
+from pipelines.deployment import Deployment
+from pipelines.steps.profile import ProfileReport
+from tests.conftest import Upstream, make_deployment, server_json, upstream_server
+from warehouse.warehouse import Row
+
+
+@dataclass
+class Line:
+    """Entries that claim packages, and what profiling makes of them. Each run is two days later."""
+
+    upstream: Upstream
+    deployment: Deployment
+    clock: PlayedClock
+
+    def claim(self, name: str, kind: str, identifier: str, version: str, **server: Any) -> None:
+        package = {"registryType": kind, "identifier": identifier, "transport": {"type": "stdio"}}
+        if kind != "oci":
+            package["version"] = version
+        document = server_json(name, version, packages=[package], **server)
+        self.upstream.registry.publish(document, self.clock() - timedelta(days=1))
+
+    def profile(self) -> ProfileReport:
+        self.clock.move_to(self.clock() + timedelta(days=2))
+        self.deployment.pull()
+        report = self.deployment.profile()
+        assert not report.closed, report
+        return report
+
+    def confirm(self) -> None:
+        """Three answers over more than a day: what is absent becomes known."""
+        for _ in range(3):
+            self.profile()
+
+    def packages(self) -> dict[str, Row]:
+        with self.deployment.warehouse.session() as session:
+            rows = session.text("FROM entry_packages").to_pylist()
+        return {f"{row['name']}@{row['version']}": row for row in rows}
+
+    def signals(self, key: str) -> set[str]:
+        return set(self.packages()[key]["signals"])
+
+
+MakeLine = Callable[[dict[str, dict[str, Any]]], Line]
+
+
+@pytest.fixture
+def make_line(tmp_path: Path) -> Iterator[MakeLine]:
+    """Makes the line for settings of origins."""
+    clock = PlayedClock(datetime.now(UTC))
+    with upstream_server(clock) as upstream:
+
+        def make(origins: dict[str, dict[str, Any]]) -> Line:
+            home = tmp_path / "home"
+            return Line(upstream, make_deployment(home, upstream, clock, origins=origins), clock)
+
+        yield make
