@@ -17,7 +17,7 @@ from warehouse.warehouse import Row
 
 @dataclass
 class Line:
-    """Entries that claim packages, and what profiling makes of them. Each run is two days later."""
+    """Entries that claim packages, and what profiling makes of them. Each run is nine days later, when all is due."""
 
     upstream: Upstream
     deployment: Deployment
@@ -31,7 +31,7 @@ class Line:
         self.upstream.registry.publish(document, self.clock() - timedelta(days=1))
 
     def profile(self) -> ProfileReport:
-        self.clock.move_to(self.clock() + timedelta(days=2))
+        self.clock.move_to(self.clock() + timedelta(days=9))
         self.deployment.pull()
         report = self.deployment.profile()
         assert not report.closed, report

@@ -1,5 +1,7 @@
 """Real package registries on loopback, started for a test and stopped with it."""
 
+import base64
+import hashlib
 import http.client
 import json
 import os
@@ -10,11 +12,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import jwt
+import trustme
+
+from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from tests.registries.install import VERDACCIO
 from tests.shared import missing
 
@@ -155,3 +162,159 @@ def verdaccio(folder: Path) -> Iterator[Npm]:
         found.user("ann")
         found.user("bob")
         yield found
+
+
+_DOCKER_REGISTRY = """
+version: 0.1
+storage:
+  filesystem: {{rootdirectory: {folder}/storage}}
+  delete: {{enabled: true}}
+http: {{addr: "127.0.0.1:{port}"}}
+auth:
+  token:
+    realm: {realm}/token
+    service: images
+    issuer: tests
+    rootcertbundle: {folder}/ca.pem
+log: {{level: warn}}
+"""
+
+
+@dataclass
+class Tokens:
+    """The token service of an image registry: who may pull what. Publishers have a password."""
+
+    key: bytes
+    certificate: str
+    private: set[str] = field(default_factory=set)
+    asked: list[Request] = field(default_factory=list)
+
+    def answer(self, request: Request) -> Reply:
+        self.asked.append(request)
+        query = parse_qs(urlsplit(request.target).query)
+        kind, _, rest = query.get("scope", [":"])[0].partition(":")
+        name, _, actions = rest.rpartition(":")
+        known = request.headers.get("authorization") == basic("publisher", "secret")
+        if "authorization" in request.headers and not known:
+            return Reply(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}')
+        allowed = actions.split(",") if known else ["pull"]
+        if not known and name in self.private:
+            return Reply(403, b'{"errors":[{"code":"DENIED"}]}')
+        now = int(time.time())
+        claims = {
+            "iss": "tests",
+            "aud": "images",
+            "sub": "",
+            "iat": now - 10,
+            "nbf": now - 10,
+            "exp": now + 300,
+            "jti": str(len(self.asked)),
+            "access": [{"type": kind, "name": name, "actions": allowed}],
+        }
+        token = jwt.encode(claims, self.key, "RS256", headers={"x5c": [self.certificate]})
+        return Reply(200, json.dumps({"token": token, "expires_in": 300}).encode())
+
+
+def basic(name: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+@dataclass
+class Images:
+    """A docker-registry, with umoci and skopeo as its publishers use them."""
+
+    url: str
+    realm: str
+    folder: Path
+    tokens: Tokens
+
+    def push(self, reference: str, labels: dict[str, str], command: str = "/bin/true") -> None:
+        """Make an image without layers and push it as NAME:TAG."""
+        layout = Path(tempfile.mkdtemp(dir=self.folder)) / "image"
+        run("umoci", "init", "--layout", layout)
+        run("umoci", "new", "--image", f"{layout}:made")
+        options = [f"--config.label={key}={value}" for key, value in labels.items()]
+        run(
+            "umoci",
+            "config",
+            "--image",
+            f"{layout}:made",
+            *options,
+            "--config.cmd",
+            command,
+            "--os=linux",
+            "--architecture=amd64",
+        )
+        host = self.url.removeprefix("http://")
+        run(
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--dest-tls-verify=false",
+            "--dest-creds=publisher:secret",
+            f"oci:{layout}:made",
+            f"docker://{host}/{reference}",
+        )
+
+    def delete(self, reference: str) -> None:
+        host = self.url.removeprefix("http://")
+        run(
+            "skopeo",
+            "--insecure-policy",
+            "delete",
+            "--tls-verify=false",
+            "--creds=publisher:secret",
+            f"docker://{host}/{reference}",
+        )
+
+    def manifest(self, name: str, reference: str) -> tuple[str, Json]:
+        """Digest and content of a manifest."""
+        media = "application/vnd.oci.image.manifest.v1+json"
+        status, body = self._send("GET", name, reference, b"", {"Accept": media})
+        assert status == 200, body
+        return f"sha256:{hashlib.sha256(body).hexdigest()}", json.loads(body)
+
+    def put_index(self, name: str, reference: str, manifests: list[Json]) -> None:
+        """Push an index of manifests that are there."""
+        media = "application/vnd.oci.image.index.v1+json"
+        index = {"schemaVersion": 2, "mediaType": media, "manifests": manifests}
+        body = json.dumps(index).encode()
+        status, said = self._send("PUT", name, reference, body, {"Content-Type": media})
+        assert status == 201, said
+
+    def _send(
+        self, method: str, name: str, reference: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        request = Request(
+            "GET",
+            f"/token?service=images&scope=repository:{name}:pull,push",
+            {"authorization": basic("publisher", "secret")},
+        )
+        token = json.loads(self.tokens.answer(request).body)["token"]
+        headers = headers | {"Authorization": f"Bearer {token}"}
+        return send(method, f"{self.url}/v2/{name}/manifests/{reference}", body, headers)
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+@contextmanager
+def docker_registry(folder: Path) -> Iterator[Images]:
+    """Debian's docker-registry behind a token service whose tokens it checks."""
+    require("docker-registry", "skopeo", "umoci")
+    folder.mkdir(parents=True)
+    ca = trustme.CA()
+    signer = ca.issue_cert("tokens.example", key_type=trustme.KeyType.RSA)
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    lines = signer.cert_chain_pems[0].bytes().decode().split("-----")
+    tokens = Tokens(signer.private_key_pem.bytes(), lines[2].replace("\n", ""))
+    port = free_port()
+    with LoopbackServer(tokens.answer, clock=lambda: datetime.now(UTC)) as realm:
+        text = _DOCKER_REGISTRY.format(folder=folder, port=port, realm=realm.url)
+        (folder / "config.yml").write_text(text)
+        url = f"http://127.0.0.1:{port}"
+        command: list[str | Path] = ["docker-registry", "serve", folder / "config.yml"]
+        with running(command, f"{url}/v2/", folder / "log"):
+            yield Images(url, realm.url, folder, tokens)

@@ -1,6 +1,7 @@
 """npm: a real registry, real publishing with npm, and the signals that each step turns up as."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,9 @@ def line(registry: Npm, make_line: MakeLine) -> Line:
     return make_line({"npm": {"url": registry.url}})
 
 
-def publish(registry: Npm, name: str, version: str, **fields: object) -> None:
-    whole = {"mcpName": NAME, "license": "MIT", "repository": "github:o/one"} | fields
+def publish(registry: Npm, name: str, version: str, **fields: Any) -> None:
+    whole: dict[str, Any] = {"mcpName": NAME, "license": "MIT", "repository": "github:o/one"}
+    whole |= fields
     registry.publish(name, version, **whole)
 
 
