@@ -6,6 +6,7 @@ CA bundle, a proxy. An entry's own `registryBaseUrl` is compared with this table
 
 import base64
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,6 +31,7 @@ class OriginSettings(BaseModel):
 
     url: str | None = Field(None, description="Base URL of a mirror")
     realm: str | None = Field(None, description="Base URL of its token service, if another host")
+    index: str = Field("simple", description="Where a Python index lies below its base URL")
     blob_hosts: tuple[str, ...] = Field((), description="Hosts that its images may be sent from")
     token: SecretStr | None = Field(None, description="Sent as Bearer")
     token_file: Path | None = None
@@ -55,6 +57,13 @@ class OriginSettings(BaseModel):
         if parts.scheme == "http" and not _is_loopback(parts.hostname):
             raise ValueError("plain http is for loopback addresses only; write https")
         return value.rstrip("/")
+
+    @field_validator("index")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*", value):
+            raise ValueError("write a path such as simple or +simple")
+        return value
 
     @field_validator("proxy")
     @classmethod
@@ -90,7 +99,8 @@ class OriginSettings(BaseModel):
 class Origin:
     """One registry: the base URL to ask, and the hosts that tokens and blobs may come from.
 
-    `realm` and `service` are where a token is to be had, where that is known beforehand.
+    `realm` and `service` are where a token is to be had, where that is known beforehand; `index` is
+    the path of a Python index.
     """
 
     id: str
@@ -99,6 +109,7 @@ class Origin:
     blob_suffixes: tuple[str, ...] = ()
     realm: str = ""
     service: str = ""
+    index: str = "simple"
     limits: Limits = field(default_factory=Limits)
     by_operator: bool = False
 
@@ -139,10 +150,16 @@ class Origins:
             budget=said.budget or limits.budget,
         )
         if said.url is None:
-            return replace(found, limits=limits) if found else None
+            return replace(found, limits=limits, index=said.index) if found else None
         hosts = [urlsplit(url).hostname or "" for url in (said.url, said.realm) if url]
         return Origin(
-            origin_id, said.url, tuple(hosts), said.blob_hosts, limits=limits, by_operator=True
+            origin_id,
+            said.url,
+            tuple(hosts),
+            said.blob_hosts,
+            index=said.index,
+            limits=limits,
+            by_operator=True,
         )
 
     def hosts(self, kind: str) -> frozenset[str]:

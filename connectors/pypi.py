@@ -13,7 +13,7 @@ from connectors.origins import Origin, default_url
 from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
 from connectors.pacing import Limits
 from connectors.packages import SEEN, Connector, Probe, status_outcome, validator_of, validators
-from connectors.releases import canonical_version, version_of_file
+from connectors.releases import ReleaseFile, canonical_version, first_digest, releases_of
 
 _INDEX = "application/vnd.pypi.simple.v1+json"
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
@@ -35,7 +35,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     """
     name = quote(target.package, safe="")
     index = http.get(
-        f"{origin.url}/simple/{name}/",
+        f"{origin.url}/{origin.index}/{name}/",
         expect=SEEN,
         headers={"Accept": _INDEX} | validators(target),
         cap=16 * MIB,
@@ -49,24 +49,23 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     if index.status == 200:
         documents.append(Document("index", index.body))
         latest = ask.project()
-        files = _files(index.body)
-        unknown = [v for v in target.versions if v not in target.known]
-        wanted = [v for v in unknown if v != latest and v in files] if ask.documents else []
+        releases = releases_of(index.body)
+        wanted = [v for v in target.versions if v != latest and _is_new(target, v, releases)]
+        wanted = wanted if ask.documents else []
         for version in wanted[:MAX_EXTRAS]:
             ask.release(version)
         documents += ask.documents
         attested = [
-            version
+            (version, file)
             for version in target.versions
-            if files.get(version)
+            if (file := _attested(releases.get(version, [])))
             and not (version in target.known and target.known[version].provenance)
         ]
-        for version in attested[:MAX_EXTRAS]:
-            base = f"{origin.url}/integrity/{name}"
-            found = _provenance(http, base, version, files[version])
+        for version, file in attested[:MAX_EXTRAS]:
+            found = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
             documents += [found] if found else []
             owed += found is None
-        owed += ask.failed + sum(max(0, len(w) - MAX_EXTRAS) for w in (wanted, attested))
+        owed += ask.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
     whole = not owed and not (documents and ask.absent)
     return Fetched(
         status_outcome(index.status),
@@ -116,16 +115,18 @@ class _Releases:
         return b""
 
 
-def _files(index: bytes) -> dict[str, str]:
-    """Canonical versions of the index's files; with a file that has attestations, else ""."""
-    found: dict[str, str] = {}
-    for item in items(members(index).get("files")):
-        file = members(item)
-        name = string(file.get("filename")) or ""
-        version = version_of_file(name)
-        attested = bool(small(file.get("provenance"))) and _FILE.fullmatch(name)
-        found[version] = found.get(version) or (name if attested else "")
-    return found
+def _is_new(target: Target, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
+    """Whether a release is there that was not read yet, or was made anew since."""
+    if version not in releases:
+        return False
+    known = target.known.get(version)
+    return known is None or known.digest != first_digest(releases[version])
+
+
+def _attested(files: list[ReleaseFile]) -> str:
+    """A file that carries attestations; "" without one."""
+    names = (file.name for file in files if file.provenance and _FILE.fullmatch(file.name))
+    return next(names, "")
 
 
 def _provenance(http: HttpClient, base: str, version: str, file: str) -> Document | None:
@@ -149,7 +150,7 @@ def serial_of(answer: Answer) -> int | None:
 
 def probe(http: HttpClient, origin: Origin) -> Probe:
     """The index of a project, and its project document."""
-    url = f"{origin.url}/simple/{_PROBE}/"
+    url = f"{origin.url}/{origin.index}/{_PROBE}/"
     index = http.get(url, expect=SEEN, headers={"Accept": _INDEX}, cap=16 * MIB)
     if index.status != 200:
         return Probe(f"answers {index.status} for {_PROBE}: a mirror without it?")

@@ -1,6 +1,7 @@
-"""Versions of Python releases: their canonical spelling, and the one that a file's name carries."""
+"""Releases of a Python project as its index lists them: files by version, in canonical spelling."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -9,6 +10,47 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 from packaging.version import InvalidVersion, Version
+
+from connectors.look import items, mapping, members, small, string
+
+
+@dataclass(frozen=True)
+class ReleaseFile:
+    """What the index says of one file; `sha256` is `sha256:HEX`, or empty."""
+
+    name: str
+    uploaded: str
+    yanked: object
+    provenance: bool
+    sha256: str
+
+
+def releases_of(index: bytes) -> dict[str, list[ReleaseFile]]:
+    """Files by canonical version; a version without files has an empty list."""
+    document = members(index)
+    found: dict[str, list[ReleaseFile]] = {}
+    for item in items(document.get("files")):
+        file = members(item)
+        name = string(file.get("filename"), 500) or ""
+        digest = mapping(small(file.get("hashes"))).get("sha256")
+        found.setdefault(version_of_file(name), []).append(
+            ReleaseFile(
+                name=name,
+                uploaded=string(file.get("upload-time"), 100) or "",
+                yanked=small(file.get("yanked")),
+                provenance=bool(small(file.get("provenance"))),
+                sha256=f"sha256:{digest[:100]}" if isinstance(digest, str) else "",
+            )
+        )
+    for item in items(document.get("versions"), 20_000):
+        found.setdefault(canonical_version(string(item, 300) or ""), [])
+    return found
+
+
+def first_digest(files: list[ReleaseFile]) -> str:
+    """The digest of the file that was uploaded first: later uploads do not move it."""
+    uploaded = [file for file in files if file.uploaded]
+    return min(uploaded, key=lambda file: (file.uploaded, file.name)).sha256 if uploaded else ""
 
 
 def canonical_version(version: str) -> str:

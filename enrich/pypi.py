@@ -3,7 +3,6 @@
 import hashlib
 from bisect import bisect_right
 from contextlib import suppress
-from dataclasses import dataclass
 
 from msgspec import Raw
 from packageurl import PackageURL
@@ -14,7 +13,7 @@ from connectors.look import items, mapping, members, small, string
 from connectors.origins import default_url
 from connectors.outcomes import Document, Fetched, Outcome
 from connectors.pypi import CONNECTOR
-from connectors.releases import canonical_version, version_of_file
+from connectors.releases import ReleaseFile, canonical_version, first_digest, releases_of
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import Licence, from_classifiers, read_licence
 from enrich.profiles import (
@@ -29,19 +28,7 @@ from enrich.profiles import (
     text,
 )
 
-_MAX_VERSIONS = 20_000
 _HOSTS = {"GitHub": "github.com", "GitLab": "gitlab.com"}
-
-
-@dataclass(frozen=True)
-class _File:
-    """What the index says of one file."""
-
-    name: str
-    uploaded: object
-    yanked: object
-    provenance: bool
-    sha256: str | None
 
 
 def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
@@ -65,19 +52,16 @@ def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
 
 def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
-    index = next((members(d.body) for d in fetched.documents if d.kind == "index"), {})
+    body = next((d.body for d in fetched.documents if d.kind == "index"), b"")
+    index = members(body)
     if not index:
         return None
     project_status = mapping(small(index.get("project-status")))
     status = text(project_status.get("status") or project_status.get("state"))
     if status == "quarantined":
         return absent(Outcome.QUARANTINED, versions)
-    files = [_file(item) for item in items(index.get("files"))]
-    by_version: dict[str, list[_File]] = {}
-    for file in files:
-        by_version.setdefault(version_of_file(file.name), []).append(file)
-    for item in items(index.get("versions"), _MAX_VERSIONS):
-        by_version.setdefault(canonical_version(string(item, 300) or ""), [])
+    by_version = releases_of(body)
+    files = [file for of_version in by_version.values() for file in of_version]
     releases = sorted(_releases(by_version))
     infos, owners = _infos(fetched.documents)
     project = infos.get("", {})
@@ -113,13 +97,12 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
 
 def _version(
     version: str,
-    files: list[_File],
+    files: list[ReleaseFile],
     info: dict[str, Raw] | None,
     attested: bytes | None,
     releases: list[Version],
 ) -> VersionFacts:
-    uploads = [(at, file) for file in files if (at := instant(file.uploaded))]
-    first = min(uploads, key=lambda upload: (upload[0], upload[1].name), default=None)
+    uploads = [at for file in files if (at := instant(file.uploaded))]
     yanks = [file.yanked for file in files]
     yanked = bool(yanks) and all(yank not in (None, False) for yank in yanks)
     readme = string(info.get("description")) if info else None
@@ -128,29 +111,17 @@ def _version(
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,
-        published_at=first[0] if first else None,
+        published_at=min(uploads, default=None),
         yanked=yanked,
         yanked_reason=next((text(y) for y in yanks if yanked and isinstance(y, str)), None),
         license=_licence(info).expression if info else None,
         provenance=provenance,
         provenance_repository=_built_from(attested),
-        digest=first[1].sha256 if first else None,
+        digest=first_digest(files) or None,
         server_names=marker_names(readme or "") if known else None,
         newer_versions=_newer(version, releases),
         settled=known and (not provenance or attested is not None),
         evidence_sha256=hashlib.sha256(readme.encode()).hexdigest() if readme else None,
-    )
-
-
-def _file(item: Raw) -> _File:
-    file = members(item)
-    digest = text(mapping(small(file.get("hashes"))).get("sha256"))
-    return _File(
-        name=string(file.get("filename"), 500) or "",
-        uploaded=small(file.get("upload-time")),
-        yanked=small(file.get("yanked")),
-        provenance=bool(small(file.get("provenance"))),
-        sha256=f"sha256:{digest}" if digest else None,
     )
 
 
@@ -169,7 +140,7 @@ def _infos(documents: tuple[Document, ...]) -> tuple[dict[str, dict[str, Raw]], 
     return infos, owners
 
 
-def _releases(by_version: dict[str, list[_File]]) -> list[Version]:
+def _releases(by_version: dict[str, list[ReleaseFile]]) -> list[Version]:
     """Releases that are neither pre-releases nor yanked."""
     found = []
     for version, files in by_version.items():
@@ -186,7 +157,7 @@ def _newer(version: str, releases: list[Version]) -> int | None:
     return None
 
 
-def _newest(by_version: dict[str, list[_File]]) -> str:
+def _newest(by_version: dict[str, list[ReleaseFile]]) -> str:
     """What the project document would call the latest: releases first, yanked ones last."""
     parsed = []
     for version, files in by_version.items():

@@ -3,6 +3,7 @@
 Documents are made from a small table of packages; ETags, 304, absences and the token flow are real.
 """
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -25,20 +26,21 @@ class Release:
     published_at: datetime
     server_name: str = ""
     deprecated: str = ""
-    yanked: bool = False
+    yanked: bool | str = False
     install_script: bool = False
     provenance: bool = False
 
 
 @dataclass
 class SamplePackage:
-    """A package of one registry; `status` is ok, unpublished or quarantined."""
+    """A package of one registry; `status` is ok, unpublished, quarantined or one of PyPI's own."""
 
     name: str
     releases: list[Release] = field(default_factory=list)
     license: str = "MIT"
     repository: str = ""
     status: str = "ok"
+    owners: tuple[str, ...] = ()
 
 
 class PackageStandIns:
@@ -66,6 +68,8 @@ class PackageStandIns:
         return Reply(404)
 
     def _npm(self, name: str) -> Reply:
+        if name.startswith("-/npm/v1/attestations/"):
+            return self._attestations(name.removeprefix("-/npm/v1/attestations/"))
         package = self.find("npm", name)
         if package is None:
             return _json({"error": "Not found"}, 404)
@@ -73,14 +77,32 @@ class PackageStandIns:
         if package.status == "unpublished":
             return _json({"name": name, "time": {"unpublished": {"name": name}} | times})
         versions = {r.version: _npm_version(package, r) for r in package.releases}
+        owners = [{"name": owner, "email": f"{owner}@mail.example"} for owner in package.owners]
+        time: Json = {"created": min(times.values())} | times
         return _json(
             {
                 "name": name,
                 "dist-tags": {"latest": package.releases[-1].version},
                 "versions": versions,
-                "time": {"created": min(times.values()), **times},
+                "time": time,
+                "maintainers": owners,
             }
         )
+
+    def _attestations(self, name: str) -> Reply:
+        """The provenance of `NAME@VERSION`, as far as it is looked into."""
+        name, _, version = name.rpartition("@")
+        package = self.find("npm", name)
+        if package is None:
+            return _json({"error": "Not found"}, 404)
+        workflow = {"repository": package.repository, "path": ".github/workflows/release.yml"}
+        statement = {
+            "subject": [{"digest": {"sha512": hashlib.sha512(version.encode()).hexdigest()}}],
+            "predicate": {"buildDefinition": {"externalParameters": {"workflow": workflow}}},
+        }
+        payload = base64.b64encode(_bytes(statement)).decode()
+        bundle = {"dsseEnvelope": {"payload": payload}}
+        return _json({"attestations": [{"predicateType": _SLSA, "bundle": bundle}]})
 
     def _pypi(self, parts: list[str]) -> Reply:
         match parts:
@@ -91,11 +113,15 @@ class PackageStandIns:
                 return self._release(name, None)
             case ["pypi", name, version, "json"]:
                 return self._release(name, version)
+            case ["integrity", name, _, _, "provenance"] if package := self.find("pypi", name):
+                path = package.repository.removeprefix("https://github.com/")
+                publisher = {"kind": "GitHub", "repository": path, "workflow": "release.yml"}
+                return _json({"version": 1, "attestation_bundles": [{"publisher": publisher}]})
         return Reply(404)
 
     def _release(self, name: str, version: str | None) -> Reply:
         package = self.find("pypi", name)
-        releases = package.releases if package and package.status == "ok" else []
+        releases = package.releases if package and package.status != "quarantined" else []
         wanted = [r for r in releases if r.version == version] if version else releases[-1:]
         if package is None or not wanted:
             return _json({"message": "Not Found"}, 404)
@@ -107,7 +133,10 @@ class PackageStandIns:
             "description": f"# {name}\n\n<!-- {marker} -->\n",
             "project_urls": {"Repository": package.repository},
         }
-        return _json({"info": info, "urls": [], "last_serial": len(releases)})
+        roles = [{"role": "Owner", "user": owner} for owner in package.owners]
+        ownership = {"roles": roles, "organization": None}
+        serial = len(releases)
+        return _json({"info": info, "urls": [], "last_serial": serial, "ownership": ownership})
 
     def _oci(self, request: Request, rest: str) -> Reply:
         host, _, path = rest.partition("/")
@@ -132,13 +161,15 @@ class PackageStandIns:
         return _json({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, 404)
 
 
+_SLSA = "https://slsa.dev/provenance/v1"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 def _npm_version(package: SamplePackage, release: Release) -> Json:
-    dist: Json = {"integrity": f"sha512-{_digest(release.version.encode())[7:]}"}
+    digest = hashlib.sha512(release.version.encode()).digest()
+    dist: Json = {"integrity": f"sha512-{base64.b64encode(digest).decode()}"}
     if release.provenance:
-        predicate = {"predicateType": "https://slsa.dev/provenance/v1"}
+        predicate = {"predicateType": _SLSA}
         dist["attestations"] = {"provenance": predicate}
     found: Json = {
         "name": package.name,
@@ -173,7 +204,7 @@ def _index(package: SamplePackage) -> Json:
         "name": package.name,
         "versions": [] if gone else [r.version for r in package.releases],
         "files": [] if gone else files,
-        "project-status": {"status": "quarantined" if gone else "active"},
+        "project-status": {"status": "active" if package.status == "ok" else package.status},
     }
 
 

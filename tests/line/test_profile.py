@@ -171,7 +171,10 @@ def test_trouble_changes_no_fact(
         names = ("npm", "pypi", "oci:ghcr.io")
         origins = {name: OriginSettings(url=broken.url) for name in names}
         settings = deployment.settings.model_copy(update={"origins": origins})
-        Deployment(settings, clock=clock, sleep=lambda _: None).profile()
+        troubled = Deployment(settings, clock=clock, sleep=lambda _: None)
+        troubled.profile(only=("npm", "@s/one"))
+        clock.move_to(START + 5 * DAY)
+        troubled.profile()
     after = facts(deployment)
     assert {name: row["package_state"] for name, row in after.items()} == before
     assert after["a.b/one"]["stale_since"] is not None

@@ -17,7 +17,10 @@ from warehouse.warehouse import Row
 
 @dataclass
 class Line:
-    """Entries that claim packages, and what profiling makes of them. Each run is nine days later, when all is due."""
+    """Entries that claim packages, and what profiling makes of them.
+
+    Each run is nine days after the one before, when everything is due.
+    """
 
     upstream: Upstream
     deployment: Deployment

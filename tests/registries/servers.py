@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import jwt
 import trustme
 
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
-from tests.registries.install import VERDACCIO
+from tests.registries.install import DEVPI, VERDACCIO
 from tests.shared import missing
 
 Json = dict[str, Any]  # a registry's document
@@ -318,3 +321,57 @@ def docker_registry(folder: Path) -> Iterator[Images]:
         command: list[str | Path] = ["docker-registry", "serve", folder / "config.yml"]
         with running(command, f"{url}/v2/", folder / "log"):
             yield Images(url, realm.url, folder, tokens)
+
+
+@dataclass
+class Index:
+    """A devpi index and its uploads."""
+
+    url: str
+    auth: dict[str, str]
+
+    def upload(self, name: str, version: str) -> None:
+        """Upload a wheel without content."""
+        base = f"{name.replace('-', '_')}-{version}"
+        wheel = io.BytesIO()
+        with zipfile.ZipFile(wheel, "w") as archive:
+            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            archive.writestr(f"{base}.dist-info/METADATA", metadata)
+            archive.writestr(f"{base}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        answer = httpx.post(
+            f"{self.url}/",
+            headers=self.auth,
+            data={
+                ":action": "file_upload",
+                "name": name,
+                "version": version,
+                "metadata_version": "2.1",
+                "filetype": "bdist_wheel",
+                "pyversion": "py3",
+            },
+            files={"content": (f"{base}-py3-none-any.whl", wheel.getvalue())},
+        )
+        assert answer.status_code == 200, answer.text
+
+    def delete(self, name: str, version: str) -> None:
+        answer = httpx.delete(f"{self.url}/{name}/{version}", headers=self.auth)
+        assert answer.status_code == 200, answer.text
+
+
+@contextmanager
+def devpi(folder: Path) -> Iterator[Index]:
+    """devpi-server without any index but one of a user."""
+    require(DEVPI / "devpi-server")
+    folder.mkdir(parents=True)
+    state, port = folder / "state", free_port()
+    run(DEVPI / "devpi-init", "--serverdir", state, "--no-root-pypi", "--root-passwd", "")
+    url = f"http://127.0.0.1:{port}"
+    command: list[str | Path] = [DEVPI / "devpi-server", "--serverdir", state]
+    with running([*command, "--host", "127.0.0.1", "--port", str(port)], url, folder / "log"):
+        secret = {"user": "ann", "password": "secret"}
+        assert httpx.put(f"{url}/ann", json={"password": "secret"}).status_code == 201
+        token = httpx.post(f"{url}/+login", json=secret).json()["result"]["password"]
+        auth = {"X-Devpi-Auth": base64.b64encode(f"ann:{token}".encode()).decode()}
+        made = httpx.put(f"{url}/ann/dev", json={"type": "stage", "bases": []}, headers=auth)
+        assert made.status_code == 200, made.text
+        yield Index(f"{url}/ann/dev", auth)

@@ -1,0 +1,146 @@
+"""A governor: pace and slots that give way, the breaker, the day's budget."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from connectors.errors import (
+    ConnectorError,
+    HostClosed,
+    RateLimited,
+    ServerTrouble,
+    UnexpectedStatus,
+    Unreachable,
+)
+from connectors.pacing import Governor, HostState, Limits
+from pipelines.demo.clock import PlayedClock
+from tests.conftest import START
+
+MINUTE = timedelta(minutes=1)
+
+
+def governor(clock: PlayedClock, state: HostState | None = None, **limits: float | int) -> Governor:
+    rate, slots = float(limits.get("rate", 0)), int(limits.get("slots", 4))
+    budget = int(limits.get("budget", 1000))
+    return Governor(Limits(rate, slots, budget), state=state, now=clock, sleep=lambda _: None)
+
+
+def limited(retry_after: float | None = None) -> RateLimited:
+    return RateLimited("429", url="u", retry_after=retry_after)
+
+
+def trouble(status: int = 500) -> ServerTrouble:
+    return ServerTrouble(str(status), url="u", status=status, retry_after=None)
+
+
+def sends(found: Governor) -> bool:
+    try:
+        with found.turn():
+            return True
+    except HostClosed:
+        return False
+
+
+def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: PlayedClock) -> None:
+    found = governor(clock)
+    found.failed(limited(1))
+    found.failed(trouble(503))
+    assert found.state.share == 0.25
+    for _ in range(100):
+        found.answered()
+    assert found.state.share == pytest.approx(0.275)
+    for _ in range(1500):
+        found.answered()
+    assert found.state.share == 1.0
+    found.failed(trouble(500))
+    assert found.state.share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("errors", "minutes"),
+    [
+        ([trouble()] * 4, 0),
+        ([trouble()] * 5, 30),
+        ([Unreachable("x")] * 5, 30),
+        ([limited()], 30),
+        ([limited(30)], 0),
+        ([limited(3600)], 60),
+        ([limited(99 * 3600)], 360),
+        ([UnexpectedStatus("403", url="u", status=403, ban=True)], 30),
+        ([UnexpectedStatus("403", url="u", status=403)] * 9, 0),
+        ([ConnectorError("malformed")] * 9, 0),
+    ],
+)
+def test_a_host_is_let_alone_for_as_long_as_is_polite(
+    clock: PlayedClock, errors: list[ConnectorError], minutes: int
+) -> None:
+    found = governor(clock)
+    for error in errors:
+        found.failed(error)
+    assert sends(found) == (minutes == 0)
+    if minutes:
+        clock.move_to(START + minutes * MINUTE - timedelta(seconds=1))
+        assert not sends(found)
+        clock.move_to(START + minutes * MINUTE)
+        assert sends(found)
+
+
+def test_after_the_pause_one_request_probes_and_decides(clock: PlayedClock) -> None:
+    found = governor(clock)
+    for _ in range(5):
+        found.failed(trouble())
+    clock.move_to(START + 31 * MINUTE)
+    again = governor(clock, found.state)
+    with again.turn():
+        waiting = threading.Thread(target=sends, args=(again,))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive(), "a second request waits for what the probe comes to"
+        again.failed(trouble())
+    waiting.join(5)
+    assert not sends(again)
+    assert again.state.requests == found.state.requests + 1
+    clock.move_to(START + 62 * MINUTE)
+    assert sends(again)
+    again.answered()
+    assert (again.state.closed_until, again.state.failures) == (None, 0)
+
+
+def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: PlayedClock) -> None:
+    found = governor(clock, budget=3)
+    assert [sends(found) for _ in range(4)] == [True, True, True, False]
+    again = governor(clock, found.state, budget=3)
+    assert not sends(again)
+    clock.move_to(START + timedelta(days=1))
+    assert sends(again)
+
+
+def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: PlayedClock) -> None:
+    found = governor(clock)
+    assert [found.may_retry() for _ in range(11)].count(True) == 10
+    for _ in range(200):
+        sends(found)
+    assert [found.may_retry() for _ in range(20)].count(True) == 9
+
+
+def test_never_more_at_once_than_there_are_slots(clock: PlayedClock) -> None:
+    found, lock = governor(clock, slots=2), threading.Lock()
+    busy, most, release = 0, 0, threading.Event()
+
+    def ask() -> None:
+        nonlocal busy, most
+        with found.turn():
+            with lock:
+                busy += 1
+                most = max(most, busy)
+            release.wait(0.02)
+            with lock:
+                busy -= 1
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 2
