@@ -229,9 +229,10 @@ def test_headers_without_end_are_contained(target: Target) -> None:
     assert found.outcome == Outcome.UPSTREAM_ERROR
 
 
-def raw_server(
-    answer: Callable[[socket.socket, threading.Event], None],
-) -> tuple[int, Callable[[], None]]:
+Talk = Callable[[socket.socket, threading.Event], None]
+
+
+def raw_server(answer: Talk) -> tuple[int, Callable[[], None]]:
     server, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def serve() -> None:
