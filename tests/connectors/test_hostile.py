@@ -149,8 +149,9 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
     with LoopbackServer(lambda _: Reply(200, b"ok"), clock=clock) as server:
         port = int(server.url.rpartition(":")[2])
 
-        def rebind(*_: object, **__: object) -> list[tuple[object, ...]]:
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(0), port))]
+        def rebind(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+            address = answers.pop(0) if host == "registry.example" else host
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
         monkeypatch.setattr(socket, "getaddrinfo", rebind)
         policy = AddressPolicy(operator_hosts=frozenset({"registry.example"}))
