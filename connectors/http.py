@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -33,7 +34,13 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.network import AddressPolicy, GuardedBackend, RefusedAddress, deadline
+from connectors.network import (
+    AddressPolicy,
+    GuardedBackend,
+    RefusedAddress,
+    deadline,
+    is_loopback,
+)
 from connectors.pacing import Pacer
 
 log = logging.getLogger(__name__)
@@ -111,6 +118,7 @@ class HttpClient:
             trust_env=False,
             timeout=httpx.Timeout(self.manners.timeout, connect=15.0),
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         self._lock = threading.Lock()
 
@@ -136,8 +144,12 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         cap: int | None = None,
         method: str = "GET",
+        counts: bool = True,
     ) -> Answer:
-        """Ask until a status in `expect` came or the bounds of `manners` are used up."""
+        """Ask until a status in `expect` came or the bounds of `manners` are used up.
+
+        An answer that does not count, and any 401, says nothing of how the host bears us.
+        """
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another_try),
             stop=tenacity.stop_after_attempt(self.manners.tries)
@@ -152,7 +164,8 @@ class HttpClient:
                 except ConnectorError as error:
                     self._pacer.failed(error)
                     raise
-                self._pacer.answered()
+                if counts and answer.status != 401:
+                    self._pacer.answered()
                 return answer
         raise AssertionError("tenacity returns or raises")
 
@@ -168,6 +181,14 @@ class HttpClient:
         cap: int,
     ) -> Answer:
         _check_target(url)
+        if self.policy.loopback_only and self.route.proxy:
+            # A proxy dials for us: what it is asked for must be checked here.
+            host = urlsplit(url).hostname or ""
+            if not is_loopback(host):
+                raise AddressRefused(
+                    f"{url} was not asked: SUBREGISTRY_OFFLINE allows loopback addresses only",
+                    url=url,
+                )
         with self._lock:
             if self.manners.budget is not None and self.requests >= self.manners.budget:
                 raise BudgetSpent(
@@ -177,17 +198,18 @@ class HttpClient:
             self.requests += 1
         start = time.monotonic()
         sent = dict(headers)
-        if secret := self.route.authorization.get(_base(url)):
+        if secret := self.route.authorization.get(base_of(url)):
             sent.setdefault("Authorization", secret)
         try:
             with (
                 deadline(self.manners.deadline),
                 self._client.stream(method, url, headers=sent) as response,
             ):
-                if response.status_code in expect:
-                    body = b"".join(_decoded(response, cap, url, whole=method != "HEAD"))
+                expected = response.status_code in expect and not _is_ban(response)
+                if expected:
+                    body = _body(response, cap, url, whole=method != "HEAD")
                 else:
-                    body = next(_decoded(response, MIB, url, whole=False), b"")[:500]
+                    body = _beginning(response, url)
         except RefusedAddress as error:
             raise AddressRefused(f"{url} was not asked: {error}", url=url) from error
         except (httpx.TransportError, *_HTTPCORE_ERRORS) as error:
@@ -195,14 +217,14 @@ class HttpClient:
             raise Unreachable(
                 f"{url} did not answer ({reason}); check the address and the network", url=url
             ) from error
-        if response.status_code not in expect:
+        if not expected:
             raise _status_error(response, url, body)
         self.received += len(body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
 
 
-def _base(url: str) -> str:
+def base_of(url: str) -> str:
     """Scheme, host and port of a URL, as `Route.authorization` names them."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -290,6 +312,27 @@ _HTTPCORE_ERRORS = (
 )
 
 
+def _is_ban(response: httpx.Response) -> bool:
+    """Whether somebody in front of the host refuses this client: a 403 that is a page."""
+    kind = response.headers.get("content-type", "").lower()
+    return response.status_code == 403 and "text/html" in kind
+
+
+def _beginning(response: httpx.Response, url: str) -> bytes:
+    """What an answer of no use says, for its message; nothing where that cannot be read."""
+    try:
+        return next(_decoded(response, MIB, url, whole=False), b"")[:500]
+    except (BodyRefused, Unreachable):
+        return b""
+
+
+def _body(response: httpx.Response, cap: int, url: str, *, whole: bool) -> bytes:
+    body = bytearray()
+    for data in _decoded(response, cap, url, whole=whole):
+        body += data
+    return bytes(body)
+
+
 def _decoded(
     response: httpx.Response, cap: int, url: str, *, whole: bool = True
 ) -> Iterator[bytes]:
@@ -311,12 +354,15 @@ def _decoded(
         pending = chunk
         while pending:
             try:
+                if unzip and unzip.eof:
+                    unzip = zlib.decompressobj(31)  # gzip may have several members
                 data = unzip.decompress(pending, _CHUNK) if unzip else pending
             except zlib.error as error:
                 raise Unreachable(f"{url} sent broken gzip: {error}", url=url) from error
-            pending = unzip.unconsumed_tail if unzip else b""
+            pending = (unzip.unconsumed_tail or unzip.unused_data) if unzip else b""
             size += len(data)
-            if size > cap or (unzip and size > 4 * MIB and size > raw * _MAX_RATIO):
+            bomb = size > 4 * MIB and size > raw * _MAX_RATIO
+            if size > cap or raw > cap + MIB or (unzip and bomb):
                 raise BodyRefused(f"{url} sent more than {cap} bytes or a gzip bomb", url=url)
             yield data
     if unzip and raw and not unzip.eof:
@@ -344,7 +390,7 @@ def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorE
         return ServerTrouble(
             f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
         )
-    ban = status == 403 and ("text/html" in response.headers.get("content-type", "").lower())
+    ban = _is_ban(response)
     return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status, ban=ban)
 
 

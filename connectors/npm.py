@@ -43,7 +43,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         if answer.status == 200:
             more, owed = _attestations(http, origin, target, answer.body)
             documents += more
-        return _fetched(origin, answer, documents, "packument", owed)
+        return _fetched(origin, target, answer, documents, "packument", owed)
     return _short(http, origin, url, target)
 
 
@@ -52,24 +52,40 @@ def _short(http: HttpClient, origin: Origin, url: str, target: Target) -> Fetche
     headers = {"Accept": _ABBREVIATED} | validators(target)
     answer = http.get(url, expect=SEEN, headers=headers, cap=8 * MIB)
     if answer.status != 200:
-        return _fetched(origin, answer, [Document(SHORT, answer.body)], SHORT, 0)
-    documents = [Document(SHORT, answer.body)]
+        return _fetched(origin, target, answer, [Document(SHORT, answer.body)], SHORT, 0)
+    documents, owed = [Document(SHORT, answer.body)], 0
     published = members(members(answer.body).get("versions"))
     wanted = [v for v in target.versions if v not in target.known and v in published]
     for version in (*wanted[:MAX_EXTRAS], "latest"):
-        single = http.get(f"{url}/{quote(version, safe='')}", expect=frozenset({200, 404}), cap=MIB)
-        if single.status == 200:
-            documents.append(Document("version", single.body, version))
-    more, owed = _attestations(http, origin, target, answer.body)
-    owed += max(0, len(wanted) - MAX_EXTRAS)
-    return _fetched(origin, answer, documents + more, SHORT, owed)
+        found, failed = _single(http, f"{url}/{quote(version, safe='')}", "version", version)
+        documents += found
+        owed += failed
+    more, failed = _attestations(http, origin, target, answer.body)
+    owed += failed + max(0, len(wanted) - MAX_EXTRAS)
+    return _fetched(origin, target, answer, documents + more, SHORT, owed)
+
+
+def _single(http: HttpClient, url: str, kind: str, version: str) -> tuple[list[Document], int]:
+    """A document of one version, if there is one; how many are owed."""
+    try:
+        answer = http.get(url, expect=SEEN, cap=MIB)
+    except BodyRefused:
+        return [], 0
+    except ConnectorError:
+        return [], 1
+    return ([Document(kind, answer.body, version)] if answer.status == 200 else []), 0
 
 
 def _fetched(
-    origin: Origin, answer: Answer, documents: list[Document], variant: str, owed: int
+    origin: Origin,
+    target: Target,
+    answer: Answer,
+    documents: list[Document],
+    variant: str,
+    owed: int,
 ) -> Fetched:
     return Fetched(
-        status_outcome(answer.status),
+        status_outcome(answer.status, target),
         origin.url,
         tuple(documents),
         etag=validator_of(answer, "etag") if not owed else "",
@@ -89,19 +105,15 @@ def _attestations(
         for version in target.versions
         if version in published
         and not (version in target.known and target.known[version].provenance)
-        and mapping(small(members(published[version]).get("dist"))).get("attestations")
+        and members(members(published[version]).get("dist")).get("attestations")
     ]
     documents, owed = [], max(0, len(wanted) - MAX_EXTRAS)
     for version in wanted[:MAX_EXTRAS]:
         place = quote(f"{target.package}@{version}", safe="@")
         url = f"{origin.url}/-/npm/v1/attestations/{place}"
-        try:
-            answer = http.get(url, expect=SEEN, cap=MIB)
-        except ConnectorError:
-            owed += 1
-            continue
-        body = answer.body if answer.status == 200 else b"{}"
-        documents.append(Document("attestations", body, version))
+        found, failed = _single(http, url, "attestations", version)
+        documents += found or ([] if failed else [Document("attestations", b"{}", version)])
+        owed += failed
     return documents, owed
 
 

@@ -10,8 +10,14 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from msgspec import Raw
 
-from connectors.errors import ConnectorError, MalformedPage, QuotaSpent, UnexpectedStatus
-from connectors.http import MIB, Answer, HttpClient
+from connectors.errors import (
+    ConnectorError,
+    HostClosed,
+    MalformedPage,
+    QuotaSpent,
+    UnexpectedStatus,
+)
+from connectors.http import MIB, Answer, HttpClient, base_of
 from connectors.look import items, mapping, members, small, string
 from connectors.origins import Origin
 from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
@@ -68,7 +74,8 @@ _ACCEPT = ", ".join(
 )
 _SEEN = frozenset({200, 401, 403, 404})
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-_DIGEST = re.compile(r"sha256:[a-f0-9]{64}")
+_BEARER = re.compile(r"(?i:\bbearer) +(.*)")
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
 _BLOB_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _QUOTA = re.compile(r"(\d{1,9})(?:;.*)?")
 _RESERVE = 10
@@ -83,30 +90,35 @@ def origin(host: str) -> Origin | None:
 
 
 def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
-    """Digests of the claimed tags; manifest and config of those whose digest is not known."""
+    """Digests of the claimed tags; manifest and config of those whose digest is not known.
+
+    What one reference runs into costs that reference only; it is owed.
+    """
     repository = _Repository(http, origin, target.package)
     documents: list[Document] = []
     outcomes: dict[str, Outcome] = {}
+    trouble: ConnectorError | None = None
     for reference in target.versions[:MAX_EXTRAS]:
-        head = repository.manifest(reference, method="HEAD")
-        if head.status == 403 and not repository.token:
-            raise UnexpectedStatus(f"{head.url} answered 403", url=head.url, status=403)
-        if head.status != 200:
-            outcomes[reference] = (
-                Outcome.VERSION_ABSENT if head.status == 404 else Outcome.ABSENT_OR_PRIVATE
-            )
-            continue
-        outcomes[reference] = Outcome.OK
-        digest = head.headers.get("docker-content-digest", "")
         known = target.known.get(reference)
-        if digest and known is not None and known.digest == digest:
-            documents.append(Document("digest", b"", reference, digest))
+        try:
+            found = repository.read(reference, known.digest if known else "")
+        except (HostClosed, QuotaSpent) as error:
+            trouble = error
+            break
+        except ConnectorError as error:
+            trouble = error
         else:
-            documents.extend(repository.documents(reference, digest))
-    owed = max(0, len(target.versions) - MAX_EXTRAS)
+            outcomes[reference] = found if isinstance(found, Outcome) else Outcome.OK
+            documents += found if isinstance(found, list) else []
+    if not outcomes and trouble is not None:
+        raise trouble
     if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
         return Fetched(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
-    return Fetched(Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed)
+    owed = len(target.versions) - len(outcomes)
+    detail = str(trouble or "")
+    return Fetched(
+        Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed, detail=detail[:500]
+    )
 
 
 class _Repository:
@@ -117,10 +129,35 @@ class _Repository:
         self._origin = origin
         self._name = name
         self._told: dict[str, list[Document]] = {}
+        self._refused = False
         self.token = ""
         realm = http.notes.get("realm", origin.realm)
         if realm:
             self._get_token(realm, http.notes.get("service", origin.service))
+
+    def read(self, reference: str, known: str) -> list[Document] | Outcome:
+        """The documents of a reference, only a note where its digest is `known`; or what it is."""
+        if self._refused:
+            return Outcome.ABSENT_OR_PRIVATE
+        head = self.manifest(reference, method="HEAD")
+        if head.status in (401, 403):
+            if self.token or self._refused:
+                return Outcome.ABSENT_OR_PRIVATE
+            raise UnexpectedStatus(
+                f"{head.url} answered {head.status} and gave no token; are the credentials right?",
+                url=head.url,
+                status=head.status,
+            )
+        if head.status != 200:
+            return Outcome.VERSION_ABSENT
+        digest = head.headers.get("docker-content-digest", "")
+        if _DIGEST.fullmatch(reference):
+            if digest not in ("", reference):
+                raise MalformedPage(f"{head.url} has the digest {digest}", url=head.url)
+            digest = reference
+        if digest and digest == known:
+            return [Document("digest", b"", reference, digest)]
+        return self.documents(reference, digest)
 
     def manifest(self, reference: str, *, method: str = "GET") -> Answer:
         left = int(self._http.notes.get("manifests left", _RESERVE + 1))
@@ -213,10 +250,10 @@ class _Repository:
 
         Where it is asked for is remembered for the origin's other repositories.
         """
-        scheme, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
-        challenge = dict(_CHALLENGE.findall(rest))
+        bearer = _BEARER.search(answer.headers.get("www-authenticate", ""))
+        challenge = dict(_CHALLENGE.findall(bearer[1])) if bearer else {}
         realm, service = challenge.get("realm", ""), challenge.get("service", "")
-        if scheme.lower() != "bearer" or not realm:
+        if not realm:
             return False
         self._check(realm, self._origin.realm_hosts)
         self._http.notes |= {"realm": realm, "service": service}
@@ -224,7 +261,10 @@ class _Repository:
 
     def _get_token(self, realm: str, service: str) -> bool:
         query = {"service": service, "scope": f"repository:{self._name}:pull"}
-        found = self._http.get(f"{realm}?{urlencode(query)}", expect=_SEEN, cap=MIB)
+        url = f"{realm}?{urlencode(query)}"
+        # Whether the token service is well says nothing of the registry behind it.
+        found = self._http.get(url, expect=_SEEN, cap=MIB, counts=False)
+        self._refused = found.status in (401, 403)
         if found.status != 200:
             return False
         answer = _object(found)
@@ -233,25 +273,27 @@ class _Repository:
         return bool(self.token)
 
     def _check(self, url: str, hosts: tuple[str, ...]) -> None:
+        """Refuse what is neither in the table, by https, nor exactly what the operator gave."""
         parts = urlsplit(url)
         host = parts.hostname or ""
-        allowed = any(host == h or (h.startswith(".") and host.endswith(h)) for h in hosts)
-        secure = parts.scheme == "https" and parts.port in (None, 443) and not parts.username
-        same = self._origin.by_operator and (allowed or host == self._origin.host)
-        if not (same or (allowed and secure)):
-            raise ConnectorError(f"{self._origin.id} points to {host}: not allowed", url=url)
+        listed = any(host == h or (h.startswith(".") and host.endswith(h)) for h in hosts)
+        secure = parts.scheme == "https" and parts.port in (None, 443)
+        given = base_of(url) in self._origin.bases
+        if parts.username is not None or not (given or (listed and secure)):
+            raise MalformedPage(f"{self._origin.id} points to {host}: not allowed", url=url)
 
 
 def _verified(answer: Answer, digest: str) -> str:
     """Check a document against its digest; without one, say which it has."""
-    actual = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+    kind = "sha512" if digest.startswith("sha512:") else "sha256"
+    actual = f"{kind}:{hashlib.new(kind, answer.body).hexdigest()}"
     if digest and digest != actual:
         raise MalformedPage(f"{answer.url} is not what its digest {digest} says", url=answer.url)
     return actual
 
 
 def _platform(manifests: Raw | None) -> str:
-    """The digest of the image for linux/amd64 in an index, else of the first real platform."""
+    """The digest of the image for linux/amd64 in an index, else of the first that is an image."""
     images = []
     for item in items(manifests, 1000):
         entry = mapping(small(item))
@@ -259,9 +301,9 @@ def _platform(manifests: Raw | None) -> str:
         if (
             isinstance(digest, str)
             and _DIGEST.fullmatch(digest)
-            and platform.get("os") not in (None, "unknown")
+            and platform.get("os") != "unknown"
         ):
-            wanted = (platform["os"], platform.get("architecture")) == ("linux", "amd64")
+            wanted = (platform.get("os"), platform.get("architecture")) == ("linux", "amd64")
             images.append((not wanted, digest))
     return min(images, key=lambda image: image[0])[1] if images else ""
 

@@ -5,7 +5,6 @@ CA bundle, a proxy. An entry's own `registryBaseUrl` is compared with this table
 """
 
 import base64
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,8 @@ from packageurl.contrib.purl2url import get_download_url, get_repo_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConnectorError
-from connectors.http import Route
+from connectors.http import Route, base_of
+from connectors.network import is_loopback
 from connectors.pacing import Limits
 
 
@@ -54,7 +54,7 @@ class OriginSettings(BaseModel):
             raise ValueError("write https://HOST[:PORT][/PATH]")
         if parts.username or parts.query or parts.fragment:
             raise ValueError("credentials have fields of their own; no query, no fragment")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("plain http is for loopback addresses only; write https")
         return value.rstrip("/")
 
@@ -100,7 +100,7 @@ class Origin:
     """One registry: the base URL to ask, and the hosts that tokens and blobs may come from.
 
     `realm` and `service` are where a token is to be had, where that is known beforehand; `index` is
-    the path of a Python index.
+    the path of a Python index; `bases` are scheme, host and port of what the operator configured.
     """
 
     id: str
@@ -110,6 +110,7 @@ class Origin:
     realm: str = ""
     service: str = ""
     index: str = "simple"
+    bases: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     by_operator: bool = False
 
@@ -151,13 +152,13 @@ class Origins:
         )
         if said.url is None:
             return replace(found, limits=limits, index=said.index) if found else None
-        hosts = [urlsplit(url).hostname or "" for url in (said.url, said.realm) if url]
+        bases = tuple(base_of(url) for url in (said.url, said.realm) if url)
         return Origin(
             origin_id,
             said.url,
-            tuple(hosts),
-            said.blob_hosts,
+            blob_suffixes=said.blob_hosts,
             index=said.index,
+            bases=bases,
             limits=limits,
             by_operator=True,
         )
@@ -180,7 +181,7 @@ class Origins:
         return Route(
             ca_bundle=str(said.ca_bundle) if said.ca_bundle else None,
             proxy=said.proxy.get_secret_value() if said.proxy else None,
-            authorization={_base(base): secret for base in bases} if secret else {},
+            authorization={base_of(base): secret for base in bases} if secret else {},
         )
 
     def operator_hosts(self) -> frozenset[str]:
@@ -196,11 +197,6 @@ class Origins:
         return find(rest) if find else None
 
 
-def _base(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _secret(value: SecretStr | None, file: Path | None) -> str:
     if value is not None:
         return value.get_secret_value()
@@ -209,13 +205,6 @@ def _secret(value: SecretStr | None, file: Path | None) -> str:
         return file.read_text("utf-8").strip()
     except (OSError, UnicodeError) as error:
         raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @cache

@@ -1,8 +1,8 @@
 """How hard one host is asked: at a pace, or governed by what it answers.
 
 A governor has pace and slots that give way, a breaker, and a budget for the day. Additive
-increase, multiplicative decrease: 429 and 503 halve rate and slots, 100 answers in a row raise
-them by a tenth. What it learnt is a `HostState`, which outlives the run.
+increase, multiplicative decrease: 429 and 503 halve rate and slots, each good answer raises them
+by a thousandth. What it learnt is a `HostState`, which outlives the run.
 """
 
 import threading
@@ -25,7 +25,7 @@ _FAILURES = 5
 _PAUSE = timedelta(minutes=30)
 _LONGEST = timedelta(hours=6)
 _PATIENT = 60.0
-_STEP = 100
+_RISE = 1.001
 _FLOOR = 1 / 64
 _RETRY_FLOOR = 10
 _RETRY_SHARE = 0.1
@@ -86,11 +86,9 @@ class Pacer:
 
     def _pace(self, rate: float) -> float:
         """Seconds to wait for the next place in the row."""
-        if rate <= 0:
-            return 0.0
         now = time.monotonic()
         start = max(now, self._next)
-        self._next = start + 1.0 / rate
+        self._next = start + (1.0 / rate if rate > 0 else 0.0)
         return start - now
 
 
@@ -110,7 +108,6 @@ class Governor(Pacer):
         self._state = state or HostState()
         self._now = now
         self._busy = 0
-        self._successes = 0
         self._sent = self._retries = 0
         # A host that was closed, and whose pause has ended, is probed with a single request.
         self._probing = self._state.closed_until is not None
@@ -135,6 +132,8 @@ class Governor(Pacer):
         try:
             if wait > 0:
                 self._sleep(wait)
+                with self._condition:
+                    self._refuse()
             yield
         finally:
             with self._condition:
@@ -144,19 +143,23 @@ class Governor(Pacer):
     def may_retry(self) -> bool:
         """Whether the run may send one more second try: a tenth of its requests, ten at least."""
         with self._condition:
-            self._retries += 1
-            return self._retries <= max(_RETRY_FLOOR, self._sent * _RETRY_SHARE)
+            granted = self._retries < max(_RETRY_FLOOR, self._sent * _RETRY_SHARE)
+            self._retries += granted
+            return granted
 
     def answered(self) -> None:
-        """The host is well."""
+        """The host is well; an answer that was under way when it was closed does not open it."""
         with self._condition:
+            state = self._state
+            if state.closed_until is not None and self._now() < state.closed_until:
+                return
             self._probing = False
-            self._successes += 1
-            share = self._state.share
-            if self._successes % _STEP == 0:
-                share = min(1.0, share * 1.1)
             self._state = replace(
-                self._state, share=share, failures=0, closed_until=None, reason=""
+                state,
+                share=min(1.0, state.share * _RISE),
+                failures=0,
+                closed_until=None,
+                reason="",
             )
             self._condition.notify_all()
 
@@ -172,7 +175,6 @@ class Governor(Pacer):
         busy = limited or (isinstance(error, ServerTrouble) and error.status == 503)
         asked = error.retry_after if isinstance(error, TransientError) else None
         with self._condition:
-            self._successes = 0
             state = self._state
             failures = state.failures + 1
             pause: timedelta | None = None
@@ -181,6 +183,8 @@ class Governor(Pacer):
             elif ban or (limited and asked is None) or failures >= _FAILURES or self._probing:
                 pause = _PAUSE
             self._probing = self._probing or pause is not None
+            if asked is not None and pause is None:
+                self._next = max(self._next, time.monotonic() + asked)
             self._state = replace(
                 state,
                 share=max(_FLOOR, state.share / 2) if busy else state.share,

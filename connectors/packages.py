@@ -142,10 +142,11 @@ def outcome_of(error: ConnectorError) -> Outcome:
     return Outcome.MALFORMED
 
 
-def status_outcome(status: int) -> Outcome:
+def status_outcome(status: int, target: Target) -> Outcome:
     """The outcome of a primary request's status; no other request decides on absence."""
     if status == 304:
-        return Outcome.NOT_MODIFIED
+        # Without a condition there is nothing that it could be the same as.
+        return Outcome.NOT_MODIFIED if validators(target) else Outcome.MALFORMED
     return Outcome.OK if status == 200 else _BY_STATUS.get(status, Outcome.UPSTREAM_ERROR)
 
 

@@ -31,7 +31,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     """The index document; where it is new, the project document; what is not known of releases.
 
     The project document is that of the latest release too. An index older than the one known (its
-    serial says so) counts as not modified. A mirror without JSON documents leaves them out.
+    serial says so) is trouble of a cache. A mirror without JSON documents leaves them out.
     """
     name = quote(target.package, safe="")
     index = http.get(
@@ -41,8 +41,9 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         cap=16 * MIB,
     )
     serial = serial_of(index)
-    if serial is not None and target.serial is not None and serial < target.serial:
-        return Fetched(Outcome.NOT_MODIFIED, origin.url, detail="an older copy of the index")
+    older = serial is not None and target.serial is not None and serial < target.serial
+    if older and index.status == 200:
+        return Fetched(Outcome.UPSTREAM_ERROR, origin.url, detail="an older copy of the index")
     documents: list[Document] = []
     owed = 0
     ask = _Releases(http, f"{origin.url}/pypi/{name}")
@@ -51,7 +52,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         latest = ask.project()
         releases = releases_of(index.body)
         wanted = [v for v in target.versions if v != latest and _is_new(target, v, releases)]
-        wanted = wanted if ask.documents else []
+        wanted = wanted if ask.speaks_json else []
         for version in wanted[:MAX_EXTRAS]:
             ask.release(version)
         documents += ask.documents
@@ -68,7 +69,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         owed += ask.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
     whole = not owed and not (documents and ask.absent)
     return Fetched(
-        status_outcome(index.status),
+        status_outcome(index.status, target),
         origin.url,
         tuple(documents),
         etag=validator_of(index, "etag") if whole else "",
@@ -81,7 +82,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
 class _Releases:
     """Project and release documents of one package, and how many failed or are not there.
 
-    Where there is no project document there are no others: the mirror has none.
+    A mirror without project documents (`speaks_json`) has no others either.
     """
 
     def __init__(self, http: HttpClient, base: str) -> None:
@@ -89,6 +90,7 @@ class _Releases:
         self._base = base
         self.documents: list[Document] = []
         self.failed = self.absent = 0
+        self.speaks_json = True
 
     def project(self) -> str:
         """Ask for the project document; the version that it describes, "" if there is none."""
@@ -109,6 +111,7 @@ class _Releases:
             return b""
         # A 404 may be a cache's, or the lag after an upload: asked for again with the next check.
         self.absent += answer.status != 200
+        self.speaks_json = self.speaks_json and not (kind == "project" and answer.status != 200)
         if answer.status == 200:
             self.documents.append(Document(kind, answer.body, version))
             return answer.body

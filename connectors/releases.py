@@ -1,15 +1,15 @@
 """Releases of a Python project as its index lists them: files by version, in canonical spelling."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
+    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from connectors.look import items, mapping, members, small, string
 
@@ -28,16 +28,17 @@ class ReleaseFile:
 def releases_of(index: bytes) -> dict[str, list[ReleaseFile]]:
     """Files by canonical version; a version without files has an empty list."""
     document = members(index)
+    project = string(document.get("name"), 500) or ""
     found: dict[str, list[ReleaseFile]] = {}
     for item in items(document.get("files")):
         file = members(item)
         name = string(file.get("filename"), 500) or ""
         digest = mapping(small(file.get("hashes"))).get("sha256")
-        found.setdefault(version_of_file(name), []).append(
+        found.setdefault(version_of_file(name, project), []).append(
             ReleaseFile(
                 name=name,
                 uploaded=string(file.get("upload-time"), 100) or "",
-                yanked=small(file.get("yanked")),
+                yanked=string(file.get("yanked"), 4000) or small(file.get("yanked")),
                 provenance=bool(small(file.get("provenance"))),
                 sha256=f"sha256:{digest[:100]}" if isinstance(digest, str) else "",
             )
@@ -55,18 +56,23 @@ def first_digest(files: list[ReleaseFile]) -> str:
 
 def canonical_version(version: str) -> str:
     """The PEP 440 spelling; what is no such version stays as it is."""
-    with suppress(InvalidVersion):
+    with suppress(ValueError):  # of which InvalidVersion is one, and an int of 5,000 digits another
         return str(Version(version))
     return version
 
 
-def version_of_file(name: str) -> str:
-    """The canonical version that a wheel's or an sdist's name carries; of others as far as told."""
-    with suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+def version_of_file(name: str, project: str) -> str:
+    """The canonical version that a file of a project carries in its name; "" if none is found."""
+    with suppress(ValueError):
         if name.endswith(".whl"):
             return str(parse_wheel_filename(name)[1])
         if name.endswith((".tar.gz", ".zip")):
             return str(parse_sdist_filename(name)[1])
-    stem = name.rpartition(".")[0].removesuffix(".tar")
-    parts = stem.split("-")
-    return canonical_version(parts[1] if len(parts) > 1 else "")
+    is_source = name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z"))
+    stem = re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", name)
+    wanted = canonicalize_name(project)
+    for place in [match.start() for match in re.finditer("-", stem)]:
+        if canonicalize_name(stem[:place]) == wanted:
+            rest = stem[place + 1 :]
+            return canonical_version(rest if is_source else rest.partition("-")[0])
+    return ""

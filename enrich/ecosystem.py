@@ -13,7 +13,7 @@ from connectors.outcomes import Fetched
 from connectors.packages import Connector
 from enrich.profiles import Profile
 
-VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f]{1,255}")
+VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
 class VersionKind(StrEnum):

@@ -49,11 +49,13 @@ class Licence:
 def read_licence(value: object) -> Licence:
     """What a registry's licence field means: a string, or npm's old objects and lists."""
     if isinstance(value, list) and value:
-        parts = [read_licence(item).expression for item in value[:5]]
+        single = [item for item in value[:5] if not isinstance(item, list)]
+        parts = [read_licence(item).expression for item in single]
         known = [part for part in parts if part]
         return Licence(" OR ".join(known), "spdx") if known else Licence(None, "unparsed")
     if isinstance(value, dict):
-        return read_licence(value.get("type"))
+        kind = value.get("type")
+        return read_licence(kind) if isinstance(kind, str) else Licence(None, "unparsed")
     if not isinstance(value, str) or not value.strip():
         return Licence(None, "none")
     raw = " ".join(value.split())
@@ -72,12 +74,14 @@ def read_licence(value: object) -> Licence:
 
 def from_classifiers(classifiers: list[object]) -> Licence | None:
     """The licence that Trove classifiers name unambiguously, if they do."""
-    found = {
-        _CLASSIFIERS[tail]
+    leaves = {
+        item.rpartition(" :: ")[2]
         for item in classifiers
-        if isinstance(item, str) and (tail := item.rpartition(" :: ")[2]) in _CLASSIFIERS
-    }
-    return Licence(found.pop(), "alias") if len(found) == 1 else None
+        if isinstance(item, str) and item.startswith("License :: ")
+    } - {"OSI Approved"}
+    found = {_CLASSIFIERS.get(leaf) for leaf in leaves}
+    (only,) = found if len(found) == 1 else (None,)
+    return Licence(only, "alias") if only else None
 
 
 def _spdx(raw: str) -> str | None:

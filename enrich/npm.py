@@ -35,7 +35,6 @@ _RANGE = re.compile(r"[~^<>=*|,]|^[\dxX]+(\.[xX*])+$|^[xX]$| ")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _HOLD = re.compile(r"\d+\.\d+\.\d+-security(\.\d+)?")
 _SCRIPTS = ("preinstall", "install", "postinstall")
-_MAX_VERSIONS = 20_000
 
 Release = tuple[int, int, int]
 
@@ -66,14 +65,15 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
     main = next((d for d in fetched.documents if d.kind in ("packument", "abbreviated")), None)
     document = members(main.body) if main else {}
-    time = mapping(_times(document.get("time")))
-    if "unpublished" in time:
+    times = members(document.get("time"))
+    if "unpublished" in times:
         return absent(Outcome.UNPUBLISHED, versions)
-    published = dict(list(members(document.get("versions")).items())[:_MAX_VERSIONS])
-    if not published:
+    published = members(document.get("versions"))
+    if not published or fetched.outcome != Outcome.OK:
         return None
-    tags = mapping(small(document.get("dist-tags")))
-    latest = text(tags.get("latest"))
+    time = {name: small(at) for name, at in times.items() if name in published or name == "created"}
+    tags = members(document.get("dist-tags"))
+    latest = text(string(tags.get("latest"), 300))
     singles = {d.version: members(d.body) for d in fetched.documents if d.kind == "version"}
     attested = {d.version: d.body for d in fetched.documents if d.kind == "attestations"}
     withdrawn = {v: said for v, raw in published.items() if (said := _deprecated(raw))}
@@ -83,9 +83,15 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         if version not in withdrawn and (release := _release(version)) is not None
     )
 
+    def single(version: str) -> dict[str, Raw]:
+        """The version's own document, if one came and says that it is that version's."""
+        for found in (singles.get(version), singles.get("latest")):
+            if found and string(found.get("version"), 300) == version:
+                return found
+        return {}
+
     def details(version: str) -> dict[str, Raw]:
-        single = singles.get("latest") if version == latest else None
-        return members(published[version]) | (singles.get(version) or single or {})
+        return members(published[version]) | single(version)
 
     newest = details(latest) if latest in published else {}
     held = latest is not None and _is_held(latest, newest)
@@ -109,13 +115,12 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     )
     found: list[VersionFacts] = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
-        resolved = version if version in published else text(tags.get(version))
+        resolved = version if version in published else text(string(tags.get(version), 300))
         if resolved is None or resolved not in published:
             gone = Outcome.SECURITY_HOLD if held else Outcome.VERSION_ABSENT
             found.append(VersionFacts(version, gone))
             continue
-        single = resolved in singles or (resolved == latest and "latest" in singles)
-        whole = single or (main is not None and main.kind == "packument")
+        whole = bool(single(resolved)) or (main is not None and main.kind == "packument")
         facts = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
         found.append(
             replace(
@@ -134,13 +139,13 @@ def _version(
     version: str, document: dict[str, Raw], attested: bytes | None, *, whole: bool
 ) -> VersionFacts:
     """What a version's document tells; one that is not `whole` leaves out names and scripts."""
-    dist = mapping(small(document.get("dist")))
-    scripts = mapping(small(document.get("scripts")))
-    integrity = text(dist.get("integrity"))
+    dist = members(document.get("dist"))
+    scripts = members(document.get("scripts"))
+    integrity = text(string(dist.get("integrity"), 500))
     told = document.get("mcpName")
     name = server_name(string(told, 2000))
     licence = read_licence(small(document.get("license")) or small(document.get("licenses")))
-    provenance = bool(dist.get("attestations"))
+    provenance = bool(members(dist.get("attestations")))
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,
@@ -149,21 +154,17 @@ def _version(
         or any(script in scripts for script in _SCRIPTS),
         provenance=provenance,
         provenance_repository=_built_from(attested, integrity),
-        digest=integrity or text(dist.get("shasum")),
+        digest=integrity or text(string(dist.get("shasum"), 500)),
         server_names=((name,) if name else ()) if whole else None,
         settled=whole and (not provenance or attested is not None),
         evidence_sha256=hashlib.sha256(bytes(told)).hexdigest() if told else None,
     )
 
 
-def _times(raw: Raw | None) -> object:
-    """Instants by version. A document with many versions has more than is small."""
-    return {name: small(value) for name, value in members(raw).items()}
-
-
 def _deprecated(raw: Raw) -> str | None:
-    value = small(members(raw).get("deprecated"))
-    return text(value) if isinstance(value, str) else ("deprecated" if value is True else None)
+    value = members(raw).get("deprecated")
+    said = text(string(value, 4000))
+    return said or ("deprecated" if value is not None and small(value) is True else None)
 
 
 def _is_held(latest: str, newest: dict[str, Raw]) -> bool:

@@ -5,7 +5,7 @@ import re
 
 from packageurl import PackageURL
 
-from connectors.look import items, mapping, members, small
+from connectors.look import items, mapping, members, small, string
 from connectors.oci import CONNECTOR, HOSTS, SUFFIXES
 from connectors.outcomes import Document, Fetched, Outcome
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
@@ -72,12 +72,12 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         if not documents or documents[0].kind == "digest":
             continue
         read = True
-        config = next((d.body for d in documents if d.kind == "config"), b"{}")
+        config = next((d.body for d in documents if d.kind == "config"), b"")
         image = members(config)
-        labels = mapping(mapping(small(image.get("config"))).get("Labels"))
-        name = server_name(labels.get(_SERVER_NAME))
-        source = repository(labels.get(f"{_LABEL}source")) or source
-        licence = read_licence(labels.get(f"{_LABEL}licenses"))
+        labels = members(members(image.get("config")).get("Labels"))
+        name = server_name(string(labels.get(_SERVER_NAME), 2000))
+        source = repository(string(labels.get(f"{_LABEL}source"), 2000)) or source
+        licence = read_licence(string(labels.get(f"{_LABEL}licenses"), 2000))
         found.append(
             VersionFacts(
                 version=reference,
@@ -86,9 +86,9 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
                 license=licence.expression,
                 provenance=_is_attested(documents),
                 digest=documents[0].digest,
-                server_names=(name,) if name else (),
-                settled=True,
-                evidence_sha256=hashlib.sha256(config).hexdigest(),
+                server_names=((name,) if name else ()) if image else None,
+                settled=bool(image),
+                evidence_sha256=hashlib.sha256(config).hexdigest() if image else None,
             )
         )
     package = PackageFacts(

@@ -9,7 +9,7 @@ from packageurl import PackageURL
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from connectors.look import items, mapping, members, small, string
+from connectors.look import is_array, items, mapping, members, small, string
 from connectors.origins import default_url
 from connectors.outcomes import Document, Fetched, Outcome
 from connectors.pypi import CONNECTOR
@@ -54,7 +54,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
     body = next((d.body for d in fetched.documents if d.kind == "index"), b"")
     index = members(body)
-    if not index:
+    if not is_array(index.get("files")) and "project-status" not in index:
         return None
     project_status = mapping(small(index.get("project-status")))
     status = text(project_status.get("status") or project_status.get("state"))
@@ -65,7 +65,8 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     releases = sorted(_releases(by_version))
     infos, owners = _infos(fetched.documents)
     project = infos.get("", {})
-    latest = canonical_version(string(project.get("version")) or "") or _newest(by_version)
+    latest = canonical_version(string(project.get("version"), 300) or "")
+    latest = latest if latest in by_version else _newest(by_version)
     infos.setdefault(latest, project)
     attested = {d.version: d.body for d in fetched.documents if d.kind == "provenance"}
     licence = _licence(project)
@@ -104,7 +105,7 @@ def _version(
 ) -> VersionFacts:
     uploads = [at for file in files if (at := instant(file.uploaded))]
     yanks = [file.yanked for file in files]
-    yanked = bool(yanks) and all(yank not in (None, False) for yank in yanks)
+    yanked = bool(yanks) and all(yanks)
     readme = string(info.get("description")) if info else None
     provenance = any(file.provenance for file in files)
     known = info is not None and "description" in info
@@ -144,7 +145,7 @@ def _releases(by_version: dict[str, list[ReleaseFile]]) -> list[Version]:
     """Releases that are neither pre-releases nor yanked."""
     found = []
     for version, files in by_version.items():
-        with suppress(InvalidVersion):
+        with suppress(ValueError):
             parsed = Version(version)
             if not parsed.is_prerelease and not (files and all(file.yanked for file in files)):
                 found.append(parsed)
@@ -152,7 +153,7 @@ def _releases(by_version: dict[str, list[ReleaseFile]]) -> list[Version]:
 
 
 def _newer(version: str, releases: list[Version]) -> int | None:
-    with suppress(InvalidVersion):
+    with suppress(ValueError):
         return len(releases) - bisect_right(releases, Version(version))
     return None
 
@@ -161,7 +162,7 @@ def _newest(by_version: dict[str, list[ReleaseFile]]) -> str:
     """What the project document would call the latest: releases first, yanked ones last."""
     parsed = []
     for version, files in by_version.items():
-        with suppress(InvalidVersion):
+        with suppress(ValueError):
             yanked = bool(files) and all(file.yanked for file in files)
             parsed.append((not yanked, not Version(version).is_prerelease, Version(version)))
     return str(max(parsed)[2]) if parsed else ""

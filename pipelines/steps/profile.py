@@ -32,6 +32,7 @@ from warehouse.warehouse import Row, Session, Warehouse
 log = logging.getLogger(__name__)
 
 _BATCH = 200
+_BELIEVED_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def _target(row: Row) -> Target:
         known=dict(known),
         etag=(row["etag"] or "") if same else "",
         last_modified=(row["last_modified"] or "") if same else "",
-        serial=row["serial"],
+        # An index that stays older is no cache's: the serial is another mirror's.
+        serial=row["serial"] if row["failures"] < _BELIEVED_AFTER else None,
         variant=row["variant"] or "",
     )
 

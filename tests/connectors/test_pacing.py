@@ -49,7 +49,7 @@ def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: Playe
     assert found.state.share == 0.25
     for _ in range(100):
         found.answered()
-    assert found.state.share == pytest.approx(0.275)
+    assert found.state.share == pytest.approx(0.25 * 1.001**100)
     for _ in range(1500):
         found.answered()
     assert found.state.share == 1.0
@@ -107,6 +107,20 @@ def test_after_the_pause_one_request_probes_and_decides(clock: PlayedClock) -> N
     assert (again.state.closed_until, again.state.failures) == (None, 0)
 
 
+def test_an_answer_that_was_under_way_does_not_open_a_closed_host(clock: PlayedClock) -> None:
+    found = governor(clock)
+    found.failed(limited())
+    found.answered()
+    assert not sends(found)
+
+
+def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: PlayedClock) -> None:
+    found = governor(clock, rate=1)
+    assert sends(found)
+    found._sleep = lambda _: found.failed(limited())
+    assert not sends(found)
+
+
 def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: PlayedClock) -> None:
     found = governor(clock, budget=3)
     assert [sends(found) for _ in range(4)] == [True, True, True, False]
@@ -121,7 +135,7 @@ def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: PlayedClock) -> 
     assert [found.may_retry() for _ in range(11)].count(True) == 10
     for _ in range(200):
         sends(found)
-    assert [found.may_retry() for _ in range(20)].count(True) == 9
+    assert [found.may_retry() for _ in range(20)].count(True) == 10
 
 
 def test_never_more_at_once_than_there_are_slots(clock: PlayedClock) -> None:

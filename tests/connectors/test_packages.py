@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
@@ -30,6 +31,14 @@ def origins_of(urls: dict[str, str]) -> Origins:
     )
 
 
+def client(_: Origin, state: HostState) -> tuple[HttpClient, Governor]:
+    governor = Governor(Limits(rate=0), state=state, now=PlayedClock(START))
+    policy = AddressPolicy(loopback_only=True)
+    manners = Manners(tries=1, timeout=5, deadline=5)
+    http = HttpClient(policy, "test", manners, sleep=lambda _: None, pacer=governor)
+    return http, governor
+
+
 def ask(
     answer: Callable[[Request], Reply], target: Target, **more: str
 ) -> tuple[Fetched, list[str]]:
@@ -39,13 +48,6 @@ def ask(
     def log(request: Request) -> Reply:
         seen.append(f"{request.method} {request.target}")
         return answer(request)
-
-    def client(_: Origin, state: HostState) -> tuple[HttpClient, Governor]:
-        governor = Governor(Limits(rate=0), state=state, now=PlayedClock(START))
-        policy = AddressPolicy(loopback_only=True)
-        manners = Manners(tries=1, timeout=5, deadline=5)
-        http = HttpClient(policy, "test", manners, sleep=lambda _: None, pacer=governor)
-        return http, governor
 
     with LoopbackServer(log, clock=PlayedClock(START)) as server:
         places = {"npm": "npm", "pypi": "pypi", "oci:ghcr.io": "oci/ghcr.io"}
@@ -185,8 +187,96 @@ def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -
 
     target = Target("pypi", "p", ("1.0.0",), serial=9)
     found, seen = ask(answer, target)
-    assert (found.outcome, found.documents) == (Outcome.NOT_MODIFIED, ())
+    assert (found.outcome, found.documents) == (Outcome.UPSTREAM_ERROR, ())
     assert len(seen) == 1
+
+
+def test_an_unasked_for_304_and_a_serial_after_three_failures_are_no_answers() -> None:
+    for origin in ("npm", "pypi"):
+        found, _ = ask(lambda _: Reply(304), Target(origin, "p", ("1.0.0",)))
+        assert found.outcome == Outcome.MALFORMED
+
+
+def test_trouble_with_one_tag_costs_that_tag(stand_ins: PackageStandIns) -> None:
+    def answer(request: Request) -> Reply:
+        if request.target.endswith("/bad"):
+            return Reply(200, b"{}", {"Docker-Content-Digest": "sha256:" + "0" * 64})
+        return stand_ins.answer(request)
+
+    found, _ = ask(with_token(answer), Target("oci:ghcr.io", "o/r", ("bad", "1.0.0")))
+    assert (found.outcome, found.versions, found.owed) == (Outcome.OK, {"1.0.0": "ok"}, 1)
+    assert "after HEAD had found it" in found.detail
+
+
+def test_a_quota_ends_a_fetch_and_keeps_what_was_read(stand_ins: PackageStandIns) -> None:
+    left = 12
+
+    def answer(request: Request) -> Reply:
+        nonlocal left
+        reply = stand_ins.answer(request)
+        left -= request.method == "GET" and "/manifests/" in request.target
+        headers = dict(reply.headers) | {"RateLimit-Remaining": f"{left};w=21600"}
+        return Reply(reply.status, reply.body, headers)
+
+    days = [Release(f"1.0.{n}", START + timedelta(days=n)) for n in range(5)]
+    stand_ins.put("ghcr.io", SamplePackage("o/r", days))
+    target = Target("oci:ghcr.io", "o/r", tuple(release.version for release in days))
+    found, _ = ask(answer, target)
+    assert (found.outcome, len(found.versions), found.owed) == (Outcome.OK, 2, 3)
+    assert left == 10
+
+
+@pytest.mark.parametrize("header", [{}, {"Docker-Content-Digest": "sha256:" + "1" * 64}])
+def test_a_pinned_digest_is_what_counts(header: dict[str, str]) -> None:
+    pinned = Target("oci:ghcr.io", "o/r", ("sha256:" + "0" * 64,))
+    found, _ = ask(with_token(lambda _: Reply(200, b'{"config":{}}', header)), pinned)
+    assert found.outcome == Outcome.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://127.0.0.1:9/token", "http://u:p@127.0.0.1/token", "https://127.0.0.1:22/x"]
+)
+def test_a_mirror_may_not_point_to_another_port_or_name_a_user(realm: str) -> None:
+    challenge = f'Bearer realm="{realm}",service="x"'
+    found, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
+    assert (found.outcome, len(seen)) == (Outcome.MALFORMED, 1)
+
+
+def test_refused_credentials_are_no_absence() -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="x"'}
+    found, _ = ask(lambda _: Reply(401, b"", challenge), IMAGE)
+    assert found.outcome == Outcome.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("reply", "requests"),
+    [
+        (Reply(403, b"<html>", {"Content-Type": "text/html"}), 1),
+        (Reply(429, b"x", {"Content-Encoding": "br", "Retry-After": "3600"}), 1),
+        (Reply(500, b""), 5),
+    ],
+)
+def test_a_host_that_bans_or_is_down_is_let_alone_behind_any_token(
+    reply: Reply, requests: int
+) -> None:
+    asked = 0
+
+    def answer(request: Request) -> Reply:
+        nonlocal asked
+        asked += 1
+        return reply
+
+    served = with_token(answer)
+    clock = PlayedClock(START)
+    with LoopbackServer(served, clock=clock) as server:
+        origins = origins_of({"oci:ghcr.io": f"{server.url}/oci/ghcr.io"})
+        registries = PackageRegistries(origins, CONNECTORS, client)
+        with closing(registries):
+            for number in range(20):
+                registries.fetch(Target("oci:ghcr.io", f"o/r{number}", ("1.0.0",)))
+            (state,) = registries.states().values()
+    assert asked == requests
+    assert state.closed_until is not None
 
 
 def test_only_what_the_table_names_is_asked() -> None:

@@ -31,7 +31,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
 @pytest.fixture
 def line(images: Images, make_line: MakeLine) -> Line:
     images.tokens.private.clear()
-    return make_line({"oci:ghcr.io": {"url": images.url}})
+    return make_line({"oci:ghcr.io": {"url": images.url, "realm": images.realm}})
 
 
 def test_an_image_is_known_and_a_known_digest_costs_a_token_and_a_head(
