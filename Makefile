@@ -44,13 +44,17 @@ format: setup ## Format the code
 campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
 	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 SUBREGISTRY_KILLS=240 \
 	  SUBREGISTRY_SYNC=3000 SUBREGISTRY_REQUESTS=200000 SUBREGISTRY_SCHEMATHESIS=1000 SUBREGISTRY_FUZZ=50000 \
-	  $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/test_campaign.py tests/line/test_kills.py tests/serve/test_sync.py tests/conformance
+	  $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/test_campaign.py \
+	  tests/line/test_kills.py tests/serve/test_sync.py tests/conformance
 
 bench: setup ## Print the tables of bench/line
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
 
 bench-scale: setup ## Pull 500 changes into a million versions and into ten thousand
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.scale
+
+bench-profile: setup ## Profile 13,200 names against loopback: cold, then all 304
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.profile
 
 dev: setup ## Open Dagster's UI on the line
 	@mkdir -p "$(SUBREGISTRY_DAGSTER_DIR)"
@@ -63,4 +67,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench bench-scale dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale bench-profile dev lock clean

@@ -6,20 +6,17 @@ statuses are worth another try, how long to wait, and how much to read.
 
 import logging
 import random
-import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 import tenacity
 
@@ -36,12 +33,12 @@ from connectors.errors import (
 )
 from connectors.network import (
     AddressPolicy,
-    GuardedBackend,
     RefusedAddress,
     deadline,
     is_loopback,
 )
 from connectors.pacing import Pacer
+from connectors.transport import HTTPCORE_ERRORS, Route, Transport, base_of
 
 log = logging.getLogger(__name__)
 
@@ -79,18 +76,6 @@ class Answer:
     duration: float
 
 
-@dataclass(frozen=True)
-class Route:
-    """How one host is reached: a CA bundle for its certificate, a proxy, and what it is told.
-
-    `authorization` is sent to exactly the base URLs named, each with the header value for it.
-    """
-
-    ca_bundle: str | None = None
-    proxy: str | None = None
-    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
 @dataclass
 class HttpClient:
     """GET and HEAD with retries. Close it, or use it as a context manager.
@@ -113,7 +98,7 @@ class HttpClient:
     def __post_init__(self) -> None:
         self._pacer = self.pacer or Pacer(self.manners.rate, sleep=self.sleep)
         self._client = httpx.Client(
-            transport=_Transport(self.policy, self.route),
+            transport=Transport(self.policy, self.route),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(self.manners.timeout, connect=15.0),
@@ -145,10 +130,12 @@ class HttpClient:
         cap: int | None = None,
         method: str = "GET",
         counts: bool = True,
+        bans: bool = True,
     ) -> Answer:
         """Ask until a status in `expect` came or the bounds of `manners` are used up.
 
-        An answer that does not count, and any 401, says nothing of how the host bears us.
+        An answer that does not count, and any 401, says nothing of how the host bears us. With
+        `bans` a 403 that is a page is an error, expected or not.
         """
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another_try),
@@ -160,7 +147,8 @@ class HttpClient:
         ):
             with attempt, self._pacer.turn():
                 try:
-                    answer = self._once(method, url, expect, headers or {}, cap or self.manners.cap)
+                    cap = cap or self.manners.cap
+                    answer = self._once(method, url, expect, headers or {}, cap, bans=bans)
                 except ConnectorError as error:
                     self._pacer.failed(error)
                     raise
@@ -179,6 +167,8 @@ class HttpClient:
         expect: frozenset[int],
         headers: Mapping[str, str],
         cap: int,
+        *,
+        bans: bool,
     ) -> Answer:
         _check_target(url)
         if self.policy.loopback_only and self.route.proxy:
@@ -205,14 +195,14 @@ class HttpClient:
                 deadline(self.manners.deadline),
                 self._client.stream(method, url, headers=sent) as response,
             ):
-                expected = response.status_code in expect and not _is_ban(response)
+                expected = response.status_code in expect and not (bans and _is_ban(response))
                 if expected:
                     body = _body(response, cap, url, whole=method != "HEAD")
                 else:
                     body = _beginning(response, url)
         except RefusedAddress as error:
             raise AddressRefused(f"{url} was not asked: {error}", url=url) from error
-        except (httpx.TransportError, *_HTTPCORE_ERRORS) as error:
+        except (httpx.TransportError, *HTTPCORE_ERRORS) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(
                 f"{url} did not answer ({reason}); check the address and the network", url=url
@@ -222,94 +212,6 @@ class HttpClient:
         self.received += len(body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
-
-
-def base_of(url: str) -> str:
-    """Scheme, host and port of a URL, as `Route.authorization` names them."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-@cache
-def _tls(ca_bundle: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except (OSError, ssl.SSLError) as error:
-        raise ConnectorError(f"the CA bundle {ca_bundle} cannot be read: {error}") from error
-
-
-class _Transport(httpx.BaseTransport):
-    """httpx over an httpcore pool that has our network backend."""
-
-    def __init__(self, policy: AddressPolicy, route: Route) -> None:
-        tls, backend = _tls(route.ca_bundle), GuardedBackend(policy)
-        self._pool: httpcore.ConnectionPool
-        if route.proxy:
-            parts = urlsplit(route.proxy)
-            secret = (
-                (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-            )
-            self._pool = httpcore.HTTPProxy(
-                f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-                proxy_auth=secret,
-                ssl_context=tls,
-                max_connections=16,
-                keepalive_expiry=30.0,
-                network_backend=backend,
-            )
-        else:
-            self._pool = httpcore.ConnectionPool(
-                ssl_context=tls,
-                max_connections=16,
-                max_keepalive_connections=16,
-                keepalive_expiry=30.0,
-                network_backend=backend,
-            )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.read(),
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_PoolStream(response),
-            extensions={"network_stream": response.extensions.get("network_stream")},
-        )
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _PoolStream(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
-_HTTPCORE_ERRORS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-)
 
 
 def _is_ban(response: httpx.Response) -> bool:

@@ -68,7 +68,8 @@ def _short(http: HttpClient, origin: Origin, url: str, target: Target) -> Fetche
 def _single(http: HttpClient, url: str, kind: str, version: str) -> tuple[list[Document], int]:
     """A document of one version, if there is one; how many are owed."""
     try:
-        answer = http.get(url, expect=SEEN, cap=MIB)
+        # A mirror that refuses this place only is no host that refuses us.
+        answer = http.get(url, expect=SEEN | {401, 403, 405}, cap=MIB, bans=False)
     except BodyRefused:
         return [], 0
     except ConnectorError:

@@ -17,12 +17,13 @@ from connectors.errors import (
     QuotaSpent,
     UnexpectedStatus,
 )
-from connectors.http import MIB, Answer, HttpClient, base_of
+from connectors.http import MIB, Answer, HttpClient
 from connectors.look import items, mapping, members, small, string
 from connectors.origins import Origin
 from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
 from connectors.pacing import Limits
 from connectors.packages import Connector, Probe
+from connectors.transport import base_of
 
 SUFFIXES = (".pkg.dev", ".azurecr.io")
 HOSTS = {
@@ -114,7 +115,7 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         raise trouble
     if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
         return Fetched(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
-    owed = len(target.versions) - len(outcomes)
+    owed = sum(v not in outcomes and v not in target.known for v in target.versions)
     detail = str(trouble or "")
     return Fetched(
         Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed, detail=detail[:500]

@@ -19,7 +19,7 @@ _INDEX = "application/vnd.pypi.simple.v1+json"
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
 _PROBE = "mcp"
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}")
-_PROVENANCE = frozenset({200, 403, 404, 406})
+_PROVENANCE = frozenset({200, 401, 403, 404, 405, 406})
 
 
 def origin(rest: str) -> Origin | None:
@@ -136,7 +136,8 @@ def _provenance(http: HttpClient, base: str, version: str, file: str) -> Documen
     """Who published a release's file; None if it must be asked again."""
     url = f"{base}/{quote(version, safe='')}/{quote(file, safe='')}/provenance"
     try:
-        answer = http.get(url, expect=_PROVENANCE, headers={"Accept": _INTEGRITY}, cap=MIB)
+        headers = {"Accept": _INTEGRITY}
+        answer = http.get(url, expect=_PROVENANCE, headers=headers, cap=MIB, bans=False)
     except ConnectorError:
         return None
     return Document("provenance", answer.body if answer.status == 200 else b"{}", version)

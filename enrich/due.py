@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from connectors.outcomes import NEGATIVE, UNDECIDED, Outcome
+from connectors.outcomes import UNDECIDED, Outcome
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -33,16 +33,17 @@ def next_check(
     failures: int,
     absences: int,
     last_published_at: datetime | None,
-    any_absent: bool,
     owed: int,
 ) -> datetime:
-    """The instant of the next check: by outcome, then by age, spread by a hash of the name."""
-    if outcome in UNDECIDED:
+    """The instant of the next check: by outcome, then by age, spread by a hash of the name.
+
+    `absences` counts the answers that lacked what is missing for the shortest time, 0 if nothing
+    is; `owed` are requests that were put off.
+    """
+    if outcome in UNDECIDED or owed:
         return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), _DAY)
-    if owed:
-        return now + _HOUR
-    if outcome in NEGATIVE or any_absent:
-        return now + _NEGATIVE_STEPS[min(max(absences, 1), len(_NEGATIVE_STEPS)) - 1]
+    if absences:
+        return now + _NEGATIVE_STEPS[min(absences, len(_NEGATIVE_STEPS)) - 1]
     return _spread(package, _BY_OUTCOME.get(outcome) or _by_age(now, last_published_at), now)
 
 

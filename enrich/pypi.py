@@ -108,7 +108,7 @@ def _version(
     yanked = bool(yanks) and all(yanks)
     readme = string(info.get("description")) if info else None
     provenance = any(file.provenance for file in files)
-    known = info is not None and "description" in info
+    known = readme is not None
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,

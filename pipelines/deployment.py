@@ -9,12 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.http import HttpClient, Manners, Route
+from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.origins import Origin, Origins
 from connectors.pacing import Governor, HostState, Pacer
 from connectors.packages import PackageRegistries
 from connectors.registry import Registry, base_url
+from connectors.transport import Route
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.errors import StepError, UsageError
 from pipelines.settings import Settings

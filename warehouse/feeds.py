@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 import pyarrow as pa
 
@@ -89,8 +90,11 @@ def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterato
     """Every known entry with its verdict, ordered by name and version bytes.
 
     Admitted ones have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
-    fetched batch by batch: sorting bodies with the rows would need memory for all of them.
+    fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
+    packages of an entry come as a list of rows, from a stream of their own.
     """
+    packages = _grouped(session.batches("list_feed_packages", batch))
+    group = next(packages, None)
     for rows in session.batches("list_feed_entries", batch, feed=feed):
         parts = [rows[f"{part}_hash"] for part in _PARTS]
         hashes = pa.concat_arrays(parts).unique().drop_null()
@@ -100,7 +104,21 @@ def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterato
         for row in rows.to_pylist():
             for part in _PARTS:
                 row[part] = bodies.get(row.pop(f"{part}_hash"))
+            key = _key(row)
+            while group is not None and group[0] < key:
+                group = next(packages, None)
+            row["packages"] = group[1] if group is not None and group[0] == key else []
             yield row
+
+
+def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:
+    rows = (row for found in batches for row in found.to_pylist())
+    for key, group in groupby(rows, _key):
+        yield key, list(group)
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["name"], row["version"], row["upstream"]
 
 
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:

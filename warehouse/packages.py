@@ -39,9 +39,12 @@ CHECK = columns(
     failures=COUNT,
     stale_since=INSTANT,
     due_at=INSTANT,
+    source=TEXT,
     variant=TEXT,
     owed=COUNT,
     detail=TEXT,
+    missing_since=pa.list_(INSTANT),
+    missing_counts=pa.list_(COUNT),
 )
 PACKAGE_FACT = columns(
     origin=TEXT,
@@ -95,7 +98,7 @@ HOST = columns(
     requests=COUNT,
 )
 _PER_NAMESPACE = 500
-_CONFIRMED = columns(origin=TEXT, package=TEXT)
+_CONFIRMED = columns(origin=TEXT, package=TEXT, version=TEXT)
 
 
 def list_new_refs(session: Session, rules: str) -> list[Row]:

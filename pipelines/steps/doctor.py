@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.contract import read_page
-from connectors.errors import ConnectorError
+from connectors.errors import GARBAGE, ConnectorError
 from connectors.http import HttpClient, Manners
 from connectors.packages import Probe
 from connectors.registry import base_url
@@ -19,6 +19,7 @@ from pipelines.errors import UsageError
 MAX_REQUESTS = 10
 _USUAL = ("npm", "pypi", "oci:docker.io", "oci:ghcr.io")
 _NEEDED = 2
+_TROUBLE = (ConnectorError, *GARBAGE)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class _Upstream:
         with self.deployment.upstream_client(self.place, manners) as http:
             try:
                 return _page(http, f"{base_url(self.place)}/v0.1/servers?limit=2"), http.requests
-            except ConnectorError as error:
+            except _TROUBLE as error:
                 raise _Failed(str(error), http.requests) from error
 
 
@@ -120,7 +121,7 @@ class _Registry:
             with self.deployment.registries(manners) as registries:
                 try:
                     return registries.probe(self.origin), registries.requests()
-                except ConnectorError as error:
+                except _TROUBLE as error:
                     raise _Failed(str(error), registries.requests()) from error
         except ConnectorError as error:
             raise _Failed(str(error), 0) from error

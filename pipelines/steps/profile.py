@@ -16,13 +16,22 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.errors import GARBAGE
-from connectors.outcomes import NEGATIVE, UNDECIDED, WITHDRAWN, Fetched, Known, Outcome, Target
+from connectors.outcomes import (
+    MAX_EXTRAS,
+    NEGATIVE,
+    UNDECIDED,
+    WITHDRAWN,
+    Fetched,
+    Known,
+    Outcome,
+    Target,
+)
 from connectors.pacing import HostState
 from connectors.packages import PackageRegistries
 from enrich.due import confirmed, next_check
 from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, read, rules
-from enrich.profiles import PackageFacts, Profile, VersionFacts, text
+from enrich.profiles import PackageFacts, Profile, text
 from pipelines.errors import Busy
 from pipelines.steps.pull import Progress
 from warehouse import packages as store
@@ -30,6 +39,9 @@ from warehouse.staging import Tuple
 from warehouse.warehouse import Row, Session, Warehouse
 
 log = logging.getLogger(__name__)
+
+Missing = dict[str, tuple[int, datetime]]
+"""What is not there, in how many answers, since when."""
 
 _BATCH = 200
 _BELIEVED_AFTER = 3
@@ -92,7 +104,8 @@ def profile(
             while passed < len(due) and time.monotonic() < end:
                 rows = due[passed : passed + _BATCH]
                 passed += len(rows)
-                answers = list(_fetch(registries, pools, rows, end))
+                today = now().toordinal()
+                answers = list(_fetch(registries, pools, rows, today=today, end=end))
                 at = now()
                 batch = _Batch(at)
                 for answer in answers:
@@ -163,14 +176,20 @@ def _plan(
 
 
 def _fetch(
-    registries: PackageRegistries, pools: dict[str, ThreadPoolExecutor], rows: list[Row], end: float
+    registries: PackageRegistries,
+    pools: dict[str, ThreadPoolExecutor],
+    rows: list[Row],
+    *,
+    today: int,
+    end: float,
 ) -> Iterator[_Answer]:
     """Ask for all rows at once, each host as it bears it; leaves out what was not asked."""
 
     def ask(row: Row) -> _Answer | None:
         if time.monotonic() > end:
             return None
-        fetched = registries.fetch(_target(row))
+        origin = registries.origins.find(row["origin"])
+        fetched = registries.fetch(_target(row, origin.url if origin else "", today))
         if fetched is None:
             return None
         try:
@@ -188,24 +207,32 @@ def _fetch(
             yield answer
 
 
-def _target(row: Row) -> Target:
-    """Conditional only if the same versions were asked for last time, and nothing is left open."""
-    open_ends = row["absent_since"] is not None or row["owed"]
-    same = row["versions_hash"] == row["checked_versions_hash"] and not open_ends
-    known = zip(
-        row["known_versions"] or [],
-        map(Known, row["known_digests"] or [], row["known_provenances"] or []),
-        strict=True,
-    )
+def _target(row: Row, source: str, today: int) -> Target:
+    """What to ask, and what is known of it from the same source.
+
+    Conditional only if the same versions were asked for last time, and nothing is left open. New
+    versions come first, then known ones, others each day: a fetch may not reach them all.
+    """
+    here = row["source"] == source
+    known: dict[str, Known] = {}
+    if here and row["known_versions"]:
+        values = map(Known, row["known_digests"], row["known_provenances"])
+        known = dict(zip(row["known_versions"], values, strict=True))
+    old = [version for version in row["versions"] if version in known]
+    turn = today * MAX_EXTRAS % len(old) if old else 0
+    new = [version for version in row["versions"] if version not in known]
+    same = row["versions_hash"] == row["checked_versions_hash"]
+    whole = here and same and not row["missing"] and not row["owed"]
+    # An index that stays older is no cache's: its serials are counted anew.
+    believed = here and row["failures"] < _BELIEVED_AFTER
     return Target(
         origin=row["origin"],
         package=row["package"],
-        versions=tuple(row["versions"]),
-        known=dict(known),
-        etag=(row["etag"] or "") if same else "",
-        last_modified=(row["last_modified"] or "") if same else "",
-        # An index that stays older is no cache's: the serial is another mirror's.
-        serial=row["serial"] if row["failures"] < _BELIEVED_AFTER else None,
+        versions=(*new, *old[turn:], *old[:turn]),
+        known=known,
+        etag=(row["etag"] or "") if whole else "",
+        last_modified=(row["last_modified"] or "") if whole else "",
+        serial=row["serial"] if believed else None,
         variant=row["variant"] or "",
     )
 
@@ -245,86 +272,82 @@ class _Batch:
         elif found is not None and found.package and found.package.outcome in WITHDRAWN:
             outcome = found.package.outcome
         undecided = outcome in UNDECIDED
-        missing, absences, absent_since = self._absence(row, outcome, found)
-        known = absent_since is None or confirmed(absences, absent_since, self._now)
+        definite = not undecided and outcome != Outcome.NOT_MODIFIED
+        missing = self._missing(outcome, found, row) if definite else _missing_before(row)
+        sure = {version for version, m in missing.items() if confirmed(*m, self._now)}
         if found is not None:
-            self._facts(key, fetched.source, found, known=known)
+            self._facts(key, fetched.source, found, unsure=missing.keys() - sure)
         elif undecided:
             self._packages.append(self._failed(key, fetched.source, outcome))
-        if known and absent_since is not None:
-            self._confirmed.append(key)
-        failures = row["failures"] + 1 if undecided else 0
+        if definite:
+            self._confirmed += [(*key, version) for version in sure]
+        stuck = fetched.owed and fetched.owed >= row["owed"] > 0
+        failures = row["failures"] + 1 if undecided or stuck else 0
         package = found.package if found else None
-        published = package.last_published_at if package else row["last_published_at"]
         due_at = next_check(
             row["package"],
             outcome,
             now=self._now,
             failures=failures,
-            absences=absences,
-            last_published_at=published,
-            any_absent=absent_since is not None,
+            absences=min((count for count, _ in missing.values()), default=0),
+            last_published_at=package.last_published_at if package else row["last_published_at"],
             owed=fetched.owed,
         )
         stale_since = (row["stale_since"] or self._now) if undecided else None
-        kept = undecided or outcome == Outcome.NOT_MODIFIED
-        etag, modified = (
-            (row["etag"], row["last_modified"]) if kept else (fetched.etag, fetched.last_modified)
-        )
+        names = sorted(missing)
         self._checks.append(
             (
                 *key,
                 self._now,
                 outcome,
-                etag,
-                modified,
-                row["serial"] if kept else fetched.serial,
-                (row["checked_versions_hash"] or "") if undecided else row["versions_hash"],
-                absent_since,
-                absences,
-                missing,
+                fetched.etag if definite else row["etag"],
+                fetched.last_modified if definite else row["last_modified"],
+                fetched.serial if definite else row["serial"],
+                row["versions_hash"] if definite else (row["checked_versions_hash"] or ""),
+                min((since for _, since in missing.values()), default=None),
+                max((count for count, _ in missing.values()), default=0),
+                names,
                 failures,
                 stale_since,
                 due_at,
-                row["variant"] if kept else fetched.variant,
-                row["owed"] if kept else fetched.owed,
+                fetched.source if definite else row["source"],
+                fetched.variant if definite else row["variant"],
+                fetched.owed if definite else row["owed"],
                 text(fetched.detail, 300),
+                [missing[name][1] for name in names],
+                [missing[name][0] for name in names],
             )
         )
         return outcome
 
-    def _absence(
-        self, row: Row, outcome: Outcome, found: Profile | None
-    ) -> tuple[list[str], int, datetime | None]:
-        """What is missing, in how many answers, since when; more missing starts the count anew."""
-        if outcome in UNDECIDED or outcome == Outcome.NOT_MODIFIED:
-            return row["missing"], row["absences"], row["absent_since"]
+    def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Missing:
+        """What is missing now, "" for the package itself, each with its own count and instant."""
         versions = found.versions if found else ()
-        missing = {facts.version for facts in versions if facts.outcome in NEGATIVE}
-        if outcome in NEGATIVE:
-            missing.add("")
-        if not missing:
-            return [], 0, None
-        if missing - set(row["missing"]):
-            return sorted(missing), 1, self._now
-        return sorted(missing), row["absences"] + 1, row["absent_since"]
+        names = {facts.version for facts in versions if facts.outcome in NEGATIVE}
+        names |= {""} if outcome in NEGATIVE else set()
+        before = _missing_before(row)
+        counts = {name: before.get(name, (0, self._now)) for name in names}
+        return {name: (count + 1, since) for name, (count, since) in counts.items()}
 
     def _failed(self, key: tuple[str, str], source: str, outcome: Outcome) -> Tuple:
         """The fact that nothing could be learnt; it never replaces one."""
         nothing = asdict(PackageFacts(outcome))
         return (*key, self._now, source, "failed", *nothing.values())
 
-    def _facts(self, key: tuple[str, str], source: str, found: Profile, *, known: bool) -> None:
+    def _facts(
+        self, key: tuple[str, str], source: str, found: Profile, *, unsure: set[str]
+    ) -> None:
         if found.package is not None:
-            state = self._state(found.package, known=known)
+            state = "unknown" if "" in unsure else "known"
             values = asdict(found.package)
             self._packages.append((*key, self._now, source, state, *values.values()))
         for facts in found.versions:
             values = asdict(facts)
             version = values.pop("version")
-            state = self._state(facts, known=known)
+            state = "unknown" if version in unsure else "known"
             self._versions.append((*key, version, self._now, source, state, *values.values()))
 
-    @staticmethod
-    def _state(facts: PackageFacts | VersionFacts, *, known: bool) -> str:
-        return "known" if known or facts.outcome not in NEGATIVE else "unknown"
+
+def _missing_before(row: Row) -> Missing:
+    counts, since = row["missing_counts"] or [], row["missing_since"] or []
+    return dict(zip(row["missing"], zip(counts, since, strict=True), strict=False))

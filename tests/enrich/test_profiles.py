@@ -213,7 +213,6 @@ def test_checks_are_spread_and_trouble_backs_off() -> None:
                 failures=failures,
                 absences=absences,
                 last_published_at=NOW - timedelta(days=200),
-                any_absent=False,
                 owed=0,
             )
             - NOW

@@ -2,5 +2,5 @@
 INSERT INTO package_facts
 SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
 FROM current_package_facts c
-SEMI JOIN batch_confirmed b USING (origin, package)
+SEMI JOIN (FROM batch_confirmed WHERE version = '') b USING (origin, package)
 WHERE c.state = 'unknown'

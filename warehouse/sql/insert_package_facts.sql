@@ -17,11 +17,17 @@ FROM (
                 ELSE b.repository_url
             END AS repository_url,
             CASE
-                WHEN b.outcome = c.outcome THEN coalesce(b.owner_count, c.owner_count)
+                WHEN b.outcome = c.outcome THEN coalesce(b.first_published_at, c.first_published_at)
+                ELSE b.first_published_at
+            END AS first_published_at,
+            CASE
+                WHEN b.outcome = c.outcome AND b.source = c.source
+                    THEN coalesce(b.owner_count, c.owner_count)
                 ELSE b.owner_count
             END AS owner_count,
             CASE
-                WHEN b.outcome = c.outcome THEN coalesce(b.owners_hash, c.owners_hash)
+                WHEN b.outcome = c.outcome AND b.source = c.source
+                    THEN coalesce(b.owners_hash, c.owners_hash)
                 ELSE b.owners_hash
             END AS owners_hash
         )

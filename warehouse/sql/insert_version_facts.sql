@@ -7,6 +7,9 @@ FROM (
     SELECT
         b.* EXCLUDE (same) REPLACE (
             CASE WHEN same THEN coalesce(b.license, c.license) ELSE b.license END AS license,
+            CASE WHEN same THEN coalesce(b.digest, c.digest) ELSE b.digest END AS digest,
+            CASE WHEN same THEN coalesce(b.published_at, c.published_at) ELSE b.published_at END
+                AS published_at,
             CASE WHEN same THEN coalesce(b.server_names, c.server_names) ELSE b.server_names END
                 AS server_names,
             CASE WHEN same THEN coalesce(b.evidence_sha256, c.evidence_sha256)
@@ -17,7 +20,10 @@ FROM (
                 THEN b.settled OR coalesce(c.settled, false) ELSE b.settled END AS settled
         )
     FROM (
-        SELECT b.*, b.outcome = c.outcome AND b.digest IS NOT DISTINCT FROM c.digest AS same
+        SELECT
+            b.*,
+            b.outcome = c.outcome AND b.resolved_version IS NOT DISTINCT FROM c.resolved_version
+                AND coalesce(b.digest = c.digest, true) AS same
         FROM batch_version_facts b
         LEFT JOIN current_version_facts c USING (origin, package, version)
     ) b

@@ -1,84 +1,19 @@
--- Packages to ask for now, one row per (origin, package). First those of new claims, then those with
--- an alarm of the last 30 days, then the rest; a namespace gets so many checks a day.
-WITH claimed AS (
-    SELECT
-        r.origin,
-        r.package,
-        min(split_part(e.name, '/', 1)) AS namespace,
-        list_sort(list_distinct(list(r.package_version) FILTER (
-            r.package_version <> '' AND r.version_kind <> 'range'
-        ))) AS versions,
-        max(e.published_at) AS newest,
-        bool_or(d.verdict = 'admit') AS admitted
-    FROM (SELECT * FROM entries SEMI JOIN current_bindings USING (name, upstream)) e
-    JOIN packages p USING (server_hash)
-    JOIN package_refs r
-        ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url
-        AND r.identifier = p.identifier AND r.version = p.version
-    LEFT JOIN verdicts d
-        ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
-    WHERE e.status <> 'deleted' AND e.vanished_at IS NULL AND r.rejected IS NULL
-        AND ($origin IS NULL OR (r.origin = $origin AND r.package = $package))
-    GROUP BY r.origin, r.package
-),
-known AS (
-    SELECT
-        origin, package, list(version) AS versions, list(coalesce(digest, '')) AS digests,
-        list(coalesce(provenance, false)) AS provenances
-    FROM current_version_facts
-    WHERE state = 'known' AND outcome = 'ok' AND settled
-    GROUP BY origin, package
-),
-alarmed AS (
-    SELECT origin, package FROM package_history
-    WHERE greatest(owners_changed_at, recreated_at) > $now - INTERVAL 30 DAY
-    UNION
-    SELECT v.origin, v.package FROM current_version_facts v JOIN version_history h
-        USING (origin, package, version)
-    WHERE (v.state = 'known' AND v.outcome <> 'ok' AND v.observed_at > $now - INTERVAL 30 DAY)
-        OR (
-            v.observed_at > $now - INTERVAL 30 DAY
-            AND NOT list_has_all(coalesce(v.server_names, h.ever_names), h.ever_names)
-        )
-        OR h.digest_moved_at > $now - INTERVAL 30 DAY
-),
-wanted AS (
-    SELECT
-        c.origin, c.package, c.namespace, coalesce(c.versions, []) AS versions,
-        md5(array_to_string(coalesce(c.versions, []), chr(10))) AS versions_hash,
-        k.versions AS known_versions, k.digests AS known_digests,
-        k.provenances AS known_provenances,
-        h.etag, h.last_modified, h.serial, h.variant, h.versions_hash AS checked_versions_hash,
-        h.absent_since, coalesce(h.absences, 0) AS absences, coalesce(h.owed, 0) AS owed,
-        coalesce(h.missing, []) AS missing, coalesce(h.failures, 0) AS failures,
-        h.stale_since, h.checked_at, f.last_published_at, c.newest,
-        coalesce(c.admitted, false) AS admitted,
-        CASE
-            WHEN h.package IS NULL
-                OR h.versions_hash <> md5(array_to_string(coalesce(c.versions, []), chr(10)))
-                THEN 0
-            WHEN a.package IS NOT NULL THEN 1
-            ELSE 2
-        END AS tier,
-        h.due_at <= $now
-            OR (tier = 0 AND h.failures = 0 AND h.checked_at <= $now - INTERVAL 10 MINUTE)
-            OR (tier = 1 AND h.checked_at <= $now - INTERVAL 1 DAY) AS due_now
-    FROM claimed c
-    LEFT JOIN known k USING (origin, package)
-    LEFT JOIN package_checks h USING (origin, package)
-    LEFT JOIN current_package_facts f USING (origin, package)
-    LEFT JOIN alarmed a USING (origin, package)
+-- Packages to ask for now, in order of their tiers; none of a host that is let alone, and of a namespace
+-- so many a day.
+WITH wanted AS (
+    SELECT * FROM packages_wanted($now)
+    WHERE $origin IS NULL OR (origin = $origin AND package = $package)
 ),
 spent AS (
-    SELECT c.namespace, count(*) AS checks
-    FROM claimed c JOIN package_checks h USING (origin, package)
-    WHERE h.checked_at > $now - INTERVAL 1 DAY
-    GROUP BY c.namespace
+    SELECT namespace, count(*) AS checks FROM wanted
+    WHERE checked_at > $now::TIMESTAMPTZ - INTERVAL 1 DAY
+    GROUP BY namespace
 )
 SELECT w.* EXCLUDE (namespace, checked_at, newest, admitted, tier, due_now)
 FROM wanted w
 LEFT JOIN spent s USING (namespace)
-WHERE w.checked_at IS NULL OR w.due_now OR $origin IS NOT NULL
+WHERE $origin IS NOT NULL
+    OR (w.due_now AND w.origin NOT IN (SELECT origin FROM hosts WHERE closed_until > $now))
 QUALIFY $origin IS NOT NULL OR coalesce(s.checks, 0) + row_number() OVER (
     PARTITION BY w.namespace ORDER BY tier, checked_at NULLS FIRST, w.origin, w.package
 ) <= $per_namespace

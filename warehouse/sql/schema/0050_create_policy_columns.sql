@@ -59,7 +59,10 @@ LEFT JOIN (
         list_sort(list_distinct(
             list(provenance_repository) FILTER (provenance_repository IS NOT NULL)
         )) AS provenance_repositories,
-        bool_and(repository_matches) AS repository_matches,
+        CASE
+            WHEN bool_or(NOT repository_matches) THEN false
+            WHEN count(repository_matches) = count(*) THEN true
+        END AS repository_matches,
         max(newer_versions) AS versions_behind,
         max(days_behind) AS days_behind,
         min(first_published_at) AS package_first_published_at,

@@ -1,0 +1,98 @@
+"""What it takes to add an ecosystem, and the recorded references as each of them reads them."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from connectors.http import HttpClient
+from connectors.origins import Origin
+from connectors.outcomes import Document, Fetched, Outcome, Target
+from connectors.packages import Connector, Probe
+from enrich import ecosystems
+from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
+from enrich.profiles import PackageFacts, Profile, VersionFacts
+from pipelines.demo.clock import PlayedClock
+from pipelines.demo.loopback import LoopbackServer, Reply
+from tests.conftest import START, Upstream, make_deployment
+from tests.line.test_profile import claim, facts
+from tests.shared import base_dump, timeline
+
+
+def recorded() -> list[PackageRef]:
+    """The package references of the 2,253 entries of 2025-11-30."""
+    entries = {(e["server"]["name"], e["server"]["version"]): e for e in base_dump()}
+    for _, upserts in timeline():
+        entries |= {(e["server"]["name"], e["server"]["version"]): e for e in upserts}
+    return [
+        PackageRef(
+            package["registryType"],
+            package.get("registryBaseUrl", ""),
+            package["identifier"],
+            package.get("version", ""),
+        )
+        for entry in entries.values()
+        for package in entry["server"].get("packages", [])
+    ]
+
+
+def test_the_recorded_references_come_to_the_counts_of_their_readme() -> None:
+    refs = recorded()
+    rows: dict[str, int] = defaultdict(int)
+    names: dict[str, set[str]] = defaultdict(set)
+    keys: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    rejected = set()
+    for ref in refs:
+        rows[ref.registry_type] += 1
+        found = ecosystems.canonicalise(ref)
+        if isinstance(found, PackageKey):
+            names[ref.registry_type].add(f"{found.origin} {found.package}")
+            keys[ref.registry_type].add((found.origin, found.package, found.version))
+        elif ref.registry_type in ecosystems.ECOSYSTEMS:
+            rejected.add(ref.identifier)
+    assert dict(rows) == {"npm": 850, "pypi": 392, "oci": 282, "mcpb": 123, "nuget": 25}
+    assert (len(names["npm"]), len(names["pypi"])) == (272, 134)
+    assert (len(keys["npm"]), len(keys["pypi"])) == (738, 376)
+    # 257 references, of which two are malformed; each other one is one image of one tag.
+    assert len({ref.identifier for ref in refs if ref.registry_type == "oci"}) == 257
+    assert len(keys["oci"]) == 255
+    assert len(rejected) == 2
+
+
+def _canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
+    if not ref.identifier.isalnum():
+        return Rejected("identifier_grammar")
+    purl = f"pkg:nuget/{ref.identifier}@{ref.version}"
+    return PackageKey("nuget", ref.identifier.lower(), ref.version, purl, VersionKind.EXACT)
+
+
+def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+    answer = http.get(f"{origin.url}/{target.package}")
+    return Fetched(Outcome.OK, origin.url, (Document("index", answer.body),))
+
+
+def _parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+    listed = fetched.documents[0].body.decode().split()
+    told = [
+        VersionFacts(v, Outcome.OK if v in listed else Outcome.VERSION_ABSENT) for v in versions
+    ]
+    return Profile(PackageFacts(Outcome.OK, latest_version=listed[-1]), tuple(told))
+
+
+def test_another_ecosystem_is_a_connector_and_a_profile(
+    upstream: Upstream, clock: PlayedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = Connector(_fetch, lambda _: None, lambda *_: Probe("answers"))
+    found = Ecosystem("nuget", connector, _canonicalise, _parse)
+    claim(upstream, "a.b/one", "nuget", "Package", "1.0.0")
+    with LoopbackServer(lambda _: Reply(200, b"1.0.0 1.1.0"), clock=clock) as server:
+        origins = {"nuget": {"url": server.url}}
+        home = tmp_path / "home"
+        make_deployment(home, upstream, clock).pull()
+        assert make_deployment(home, upstream, clock).profile().due == 0
+        monkeypatch.setitem(ecosystems.ECOSYSTEMS, "nuget", found)
+        deployment = make_deployment(home, upstream, clock, origins=origins)
+        assert deployment.profile().outcomes == {"ok": 1}
+    told = facts(deployment)["a.b/one"]
+    assert (told["availability"], told["latest_version"]) == ("available", "1.1.0")
+    assert told["observed_at"] >= START
