@@ -163,6 +163,10 @@ class Origins:
             by_operator=True,
         )
 
+    def is_named(self, origin_id: str) -> bool:
+        """Whether the operator said anything of an origin: some are off until then."""
+        return origin_id in self._settings
+
     def hosts(self, kind: str) -> frozenset[str]:
         """What follows `KIND:` in the ids of the origins that the operator configured."""
         pairs = (name.partition(":") for name in self._settings)

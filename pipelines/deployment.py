@@ -9,11 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from connectors.downloads import COUNTERS
 from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.origins import Origin, Origins
 from connectors.pacing import Governor, HostState, Pacer
-from connectors.packages import PackageRegistries
+from connectors.packages import Connector, PackageRegistries
 from connectors.registry import Registry, base_url
 from connectors.transport import Route
 from enrich.ecosystems import ECOSYSTEMS
@@ -173,7 +174,7 @@ class Deployment:
     @property
     def origins(self) -> Origins:
         """Where each package registry is asked in this deployment."""
-        connectors = {kind: found.connector.origin for kind, found in ECOSYSTEMS.items()}
+        connectors = {kind: connector.origin for kind, connector in _connectors().items()}
         return Origins(connectors, self.settings.origins)
 
     @contextmanager
@@ -187,9 +188,7 @@ class Deployment:
             hosts = origins.operator_hosts()
             return self._client(manners, hosts, origins.route(origin), governor), governor
 
-        registries = PackageRegistries(
-            origins, {kind: found.connector for kind, found in ECOSYSTEMS.items()}, client
-        )
+        registries = PackageRegistries(origins, _connectors(), client)
         with closing(registries):
             yield registries
 
@@ -208,3 +207,7 @@ class Deployment:
             route=route or Route(),
             pacer=pacer,
         )
+
+
+def _connectors() -> dict[str, Connector]:
+    return {kind: found.connector for kind, found in ECOSYSTEMS.items()} | COUNTERS

@@ -3,7 +3,7 @@
 Facts are appended when they change; a check is one row per package, replaced each time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -97,6 +97,18 @@ HOST = columns(
     day=TEXT,
     requests=COUNT,
 )
+POPULARITY = columns(origin=TEXT, package=TEXT, source=TEXT, downloads=COUNT, observed_at=INSTANT)
+_COUNT_CHECK = columns(
+    origin=TEXT,
+    package=TEXT,
+    checked_at=INSTANT,
+    outcome=TEXT,
+    versions_hash=TEXT,
+    absences=COUNT,
+    missing=pa.list_(TEXT),
+    failures=COUNT,
+    due_at=INSTANT,
+)
 _PER_NAMESPACE = 500
 _CONFIRMED = columns(origin=TEXT, package=TEXT, version=TEXT)
 
@@ -164,3 +176,45 @@ def record(
         written = session.run("insert_package_facts") + session.run("insert_version_facts")
         written += session.run("confirm_package_facts", now=now)
         return written + session.run("confirm_version_facts", now=now)
+
+
+def list_due_downloads(
+    session: Session,
+    counted: Mapping[str, str],
+    sources: Sequence[str],
+    *,
+    now: datetime,
+    budget: int,
+) -> list[Row]:
+    """Packages to count: `counted` maps an origin to its source, `sources` are those asked."""
+    pairs = [(origin, source) for origin, source in counted.items() if source in sources]
+    return session.rows(
+        "list_due_downloads",
+        now=now,
+        budget=budget,
+        origins=[origin for origin, _ in pairs],
+        sources=[source for _, source in pairs],
+    )
+
+
+def record_downloads(
+    session: Session,
+    *,
+    checks: Sequence[Tuple],
+    counts: Sequence[Tuple],
+    hosts: Sequence[Tuple],
+) -> None:
+    """Store counts as rows of POPULARITY, with when each was asked for and is due again."""
+    with (
+        session.transaction(),
+        session.given(
+            batch_checks=table(checks, _COUNT_CHECK),
+            batch_popularity=table(counts, POPULARITY),
+            batch_hosts=table(hosts, HOST),
+        ),
+    ):
+        session.run("delete_package_checks")
+        session.run("insert_package_checks")
+        session.run("insert_popularity")
+        session.run("delete_hosts")
+        session.run("insert_hosts")

@@ -57,6 +57,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
         "when a claimed tag was seen to hold other bytes",
     ),
     "owners_changed_at": ("TIMESTAMPTZ", "when a package was seen to have other owners"),
+    "downloads": ("BIGINT", "of its most fetched package: in a week (Docker Hub: ever)"),
     "claimant_count": ("BIGINT", "servers that claim a package of it, itself included"),
 }
 """Every column a rule may use, with its type and what it means."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, read, rules
 from enrich.profiles import PackageFacts, Profile, text
 from pipelines.errors import Busy
+from pipelines.steps.hosts import host_rows
+from pipelines.steps.popularity import popularity
 from pipelines.steps.pull import Progress
 from warehouse import packages as store
 from warehouse.staging import Tuple
@@ -51,7 +53,8 @@ _BELIEVED_AFTER = 3
 class ProfileReport:
     """One profile run. `asked` is packages; `skipped` those of hosts that are let alone for now.
 
-    `out_of_time` says that the time budget ended the run; the next one goes on. `closed` says of a
+    `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
+    packages whose downloads were counted. `closed` says of a
     host until when it is let alone, and why.
     """
 
@@ -63,6 +66,7 @@ class ProfileReport:
     rejected_refs: int
     outcomes: dict[str, int]
     out_of_time: bool
+    counts: int
     closed: dict[str, str]
 
 
@@ -114,6 +118,7 @@ def profile(
                 with warehouse.session() as session:
                     facts += batch.record(session, registries.states())
                 progress("packages", done, len(due))
+        counted = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
         states = registries.states()
         return ProfileReport(
             due=len(due),
@@ -124,6 +129,7 @@ def profile(
             rejected_refs=rejected,
             outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
             out_of_time=time.monotonic() > end,
+            counts=counted.counts,
             closed={
                 origin: f"until {state.closed_until:%Y-%m-%dT%H:%M:%SZ}: {state.reason}"
                 for origin, state in states.items()
@@ -255,10 +261,7 @@ class _Batch:
             packages=self._packages,
             versions=self._versions,
             confirmed=self._confirmed,
-            hosts=[
-                (origin, *astuple(replace(state, reason=text(state.reason) or "")))
-                for origin, state in states.items()
-            ],
+            hosts=host_rows(states),
             now=self._now,
         )
 

@@ -1,5 +1,5 @@
 -- packages_wanted(T): every claimed package, one row per (origin, package), whether it is due at T, and
--- in which tier: new claims, an alarm of the last 30 days, the rest. A package that several namespaces
+-- in which tier: new claims; an alarm of the last 30 days or the most popular tenth; the rest. A package that several namespaces
 -- claim counts as one of the smallest of them.
 CREATE MACRO packages_wanted(t) AS TABLE
 WITH sizes AS (
@@ -37,7 +37,7 @@ known AS (
     WHERE state = 'known' AND outcome = 'ok' AND settled
     GROUP BY origin, package
 ),
-alarmed AS (
+watched AS (
     SELECT origin, package FROM package_history
     WHERE greatest(owners_changed_at, recreated_at) > t - INTERVAL 30 DAY
     UNION
@@ -49,6 +49,8 @@ alarmed AS (
             AND NOT list_has_all(coalesce(v.server_names, h.ever_names), h.ever_names)
         )
         OR h.digest_moved_at > t - INTERVAL 30 DAY
+    UNION
+    SELECT origin, package FROM current_popularity WHERE rank >= 0.9
 )
 SELECT
     c.origin, c.package, c.namespace, coalesce(c.versions, []) AS versions,
@@ -74,4 +76,4 @@ FROM claimed c
 LEFT JOIN known k USING (origin, package)
 LEFT JOIN package_checks h USING (origin, package)
 LEFT JOIN current_package_facts f USING (origin, package)
-LEFT JOIN alarmed a USING (origin, package)
+LEFT JOIN watched a USING (origin, package)

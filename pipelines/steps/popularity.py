@@ -1,0 +1,86 @@
+"""Popularity: ask who counts downloads, each package once a week, with the time that is left.
+
+Only services that the operator named are asked. A count that cannot be had changes nothing else.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connectors.outcomes import UNDECIDED, Fetched, Target
+from connectors.packages import PackageRegistries
+from enrich.downloads import COUNTED, read_count
+from pipelines.steps.hosts import host_rows
+from warehouse import packages as store
+from warehouse.warehouse import Row, Warehouse
+
+_WEEK = timedelta(days=7)
+_BATCH = 40
+
+
+@dataclass(frozen=True)
+class PopularityReport:
+    """One run: packages asked for, and how many counts came."""
+
+    due: int
+    asked: int
+    counts: int
+
+
+def popularity(
+    warehouse: Warehouse,
+    registries: PackageRegistries,
+    *,
+    now: Callable[[], datetime],
+    end: float,
+    budget: int,
+) -> PopularityReport:
+    """Ask for at most `budget` counts until `end` (of the monotonic clock); a repeat goes on."""
+    named = [source for source in COUNTED.values() if registries.origins.is_named(source)]
+    if not named or time.monotonic() >= end:
+        return PopularityReport(0, 0, 0)
+    with warehouse.session() as session:
+        due = store.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
+    asked = counts = 0
+    with ExitStack() as stack:
+        pools = {source: stack.enter_context(ThreadPoolExecutor(1)) for source in named}
+        for first in range(0, len(due), _BATCH):
+            answers = list(_ask(registries, pools, due[first : first + _BATCH], end))
+            at = now()
+            told = [(row, fetched, read_count(row["source"], fetched)) for row, fetched in answers]
+            known = [
+                (row["origin"], row["package"], row["source"], count, at)
+                for row, _, count in told
+                if count is not None
+            ]
+            checks = [_check(row, fetched, at) for row, fetched, _ in told]
+            with warehouse.session() as session:
+                hosts = host_rows(registries.states())
+                store.record_downloads(session, checks=checks, counts=known, hosts=hosts)
+            asked, counts = asked + len(answers), counts + len(known)
+            if not answers:
+                break
+    return PopularityReport(len(due), asked, counts)
+
+
+def _ask(
+    registries: PackageRegistries, pools: dict[str, ThreadPoolExecutor], rows: list[Row], end: float
+) -> Iterator[tuple[Row, Fetched]]:
+    def ask(row: Row) -> Fetched | None:
+        if time.monotonic() >= end:
+            return None
+        return registries.fetch(Target(row["source"], row["package"], ()))
+
+    futures = [(row, pools[row["source"]].submit(ask, row)) for row in rows]
+    for row, future in futures:
+        if (fetched := future.result()) is not None:
+            yield row, replace(fetched, detail="")
+
+
+def _check(row: Row, fetched: Fetched, at: datetime) -> tuple[object, ...]:
+    """When a count is asked for again: in a week, or a day after trouble."""
+    due_at = at + (_WEEK / 7 if fetched.outcome in UNDECIDED else _WEEK)
+    return (row["source"], row["package"], at, fetched.outcome, "", 0, [], 0, due_at)

@@ -1,0 +1,1 @@
+INSERT INTO popularity BY NAME SELECT * FROM batch_popularity
