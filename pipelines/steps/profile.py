@@ -1,19 +1,21 @@
 """Profile: ask the package registries for what is due, and write down what they say.
 
-One fetch per (origin, package) for all versions that entries claim. Batches are fetched, then
-committed; a killed run repeats at most one batch. Trouble never changes a fact.
+One fetch per (origin, package) for all versions that entries claim. What was fetched is committed
+in batches; a killed run repeats at most 200 packages. Trouble never changes a fact.
 """
 
 import fcntl
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 from connectors.errors import GARBAGE
 from connectors.outcomes import (
@@ -51,7 +53,7 @@ _BELIEVED_AFTER = 3
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """One profile run. `asked` is packages; `skipped` those of hosts that are let alone for now.
+    """One profile run. `asked` is packages; `skipped` those left for later runs.
 
     `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
     packages whose downloads were counted. `closed` says of a
@@ -99,31 +101,21 @@ def profile(
         asked_before = registries.requests()
         due, rejected = _plan(warehouse, registries, now=now, budget=budget, only=only)
         outcomes: Counter[str] = Counter()
-        facts = done = passed = 0
-        with ExitStack() as stack:
-            pools = {
-                origin: stack.enter_context(ThreadPoolExecutor(registries.slots(origin)))
-                for origin in {row["origin"] for row in due}
-            }
-            while passed < len(due) and time.monotonic() < end:
-                rows = due[passed : passed + _BATCH]
-                passed += len(rows)
-                today = now().toordinal()
-                answers = list(_fetch(registries, pools, rows, today=today, end=end))
-                at = now()
-                batch = _Batch(at)
-                for answer in answers:
-                    outcomes[batch.add(answer)] += 1
-                done += len(answers)
-                with warehouse.session() as session:
-                    facts += batch.record(session, registries.states())
-                progress("packages", done, len(due))
+        facts = done = 0
+        for answers in _batches(registries, due, today=now().toordinal(), end=end):
+            batch = _Batch(now())
+            for answer in answers:
+                outcomes[batch.add(answer)] += 1
+            done += len(answers)
+            with warehouse.session() as session:
+                facts += batch.record(session, registries.states())
+            progress("packages", done, len(due))
         counted = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
         states = registries.states()
         return ProfileReport(
             due=len(due),
             asked=done,
-            skipped=passed - done,
+            skipped=len(due) - done,
             requests=registries.requests() - asked_before,
             facts=facts,
             rejected_refs=rejected,
@@ -181,36 +173,68 @@ def _plan(
         return store.list_due(session, now=now(), budget=budget, only=only), rejections
 
 
-def _fetch(
-    registries: PackageRegistries,
-    pools: dict[str, ThreadPoolExecutor],
-    rows: list[Row],
-    *,
-    today: int,
-    end: float,
-) -> Iterator[_Answer]:
-    """Ask for all rows at once, each host as it bears it; leaves out what was not asked."""
+def _batches(
+    registries: PackageRegistries, due: list[Row], *, today: int, end: float
+) -> Iterator[list[_Answer]]:
+    """Ask for all rows, each host as it bears it, in their order; leaves out what was not asked.
 
-    def ask(row: Row) -> _Answer | None:
-        if time.monotonic() > end:
-            return None
-        origin = registries.origins.find(row["origin"])
-        fetched = registries.fetch(_target(row, origin.url if origin else "", today))
-        if fetched is None:
-            return None
+    No more than `_BATCH` packages are asked for and not yet taken in by the caller.
+    """
+    room, stopped = threading.Semaphore(_BATCH), threading.Event()
+    finished: SimpleQueue[_Answer | BaseException | None] = SimpleQueue()
+
+    def work(row: Row) -> None:
+        room.acquire()
+        answer: _Answer | BaseException | None = None
         try:
-            found = read(row["origin"], fetched, tuple(row["versions"]))
-        except GARBAGE:
-            log.warning(
-                "an answer for %s %s broke us", row["origin"], row["package"], exc_info=True
-            )
-            found = None
-        return _Answer(row, replace(fetched, documents=()), found)
+            if not stopped.is_set() and time.monotonic() < end:
+                answer = _ask(registries, row, today)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
+            answer = error
+        if answer is None:
+            room.release()
+        finished.put(answer)
 
-    futures: list[Future[_Answer | None]] = [pools[r["origin"]].submit(ask, r) for r in rows]
-    for future in futures:
-        if (answer := future.result()) is not None:
-            yield answer
+    pools = {
+        origin: ThreadPoolExecutor(registries.slots(origin))
+        for origin in {row["origin"] for row in due}
+    }
+    try:
+        for row in due:
+            pools[row["origin"]].submit(work, row)
+        batch: list[_Answer] = []
+        for _ in due:
+            answer = finished.get()
+            if isinstance(answer, BaseException):
+                raise answer
+            if answer is not None:
+                batch.append(answer)
+            if len(batch) == _BATCH // 2:
+                yield batch
+                room.release(len(batch))
+                batch = []
+        if batch:
+            yield batch
+    finally:
+        stopped.set()
+        room.release(len(due) + 1)
+        for pool in pools.values():
+            pool.shutdown(cancel_futures=True)
+
+
+def _ask(registries: PackageRegistries, row: Row, today: int) -> _Answer | None:
+    """One package; None where its host is let alone."""
+    origin = registries.origins.find(row["origin"])
+    fetched = registries.fetch(_target(row, origin.url if origin else "", today))
+    if fetched is None:
+        return None
+    try:
+        found = read(row["origin"], fetched, tuple(row["versions"]))
+    except GARBAGE:
+        key = row["origin"], row["package"]
+        log.warning("an answer for %s %s was not understood", *key, exc_info=True)
+        found = None
+    return _Answer(row, replace(fetched, documents=()), found)
 
 
 def _target(row: Row, source: str, today: int) -> Target:
