@@ -45,36 +45,27 @@ def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resourc
     profile_job = dg.define_asset_job(
         "profile", selection=dg.AssetSelection.assets(packages), tags={"subregistry": "profile"}
     )
-    running = dg.DefaultScheduleStatus.RUNNING
     return dg.Definitions(
         assets=fresh,
         asset_checks=[check for _, check in feeds],
         jobs=[refresh_job, reconcile_job, profile_job],
         schedules=[
-            dg.ScheduleDefinition(
-                name="refresh_hourly",
-                job=refresh_job,
-                cron_schedule="7 * * * *",
-                execution_timezone="UTC",
-                default_status=running,
-            ),
-            dg.ScheduleDefinition(
-                name="reconcile_daily",
-                job=reconcile_job,
-                cron_schedule="37 3 * * *",
-                execution_timezone="UTC",
-                default_status=running,
-            ),
-            dg.ScheduleDefinition(
-                name="profile_hourly",
-                job=profile_job,
-                cron_schedule="17 * * * *",
-                execution_timezone="UTC",
-                default_status=running,
-            ),
+            _schedule("refresh_hourly", refresh_job, "7 * * * *"),
+            _schedule("reconcile_daily", reconcile_job, "37 3 * * *"),
+            _schedule("profile_hourly", profile_job, "17 * * * *"),
         ],
         executor=dg.in_process_executor,
         resources={"deployment": DeploymentResource()} | resources,
+    )
+
+
+def _schedule(name: str, job: Any, cron: str) -> dg.ScheduleDefinition:  # an unresolved job
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
 

@@ -3,7 +3,8 @@
 Facts are appended when they change; a check is one row per package, replaced each time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import pyarrow as pa
@@ -148,6 +149,20 @@ def list_due(
     )
 
 
+@contextmanager
+def _batch(
+    session: Session, checks: pa.Table, hosts: Sequence[Tuple], **tables: pa.Table
+) -> Iterator[None]:
+    """One transaction that notes the checks and the hosts, and whatever is done inside."""
+    given = tables | {"batch_checks": checks, "batch_hosts": table(hosts, HOST)}
+    with session.transaction(), session.given(**given):
+        session.run("delete_hosts")
+        session.run("insert_hosts")
+        session.run("delete_package_checks")
+        session.run("insert_package_checks")
+        yield
+
+
 def record(
     session: Session,
     *,
@@ -159,20 +174,14 @@ def record(
     now: datetime,
 ) -> int:
     """Store one batch of answers in one transaction; return how many facts were new or changed."""
-    with (
-        session.transaction(),
-        session.given(
-            batch_checks=table(checks, CHECK),
-            batch_package_facts=table(packages, PACKAGE_FACT),
-            batch_version_facts=table(versions, VERSION_FACT),
-            batch_confirmed=table(confirmed, _CONFIRMED),
-            batch_hosts=table(hosts, HOST),
-        ),
+    with _batch(
+        session,
+        table(checks, CHECK),
+        hosts,
+        batch_package_facts=table(packages, PACKAGE_FACT),
+        batch_version_facts=table(versions, VERSION_FACT),
+        batch_confirmed=table(confirmed, _CONFIRMED),
     ):
-        session.run("delete_hosts")
-        session.run("insert_hosts")
-        session.run("delete_package_checks")
-        session.run("insert_package_checks")
         written = session.run("insert_package_facts") + session.run("insert_version_facts")
         written += session.run("confirm_package_facts", now=now)
         return written + session.run("confirm_version_facts", now=now)
@@ -205,16 +214,6 @@ def record_downloads(
     hosts: Sequence[Tuple],
 ) -> None:
     """Store counts as rows of POPULARITY, with when each was asked for and is due again."""
-    with (
-        session.transaction(),
-        session.given(
-            batch_checks=table(checks, _COUNT_CHECK),
-            batch_popularity=table(counts, POPULARITY),
-            batch_hosts=table(hosts, HOST),
-        ),
-    ):
-        session.run("delete_package_checks")
-        session.run("insert_package_checks")
+    counted = table(counts, POPULARITY)
+    with _batch(session, table(checks, _COUNT_CHECK), hosts, batch_popularity=counted):
         session.run("insert_popularity")
-        session.run("delete_hosts")
-        session.run("insert_hosts")
