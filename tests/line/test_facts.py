@@ -1,16 +1,20 @@
 """Facts under mirrors that change, absences that come and go, and claims of many."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.deployment import Deployment
+from pipelines.steps.refresh import refresh
+from serve.models import PackageFacts
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
 from warehouse.warehouse import Row
@@ -247,6 +251,31 @@ def test_provenance_names_the_repository_it_was_built_from(
     assert rows["a.b/one@1.0.0"]["provenance_repository"] == site
     assert "provenance_differs" not in rows["a.b/one@1.0.0"]["signals"]
     assert {"provenance_differs", "repository_differs"} <= set(rows["a.b/other@1.0.0"]["signals"])
+
+
+def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream) -> None:
+    clock = PlayedClock(START)
+    feeds = tmp_path / "feeds"
+    feeds.mkdir()
+    (feeds / "team.toml").write_text(
+        'name = "team"\ntitle = "Team"\nbase_path = "/"\ndefault = "admit"\n'
+        '[[rules]]\nname = "not-theirs"\nverdict = "exclude"\nreason = "names another server"\n'
+        "when = \"list_contains(ownerships, 'mismatch') OR days_behind > 1000\"\n"
+    )
+    put(upstream, FIRST, SECOND)
+    claim(upstream, "a.b/one", "npm", "one", "1.0.0")
+    claim(upstream, "a.b/copy", "npm", "one", "1.0.0")
+    deployment = make_deployment(tmp_path / "home", upstream, clock, feeds=feeds)
+    refresh(deployment, profile=True, tell=lambda *_: None)
+    live = deployment.feed("team").current()
+    assert live is not None
+    assert [live.keys.pair(index)[0] for index in range(live.count)] == ["a.b/one"]
+    (package,) = json.loads(live.body(0))["_meta"]["local.subregistry/enrichment"]["packages"]
+    told = msgspec.convert(package, PackageFacts)
+    assert (told.ownership, told.availability, told.claimants) == ("verified", "available", 2)
+    assert (told.behind, told.days_behind) == (1, 60)
+    assert set(told.signals) == {"verified", "behind", "multi_claim"}
+    assert (told.source, told.state) == ("npm", "known")
 
 
 def test_a_packages_repository_is_known_to_match_only_if_all_tell(
