@@ -111,7 +111,10 @@ def profile(
                 facts += batch.record(session, registries.states())
             progress("packages", done, len(due))
         counted = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
-        states = registries.states()
+        if states := registries.states():
+            # A host that refused everything gave no answer that its state could come with.
+            with warehouse.session() as session:
+                _Batch(now()).record(session, states)
         return ProfileReport(
             due=len(due),
             asked=done,

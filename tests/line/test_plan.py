@@ -192,6 +192,29 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     assert status(deployment).packages[0]["closed_until"] is None
 
 
+def test_a_ban_without_any_answer_outlives_the_run(
+    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+) -> None:
+    many(upstream, 8)
+    deployment.pull()
+    asked = 0
+
+    def ban(_: Request) -> Reply:
+        nonlocal asked
+        asked += 1
+        return Reply(429, b"error code: 1015")
+
+    with LoopbackServer(ban, clock=clock) as server:
+        origins = {"npm": OriginSettings(url=server.url, slots=1)}
+        settings = deployment.settings.model_copy(update={"origins": origins})
+        for _ in range(3):
+            Deployment(settings, clock=clock, sleep=lambda _: None).profile()
+    assert asked == 1
+    (npm,) = status(deployment).packages
+    assert (npm["due"], npm["failing"]) == (8, 0)
+    assert "1015" in npm["reason"]
+
+
 def test_a_new_kind_or_host_reaches_entries_that_are_there(
     tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
