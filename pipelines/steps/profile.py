@@ -6,35 +6,28 @@ in batches; a killed run repeats at most 200 packages. Trouble never changes a f
 
 import fcntl
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from queue import SimpleQueue
 
-from connectors.errors import GARBAGE
 from connectors.outcomes import (
-    MAX_EXTRAS,
     NEGATIVE,
     UNDECIDED,
     WITHDRAWN,
-    Fetched,
-    Known,
     Outcome,
-    Target,
 )
 from connectors.pacing import HostState
 from connectors.packages import PackageRegistries
 from enrich.due import confirmed, next_check
 from enrich.ecosystem import PackageRef, Rejected
-from enrich.ecosystems import canonicalise, read, rules
+from enrich.ecosystems import canonicalise, rules
 from enrich.profiles import PackageFacts, Profile, text
 from pipelines.errors import Busy
+from pipelines.steps.fetches import Answer, fetched_batches
 from pipelines.steps.hosts import host_rows
 from pipelines.steps.popularity import popularity
 from pipelines.steps.pull import Progress
@@ -46,9 +39,6 @@ log = logging.getLogger(__name__)
 
 Missing = dict[str, tuple[int, datetime]]
 """What is not there, in how many answers, since when."""
-
-_BATCH = 200
-_BELIEVED_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -72,15 +62,6 @@ class ProfileReport:
     closed: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What came of one package; `fetched` has lost its documents, which may be large."""
-
-    row: Row
-    fetched: Fetched
-    found: Profile | None
-
-
 def profile(
     warehouse: Warehouse,
     registries: PackageRegistries,
@@ -102,7 +83,7 @@ def profile(
         due, rejected = _plan(warehouse, registries, now=now, budget=budget, only=only)
         outcomes: Counter[str] = Counter()
         facts = done = 0
-        for answers in _batches(registries, due, today=now().toordinal(), end=end):
+        for answers in fetched_batches(registries, due, today=now().toordinal(), end=end):
             batch = _Batch(now())
             for answer in answers:
                 outcomes[batch.add(answer)] += 1
@@ -176,100 +157,6 @@ def _plan(
         return store.list_due(session, now=now(), budget=budget, only=only), rejections
 
 
-def _batches(
-    registries: PackageRegistries, due: list[Row], *, today: int, end: float
-) -> Iterator[list[_Answer]]:
-    """Ask for all rows, each host as it bears it, in their order; leaves out what was not asked.
-
-    No more than `_BATCH` packages are asked for and not yet taken in by the caller.
-    """
-    room, stopped = threading.Semaphore(_BATCH), threading.Event()
-    finished: SimpleQueue[_Answer | BaseException | None] = SimpleQueue()
-
-    def work(row: Row) -> None:
-        room.acquire()
-        answer: _Answer | BaseException | None = None
-        try:
-            if not stopped.is_set() and time.monotonic() < end:
-                answer = _ask(registries, row, today)
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
-            answer = error
-        if answer is None:
-            room.release()
-        finished.put(answer)
-
-    pools = {
-        origin: ThreadPoolExecutor(registries.slots(origin))
-        for origin in {row["origin"] for row in due}
-    }
-    try:
-        for row in due:
-            pools[row["origin"]].submit(work, row)
-        batch: list[_Answer] = []
-        for _ in due:
-            answer = finished.get()
-            if isinstance(answer, BaseException):
-                raise answer
-            if answer is not None:
-                batch.append(answer)
-            if len(batch) == _BATCH // 2:
-                yield batch
-                room.release(len(batch))
-                batch = []
-        if batch:
-            yield batch
-    finally:
-        stopped.set()
-        room.release(len(due) + 1)
-        for pool in pools.values():
-            pool.shutdown(cancel_futures=True)
-
-
-def _ask(registries: PackageRegistries, row: Row, today: int) -> _Answer | None:
-    """One package; None where its host is let alone."""
-    origin = registries.origins.find(row["origin"])
-    fetched = registries.fetch(_target(row, origin.url if origin else "", today))
-    if fetched is None:
-        return None
-    try:
-        found = read(row["origin"], fetched, tuple(row["versions"]))
-    except GARBAGE:
-        key = row["origin"], row["package"]
-        log.warning("an answer for %s %s was not understood", *key, exc_info=True)
-        found = None
-    return _Answer(row, replace(fetched, documents=()), found)
-
-
-def _target(row: Row, source: str, today: int) -> Target:
-    """What to ask, and what is known of it from the same source.
-
-    Conditional only if the same versions were asked for last time, and nothing is left open. New
-    versions come first, then known ones, others each day: a fetch may not reach them all.
-    """
-    here = row["source"] == source
-    known: dict[str, Known] = {}
-    if here and row["known_versions"]:
-        values = map(Known, row["known_digests"], row["known_provenances"])
-        known = dict(zip(row["known_versions"], values, strict=True))
-    old = [version for version in row["versions"] if version in known]
-    turn = today * MAX_EXTRAS % len(old) if old else 0
-    new = [version for version in row["versions"] if version not in known]
-    same = row["versions_hash"] == row["checked_versions_hash"]
-    whole = here and same and not row["missing"] and not row["owed"]
-    # An index that stays older is no cache's: its serials are counted anew.
-    believed = here and row["failures"] < _BELIEVED_AFTER
-    return Target(
-        origin=row["origin"],
-        package=row["package"],
-        versions=(*new, *old[turn:], *old[:turn]),
-        known=known,
-        etag=(row["etag"] or "") if whole else "",
-        last_modified=(row["last_modified"] or "") if whole else "",
-        serial=row["serial"] if believed else None,
-        variant=row["variant"] or "",
-    )
-
-
 class _Batch:
     """Rows of one batch of answers, all observed at one instant."""
 
@@ -292,7 +179,7 @@ class _Batch:
             now=self._now,
         )
 
-    def add(self, answer: _Answer) -> Outcome:
+    def add(self, answer: Answer) -> Outcome:
         """Add an answer; return what it came to."""
         row, fetched, found = answer.row, answer.fetched, answer.found
         key = (row["origin"], row["package"])
