@@ -5,7 +5,6 @@ in batches; a killed run repeats at most 200 packages. Trouble never changes a f
 """
 
 import fcntl
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,12 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from connectors.outcomes import (
-    NEGATIVE,
-    UNDECIDED,
-    WITHDRAWN,
-    Outcome,
-)
+from connectors.outcomes import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
 from connectors.pacing import HostState
 from connectors.packages import PackageRegistries
 from enrich.due import confirmed, next_check
@@ -35,8 +29,6 @@ from warehouse import packages as store
 from warehouse.staging import Tuple
 from warehouse.warehouse import Row, Session, Warehouse
 
-log = logging.getLogger(__name__)
-
 Missing = dict[str, tuple[int, datetime]]
 """What is not there, in how many answers, since when."""
 
@@ -46,8 +38,8 @@ class ProfileReport:
     """One profile run. `asked` is packages; `skipped` those left for later runs.
 
     `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
-    packages whose downloads were counted. `closed` says of a
-    host until when it is let alone, and why.
+    packages whose downloads were counted. `closed` says of a host until when it is let alone, and
+    why.
     """
 
     due: int
