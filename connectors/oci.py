@@ -265,6 +265,10 @@ class _Repository:
         url = f"{realm}?{urlencode(query)}"
         # Whether the token service is well says nothing of the registry behind it.
         found = self._http.get(url, expect=_SEEN, cap=MIB, counts=False)
+        if found.status == 401 and self._http.route.authorization:
+            raise UnexpectedStatus(
+                f"{realm} refuses the credentials of {self._origin.id}", url=realm, status=401
+            )
         self._refused = found.status in (401, 403)
         if found.status != 200:
             return False

@@ -129,6 +129,20 @@ def test_what_refers_to_an_image_is_found_by_its_tag(images: Images, line: Line)
     assert line.packages()[f"{NAME}@1.0.0"]["provenance"] is True
 
 
+def test_wrong_credentials_make_nothing_absent(images: Images, make_line: MakeLine) -> None:
+    images.push("o/right:1.0.0", LABELS)
+    wrong = {"username": "publisher", "password": "wrong", "realm": images.realm}
+    line = make_line({"oci:ghcr.io": {"url": images.url} | wrong})
+    line.claim(NAME, "oci", "ghcr.io/o/right:1.0.0", "1.0.0")
+    for _ in range(3):
+        assert line.profile().outcomes == {Outcome.FORBIDDEN: 1}
+    found = line.packages()[f"{NAME}@1.0.0"]
+    assert (found["availability"], found["package_state"]) == ("unknown", "failed")
+    with line.deployment.warehouse.session() as session:
+        (check,) = session.text("SELECT detail FROM package_checks").to_pylist()
+    assert "refuses the credentials" in check["detail"]
+
+
 def test_credentials_go_to_the_token_service_and_open_a_private_image(
     images: Images, make_line: MakeLine
 ) -> None:
