@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -259,3 +260,18 @@ def test_serve_answers_from_several_workers_and_stops_on_a_signal(served: int) -
         except OSError:
             assert time.monotonic() < end
     assert b'"name":"a.b/one"' in answer
+
+
+def test_doctor_prints_a_line_per_source_and_fails_if_one_does(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 1
+    text = capsys.readouterr().out
+    assert re.search(r"upstream:official +works", text)
+    assert "SUBREGISTRY_OFFLINE" in text
+    assert main(["doctor", "--only", "npm", "--json"]) == 0
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert (finding["source"], finding["state"]) == ("npm", "works")
+    assert "a mirror without it?" in finding["message"]
+    assert main(["doctor", "--only", "cargo"]) == 2
+    assert "there is no source cargo" in said(capsys)
