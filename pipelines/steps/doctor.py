@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.contract import read_page
+from connectors.downloads import COUNTERS
 from connectors.errors import GARBAGE, ConnectorError
 from connectors.http import HttpClient, Manners
 from connectors.packages import Probe
@@ -24,7 +25,7 @@ _TROUBLE = (ConnectorError, *GARBAGE)
 
 @dataclass(frozen=True)
 class Finding:
-    """One source. `state` is works, partial (answers, but not all arrives), fails or not asked."""
+    """One source. `state` is works, partial (not all arrives), fails, not asked or off."""
 
     source: str
     state: str
@@ -46,7 +47,8 @@ def doctor(deployment: Deployment, *, only: str | None = None) -> list[Finding]:
             probes[f"upstream:{name}"] = _Upstream(deployment, place)
     for origin in dict.fromkeys((*settings.origins, *_USUAL)):
         probes[origin] = _Registry(deployment, origin)
-    if only is not None and only not in probes:
+    off = [source for source in COUNTERS if not deployment.origins.is_named(source)]
+    if only is not None and only not in (*probes, *off):
         if deployment.origins.find(only) is None:
             raise UsageError(f"there is no source {only}; they are {', '.join(probes)}")
         probes[only] = _Registry(deployment, only)
@@ -61,7 +63,8 @@ def doctor(deployment: Deployment, *, only: str | None = None) -> list[Finding]:
         found = _ask(source, probe, left)
         findings.append(found)
         left -= found.requests
-    return findings
+    hint = "downloads are not counted there; name it in SUBREGISTRY_ORIGINS if that is wanted"
+    return findings + [Finding(source, "off", hint) for source in off if only in (None, source)]
 
 
 def _ask(source: str, probe: Callable[[Manners], tuple[Probe, int]], left: int) -> Finding:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.downloads import COUNTERS
 from pipelines.deployment import Deployment
 from serve.edition import read_manifest
 from serve.errors import EditionBroken
@@ -28,9 +29,15 @@ def status(deployment: Deployment) -> StatusReport:
         return StatusReport(
             entries=session.rows("count_entries"),
             upstreams=session.rows("list_upstreams"),
-            packages=session.rows("count_due", now=deployment.clock()),
+            packages=session.rows("count_due", now=deployment.clock()) + _off(deployment),
             feeds=feeds,
         )
+
+
+def _off(deployment: Deployment) -> list[Row]:
+    """The services that count downloads and were not named: nobody asks them."""
+    origins = deployment.origins
+    return [{"origin": name, "off": True} for name in COUNTERS if not origins.is_named(name)]
 
 
 def _feed(deployment: Deployment, name: str) -> dict[str, Any]:  # values of a manifest

@@ -23,6 +23,7 @@ from pipelines.steps.doctor import MAX_REQUESTS, doctor
 from pipelines.steps.status import status
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
+from warehouse.warehouse import Row
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -47,6 +48,11 @@ def counting(deployment: Deployment, upstream: Upstream) -> tuple[LoopbackServer
         return upstream.packages.answer(request)
 
     return LoopbackServer(answer, clock=deployment.clock), seen
+
+
+def hosts(deployment: Deployment) -> list[Row]:
+    """What status tells of the hosts that are asked."""
+    return [row for row in status(deployment).packages if "off" not in row]
 
 
 def test_a_killed_run_repeats_at_most_one_batch(
@@ -171,7 +177,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     claim(upstream, "a.b/three", "oci", "ghcr.io/s/three:1.0.0")
     upstream.packages.put("ghcr.io", SamplePackage("s/three", [Release("1.0.0", START)]))
     deployment.pull()
-    (unread,) = status(deployment).packages
+    (unread,) = hosts(deployment)
     assert (unread["origin"], unread["due"], unread["done"]) == ("unread", 9, 0)
     with LoopbackServer(lambda _: Reply(500, b"oops"), clock=clock) as broken:
         npm_only = {"npm": OriginSettings(url=broken.url, slots=1)}
@@ -180,7 +186,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
         report = Deployment(settings, clock=clock, sleep=lambda _: None).profile()
     assert (report.asked, report.skipped) == (2, 7)
     assert "answered 500" in report.closed["npm"]
-    npm, ghcr = status(deployment).packages
+    npm, ghcr = hosts(deployment)
     assert (npm["failing"], npm["stale"], npm["done"], npm["due"]) == (1, 1, 1, 7)
     assert (npm["requests"], npm["share"]) == (5, 1.0)
     assert npm["closed_until"] - START >= timedelta(minutes=30)
@@ -210,7 +216,7 @@ def test_a_ban_without_any_answer_outlives_the_run(
         for _ in range(3):
             Deployment(settings, clock=clock, sleep=lambda _: None).profile()
     assert asked == 1
-    (npm,) = status(deployment).packages
+    (npm,) = hosts(deployment)
     assert (npm["due"], npm["failing"]) == (8, 0)
     assert "1015" in npm["reason"]
 
@@ -255,6 +261,7 @@ def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
     assert told["oci:docker.io"].message == "answers, gives a token"
     assert told["oci:ghcr.io"].requests == 2
     assert told["oci:quay.io"].state in ("fails", "not asked")
+    assert told["npm-downloads"].state == "off"
 
 
 def test_doctor_says_what_fails_and_why(deployment: Deployment, upstream: Upstream) -> None:
