@@ -115,7 +115,8 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         raise trouble
     if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
         return Fetched(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
-    owed = sum(v not in outcomes and v not in target.known for v in target.versions)
+    seen = outcomes.keys() | target.known.keys() | target.missed
+    owed = sum(version not in seen for version in target.versions)
     detail = str(trouble or "")
     return Fetched(
         Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed, detail=detail[:500]

@@ -64,14 +64,15 @@ class Known:
 class Target:
     """One package to ask for: all its claimed versions, and what is known from earlier.
 
-    `etag` and `last_modified` are empty when the answer is wanted whole; `variant` is the form of
-    the document that they belong to.
+    `missed` are versions that the last answer lacked. `etag` and `last_modified` are empty when the
+    answer is wanted whole; `variant` is the form of the document that they belong to.
     """
 
     origin: str
     package: str
     versions: tuple[str, ...]
     known: dict[str, Known] = field(default_factory=dict)
+    missed: frozenset[str] = frozenset()
     etag: str = ""
     last_modified: str = ""
     serial: int | None = None

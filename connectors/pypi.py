@@ -60,7 +60,11 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
             (version, file)
             for version in target.versions
             if (file := _attested(releases.get(version, [])))
-            and not (version in target.known and target.known[version].provenance)
+            and not (
+                version in target.known
+                and target.known[version].provenance
+                and not _is_new(target, version, releases)
+            )
         ]
         for version, file in attested[:MAX_EXTRAS]:
             found = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
@@ -122,8 +126,8 @@ def _is_new(target: Target, version: str, releases: dict[str, list[ReleaseFile]]
     """Whether a release is there that was not read yet, or was made anew since."""
     if version not in releases:
         return False
-    known = target.known.get(version)
-    return known is None or known.digest != first_digest(releases[version])
+    known, digest = target.known.get(version), first_digest(releases[version])
+    return known is None or digest not in ("", known.digest)
 
 
 def _attested(files: list[ReleaseFile]) -> str:

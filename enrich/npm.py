@@ -93,6 +93,9 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     def details(version: str) -> dict[str, Raw]:
         return members(published[version]) | single(version)
 
+    def is_whole(version: str) -> bool:
+        return bool(single(version)) or (main is not None and main.kind == "packument")
+
     newest = details(latest) if latest in published else {}
     held = latest is not None and _is_held(latest, newest)
     licence = read_licence(small(newest.get("license")) or small(newest.get("licenses")))
@@ -106,7 +109,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         first_published_at=instant(time.get("created")) or min(instants, default=None),
         last_published_at=max(instants, default=None),
         license=licence.expression,
-        license_status=licence.status,
+        license_status=licence.status if latest and is_whole(latest) else None,
         repository_url=_repository(small(newest.get("repository"))),
         status="deprecated" if len(withdrawn) == len(published) else None,
         latest_published_at=instant(time.get(latest or "")),
@@ -120,7 +123,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
             gone = Outcome.SECURITY_HOLD if held else Outcome.VERSION_ABSENT
             found.append(VersionFacts(version, gone))
             continue
-        whole = bool(single(resolved)) or (main is not None and main.kind == "packument")
+        whole = is_whole(resolved)
         facts = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
         found.append(
             replace(

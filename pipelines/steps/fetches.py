@@ -3,6 +3,7 @@
 What a batch means once stored is decided in `pipelines.steps.profile`.
 """
 
+import hashlib
 import logging
 import threading
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 from connectors.errors import GARBAGE
-from connectors.outcomes import MAX_EXTRAS, Fetched, Known, Target
+from connectors.outcomes import Fetched, Known, Target
 from connectors.packages import PackageRegistries
 from enrich.ecosystems import read
 from enrich.profiles import Profile
@@ -102,16 +103,17 @@ def _target(row: Row, source: str, today: int) -> Target:
     """What to ask, and what is known of it from the same source.
 
     Conditional only if the same versions were asked for last time, and nothing is left open. New
-    versions come first, then known ones, others each day: a fetch may not reach them all.
+    versions come first, then others in another order each day: a fetch may not reach them all.
     """
     here = row["source"] == source
     known: dict[str, Known] = {}
     if here and row["known_versions"]:
         values = map(Known, row["known_digests"], row["known_provenances"])
         known = dict(zip(row["known_versions"], values, strict=True))
-    old = [version for version in row["versions"] if version in known]
-    turn = today * MAX_EXTRAS % len(old) if old else 0
-    new = [version for version in row["versions"] if version not in known]
+    missed = frozenset(row["missing"])
+    new = [v for v in row["versions"] if v not in known and v not in missed]
+    old = [v for v in row["versions"] if v in known or v in missed]
+    old.sort(key=lambda version: hashlib.sha256(f"{today} {version}".encode()).digest())
     same = row["versions_hash"] == row["checked_versions_hash"]
     whole = here and same and not row["missing"] and not row["owed"]
     # An index that stays older is no cache's: its serials are counted anew.
@@ -119,8 +121,9 @@ def _target(row: Row, source: str, today: int) -> Target:
     return Target(
         origin=row["origin"],
         package=row["package"],
-        versions=(*new, *old[turn:], *old[:turn]),
+        versions=(*new, *old),
         known=known,
+        missed=missed,
         etag=(row["etag"] or "") if whole else "",
         last_modified=(row["last_modified"] or "") if whole else "",
         serial=row["serial"] if believed else None,

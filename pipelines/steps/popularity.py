@@ -46,9 +46,13 @@ def popularity(
         due = store.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
     asked = counts = 0
     with ExitStack() as stack:
-        pools = {source: stack.enter_context(ThreadPoolExecutor(1)) for source in named}
+        pools = {source: ThreadPoolExecutor(1) for source in named}
+        for pool in pools.values():
+            stack.callback(pool.shutdown, cancel_futures=True)
         for first in range(0, len(due), _BATCH):
             answers = list(_ask(registries, pools, due[first : first + _BATCH], end))
+            if not answers:
+                continue
             at = now()
             told = [(row, fetched, read_count(row["source"], fetched)) for row, fetched in answers]
             known = [
@@ -61,8 +65,6 @@ def popularity(
                 hosts = host_rows(registries.states())
                 store.record_downloads(session, checks=checks, counts=known, hosts=hosts)
             asked, counts = asked + len(answers), counts + len(known)
-            if not answers:
-                break
     return PopularityReport(len(due), asked, counts)
 
 

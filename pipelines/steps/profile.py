@@ -230,13 +230,18 @@ class _Batch:
         return outcome
 
     def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Missing:
-        """What is missing now, "" for the package itself, each with its own count and instant."""
+        """What is missing, "" for the package itself, each with its own count and instant.
+
+        A version that was not asked for this time keeps both.
+        """
         versions = found.versions if found else ()
         names = {facts.version for facts in versions if facts.outcome in NEGATIVE}
         names |= {""} if outcome in NEGATIVE else set()
         before = _missing_before(row)
+        told = {facts.version for facts in versions} | {""}
+        kept = {v: before[v] for v in before.keys() - told if v in row["versions"]}
         counts = {name: before.get(name, (0, self._now)) for name in names}
-        return {name: (count + 1, since) for name, (count, since) in counts.items()}
+        return kept | {name: (count + 1, since) for name, (count, since) in counts.items()}
 
     def _failed(self, key: tuple[str, str], source: str, outcome: Outcome) -> Tuple:
         """The fact that nothing could be learnt; it never replaces one."""

@@ -297,3 +297,71 @@ def test_a_packages_repository_is_known_to_match_only_if_all_tell(
     with deployment.warehouse.session() as session:
         (row,) = session.text("SELECT repository_matches FROM policy_columns").to_pylist()
     assert row["repository_matches"] is None
+
+
+def test_a_licence_that_was_given_up_is_gone(deployment: Deployment, upstream: Upstream) -> None:
+    put(upstream, FIRST, license="MIT", repository="https://github.com/o/one")
+    claim(upstream, "a.b/one", "npm", "one", "1.1.0")
+    deployment.pull()
+    deployment.profile()
+    put(upstream, FIRST, SECOND, license="UNLICENSED")
+    later(deployment, 10 * DAY)
+    deployment.profile()
+    row = told(deployment)["a.b/one@1.0.0"]
+    assert (row["license"], row["license_status"]) == (None, "proprietary")
+    assert row["package_repository_url"] is None
+
+
+def test_tags_that_never_were_block_no_new_one_and_a_deleted_one_is_found(
+    deployment: Deployment, upstream: Upstream
+) -> None:
+    names = [f"1.0.{n:03}" for n in range(70)]
+
+    def push(*tags: str) -> None:
+        releases = [
+            Release(tag, START - 200 * DAY + n * timedelta(minutes=1))
+            for n, tag in enumerate((*names, *tags))
+        ]
+        upstream.packages.put("ghcr.io", SamplePackage("o/r", releases))
+
+    push("9.0.0")
+    for number in range(60):
+        claim(upstream, f"f{number}.example/x", "oci", f"ghcr.io/o/r:0.0.{number:02}")
+    for name in names:
+        claim(upstream, f"n{name}.example/x", "oci", f"ghcr.io/o/r:{name}")
+    deployment.pull()
+    for _ in range(5):
+        deployment.profile()
+        later(deployment, 2 * HOUR)
+    claim(upstream, "new.example/x", "oci", "ghcr.io/o/r:9.0.0")
+    deployment.pull(full=True)
+    deployment.profile()
+    assert told(deployment)["new.example/x@1.0.0"]["availability"] == "available"
+    gone = names.pop()
+    push("9.0.0")
+    for _ in range(40):
+        later(deployment, DAY)
+        deployment.profile()
+    row = told(deployment)[f"n{gone}.example/x@1.0.0"]
+    assert row["availability"] == "version_withdrawn"
+
+
+def test_provenance_is_read_again_when_the_files_are_others(
+    deployment: Deployment, upstream: Upstream
+) -> None:
+    first = replace(FIRST, provenance=True)
+    put(upstream, first, SECOND, kind="pypi", repository="https://github.com/o/one")
+    claim(upstream, "a.b/one", "pypi", "one", "1.0.0")
+    deployment.pull()
+    deployment.profile()
+    before = told(deployment)["a.b/one@1.0.0"]
+    assert before["provenance_repository"] == "https://github.com/o/one"
+    with deployment.warehouse.session() as session:
+        session.text("UPDATE version_facts SET digest = 'sha256:other' WHERE version = '1.0.0'")
+    put(upstream, first, SECOND, kind="pypi", repository="https://github.com/o/two")
+    later(deployment, 10 * DAY)
+    with deployment.warehouse.session() as session:
+        session.text("UPDATE package_checks SET etag = ''")
+    deployment.profile()
+    after = told(deployment)["a.b/one@1.0.0"]
+    assert after["provenance_repository"] == "https://github.com/o/two"

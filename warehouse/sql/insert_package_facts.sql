@@ -1,21 +1,15 @@
 -- Only what differs from the newest fact. A failure never replaces knowledge, and neither does an
--- absence that is not confirmed. An answer without licence, repository or owners keeps what was told.
+-- absence that is not confirmed. An answer that says nothing of the licence (which is not the same as that
+-- there is none), or of owners, keeps what was told.
 INSERT INTO package_facts BY NAME
 SELECT b.*
 FROM (
     SELECT
-        b.* REPLACE (
-            CASE WHEN b.outcome = c.outcome THEN coalesce(b.license, c.license) ELSE b.license END
-                AS license,
-            CASE
-                WHEN b.outcome = c.outcome AND b.license IS NULL
-                    THEN coalesce(b.license_status, c.license_status)
-                ELSE b.license_status
-            END AS license_status,
-            CASE
-                WHEN b.outcome = c.outcome THEN coalesce(b.repository_url, c.repository_url)
-                ELSE b.repository_url
-            END AS repository_url,
+        b.* EXCLUDE (silent) REPLACE (
+            CASE WHEN silent THEN c.license ELSE b.license END AS license,
+            CASE WHEN silent THEN c.license_status ELSE b.license_status END AS license_status,
+            CASE WHEN silent THEN coalesce(b.repository_url, c.repository_url)
+                ELSE b.repository_url END AS repository_url,
             CASE
                 WHEN b.outcome = c.outcome THEN coalesce(b.first_published_at, c.first_published_at)
                 ELSE b.first_published_at
@@ -31,7 +25,11 @@ FROM (
                 ELSE b.owners_hash
             END AS owners_hash
         )
-    FROM batch_package_facts b
+    FROM (
+        SELECT b.*, b.outcome = c.outcome AND b.license_status IS NULL AS silent
+        FROM batch_package_facts b
+        LEFT JOIN current_package_facts c USING (origin, package)
+    ) b
     LEFT JOIN current_package_facts c USING (origin, package)
 ) b
 LEFT JOIN current_package_facts c USING (origin, package)
