@@ -92,7 +92,6 @@ class HttpClient:
     route: Route = field(default_factory=Route)
     pacer: Pacer | None = None
     requests: int = 0
-    received: int = 0
     notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -209,7 +208,6 @@ class HttpClient:
             ) from error
         if not expected:
             raise _status_error(response, url, body)
-        self.received += len(body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.outcomes import UNDECIDED, Fetched, Target
@@ -21,15 +20,6 @@ _WEEK = timedelta(days=7)
 _BATCH = 40
 
 
-@dataclass(frozen=True)
-class PopularityReport:
-    """One run: packages asked for, and how many counts came."""
-
-    due: int
-    asked: int
-    counts: int
-
-
 def popularity(
     warehouse: Warehouse,
     registries: PackageRegistries,
@@ -37,14 +27,17 @@ def popularity(
     now: Callable[[], datetime],
     end: float,
     budget: int,
-) -> PopularityReport:
-    """Ask for at most `budget` counts until `end` (of the monotonic clock); a repeat goes on."""
+) -> int:
+    """Ask for at most `budget` counts until `end` (of the monotonic clock); a repeat goes on.
+
+    Returns how many came.
+    """
     named = [source for source in COUNTED.values() if registries.origins.is_named(source)]
     if not named or time.monotonic() >= end:
-        return PopularityReport(0, 0, 0)
+        return 0
     with warehouse.session() as session:
         due = store.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
-    asked = counts = 0
+    counts = 0
     with ExitStack() as stack:
         pools = {source: ThreadPoolExecutor(1) for source in named}
         for pool in pools.values():
@@ -64,8 +57,8 @@ def popularity(
             with warehouse.session() as session:
                 hosts = host_rows(registries.states())
                 store.record_downloads(session, checks=checks, counts=known, hosts=hosts)
-            asked, counts = asked + len(answers), counts + len(known)
-    return PopularityReport(len(due), asked, counts)
+            counts += len(known)
+    return counts
 
 
 def _ask(
@@ -79,7 +72,7 @@ def _ask(
     futures = [(row, pools[row["source"]].submit(ask, row)) for row in rows]
     for row, future in futures:
         if (fetched := future.result()) is not None:
-            yield row, replace(fetched, detail="")
+            yield row, fetched
 
 
 def _check(row: Row, fetched: Fetched, at: datetime) -> tuple[object, ...]:

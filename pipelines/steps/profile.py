@@ -83,7 +83,7 @@ def profile(
             with warehouse.session() as session:
                 facts += batch.record(session, registries.states())
             progress("packages", done, len(due))
-        counted = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
+        counts = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
         if states := registries.states():
             # A host that refused everything gave no answer that its state could come with.
             with warehouse.session() as session:
@@ -97,7 +97,7 @@ def profile(
             rejected_refs=rejected,
             outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
             out_of_time=time.monotonic() > end,
-            counts=counted.counts,
+            counts=counts,
             closed={
                 origin: f"until {state.closed_until:%Y-%m-%dT%H:%M:%SZ}: {state.reason}"
                 for origin, state in states.items()
