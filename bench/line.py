@@ -24,7 +24,6 @@ from pipelines.console import print_table
 from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
 from pipelines.steps.build import build
-from pipelines.steps.curate import curate
 from warehouse.analytics import publish_copy
 
 Result = dict[str, Any]  # what a part prints
@@ -57,7 +56,7 @@ def reconcile(home: Path, url: str) -> Result:
 
 def curated(home: Path, url: str) -> Result:
     found = deployment(home, url)
-    report = curate(found.warehouse, found.policies("default")[0], now=found.clock)
+    report = found.curate(found.policies("default")[0])
     return {"note": f"{report.admitted} admitted"}
 
 
@@ -70,8 +69,7 @@ def built(home: Path, url: str) -> Result:
 
 def switched(home: Path, url: str) -> Result:
     found = deployment(home, url)
-    feed = found.feed("default")
-    report = found.switch(feed)
+    report = found.switch(found.policies("default")[0])
     return {"note": f"sequence {report.sequence}"}
 
 

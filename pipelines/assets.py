@@ -14,10 +14,8 @@ from pipelines.console import as_json
 from pipelines.deployment import Deployment
 from pipelines.errors import Refused, UsageError
 from pipelines.steps.build import build
-from pipelines.steps.curate import curate
-from pipelines.steps.gate import self_walk
 from pipelines.steps.refresh import pull_all
-from pipelines.steps.switch import check_candidate
+from pipelines.steps.switch import examine_candidate
 from serve.errors import ServeError
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
@@ -43,7 +41,10 @@ class PullConfig(dg.Config):
 
 
 class SwitchConfig(dg.Config):
-    accept_shrink: bool = False
+    """Whether what the gate says is accepted, and why."""
+
+    accept: bool = False
+    reason: str = ""
 
 
 def _once(step: Callable[[], T]) -> T:
@@ -123,9 +124,7 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
     )
     def verdicts(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
         """Every entry's verdict in this feed, with rule and reason."""
-        return dg.MaterializeResult(
-            metadata=_finally(lambda: curate(deployment.warehouse, policy, now=deployment.clock))
-        )
+        return dg.MaterializeResult(metadata=_finally(lambda: deployment.curate(policy)))
 
     @dg.asset(name=candidate_key.path[0], group_name=name, deps=[verdicts])
     def candidate(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
@@ -144,8 +143,7 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         waiting = feed.candidate_id()
         if waiting is None or waiting == feed.current_id():
             return dg.AssetCheckResult(passed=True, metadata={"candidate": "none, as before"})
-        problems = check_candidate(feed, max_shrink=deployment.settings.max_shrink)
-        problems += self_walk(feed.open(waiting), now=deployment.clock)[:20]
+        problems = examine_candidate(feed, deployment.limits(policy), now=deployment.clock)
         return dg.AssetCheckResult(
             passed=not problems,
             metadata={"candidate": waiting, "problems": dg.MetadataValue.json(problems)},
@@ -162,7 +160,9 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         if feed.candidate_id() in (None, feed.current_id()):
             return dg.MaterializeResult(metadata={"edition": feed.current_id() or "none"})
         return dg.MaterializeResult(
-            metadata=_finally(lambda: deployment.switch(feed, accept_shrink=config.accept_shrink))
+            metadata=_finally(
+                lambda: deployment.switch(policy, accept=config.accept, reason=config.reason)
+            )
         )
 
     return [verdicts, candidate, edition], servable

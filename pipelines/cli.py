@@ -19,6 +19,9 @@ _CURATE = "Decide on every entry of a feed, by its feed document."
 _BUILD = "Write a candidate edition from the feed's verdicts. Nothing goes live."
 _SWITCH = """Let the candidate go live, after the gate. Going back to an earlier edition makes a new
 one with its content, which stays live until --resume."""
+_BLOCK = """Withdraw a server, or one version, from every live feed within seconds, without the
+pipeline and its gate, also for walks under way and kept editions. It stays until --lift."""
+_AUDIT = "Print who did what by hand and why, and check that no line of the log was changed."
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
 _STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
 _EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
@@ -70,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
         step = add(name, text)
         step.add_argument("--feed", metavar="NAME", help="one feed only")
         if name == "switch":
-            step.add_argument("--accept-shrink", action="store_true", help="pass the gate")
+            step.add_argument("--accept", action="store_true", help="pass by what the gate says")
+            step.add_argument("--reason", default="", metavar="WHY", help="for the audit log")
             way = step.add_mutually_exclusive_group()
             way.add_argument("--to", metavar="ID", help="serve an earlier edition again, and hold")
             way.add_argument("--resume", action="store_true", help="end the hold, then switch")
@@ -78,6 +82,15 @@ def parser() -> argparse.ArgumentParser:
             step.add_argument(
                 "--anew", action="store_true", help="without the live edition, if it is broken"
             )
+    block = add("block", _BLOCK)
+    block.add_argument("target", nargs="?", metavar="NAME[@VERSION]", help="what to block")
+    block.add_argument(
+        "--reason", default="", metavar="WHY", help="shown to readers, and on record"
+    )
+    ending = block.add_mutually_exclusive_group()
+    ending.add_argument("--lift", action="store_true", help="end the block")
+    ending.add_argument("--list", action="store_true", help="list what is blocked")
+    add("audit", _AUDIT)
     serve = add("serve", _SERVE, report=False)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")
@@ -86,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     explain = add("explain", _EXPLAIN)
     explain.add_argument("server", metavar="NAME[@VERSION]", help="a server, or one version of it")
     explain.add_argument("--feed", default="default", metavar="NAME", help="feed (%(default)s)")
+    explain.add_argument("--at", metavar="T", help="as of an instant, like 2026-03-01T12:00:00Z")
     changes = add("changes", _CHANGES)
     changes.add_argument(
         "--since", required=True, metavar="T", help="instant, like 2026-03-01T12:00:00Z"
@@ -94,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     quarantine.add_argument("--all", action="store_true", help="those that were settled too")
     release = add("release", _RELEASE)
     release.add_argument("names", nargs="*", metavar="NAME", help="a server name")
+    release.add_argument("--reason", default="", metavar="WHY", help="for the audit log")
     release.add_argument("--of", metavar="UPSTREAM", help="all names of an upstream")
     query = add("query", _QUERY)
     query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')

@@ -5,8 +5,9 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pipelines import inquiries
 from pipelines.console import print_json, print_report, progress_bar
@@ -15,9 +16,6 @@ from pipelines.opening import find_policies, open_deployment
 from pipelines.settings import load_settings
 
 log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    pass
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
@@ -133,11 +131,9 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _curate(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.curate import curate
-
     deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
     for policy in find_policies(deployment, arguments.feed):
-        tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
+        tell("curate", deployment.curate(policy))
     return tell.end()
 
 
@@ -154,18 +150,49 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _switch(arguments: argparse.Namespace) -> int:
     deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
-    feeds = [deployment.feed(policy.name) for policy in find_policies(deployment, arguments.feed)]
-    if (arguments.to or arguments.resume) and len(feeds) > 1:
+    policies, reason = find_policies(deployment, arguments.feed), arguments.reason
+    if (arguments.to or arguments.resume) and len(policies) > 1:
         raise UsageError("say which feed: add --feed NAME")
+    if arguments.accept and not reason:
+        raise UsageError("say why, for the audit log: add --reason WHY")
+    feeds = {policy.name: deployment.feed(policy.name) for policy in policies}
     if arguments.to:
-        tell("switch", deployment.go_back(feeds[0], arguments.to))
+        tell("switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason))
         return tell.end()
     if arguments.resume:
-        feeds[0].set_hold(None)
-    waiting = [feed for feed in feeds if feed.candidate_id() not in (None, feed.current_id())]
-    for feed in waiting or feeds[:1]:
-        tell("switch", deployment.switch(feed, accept_shrink=arguments.accept_shrink))
+        feeds[policies[0].name].set_hold(None)
+        deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
+    waiting = [
+        policy
+        for policy in policies
+        if feeds[policy.name].candidate_id() not in (None, feeds[policy.name].current_id())
+    ]
+    for policy in waiting or policies[:1]:
+        tell("switch", deployment.switch(policy, accept=arguments.accept, reason=reason))
     return tell.end()
+
+
+def _block(arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    deployment, target, reason = open_deployment(), arguments.target, arguments.reason
+    if arguments.list == bool(target):
+        raise UsageError("write block NAME[@VERSION] --reason WHY, or block --list")
+    rows: list[Any]  # blocks, or reports of blocking
+    if arguments.list:
+        rows = [msgspec.structs.asdict(found) for found in deployment.blocks.read()]
+    elif arguments.lift:
+        rows = [msgspec.structs.asdict(deployment.lift(target, reason=reason))]
+    elif not reason:
+        raise UsageError("say why: add --reason WHY; readers see it")
+    else:
+        rows = [asdict(found) for found in deployment.block(target, reason=reason)]
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report("lifted" if arguments.lift else "blocked", row)
+    return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -173,7 +200,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from serve.app import served_feeds
 
     settings = load_settings()
-    feeds = ", ".join(feed.base_path for feed in served_feeds(settings.feeds))
+    feeds = ", ".join(feed.base_path for feed in served_feeds(settings.feed_root, settings.feeds))
     socket = listen(arguments.host, arguments.port)
     host, port = socket.getsockname()[:2]
     sys.stderr.write(f"serving {feeds} on http://{host}:{port} with {arguments.workers} workers\n")
@@ -185,7 +212,10 @@ def _release(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.names) == bool(arguments.of):
         raise UsageError("write names, or --of UPSTREAM for all names of one upstream")
-    rows = release(open_deployment(), arguments.names, of=arguments.of)
+    deployment = open_deployment()
+    rows = release(deployment, arguments.names, of=arguments.of)
+    for row in rows:
+        deployment.audit.add("release", row["name"], reason=arguments.reason)
     if arguments.json:
         print_json(rows)
         return 0
@@ -196,6 +226,9 @@ def _release(arguments: argparse.Namespace) -> int:
 
 def _feeds(arguments: argparse.Namespace) -> int:
     deployment = open_deployment()
+    documents = deployment.documents()
+    for error in documents.broken.values():
+        sys.stderr.write(f"subregistry: {error}\n")
     rows = [
         {
             "name": policy.name,
@@ -204,14 +237,14 @@ def _feeds(arguments: argparse.Namespace) -> int:
             "rules": len(policy.rules),
             "live": deployment.feed(policy.name).current_id(),
         }
-        for policy in deployment.policies()
+        for policy in documents.valid
     ]
     if arguments.json:
         print_json(rows)
     else:
         for row in rows:
             print_report("ok" if arguments.action == "check" else "feed", row)
-    return 0
+    return 2 if documents.broken else 0
 
 
 def _keys(arguments: argparse.Namespace) -> int:
@@ -284,6 +317,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "curate": _curate,
     "build": _build,
     "switch": _switch,
+    "block": _block,
+    "audit": inquiries.audit,
     "serve": _serve,
     "status": inquiries.status,
     "explain": inquiries.explain,

@@ -18,14 +18,19 @@ from connectors.packages import Connector, PackageRegistries
 from connectors.registry import Registry, base_url
 from connectors.transport import Route
 from enrich.ecosystems import ECOSYSTEMS
+from pipelines.audit import AuditLog
 from pipelines.errors import StepError, UsageError
 from pipelines.settings import Settings
+from pipelines.steps.block import BlockReport, block
+from pipelines.steps.curate import CurateReport, curate, note_overlays
 from pipelines.steps.documents import pull_documents
+from pipelines.steps.gate import Limits
 from pipelines.steps.profile import ProfileReport, profile
 from pipelines.steps.pull import Progress, PullReport, pull
 from pipelines.steps.switch import SwitchReport, go_back, switch
+from serve.blocks import Block, BlockList
 from serve.feed import Feed
-from serve.policy import Policy, load_policies
+from serve.policy import Policies, Policy, read_policies
 from warehouse.entries import read_state
 from warehouse.warehouse import Warehouse
 
@@ -50,10 +55,30 @@ class Deployment:
             settings.warehouse, wait=settings.warehouse_wait, memory_limit=settings.memory_limit
         )
 
+    def documents(self) -> Policies:
+        """All feed documents, the broken ones told apart."""
+        return read_policies(self.settings.feeds)
+
     def policies(self, name: str | None = None) -> tuple[Policy, ...]:
-        """All feeds, or the one named; empty if there is none of that name."""
-        found = load_policies(self.settings.feeds)
-        return tuple(policy for policy in found if name in (None, policy.name))
+        """All feeds with a good document, or the one named; empty if there is none of that name.
+
+        Raises PolicyInvalid if the one named has a broken one.
+        """
+        found = self.documents()
+        if name in found.broken:
+            raise found.broken[str(name)]
+        return tuple(policy for policy in found.valid if name in (None, policy.name))
+
+    @property
+    def blocks(self) -> BlockList:
+        """What no feed may show."""
+        return BlockList(self.settings.feed_root)
+
+    def curate(self, policy: Policy) -> CurateReport:
+        """The curate step, with what is blocked; overlays that came or went are on record."""
+        report = curate(self.warehouse, policy, self.blocks, now=self.clock)
+        note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
+        return report
 
     def feed(self, name: str) -> Feed:
         return Feed(self.settings.feed_root, name)
@@ -148,28 +173,73 @@ class Deployment:
                 progress=progress,
             )
 
-    def switch(self, feed: Feed, *, accept_shrink: bool = False) -> SwitchReport:
-        """The switch step with the configured gate."""
-        return switch(
+    def limits(self, policy: Policy) -> Limits:
+        """What the gate allows a feed to lose."""
+        gate = policy.document.gate
+        share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
+        return Limits(share, gate.floor)
+
+    def switch(
+        self, policy: Policy, *, accept: bool = False, reason: str = "", by: str | None = None
+    ) -> SwitchReport:
+        """The switch step with the feed's gate; what an operator accepts is on record."""
+        feed = self.feed(policy.name)
+        waiting, live = feed.candidate_id(), feed.current_id()
+        if accept and waiting not in (None, live):
+            self.audit.add("accept", str(waiting), feed=feed.name, reason=reason, by=by)
+        report = switch(
             self.warehouse,
             feed,
             now=self.clock,
-            max_shrink=self.settings.max_shrink,
+            limits=self.limits(policy),
             keep=self.settings.keep_editions,
-            keep_for=timedelta(hours=self.settings.keep_hours),
-            accept_shrink=accept_shrink,
+            keep_for=self._keep_for,
+            accept=accept,
         )
+        if report.edition != live:
+            self.audit.add("switch", report.edition, feed=feed.name, reason=reason, by=by)
+        return report
 
-    def go_back(self, feed: Feed, to: str) -> SwitchReport:
+    def go_back(
+        self, feed: Feed, to: str, *, reason: str = "", by: str | None = None
+    ) -> SwitchReport:
         """Serve an earlier edition again and hold the feed there."""
-        return go_back(
+        report = go_back(
             self.warehouse,
             feed,
             to,
             now=self.clock,
             keep=self.settings.keep_editions,
-            keep_for=timedelta(hours=self.settings.keep_hours),
+            keep_for=self._keep_for,
         )
+        self.audit.add("rollback", to, feed=feed.name, reason=reason, by=by)
+        return report
+
+    def block(self, target: str, *, reason: str, by: str | None = None) -> list[BlockReport]:
+        """Withdraw NAME or NAME@VERSION from every feed, now and until it is lifted."""
+        return block(
+            self.warehouse,
+            self.settings.feed_root,
+            target,
+            reason=reason,
+            by=by,
+            audit=self.audit,
+            now=self.clock,
+        )
+
+    def lift(self, target: str, *, reason: str = "", by: str | None = None) -> Block:
+        """End a block; feeds show it again with their next edition."""
+        lifted = self.blocks.lift(target)
+        self.audit.add("lift", target, reason=reason, by=by)
+        return lifted
+
+    @property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.settings.home / "audit.jsonl", now=self.clock)
+
+    @property
+    def _keep_for(self) -> timedelta:
+        return timedelta(hours=self.settings.keep_hours)
 
     @property
     def origins(self) -> Origins:

@@ -4,7 +4,7 @@ StepError        1  the step failed; the message says what to do
 ├── UsageError   2  a flag, a setting or a file is wrong
 ├── Refused      3  a gate or a brake refused
 ├── Busy         4  another process is at it
-└── SomeFailed   *  some upstreams could not be pulled; ends as the first of their errors does
+└── SomeFailed   *  some upstreams or feeds had trouble; ends as the first of their errors does
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Busy(StepError):
 
 
 class SomeFailed(StepError):
-    """`errors` by upstream; the other upstreams were pulled."""
+    """`errors` by upstream or feed; the others were done."""
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:
         super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))

@@ -15,7 +15,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found)
         return 0
-    for part in ("entries", "upstreams", "packages", "feeds"):
+    for part in ("entries", "upstreams", "packages", "feeds", "blocks"):
         for row in getattr(found, part):
             print_report(part, row)
     return 0
@@ -27,16 +27,39 @@ def explain(arguments: argparse.Namespace) -> int:
     deployment = open_deployment()
     find_policies(deployment, arguments.feed)
     name, at, version = arguments.server.partition("@")
-    rows = explain_entry(deployment, arguments.feed, name, version if at else None)
+    rows = explain_entry(deployment, arguments.feed, name, version if at else None, at=arguments.at)
     if arguments.json:
         print_json(rows)
         return 0
     for row in rows:
         print_report(f"{row['name']}@{row['version']}", row["decision"])
+        for rule in row.get("rules", ()):
+            mark = "decided" if rule["decided"] else rule["result"]
+            print_report(f"  {mark}", {k: rule[k] for k in ("rule", "verdict", "when")})
+        for column, value in row.get("values", {}).items():
+            print_report("  saw", {column: value["value"], "from": _origin(value)})
+        for change in row.get("nearest", ()):
+            print_report("  needs", change)
         for treatment in row["treatments"]:
             print_report("  treated", treatment)
         for package in row["packages"]:
             print_report("  package", package)
+    return 0
+
+
+def _origin(value: dict[str, object]) -> str:
+    """Whose word a value is, and as of when."""
+    at = value.get("as_of")
+    return f"{value['source']} as of {at}" if at else str(value["source"])
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    rows = [asdict(entry) for entry in open_deployment().audit.read()]
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(row["at"], {k: row[k] for k in ("by", "action", "feed", "target", "reason")})
     return 0
 
 

@@ -1,5 +1,6 @@
 """What commands open before they do anything: the deployment of the environment, and its feeds."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from serve.policy import Policy
 
 
+log = logging.getLogger(__name__)
+
+
 def open_deployment() -> "Deployment":
     from pipelines.deployment import Deployment
 
@@ -18,6 +22,11 @@ def open_deployment() -> "Deployment":
 
 def find_policies(deployment: "Deployment", name: str | None) -> "tuple[Policy, ...]":
     found = deployment.policies(name)
+    broken = deployment.documents().broken if name is None else {}
+    if broken and not found:
+        raise next(iter(broken.values()))
+    for error in broken.values():
+        log.error("%s; the other feeds go on", error)
     if not found:
         known = ", ".join(policy.name for policy in deployment.policies())
         raise UsageError(f"there is no feed {name}; the feeds are {known}")

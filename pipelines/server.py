@@ -74,7 +74,7 @@ def _app(settings: Settings) -> App:
         open_log(settings.access_log)
     return build_app(
         settings.feed_root,
-        served_feeds(settings.feeds),
+        served_feeds(settings.feed_root, settings.feeds),
         skew=settings.skew,
         per_minute=settings.client_rate,
         site=settings.public_url,

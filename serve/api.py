@@ -22,9 +22,10 @@ from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Selection
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
+from serve.feed import ServedFeed
 from serve.openapi import openapi
 from serve.params import BadParameter, beside_prefix, read_flag, read_instant, read_list, read_query
-from serve.shelf import ServedFeed, Shelf
+from serve.shelf import Shelf
 
 _WRITE_ONLY = (b"publish", b"validate")
 _SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json")

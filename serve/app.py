@@ -22,11 +22,11 @@ from serve import accesslog
 from serve.answers import CORS, PREFLIGHT, Answer, problem
 from serve.api import Api, Request, other_method
 from serve.errors import ServeError
-from serve.feed import VISIBLE_WITHIN
+from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.guard import Guard
 from serve.params import BadParameter, read_query
-from serve.policy import load_policies
-from serve.shelf import LOOK_EVERY, LiveShelf, ServedFeed, Shelf
+from serve.policy import read_policies
+from serve.shelf import LOOK_EVERY, LiveShelf, Shelf
 
 log = logging.getLogger(__name__)
 
@@ -150,18 +150,19 @@ def build_app(
     )
 
 
-def served_feeds(folder: Path | None) -> list[ServedFeed]:
-    """The feeds of the documents in a folder (None: those shipped)."""
-    return [
-        ServedFeed(
-            policy.name,
-            policy.document.title,
-            policy.document.base_path,
-            policy.document.namespace,
-            policy.document.access,
-        )
-        for policy in load_policies(folder)
-    ]
+def served_feeds(feed_root: Path, folder: Path | None) -> list[ServedFeed]:
+    """The feeds of the documents in a folder (None: those shipped).
+
+    One whose document is broken is served as its last good document said.
+    """
+    found = read_policies(folder)
+    served = [policy.served for policy in found.valid]
+    for name, error in found.broken.items():
+        known = Feed(feed_root, name).identity()
+        log.error("%s; feed=%s is %s", error, name, "served as before" if known else "not served")
+        if known is not None and known.base_path not in {feed.base_path for feed in served}:
+            served.append(known)
+    return served
 
 
 def _no_route(path: bytes) -> str:

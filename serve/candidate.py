@@ -12,7 +12,8 @@ class Candidate:
     """An entry as curation left it. `server` and `meta` are upstream's bytes if it is admitted.
 
     `raw` is the whole entry where upstream sent more or other than these two; `served` says that
-    an earlier edition showed it, whatever is left of that edition.
+    an earlier edition showed it, whatever is left of that edition. `held` by a cooldown: until
+    `held_until`, or until its age is known. `atoms` and `seen` are for explanations.
     """
 
     name: str
@@ -33,6 +34,10 @@ class Candidate:
     raw: bytes | None = None
     unknown: tuple[str, ...] = ()
     served: bool = False
+    held: bool = False
+    held_until: datetime | None = None
+    atoms: str = ""
+    seen: bytes = b""
 
     @property
     def key(self) -> bytes:

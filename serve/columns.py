@@ -12,7 +12,7 @@ import numpy as np
 
 from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, micros
 from serve.files import Keys, file_hash
-from serve.records import RECORD_COLUMNS, Reason
+from serve.records import RECORD_COLUMNS, Held, Judged
 from serve.render import Content, body
 from serve.segments import Place, SegmentWriter
 
@@ -42,6 +42,7 @@ class Columns:
         edition: str,
         sequence: int,
         namespace: str,
+        outline: bytes,
     ) -> None:
         self._segments = segments
         self._previous = previous
@@ -50,16 +51,23 @@ class Columns:
         self._edition = edition
         self._sequence = sequence
         self._namespace = namespace
+        self._outline = outline
         self._columns: dict[str, list[object]] = {
             name: [] for name in (*COLUMNS, *RECORD_COLUMNS) if "segment" not in name
         }
         self._keys, self._texts, self._known = bytearray(), bytearray(), bytearray()
         self._places: list[Place] = []
         self._raw: list[Place] = []
+        self._seen: list[Place] = []
+        self._held: list[Held] = []
+        self._waiting = (
+            {(h.name, h.version): h for h in self._records.held} if self._records else {}
+        )
         self._reasons: dict[bytes, int] = {}
         self._content = hashlib.sha256()
         self._record_hash = hashlib.sha256()
         self._changed = 0
+        self._parts: Counter[str] = Counter()
         self._verdicts: Counter[str] = Counter()
         self.servers = 0
         self.treatments: list[tuple[str, str, str, str, str]] = []
@@ -101,9 +109,11 @@ class Columns:
         if previous is not None and before is not None and gone:
             self._texts += previous.text(before)  # whoever follows a search learns of it
         else:
-            shown = msgspec.json.decode(content.server, type=_Described).description
+            shown = msgspec.json.decode(content.server, type=_Described)
             own = entry.key.partition(b"\0")[0].lower()
-            self._texts += b"%b\0%b\0" % (own, shown.encode().lower())
+            self._texts += b"%b\0%b\0" % (own, shown.description.encode().lower())
+            self._parts.update({part.kind for part in shown.packages})
+            self._parts.update(["remote"] if shown.remotes else [])
         columns["key_end"].append(len(self._keys))
         columns["text_end"].append(len(self._texts))
         columns["flags"].append(LATEST * entry.latest | DELETED * gone)
@@ -119,40 +129,61 @@ class Columns:
             return "added"
         return "restored" if self._previous.deleted(before) else "changed"
 
-    def know(self, key: bytes, reason: Reason, raw: bytes, shared: int) -> None:
+    def know(self, key: bytes, judged: Judged, raw: bytes, shared: int, seen: bytes) -> None:
         """Append the record of an entry, shown or not; `shared` as in `RECORD_COLUMNS`."""
         self._known += key
-        columns = self._columns
-        encoded = msgspec.json.encode(reason)
+        columns, reason = self._columns, judged.reason
+        encoded = msgspec.json.encode(judged)
         columns["known_end"].append(len(self._known))
         columns["reason"].append(self._reasons.setdefault(encoded, len(self._reasons)))
         self._record_hash.update(key + b"\n" + encoded + raw)
         self._verdicts[f"{reason.verdict}:{reason.rule}"] += 1
         name, _, version = key.decode().partition("\0")
         self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
-        place = self._stored(key, raw, shared) if raw else _NOTHING
-        self._raw.append(place)
-        columns["raw_offset"].append(place.offset)
-        columns["raw_length"].append(place.length)
+        if reason.state == "held":
+            self._hold(name, version, reason.held_until)
+        records, before = self._records, self._follow.at(key)
+        same_raw = same_seen = False
+        if records is not None and before is not None:
+            same_raw = records.stored(before) == raw
+            same_raw = same_raw and int(records.arrays["raw_shared"][before]) == shared
+            same_seen = records.seen(before) == seen
+        self._store("raw", self._raw, raw, before if same_raw else None)
+        self._store("seen", self._seen, seen, before if same_seen else None)
         columns["raw_shared"].append(shared)
 
-    def _stored(self, key: bytes, raw: bytes, shared: int) -> Place:
-        records, before = self._records, self._follow.at(key)
-        if records is not None and before is not None:
-            arrays = records.arrays
-            if int(arrays["raw_shared"][before]) == shared and records.stored(before) == raw:
-                return self._segments.keep(
-                    *(int(arrays[f"raw_{n}"][before]) for n in ("segment", "offset", "length"))
-                )
-        return self._segments.add(raw)
+    def _store(self, what: str, places: list[Place], data: bytes, before: int | None) -> None:
+        """Append a place for data: that of the previous edition's record `before`, if given."""
+        place = _NOTHING
+        if data and before is not None and self._records is not None:
+            arrays = self._records.arrays
+            place = self._segments.keep(
+                *(int(arrays[f"{what}_{n}"][before]) for n in ("segment", "offset", "length"))
+            )
+        elif data:
+            place = self._segments.add(data)
+        places.append(place)
+        self._columns[f"{what}_offset"].append(place.offset)
+        self._columns[f"{what}_length"].append(place.length)
+
+    def _hold(self, name: str, version: str, until: datetime | None) -> None:
+        """Announce a version that is held, unless that was done; another instant is news."""
+        known = self._waiting.get((name, version))
+        if known is None or known.until != until:
+            known = Held(name, version, self._sequence, None, until)
+        elif known.announced_at is None and self._previous is not None:
+            at = self._previous.manifest.published_at
+            known = msgspec.structs.replace(known, announced_at=at)
+        self._held.append(known)
 
     def finish(self, folder: Path, segments: Path) -> dict[str, Any]:
         """Write the files; returns what the manifest says of them."""
-        used = [place for place in self._raw if place is not _NOTHING]
+        used = [place for place in self._raw + self._seen if place is not _NOTHING]
         numbers = self._segments.finish(self._places + used, segments)
         columns = self._columns
         columns["segment"] = [numbers[place.segment] for place in self._places]
-        columns["raw_segment"] = [numbers.get(place.segment, 0) for place in self._raw]
+        for what, places in (("raw", self._raw), ("seen", self._seen)):
+            columns[f"{what}_segment"] = [numbers.get(place.segment, 0) for place in places]
         columns["reason_end"] = list(np.cumsum([len(reason) for reason in self._reasons]))
         for name, kind in (COLUMNS | RECORD_COLUMNS).items():
             np.array(columns[name], dtype=kind).tofile(folder / f"{name}.bin")
@@ -160,6 +191,9 @@ class Columns:
         (folder / "texts").write_bytes(self._texts)
         (folder / "known").write_bytes(self._known)
         (folder / "reasons").write_bytes(b"".join(self._reasons))
+        (folder / "policy.json").write_bytes(self._outline)
+        self._held.sort(key=lambda held: (held.sequence, held.name, held.version))
+        (folder / "held.json").write_bytes(msgspec.json.encode(self._held))
         files = {p.name: (p.stat().st_size, file_hash(p)) for p in sorted(folder.iterdir())}
         earlier = self._previous.manifest.files if self._previous else {}
         for name in numbers:
@@ -175,7 +209,9 @@ class Columns:
             "servers": self.servers,
             "tombstones": int(((flags & DELETED) != 0).sum()),
             "withheld": sum(n for kind, n in kinds.items() if kind.startswith("withheld")),
+            "held": len(self._held),
             "changed": self._changed,
+            "parts": dict(sorted(self._parts.items())),
             "verdicts": dict(sorted(self._verdicts.items())),
             "treatments": dict(sorted(kinds.items())),
             "segments": tuple(numbers),
@@ -201,5 +237,11 @@ class Follower:
         return self._next if found else None
 
 
+class _Package(msgspec.Struct):
+    kind: str = msgspec.field(name="registryType")
+
+
 class _Described(msgspec.Struct):
     description: str
+    packages: tuple[_Package, ...] = ()
+    remotes: tuple[msgspec.Raw, ...] = ()

@@ -1,6 +1,6 @@
 """An edition on disk, and reading it: immutable flat files, mapped into memory.
 
-editions/ID/  manifest.json   what it is, its counts, sizes and hashes (format 2)
+editions/ID/  manifest.json   what it is, its counts, sizes and hashes (format 3)
               keys            name NUL version of every entry, in byte order, end to end
               texts           name NUL description NUL in lower case (ASCII), for substring search
               COLUMN.bin      one array file per column of COLUMNS, in the same order
@@ -10,7 +10,8 @@ segments/     ID              bodies that edition ID brought in; shared by later
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,9 +23,9 @@ import numpy.typing as npt
 
 from serve.errors import EditionBroken
 from serve.files import REMEDY, Keys, file_hash, map_array, map_file
-from serve.records import Records
+from serve.records import Judged, Records
 
-FORMAT = 2
+FORMAT = 3
 LATEST, DELETED = 1, 2
 KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
 """What the last change of an entry was; the column `kind` counts from here."""
@@ -55,7 +56,10 @@ class _Format(msgspec.Struct):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """What an edition is. `published_at` is None while it is a candidate."""
+    """What an edition is. `published_at` is None while it is a candidate.
+
+    `parts` counts running entries that have a package of a registry type, or a remote.
+    """
 
     format: int
     feed: str
@@ -72,7 +76,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     servers: int
     tombstones: int
     withheld: int
+    held: int
     changed: int
+    parts: dict[str, int]
     verdicts: dict[str, int]
     treatments: dict[str, int]
     segments: tuple[str, ...]
@@ -109,11 +115,41 @@ class Edition:
         if any(len(array) != self.count for array in arrays.values()):
             raise EditionBroken(f"{folder} has columns of different lengths; {REMEDY}")
         self.records = Records(self)
+        self.others: Mapping[int, bytes] = {}
+
+    def without(
+        self,
+        bodies: Mapping[int, bytes],
+        *,
+        flags: Mapping[int, int],
+        kinds: Mapping[int, str],
+        changed: Mapping[int, int],
+        judged: Mapping[int, Judged],
+    ) -> "Edition":
+        """The same edition with some entries served otherwise, by number; `judged` by record.
+
+        Itself if nothing is. Instants are microseconds.
+        """
+        if not bodies and not judged:
+            return self
+        found = copy(self)
+        found.arrays = dict(self.arrays)
+        for name, values in (
+            ("flags", flags),
+            ("kind", {index: KINDS.index(kind) for index, kind in kinds.items()}),
+        ):
+            found.arrays[name] = _replaced(self.arrays[name], values)
+        found.changed = _replaced(self.changed, changed)
+        found.others = bodies
+        found.records = self.records.without(found, judged)
+        return found
 
     def key(self, index: int) -> bytes:
         return self.keys[index]
 
     def body(self, index: int) -> bytes:
+        if index in self.others:
+            return self.others[index]
         arrays = self.arrays
         return self.slice(
             int(arrays["segment"][index]),
@@ -178,6 +214,16 @@ class Edition:
             updated = self.arrays["updated"][low:high] > wanted.since
             mask &= updated | (self.changed[low:high] > wanted.since)
         return mask
+
+
+def _replaced(
+    array: npt.NDArray[Any],  # of any element type
+    values: Mapping[int, int],
+) -> npt.NDArray[Any]:
+    found = array.copy()
+    for index, value in values.items():
+        found[index] = value
+    return found
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -9,6 +9,8 @@ ServeError
 ├── SwitchRefused    a candidate that must not go live
 ├── FeedBusy         another process is building or switching this feed
 ├── KeysUnreadable   the file of a feed's keys cannot be read, so nobody is let in
+├── BlocksBroken     the list of emergency blocks cannot be read, so nothing is served
+├── BlockUnknown     a block to lift that is not there
 └── KeyUnknown       a key that was never given out, or is revoked already
 """
 
@@ -46,6 +48,14 @@ class FeedBusy(ServeError):
 
 
 class KeysUnreadable(ServeError):
+    pass
+
+
+class BlocksBroken(ServeError):
+    pass
+
+
+class BlockUnknown(ServeError):
     pass
 
 

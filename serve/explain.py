@@ -1,12 +1,25 @@
-"""Why an entry is in an edition or not, from the edition's own records."""
+"""Why an entry is in an edition or not: every rule in order, what it saw, what would admit it.
 
-from collections.abc import Sequence
+From the edition's own records; `trace` does the same for the warehouse's verdicts.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import combinations
+from typing import Any
 
 import msgspec
 
 from serve import models
 from serve.answers import Answer, document, problem
 from serve.edition import Edition
+from serve.records import Judged
+from warehouse.predicates import value_of
+
+_SIGNS = {"t": True, "f": False, "?": None}
+_TOLD = {True: "true", False: "false", None: "unknown"}
+_SEARCHED = 60
+Json = dict[str, Any]  # as `warehouse.curation` outlines it
 
 
 def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
@@ -45,11 +58,125 @@ def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
         block = meta.get(f"{edition.manifest.namespace}/enrichment")
         if block is not None:
             packages = msgspec.json.decode(block, type=models.EnrichmentBlock).packages
+    judged, seen = records.judged(index), records.seen(index)
     told = models.Explanation(
-        **msgspec.structs.asdict(records.reason(index)), version=version, packages=packages
+        **msgspec.structs.asdict(judged.reason),
+        **msgspec.structs.asdict(trace(records.outline, judged, seen)),
+        version=version,
+        packages=packages,
     )
     return int(edition.arrays["published"][shown]) if shown is not None else 0, told
 
 
 class _Body(msgspec.Struct):
     meta: dict[str, msgspec.Raw] = msgspec.field(name="_meta")
+
+
+def trace(outline: Json, judged: Judged, seen: bytes) -> models.Trace:
+    """What each rule came to and what it read. Empty for entries that no rule was asked about."""
+    if not judged.atoms or not seen:
+        return models.Trace()
+    atoms = [_SIGNS[sign] for sign in judged.atoms]
+    facts = msgspec.json.decode(seen)
+    return models.Trace(
+        rules=tuple(_results(outline, atoms, judged.reason.rule)),
+        values=dict(_values(outline, facts)),
+        nearest=tuple(_nearest(outline, atoms, judged)),
+    )
+
+
+def _results(
+    outline: Json, atoms: Sequence[bool | None], deciding: str
+) -> Iterator[models.RuleResult]:
+    """Every rule in order; blocks and overlays only where they are not about something else."""
+    for rule in outline["rules"]:
+        value = value_of(rule["tree"], atoms)
+        if value is False and rule["kind"] in ("block", "overlay"):
+            continue
+        yield models.RuleResult(
+            rule=rule["name"],
+            kind=rule["kind"],
+            verdict=rule["verdict"],
+            reason=rule["reason"],
+            when=rule["when"],
+            unknown=rule["unknown"],
+            result=_TOLD[value],
+            decided=rule["name"] == deciding and _matches(rule, value),
+        )
+
+
+def _matches(rule: Json, value: bool | None) -> bool:
+    return value is True or (value is None and rule["unknown"] == "match")
+
+
+def _values(outline: Json, facts: Json) -> Iterator[tuple[str, models.SeenValue]]:
+    """The values that the rules read, whose word each is, and when that was last asked for."""
+    asked: dict[str, tuple[tuple[str, ...], str | None]] = {
+        "name": ((), None),
+        "upstream": ((facts["upstream"],), outline.get("pulled", {}).get(facts["upstream"])),
+        "registries": (tuple(facts["sources"] or ()), facts["asked_at"]),
+        "warehouse": ((), outline.get("decided_at")),
+    }
+    for column, source in outline["sources"].items():
+        places, at = asked[source]
+        yield (
+            column,
+            models.SeenValue(
+                value=facts["values"].get(column),
+                source=source,
+                places=places,
+                as_of=datetime.fromisoformat(at) if at else None,
+            ),
+        )
+
+
+def _nearest(
+    outline: Json, atoms: Sequence[bool | None], judged: Judged
+) -> Iterator[models.NeededChange]:
+    """The fewest tests that would have to come out otherwise for the rules to admit the entry."""
+    reason = judged.reason
+    if reason.verdict == "hold":
+        until = reason.held_until
+        what = f"the clock passes {until:%Y-%m-%dT%H:%M:%SZ}" if until else reason.reason
+        yield models.NeededChange(what, "false", "true")
+        return
+    if reason.verdict == "admit":
+        return
+    kind = next((r["kind"] for r in outline["rules"] if r["name"] == reason.rule), "rule")
+    if kind in ("block", "overlay"):
+        yield models.NeededChange(f"the {kind} {reason.rule} stands", "true", "false")
+        return
+    for flips in _flips(outline, atoms):
+        changed = list(atoms)
+        for number, wanted in flips:
+            changed[number] = wanted
+        if _verdict(outline, changed) == "admit":
+            for number, wanted in flips:
+                text = outline["atoms"][number]["text"]
+                yield models.NeededChange(text, _TOLD[atoms[number]], _TOLD[wanted])
+            return
+
+
+def _flips(outline: Json, atoms: Sequence[bool | None]) -> Iterator[tuple[tuple[int, bool], ...]]:
+    """Changes of one atom, then of two, then of three; what a name says is changed last."""
+
+    def fixed(number: int) -> bool:
+        found = outline["atoms"][number]["columns"]
+        return all(outline["sources"].get(column) == "name" for column in found)
+
+    order = sorted(range(len(atoms)), key=lambda number: (fixed(number), number))[:_SEARCHED]
+    single = [
+        (number, wanted)
+        for number in order
+        for wanted in (True, False)
+        if atoms[number] is not wanted
+    ]
+    for count in (1, 2, 3) if len(single) <= _SEARCHED else (1, 2):
+        yield from combinations(single, count)
+
+
+def _verdict(outline: Json, atoms: Sequence[bool | None]) -> str:
+    for rule in outline["rules"]:
+        if _matches(rule, value_of(rule["tree"], atoms)):
+            return str(rule["verdict"])
+    return str(outline["default"])

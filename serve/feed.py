@@ -3,6 +3,7 @@
 feeds/NAME/current            the ID of the live edition; replaced by rename
 feeds/NAME/candidate          the ID of the last complete candidate
 feeds/NAME/hold               why no candidate may go live for now; not there: nothing holds it
+feeds/NAME/identity.json      title, base path and so on, as its last good document had them
 feeds/NAME/ledger.json        see `serve.ledger`
 feeds/NAME/keys.json          see `serve.keys`
 feeds/NAME/editions, segments see `serve.edition`
@@ -14,9 +15,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -32,6 +35,23 @@ log = logging.getLogger(__name__)
 
 VISIBLE_WITHIN = timedelta(seconds=5)
 """A publication instant is at most so much before readers see its edition."""
+
+
+@dataclass(frozen=True)
+class ServedFeed:
+    """A feed as the server knows it. `access`: `open`, `unlisted` (open, but not on the home page)
+    or `key`."""
+
+    name: str
+    title: str
+    base_path: str
+    namespace: str = "local.subregistry"
+    access: Literal["open", "unlisted", "key"] = "open"
+
+    @property
+    def prefix(self) -> bytes:
+        """The base path as routes start with it: empty for the root."""
+        return self.base_path.rstrip("/").encode()
 
 
 class Feed:
@@ -62,6 +82,21 @@ class Feed:
                 ) from error
             self._note_live()
             yield
+
+    def identity(self) -> ServedFeed | None:
+        """How the feed is served if its document cannot be read; None if it never could."""
+        try:
+            return msgspec.json.decode(
+                (self.folder / "identity.json").read_bytes(), type=ServedFeed
+            )
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def identify(self, served: ServedFeed) -> None:
+        """Remember how the feed is served."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if served != self.identity():
+            replace_file(self.folder / "identity.json", msgspec.json.encode(served))
 
     def current_id(self) -> str | None:
         return _read(self.pointer)

@@ -11,9 +11,9 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from serve.answers import Answer, problem
+from serve.feed import ServedFeed
 from serve.keys import KeyRing
 from serve.params import beside_prefix
-from serve.shelf import ServedFeed
 
 _UNGUARDED = ([b"ping"], [b"health"])
 

@@ -1,6 +1,8 @@
 """Editions, what differs between two of them, and changes by sequence."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -14,6 +16,7 @@ from serve.edition import KINDS, Edition, from_micros
 from serve.errors import EditionBroken
 from serve.files import Keys
 from serve.params import read_limit, read_sequence
+from serve.records import Held
 from serve.shelf import Shelf
 from serve.syndication import Item, json_feed, rss
 
@@ -80,9 +83,8 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
         place = unseal(query["cursor"], _Place)
         edition = shelf.find(place.edition) if place.edition else shelf.live()
         pinned = place.edition is not None
-    order = _after(edition, place)
-    shown = order[:limit]
-    shown = shown[: edition.fitting([int(index) for index in shown])]
+    found = list(islice(_changed(edition, place), limit + 1))
+    shown = found[: _fitting(edition, found[:limit])]
     try:
         first = next(iter(shelf.ledger().values()), None)
     except EditionBroken:
@@ -92,12 +94,45 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
         "sequence": edition.manifest.sequence,
         "firstSequence": first.sequence if first else edition.manifest.sequence,
     }
-    if len(order) > len(shown):
-        last = int(shown[-1])
+    if len(found) > len(shown):
         at = edition.manifest.edition if pinned else None
-        place = _Place(int(edition.arrays["sequence"][last]), edition.key(last), at)
-        metadata["nextCursor"] = seal(place)
-    return document({"changes": [_change(edition, int(i)) for i in shown], "metadata": metadata})
+        metadata["nextCursor"] = seal(_Place(shown[-1].sequence, shown[-1].key, at))
+    return document({"changes": [_change(edition, item) for item in shown], "metadata": metadata})
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A change by (sequence, key): entry `index` of the edition, or a version that is held."""
+
+    sequence: int
+    key: bytes
+    index: int
+    held: Held | None = None
+
+    @property
+    def place(self) -> tuple[int, bytes]:
+        return self.sequence, self.key
+
+
+def _changed(edition: Edition, place: _Place) -> Iterator[_Changed]:
+    """Changes behind a place, in order."""
+    sequence = edition.arrays["sequence"]
+    entries = (_Changed(int(sequence[i]), edition.key(i), int(i)) for i in _after(edition, place))
+    behind = (place.sequence, place.key)
+    held = (found for found in _announced(edition) if found.place > behind)
+    return merge(entries, held, key=lambda found: found.place)
+
+
+def _announced(edition: Edition) -> Iterator[_Changed]:
+    for held in edition.records.held:
+        yield _Changed(held.sequence, f"{held.name}\0{held.version}".encode(), -1, held)
+
+
+def _fitting(edition: Edition, found: Sequence[_Changed]) -> int:
+    """How many fit on one page."""
+    entries = [number for number, item in enumerate(found) if item.held is None]
+    fit = edition.fitting([found[number].index for number in entries])
+    return len(found) if fit == len(entries) else entries[fit]
 
 
 def _after(edition: Edition, place: _Place) -> "np.ndarray[Any, np.dtype[np.int64]]":
@@ -112,7 +147,18 @@ def _after(edition: Edition, place: _Place) -> "np.ndarray[Any, np.dtype[np.int6
     return order
 
 
-def _change(edition: Edition, index: int) -> dict[str, Any]:  # a models.Change, its entry ready
+def _change(edition: Edition, found: _Changed) -> dict[str, Any]:  # a models.Change, ready
+    if found.held is not None:
+        held = found.held
+        told = {
+            "kind": "held",
+            "name": held.name,
+            "version": held.version,
+            "sequence": held.sequence,
+            "publishedAt": held.announced_at or edition.manifest.published_at,
+        }
+        return told | ({"heldUntil": held.until} if held.until else {})
+    index = found.index
     name, version = edition.keys.pair(index)
     return {
         "kind": KINDS[int(edition.arrays["kind"][index])],
@@ -186,13 +232,21 @@ def syndicated(name: bytes, query: Query, edition: Edition, title: str, site: st
     limit = read_limit(query)
     sequence = edition.arrays["sequence"]
     newest = np.argsort(-sequence.astype(np.int64), kind="stable")[:limit]
-    items = [_item(edition, int(index), site) for index in newest]
+    changed = [_Changed(int(sequence[i]), edition.key(i), int(i)) for i in newest]
+    changed = sorted([*changed, *_announced(edition)], key=lambda found: -found.sequence)[:limit]
+    items = [_item(edition, found, site) for found in changed]
     if name == b"feed.json":
         return document(json_feed(title, site, items))
     return Answer(200, rss(title, site, items), b"application/rss+xml")
 
 
-def _item(edition: Edition, index: int, site: str) -> Item:
+def _item(edition: Edition, found: _Changed, site: str) -> Item:
+    if found.held is not None:
+        held = found.held
+        until = f"until {held.until:%Y-%m-%dT%H:%M:%SZ}" if held.until else "until its age is known"
+        at = held.announced_at or edition.manifest.published_at or edition.manifest.built_at
+        return Item(site, held.name, held.version, "held", held.sequence, at, f"held {until}")
+    index = found.index
     name, version = edition.keys.pair(index)
     kind = KINDS[int(edition.arrays["kind"][index])]
     described = msgspec.json.decode(edition.body(index), type=_Described)

@@ -18,7 +18,6 @@ from serve.strict import Server
 Json = dict[str, Any]  # a JSON Schema
 Sequence = Annotated[int, Meta(ge=1, description="Rises with every edition of the feed")]
 State = Literal["admitted", "deleted", "withdrawn", "withheld"]
-Kind = Literal["added", "changed", "restored", "deleted", "withdrawn", "withheld"]
 
 
 class Official(Struct, rename="camel", kw_only=True):
@@ -97,6 +96,13 @@ class EnrichmentBlock(Struct, rename="camel"):
     packages: tuple[PackageFacts, ...]
 
 
+class EditorialBlock(Struct, omit_defaults=True):
+    """`NAMESPACE/editorial` under `_meta`: what editors of this feed say about the entry."""
+
+    categories: tuple[str, ...] = ()
+    featured: bool = False
+
+
 class EntryMeta(Struct):
     official: Official = msgspec.field(name=OFFICIAL)
 
@@ -168,14 +174,19 @@ class EditionList(Struct):
 
 
 class Change(Struct, rename="camel"):
-    """The last change of an entry, with the entry as it is since."""
+    """The last change of an entry, with the entry as it is since.
 
-    kind: Kind
+    A version that a cooldown holds is announced with the kind `held` and no entry; `heldUntil` is
+    when it may come, if that is known.
+    """
+
+    kind: Literal["added", "changed", "restored", "deleted", "withdrawn", "withheld", "held"]
     name: str
     version: str
     sequence: Sequence
     published_at: datetime
-    entry: ServerResponse
+    entry: ServerResponse | UnsetType = UNSET
+    held_until: datetime | UnsetType = UNSET
 
 
 class ChangeMetadata(Struct, rename="camel"):
@@ -215,14 +226,61 @@ class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
     metadata: PageMetadata
 
 
+class RuleResult(Struct, frozen=True):
+    """What a rule came to. `unknown` says what it means that it is unknown: match or skip."""
+
+    rule: str
+    kind: Literal["block", "overlay", "must", "rule"]
+    verdict: Literal["admit", "exclude"]
+    reason: str
+    when: str
+    unknown: Literal["match", "skip"]
+    result: str
+    decided: bool
+
+
+class SeenValue(Struct, frozen=True, omit_defaults=True):
+    """A value that rules read: whose word it is, and as of when.
+
+    `source` is name, upstream, registries (`places` are their addresses; `as_of` is when the one
+    that was asked longest ago was asked) or warehouse, which is computed over all entries.
+    """
+
+    value: Any
+    source: Literal["name", "upstream", "registries", "warehouse"]
+    places: tuple[str, ...] = ()
+    as_of: datetime | None = None
+
+
+class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "must_be"}):
+    """A test that would have to come out otherwise."""
+
+    test: str
+    now: str
+    wanted: str
+
+
+class Trace(Struct, frozen=True, omit_defaults=True):
+    """Every rule in order (blocks and overlays only where they apply), the values that they read,
+    and the fewest tests that would have to come out otherwise to admit the entry."""
+
+    rules: tuple[RuleResult, ...] = ()
+    values: dict[str, SeenValue] = msgspec.field(default_factory=dict)
+    nearest: tuple[NeededChange, ...] = ()
+
+
 class Explanation(Reason, frozen=True, omit_defaults=True, kw_only=True):
     """Why a version is in the feed or not: the rule that decided, and what was done to it.
 
-    `unknown` names rules before it that could not tell; `packages` are the facts served with it.
+    `unknown` names rules that could not tell; `packages` are the facts served with it. The rest
+    as in Trace.
     """
 
     version: str
     packages: tuple[PackageFacts, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
+    values: dict[str, SeenValue] = msgspec.field(default_factory=dict)
+    nearest: tuple[NeededChange, ...] = ()
 
 
 class ServerExplanation(Struct, rename="camel"):
@@ -284,7 +342,11 @@ def _ecma(value: Any) -> Any:  # any part of a JSON Schema
     return cleandoc(value.replace("\\Z", "$")) if isinstance(value, str) else value
 
 
-BLOCKS: dict[str, type] = {"feed.v1.json": FeedBlock, "enrichment.v1.json": EnrichmentBlock}
+BLOCKS: dict[str, type] = {
+    "feed.v1.json": FeedBlock,
+    "enrichment.v1.json": EnrichmentBlock,
+    "editorial.v1.json": EditorialBlock,
+}
 """JSON Schemas of our keys under `_meta`, by file name; a breaking change gets a new number."""
 
 

@@ -7,9 +7,9 @@ address in `info.description` are what importers look for.
 from typing import Any
 
 from serve import models
+from serve.feed import ServedFeed
 from serve.models import schemas
 from serve.render import OFFICIAL
-from serve.shelf import ServedFeed
 
 Json = dict[str, Any]  # an OpenAPI document
 

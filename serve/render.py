@@ -7,7 +7,7 @@ and message, statusChangedAt where upstream had none). Our own blocks stand besi
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,6 +48,7 @@ def live(
     enrichment: bytes | None,
     namespace: str,
     without: Sequence[str] = (),
+    editorial: bytes | None = None,
 ) -> Content:
     """An entry that the feed admits; `server` is repaired already, `meta` is upstream's.
 
@@ -65,7 +66,8 @@ def live(
     official = {key: value for key, value in official.items() if value is not None}
     ours = f"{namespace}/"
     others = {k: v for k, v in blocks.items() if not k.startswith(ours) and k not in without}
-    return _content(server, official, others, enrichment, namespace)
+    own = {"enrichment": enrichment, "editorial": editorial}
+    return _content(server, official, others, own, namespace)
 
 
 def tombstone(
@@ -97,7 +99,7 @@ def tombstone(
         "updatedAt": instant(updated_at),
         "isLatest": is_latest,
     }
-    return _content(_json(server), official, {}, None, namespace)
+    return _content(_json(server), official, {}, {}, namespace)
 
 
 def body(content: Content, *, state: str, edition: str, sequence: int, namespace: str) -> bytes:
@@ -125,6 +127,14 @@ def parted(found: bytes, *, namespace: str, signature: bytes) -> Content:
     return Content(bytes(envelope["server"]), b"{%b}" % meta, signature)
 
 
+def as_latest(found: bytes, *, namespace: str) -> Content:
+    """The content of a body that was served, as its server's latest version."""
+    part = parted(found, namespace=namespace, signature=b"")
+    blocks = _raw_object.decode(part.meta)
+    official = msgspec.json.decode(blocks.pop(OFFICIAL)) | {"isLatest": True}
+    return _content(part.server, official, blocks, {}, namespace)
+
+
 def publish_position(end: int) -> int:
     """Where the publication instant of a body that ends at `end` is."""
     return end - _TAIL - INSTANT_WIDTH
@@ -150,13 +160,13 @@ def _content(
     server: bytes,
     official: dict[str, Any],
     others: dict[str, msgspec.Raw],
-    enrichment: bytes | None,
+    own: Mapping[str, bytes | None],
     namespace: str,
 ) -> Content:
     parts = [b'"%b":%b' % (OFFICIAL.encode(), _json(official))]
     parts += [b"%b:%b" % (_json(key), bytes(value)) for key, value in others.items()]
-    if enrichment is not None:
-        parts.append(b'"%b/enrichment":%b' % (namespace.encode(), enrichment))
+    prefix = namespace.encode()
+    parts += [b'"%b/%b":%b' % (prefix, k.encode(), v) for k, v in own.items() if v is not None]
     meta = b"{%b}" % b",".join(parts)
     signed = b"%b:%d:%b%b" % (namespace.encode(), len(server), server, meta)
     signature = hashlib.sha256(signed).digest()[:16]

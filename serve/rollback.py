@@ -15,7 +15,7 @@ from serve.columns import Columns, Entry, Follower
 from serve.edition import LATEST, Edition, from_micros
 from serve.files import Keys
 from serve.latest import elect
-from serve.records import Reason
+from serve.records import Judged, Reason
 from serve.render import parted, tombstone
 from serve.writer import Built, write_edition
 
@@ -35,6 +35,7 @@ def write_rollback(
         editions=editions,
         segments=segments,
         now=now,
+        outline=target.records.encoded_outline,
     )
 
 
@@ -62,7 +63,8 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
             at = recorded.at(key)
             if at is not None:
                 shared = int(records.arrays["raw_shared"][at])
-                columns.know(key, records.reason(at), records.stored(at), shared)
+                stored = records.stored(at)
+                columns.know(key, records.judged(at), stored, shared, records.seen(at))
             else:
                 reason = Reason(
                     "withdrawn" if index is not None else "excluded",
@@ -70,7 +72,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                     "rollback",
                     _why(target),
                 )
-                columns.know(key, reason, b"", 0)
+                columns.know(key, Judged(reason, ""), b"", 0, b"")
 
 
 def _then(target: Edition, index: int) -> Entry:

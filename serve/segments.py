@@ -70,6 +70,7 @@ def _to_fold(previous: Edition) -> set[int]:
     for segment, length in (
         (previous.arrays["segment"], previous.arrays["length"]),
         (raw["raw_segment"], raw["raw_length"]),
+        (raw["seen_segment"], raw["seen_length"]),
     ):
         sizes += np.bincount(segment, weights=length.astype(np.float64), minlength=count)
     return {int(number) for number in np.argsort(sizes)[: count - _KEPT_SEGMENTS]}

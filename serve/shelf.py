@@ -4,15 +4,16 @@ import logging
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
+from serve.blocking import hidden
+from serve.blocks import Block, BlockList
 from serve.edition import Edition, Manifest, from_micros, micros, verify
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
-from serve.feed import VISIBLE_WITHIN, Feed
+from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.ledger import Published
 
 log = logging.getLogger(__name__)
@@ -20,23 +21,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 0.2
 _TRY_AGAIN = 30.0
 _OPEN = 8
-
-
-@dataclass(frozen=True)
-class ServedFeed:
-    """A feed as the server knows it. `access`: `open`, `unlisted` (open, but not on the home page)
-    or `key`."""
-
-    name: str
-    title: str
-    base_path: str
-    namespace: str = "local.subregistry"
-    access: Literal["open", "unlisted", "key"] = "open"
-
-    @property
-    def prefix(self) -> bytes:
-        """The base path as routes start with it: empty for the root."""
-        return self.base_path.rstrip("/").encode()
 
 
 class Shelf(Protocol):
@@ -126,12 +110,34 @@ class LiveShelf:
         self._looked = 0.0
         self._last_look = 0
         self._refused: dict[str, float] = {}
+        self._block_list = BlockList(root)
+        self._blocks: Sequence[Block] = ()
+        self._masks: dict[str, Edition] = {}
 
     def live(self) -> Edition:
-        """The live edition; the last good one stays if a new one cannot be opened."""
+        """The live edition, less what is blocked; the last good one if a new one cannot be opened.
+
+        Raises NoEdition, and BlocksBroken while it is not known what is blocked.
+        """
+        return self._masked(self._live())
+
+    def _masked(self, edition: Edition) -> Edition:
+        """An edition without what is blocked."""
+        name = edition.manifest.edition
+        if not self._blocks:
+            return edition
+        if name not in self._masks:
+            self._masks[name] = hidden(edition, self._blocks)
+        return self._masks[name]
+
+    def _live(self) -> Edition:
         now = time.monotonic()
         if self._edition is not None and now - self._looked < LOOK_EVERY:
             return self._edition
+        blocks = self._block_list.read()
+        if blocks != self._blocks:
+            self._blocks = list(blocks)
+            self._masks.clear()
         self._looked = now
         try:
             self._follow(now)
@@ -175,6 +181,7 @@ class LiveShelf:
             if from_micros(until) - from_micros(at) > VISIBLE_WITHIN:
                 self._late.append((at, until))
         self._edition = found
+        self._masks.clear()
         for name in [name for name in self._opened if not self.kept(name)]:
             del self._opened[name]
         log.info("edition opened feed=%s edition=%s", self.served.name, found.manifest.edition)
@@ -208,15 +215,15 @@ class LiveShelf:
             raise EditionUnknown(f"there is no edition {edition}; see /editions")
         if edition in self._opened and self.kept(edition):
             self._opened.move_to_end(edition)
-            return self._opened[edition]
+            return self._masked(self._opened[edition])
         if not self.kept(edition):
             raise EditionGone(
                 f"edition {edition} is no longer kept; see /editions for those that are"
             )
         found = self._opened[edition] = self._open(edition)
         if len(self._opened) > _OPEN:
-            self._opened.popitem(last=False)
-        return found
+            self._masks.pop(self._opened.popitem(last=False)[0], None)
+        return self._masked(found)
 
     def as_of(self, at: int) -> Edition:
         live = self.live()

@@ -6,20 +6,23 @@ live here.
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from serve.candidate import Candidate, with_before
 from serve.columns import Columns, Entry
+from serve.documents import Overlay
 from serve.edition import FORMAT, Edition, Manifest
 from serve.files import sync
 from serve.latest import elect
-from serve.records import Reason, Treatment
+from serve.overlays import Overlays
+from serve.records import Judged, Reason, Treatment
 from serve.render import Content, live, tombstone
 from serve.repair import META_DROPPED, odd_blocks, repair
 from serve.segments import SegmentWriter
@@ -48,18 +51,22 @@ def write_candidate(
     now: datetime,
     follows: str | None = None,
     after: int = 0,
+    overlays: Sequence[Overlay] = (),
+    outline: bytes = b"{}",
 ) -> Built:
     """Write `editions/EDITION` and its segment; complete when it stands there without a suffix.
 
     `entries` are all known entries in (name, version) byte order, with their verdicts. Entries of
     the previous edition that are no longer admitted become tombstones and stay so. `follows` is
-    the live edition where it is built without; `after` a sequence that must be passed.
+    the live edition where it is built without; `after` a sequence that must be passed. `overlays`
+    are those that stand, `outline` describes the rules.
     """
+    editors = Overlays(overlays)
 
     def fill(columns: Columns) -> None:
         known = with_before(entries, previous)
         for _, group in groupby(known, key=lambda item: item[0].name):
-            _serve(columns, [_judged(entry, before) for entry, before in group], namespace)
+            _serve(columns, [_judged(entry, before, editors) for entry, before in group], namespace)
 
     return write_edition(
         fill,
@@ -73,6 +80,7 @@ def write_candidate(
         segments=segments,
         now=now,
         after=after,
+        outline=outline,
     )
 
 
@@ -88,6 +96,7 @@ def write_edition(
     editions: Path,
     segments: Path,
     now: datetime,
+    outline: bytes,
     after: int = 0,
 ) -> Built:
     """Write the edition that `fill` makes of its columns; `follows` is the one it may replace."""
@@ -102,6 +111,7 @@ def write_edition(
             edition=edition,
             sequence=_sequence(previous, after, now),
             namespace=namespace,
+            outline=outline,
         )
         fill(columns)
         found = columns.finish(part, segments)
@@ -141,17 +151,19 @@ class _Judged:
     reason: Reason
     server: bytes | None
     shown: bool
+    editorial: bytes | None = None
 
 
-def _judged(entry: Candidate, before: int | None) -> _Judged:
+def _judged(entry: Candidate, before: int | None, editors: Overlays) -> _Judged:
     """Decide the state of an entry: verdict, status, then whether clients can decode it."""
     known = before is not None or entry.served
     reason = Reason(
         "admitted",
-        "admit" if entry.admitted else "exclude",
+        "admit" if entry.admitted else "hold" if entry.held else "exclude",
         entry.rule,
         entry.reason,
         entry.unknown,
+        held_until=entry.held_until,
     )
     if entry.admitted and entry.status == "deleted":
         why = objection(_nameplate(entry))
@@ -162,10 +174,13 @@ def _judged(entry: Candidate, before: int | None) -> _Judged:
         state = msgspec.structs.replace(reason, state="deleted")
         return _Judged(entry, before, state, None, shown=True)
     if not entry.admitted or entry.server is None:
-        state = msgspec.structs.replace(reason, state="withdrawn" if known else "excluded")
+        out: Literal["held", "excluded"] = "held" if entry.held else "excluded"
+        state = msgspec.structs.replace(reason, state="withdrawn" if known else out)
         return _Judged(entry, before, state, None, shown=known)
-    repaired = repair(entry.server)
-    treatments = [Treatment("repaired", rule, detail) for rule, detail in repaired.repairs]
+    overlaid = editors.apply(entry.name, entry.version, entry.server)
+    repaired = repair(overlaid.server)
+    treatments = [*overlaid.treatments]
+    treatments += [Treatment("repaired", rule, detail) for rule, detail in repaired.repairs]
     if entry.meta is not None:
         dropped = [Treatment("repaired", META_DROPPED, key) for key in odd_blocks(entry.meta)]
         treatments = dropped + treatments
@@ -177,7 +192,7 @@ def _judged(entry: Candidate, before: int | None) -> _Judged:
         treatments=tuple(treatments),
     )
     shown = repaired.server is not None or known
-    return _Judged(entry, before, state, repaired.server, shown)
+    return _Judged(entry, before, state, repaired.server, shown, overlaid.editorial)
 
 
 def _serve(columns: Columns, group: list[_Judged], namespace: str) -> None:
@@ -204,7 +219,7 @@ def _serve(columns: Columns, group: list[_Judged], namespace: str) -> None:
                 ),
                 found.before,
             )
-        columns.know(entry.key, found.reason, *_raw(found))
+        columns.know(entry.key, Judged(found.reason, entry.atoms), *_raw(found), entry.seen)
 
 
 def _raw(found: _Judged) -> tuple[bytes, int]:
@@ -233,6 +248,7 @@ def _render(found: _Judged, *, is_latest: bool, namespace: str) -> Content:
             enrichment=entry.enrichment,
             namespace=namespace,
             without=odd_blocks(entry.meta),
+            editorial=found.editorial,
         )
     message = entry.status_message
     if state != "deleted":

@@ -6,6 +6,7 @@ WarehouseError
 ├── WarehouseBroken    the file cannot be read as a warehouse
 ├── QueryRefused       a statement of a user that DuckDB does not take
 ├── ExpressionRefused  a rule expression that is not allowed, with the place
+├── RulesFailed        the rules of a feed took too long or too much memory
 └── BrakeEngaged       an upstream shrank implausibly; nothing was changed
 """
 
@@ -36,6 +37,10 @@ class ExpressionRefused(WarehouseError):
         self.expression = expression
         self.line = line
         self.column = column
+
+
+class RulesFailed(WarehouseError):
+    pass
 
 
 class BrakeEngaged(WarehouseError):

@@ -1,7 +1,7 @@
 """Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
@@ -13,77 +13,6 @@ from warehouse.warehouse import Row, Session
 _TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
 _PARTS = ("server", "meta", "raw")
 _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
-
-
-@dataclass(frozen=True)
-class CompiledRule:
-    """A rule with its expression as checked SQL (`warehouse.predicates`)."""
-
-    name: str
-    verdict: str
-    reason: str
-    sql: str
-
-
-def decide(
-    session: Session,
-    feed: str,
-    rules: Sequence[CompiledRule],
-    *,
-    default: str,
-    policy_hash: str,
-    now: datetime,
-) -> list[Row]:
-    """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
-
-    The first rule that is true decides. A rule that is unknown (NULL) for an entry does not decide
-    and is listed with the verdict.
-    """
-    with session.transaction():
-        session.run("delete_verdicts", feed=feed)
-        session.text(_decision(rules), _parameters(feed, rules, default, policy_hash, now))
-        return session.rows("count_verdicts", feed=feed)
-
-
-def _decision(rules: Sequence[CompiledRule]) -> str:
-    """Set-based SQL for an ordered list of rules; texts are bound, expressions were checked."""
-    cases = " ".join(f"WHEN ({rule.sql}) IS TRUE THEN {i}" for i, rule in enumerate(rules))
-    decided = f"CASE {cases} ELSE {len(rules)} END" if rules else "0"
-    unknown = ", ".join(
-        f"CASE WHEN ({rule.sql}) IS NULL AND {decided} > {i} THEN $names[{i + 1}] END"
-        for i, rule in enumerate(rules)
-    )
-    return f"""
-        INSERT INTO verdicts
-        SELECT
-            $feed, upstream, name, version,
-            $verdicts[decided + 1], $names[decided + 1], $reasons[decided + 1],
-            list_filter(unknown, x -> x IS NOT NULL), $now, $policy_hash
-        FROM (
-            SELECT upstream, name, version, {decided} AS decided, [{unknown}]::VARCHAR[] AS unknown
-            FROM policy_columns
-            SEMI JOIN current_bindings USING (name, upstream)
-        )
-    """  # noqa: S608 - expressions passed warehouse.predicates, everything else is bound
-
-
-def _parameters(
-    feed: str, rules: Sequence[CompiledRule], default: str, policy_hash: str, now: datetime
-) -> dict[str, object]:
-    return {
-        "feed": feed,
-        "names": [rule.name for rule in rules] + ["default"],
-        "verdicts": [rule.verdict for rule in rules] + [default],
-        "reasons": [rule.reason for rule in rules] + ["no rule decided"],
-        "now": now,
-        "policy_hash": policy_hash,
-    }
-
-
-def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
-    """Whether the verdicts of a feed are there, and are those of this document."""
-    found = session.rows("read_curation", feed=feed)
-    return [row["policy_hash"] for row in found] == [policy_hash]
 
 
 def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
@@ -150,11 +79,28 @@ def record_edition(
         session.run("insert_served")
 
 
+def read_outline(session: Session, feed: str, at: datetime | None = None) -> bytes:
+    """The rules that a feed was curated by last (by `at`), as JSON, with when it was decided and
+    when each upstream was pulled."""
+    rows = session.rows("read_outline", feed=feed, at=at)
+    found = json.loads(rows[0]["outline"]) if rows else {}
+    for row in session.rows("list_pulled", at=at):
+        found.setdefault("pulled", {})[row["upstream"]] = row["pulled_at"].isoformat()
+    for row in session.rows("read_decided", feed=feed, at=at):
+        found["decided_at"] = row["decided_at"].isoformat()
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def last_sequence(session: Session, feed: str) -> int:
     """The sequence of the last edition of a feed that is on record; 0 without one."""
     return int(session.rows("read_last_sequence", feed=feed)[0]["sequence"])
 
 
-def explain(session: Session, feed: str, name: str, version: str | None) -> list[Row]:
-    """Verdict, rule, reason, repairs and package facts of a server's versions, newest first."""
+def explain(
+    session: Session, feed: str, name: str, version: str | None, *, at: datetime | None = None
+) -> list[Row]:
+    """Verdict, rule, reason, what was seen, repairs and package facts of a server's versions,
+    newest first; as of `at` without repairs and facts, which are kept as of now only."""
+    if at is not None:
+        return session.rows("explain_entries_at", feed=feed, name=name, version=version, at=at)
     return session.rows("explain_entries", feed=feed, name=name, version=version)

@@ -1,71 +1,51 @@
 """Rule expressions: SQL boolean expressions over a fixed set of columns, checked before they run.
 
 sqlglot parses; only the node types, functions and columns listed here pass, so an expression cannot
-read a table or a file, call the clock, or grow without bound.
+read a table or a file, call the clock, or grow without bound. What passes is cut at its AND, OR and
+NOT into atoms: an error in one atom makes that atom unknown for that row, and the logic of three
+values says what follows.
 """
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
+from warehouse.columns import COLUMNS
 from warehouse.errors import ExpressionRefused
 
-COLUMNS: dict[str, tuple[str, str]] = {
-    "name": ("VARCHAR", "server name"),
-    "version": ("VARCHAR", "version of the server"),
-    "namespace": ("VARCHAR", "the name up to its slash"),
-    "status": ("VARCHAR", "active, deprecated or deleted (also when vanished upstream)"),
-    "is_latest": ("BOOLEAN", "upstream calls it the latest version"),
-    "published_at": ("TIMESTAMPTZ", "upstream's publication instant"),
-    "updated_at": ("TIMESTAMPTZ", "upstream's instant of the last change"),
-    "first_seen": ("TIMESTAMPTZ", "when we first saw it"),
-    "title": ("VARCHAR", "display name"),
-    "description": ("VARCHAR", "description"),
-    "website_url": ("VARCHAR", "website"),
-    "repository_url": ("VARCHAR", "source repository; NULL if none is named"),
-    "repository_source": ("VARCHAR", "hosting service of the repository"),
-    "package_count": ("INTEGER", "packages it claims"),
-    "remote_count": ("INTEGER", "remotes it offers"),
-    "registry_types": ("VARCHAR[]", "list of the packages' registry types"),
-    "transports": ("VARCHAR[]", "list of the remotes' transports"),
-    "absent_package_count": ("BIGINT", "packages known to be absent from their registry"),
-    "unknown_package_count": ("BIGINT", "packages that nothing is known of (yet)"),
-    "deprecated_package_count": (
-        "BIGINT",
-        "packages whose version is deprecated; NULL without any",
-    ),
-    "yanked_package_count": ("BIGINT", "packages whose version is yanked; NULL without any"),
-    "licenses": ("VARCHAR[]", "list of the packages' SPDX licences"),
-    "stale_package_count": ("BIGINT", "packages whose registry answered last with trouble"),
-    "install_script_package_count": ("BIGINT", "packages that run a script when installed"),
-    "provenance_package_count": ("BIGINT", "packages that come with provenance"),
-    "ownerships": ("VARCHAR[]", "list of the verdicts on the packages' ownership"),
-    "availabilities": ("VARCHAR[]", "list of available, yanked, unpublished and so on"),
-    "signals": ("VARCHAR[]", "list of all reason codes of its packages"),
-    "provenance_repositories": (
-        "VARCHAR[]",
-        "list of repositories that provenance names",
-    ),
-    "repository_matches": ("BOOLEAN", "the packages name the entry's repository; NULL if untold"),
-    "versions_behind": ("BIGINT", "releases of a package that are newer than the claimed one"),
-    "days_behind": ("BIGINT", "days from the claimed release to the package's latest"),
-    "package_first_published_at": ("TIMESTAMPTZ", "first publication of its oldest package"),
-    "package_published_at": ("TIMESTAMPTZ", "publication of the newest claimed release"),
-    "digest_moved_at": (
-        "TIMESTAMPTZ",
-        "when a claimed tag was seen to hold other bytes",
-    ),
-    "owners_changed_at": ("TIMESTAMPTZ", "when a package was seen to have other owners"),
-    "downloads": ("BIGINT", "of its most fetched package: in a week (Docker Hub: ever)"),
-    "claimant_count": ("BIGINT", "servers that claim a package of it, itself included"),
-}
-"""Every column a rule may use, with its type and what it means."""
+Tree: TypeAlias = "int | tuple[str, tuple[Tree, ...]]"
+"""The number of an atom, or `and`, `or`, `not` with what it joins."""
 
+
+@dataclass(frozen=True)
+class Atom:
+    """A test without AND, OR or NOT: as it is shown, as it runs, and the columns that it reads."""
+
+    text: str
+    sql: str
+    columns: tuple[str, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """Atoms and how they are joined. `nullable`: it can be unknown although nothing fails."""
+
+    tree: Tree
+    atoms: tuple[Atom, ...]
+    nullable: bool
+
+
+_LOGIC: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 _NODES = (
-    exp.And,
-    exp.Or,
-    exp.Not,
+    *_LOGIC,
     exp.Paren,
     exp.EQ,
     exp.NEQ,
@@ -74,34 +54,76 @@ _NODES = (
     exp.GT,
     exp.GTE,
     exp.Is,
+    exp.NullSafeEQ,
+    exp.NullSafeNEQ,
     exp.In,
     exp.Between,
     exp.Like,
     exp.ILike,
+    exp.Escape,
+    exp.RegexpLike,
     exp.Add,
     exp.Sub,
     exp.Mul,
+    exp.Div,
+    exp.IntDiv,
+    exp.Mod,
     exp.Neg,
     exp.Null,
     exp.Boolean,
     exp.Literal,
     exp.Column,
     exp.Identifier,
+    exp.Array,
+    exp.Case,
+    exp.If,
     exp.Lower,
     exp.Upper,
+    exp.Trim,
     exp.Length,
+    exp.Abs,
+    exp.Greatest,
+    exp.Least,
     exp.Coalesce,
+    exp.Nullif,
     exp.StartsWith,
+    exp.EndsWith,
     exp.Contains,
+    exp.StrPosition,
+    exp.SplitPart,
+    exp.Left,
+    exp.Right,
     exp.ArrayContains,
+    exp.ArrayContainsAll,
+    exp.ArrayOverlaps,
+    exp.ArraySize,
+    exp.DateDiff,
+    exp.Var,
 )
-_FUNCTIONS = "lower, upper, length, coalesce, starts_with, contains, list_contains"
+_FUNCTIONS = (
+    "lower, upper, trim, length, left, right, split_part, strpos, starts_with, ends_with, "
+    "contains, regexp_matches, abs, greatest, least, coalesce, nullif, len, list_contains, "
+    "list_has_any, list_has_all, date_diff"
+)
+_INSTEAD: list[tuple[str, str]] = [
+    (r"\b(now|today|current_\w+|get_current_\w+)\b", "use age_days, updated_days"),
+    (r"\b(select|exists|from)\b", "name the values in a list of the document"),
+    (r"\b(random|uuid|gen_random_uuid)\b", "a rule must come to the same verdict every time"),
+    (r"\b(read_\w+|getenv|glob)\b", "a rule reads nothing but its columns; use a list with a file"),
+    (r"\bglob\b", "use names = ['io.github.example/*'] instead of `when`"),
+]
+_PLAIN = ("ends_with", "suffix", "list_has_all")
+_PARTS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+_AMBIGUOUS = "~"
 _MAX_LENGTH = 2000
 _MAX_NODES = 200
+_MAX_DEPTH = 40
+_MAX_PATTERNS = 1000
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?(Z|[+-]\d\d(:\d\d)?)?")
 
 
-def compile_predicate(expression: str) -> str:
-    """DuckDB SQL for a rule expression. Raises ExpressionRefused with the place and what to do."""
+def compile_predicate(expression: str) -> Predicate:
+    """The atoms of an expression. Raises ExpressionRefused with the place and what to write."""
     if len(expression) > _MAX_LENGTH:
         raise ExpressionRefused(
             f"the expression is longer than {_MAX_LENGTH} characters; split the rule",
@@ -119,53 +141,225 @@ def compile_predicate(expression: str) -> str:
         ) from error
     if len(parsed) != 1 or parsed[0] is None:
         raise ExpressionRefused("write one boolean expression", expression=expression)
+    for token in sqlglot.tokenize(expression, read="duckdb"):
+        if _AMBIGUOUS in token.text and token.token_type.name != "STRING":
+            raise ExpressionRefused(
+                f"`{token.text}` is not allowed in a rule; write regexp_matches(column, 'pattern')",
+                expression=expression,
+                line=token.line,
+                column=token.col,
+            )
     tree = parsed[0]
-    nodes = list(tree.walk())
-    if len(nodes) > _MAX_NODES:
+    if sum(1 for _ in tree.walk()) > _MAX_NODES or _depth(tree) > _MAX_DEPTH:
         raise ExpressionRefused("it is too large; split the rule", expression=expression)
-    for node in nodes:
+    for node in tree.walk():
         _check(node, expression)
+    atoms: list[Atom] = []
+    shape = _cut(tree, atoms)
+    _bind(atoms, expression)
+    return Predicate(shape, tuple(atoms), _nullable(tree))
+
+
+def name_predicate(patterns: Sequence[str], text: str, key: str) -> Predicate:
+    """Whether a server is named by one of NAME, NAME@VERSION or globs of them (`*`, `?`).
+
+    `key` makes the names of its parameters unique. Raises ExpressionRefused for too many globs.
+    """
+    globs = [found for found in patterns if set("*?") & set(found)]
+    if len(globs) > _MAX_PATTERNS:
+        raise ExpressionRefused(
+            f"more than {_MAX_PATTERNS} patterns with * or ?; write whole names", expression=text
+        )
+    exact = sorted({found for found in patterns if not set("*?") & set(found)})
+    parameters: dict[str, object] = {
+        f"{key}_names": [found for found in exact if "@" not in found],
+        f"{key}_keys": [found for found in exact if "@" in found],
+    }
+    sql = (
+        f"(name IN (SELECT unnest(${key}_names::VARCHAR[])) "
+        f"OR (name || '@' || version) IN (SELECT unnest(${key}_keys::VARCHAR[]))"
+    )
+    if globs:
+        parameters[f"{key}_globs"] = "|".join(pattern_regex(found) for found in sorted(set(globs)))
+        sql += f" OR regexp_full_match(name || '@' || version, ${key}_globs)"
+    return Predicate(0, (Atom(text, f"{sql})", ("name", "version"), parameters),), nullable=False)
+
+
+def pattern_regex(pattern: str) -> str:
+    """A regular expression for NAME@VERSION, of NAME, NAME@VERSION or a glob of them."""
+    text = "".join({"*": ".*", "?": "."}.get(sign) or re.escape(sign) for sign in pattern)
+    return text if "@" in pattern else f"{text}@.*"
+
+
+def sql_of(tree: Tree, names: Sequence[str]) -> str:
+    """A tree as SQL over its atoms' column names."""
+    if isinstance(tree, int):
+        return names[tree]
+    kind, parts = tree
+    found = [sql_of(part, names) for part in parts]
+    return f"(NOT {found[0]})" if kind == "not" else f"({f' {kind.upper()} '.join(found)})"
+
+
+def value_of(tree: Tree, values: Sequence[bool | None]) -> bool | None:
+    """A tree's value by the logic of three values; None is unknown."""
+    if isinstance(tree, int):
+        return values[tree]
+    kind, parts = tree
+    found = [value_of(part, values) for part in parts]
+    if kind == "not":
+        return None if found[0] is None else not found[0]
+    decisive = kind == "or"
+    if decisive in found:
+        return decisive
+    return None if None in found else not decisive
+
+
+def _depth(node: exp.Expr) -> int:
+    depth, level = 0, [node]
+    while level:
+        depth, level = depth + 1, [child for found in level for child in found.iter_expressions()]
+    return depth
+
+
+def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
+    """Cut at AND, OR and NOT; parentheses around the whole of a part go."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    kind = _LOGIC.get(type(node))
+    if kind == "not":
+        return "not", (_cut(node.this, atoms),)
+    if kind is not None:
+        return kind, tuple(_cut(part, atoms) for part in _flat(node, type(node)))
     # DuckDB binds NOT differently from where sqlglot writes it (NOT IN, IS NOT): say it outright.
-    tree = tree.transform(lambda n: exp.Paren(this=n) if isinstance(n, exp.Not) else n, copy=False)
-    sql = tree.sql(dialect="duckdb")
-    _bind(sql, expression)
-    return f"TRY({sql})"
+    safe = node.copy().transform(lambda n: exp.Paren(this=n) if isinstance(n, exp.Not) else n)
+    sql = safe.sql(dialect="duckdb", comments=False)
+    columns = tuple(sorted({found.name for found in node.find_all(exp.Column)}))
+    atom = Atom(node.sql(dialect="duckdb", comments=False), f"TRY({sql})", columns)
+    if atom not in atoms:
+        atoms.append(atom)
+    return atoms.index(atom)
 
 
-def _bind(sql: str, expression: str) -> None:
-    """Let DuckDB find the types on an empty row of all columns; they must come to a truth value."""
-    columns = ", ".join(f"NULL::{kind} AS {name}" for name, (kind, _) in COLUMNS.items())
+def _flat(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """The parts of a chain of one kind, left to right."""
+    for part in (node.this, node.expression):
+        inner = part
+        while isinstance(inner, exp.Paren):
+            inner = inner.this
+        if type(inner) is kind:
+            yield from _flat(inner, kind)
+        else:
+            yield inner
+
+
+def _nullable(node: exp.Expr) -> bool:
+    """Whether it can be NULL for values that are there, or because one is not."""
+    match node:
+        case exp.Column():
+            return COLUMNS[node.name].nullable
+        case exp.Null() | exp.Div() | exp.IntDiv() | exp.Mod() | exp.Nullif():
+            return True
+        case exp.Is() | exp.NullSafeEQ() | exp.NullSafeNEQ():
+            return False
+        case exp.Coalesce():
+            return all(_nullable(part) for part in (node.this, *node.expressions))
+        case exp.Case() if node.args.get("default") is None:
+            return True
+        case _:
+            return any(_nullable(child) for child in node.iter_expressions())
+
+
+def _bind(atoms: Sequence[Atom], expression: str) -> None:
+    """Let DuckDB find the types, and run it on one plain row; it must come to a truth value."""
+    columns = ", ".join(
+        f"{_SAMPLE[found.kind]}::{found.kind} AS {name}" for name, found in COLUMNS.items()
+    )
     connection = duckdb.connect(":memory:", config={"threads": 1})
     try:
-        connection.execute(f"CREATE TABLE entry AS SELECT {columns} LIMIT 0")
-        found = connection.execute(f"DESCRIBE SELECT ({sql}) AS value FROM entry").fetchall()  # noqa: S608 - checked
+        connection.execute("SET TimeZone='UTC'")
+        connection.execute(f"CREATE TABLE entry AS SELECT {columns}")
+        for text in [*(atom.text for atom in atoms), expression]:
+            sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it was checked
+            found = connection.execute(f"DESCRIBE {sql}").fetchall()
+            if found[0][1] != "BOOLEAN":
+                raise ExpressionRefused(
+                    f"`{text}` gives {found[0][1]}, not true or false; compare it with something",
+                    expression=expression,
+                )
+            connection.execute(sql)
     except duckdb.Error as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise ExpressionRefused(reason, expression=expression) from error
     finally:
         connection.close()
-    if found[0][1] != "BOOLEAN":
-        raise ExpressionRefused(
-            f"it gives {found[0][1]}, not true or false; compare it with something",
-            expression=expression,
-        )
+
+
+_SAMPLE = {
+    "VARCHAR": "''",
+    "VARCHAR[]": "[]",
+    "BOOLEAN": "true",
+    "INTEGER": "0",
+    "BIGINT": "0",
+    "TIMESTAMPTZ": "'2026-01-01'",
+}
 
 
 def _check(node: exp.Expr, expression: str) -> None:
-    line, column = node.meta.get("line", 1), node.meta.get("col", 1)
-    if not isinstance(node, _NODES) or type(node) not in _NODES:
-        what = node.sql(dialect="duckdb")[:60]
-        raise ExpressionRefused(
-            f"`{what}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE and the "
-            f"functions {_FUNCTIONS}",
-            expression=expression,
-            line=line,
-            column=column,
-        )
+    why = _objection(node)
+    if why is not None:
+        line, column = _place(node, expression)
+        raise ExpressionRefused(why, expression=expression, line=line, column=column)
+
+
+def _objection(node: exp.Expr) -> str | None:
+    """What is wrong with one node, and what to write instead."""
     if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
-        raise ExpressionRefused(
-            f"there is no column `{node.sql()}`; the columns are {', '.join(sorted(COLUMNS))}",
-            expression=expression,
-            line=line,
-            column=column,
+        close = difflib.get_close_matches(node.name, COLUMNS, n=1)
+        remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""
+        return f"there is no column `{node.sql()}`; " + (
+            remedy or f"the columns are {', '.join(sorted(COLUMNS))}"
         )
+    if isinstance(node, exp.Cast) and _is_date(node):
+        return None
+    if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast):
+        return None if _is_date(node.parent) else "write the value as it is, without a cast"
+    if isinstance(node, exp.Anonymous) and node.name.lower() in _PLAIN:
+        return None
+    if isinstance(node, exp.RegexpLike):
+        if not isinstance(node.expression, exp.Literal) or len(node.expression.name) > 300:
+            return "a pattern of regexp_matches must be a text of 300 characters at most"
+    elif isinstance(node, exp.Var) and not (
+        isinstance(node.parent, exp.DateDiff) and node.name.upper() in _PARTS
+    ):
+        return f"`{node.sql()}` is not allowed here; write one of {', '.join(_PARTS).lower()}"
+    if type(node) not in _NODES:
+        what = node.sql(dialect="duckdb")[:60]
+        for pattern, instead in _INSTEAD:
+            if re.search(pattern, what, re.IGNORECASE):
+                return f"`{what}` is not allowed in a rule: {instead}"
+        return (
+            f"`{what}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE, CASE and "
+            f"the functions {_FUNCTIONS}"
+        )
+    return None
+
+
+def _is_date(node: exp.Cast) -> bool:
+    """A literal instant: DATE '2026-01-31', TIMESTAMPTZ '2026-01-31T12:00:00Z'."""
+    allowed = (exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMPTZ)
+    value = node.this
+    return (
+        type(node) is exp.Cast
+        and node.to.this in allowed
+        and isinstance(value, exp.Literal)
+        and value.is_string
+        and _DATE.fullmatch(value.name) is not None
+    )
+
+
+def _place(node: exp.Expr, expression: str) -> tuple[int, int]:
+    """Line and column (from 1) where a node begins, as far as sqlglot or the text tells."""
+    found = next((n.meta for n in node.walk() if "start" in n.meta), None)
+    start = int(found["start"]) if found else max(expression.find(node.name), 0)
+    before = expression[:start]
+    return before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1

@@ -5,6 +5,7 @@ bounded time, and nobody talks HTTP inside one. What is stored is decided in the
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +89,16 @@ class Session:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Interrupt statements that run for longer than so many seconds."""
+        timer = threading.Timer(seconds, self._connection.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def parallel(self) -> None:
         """Use two threads from now on: right for scans; bulk loads need half the CPU with one."""

@@ -16,7 +16,8 @@ from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
 from serve.writer import write_candidate
-from warehouse.feeds import feed_entries, is_curated, last_sequence, replace_treatments
+from warehouse.curation import is_curated
+from warehouse.feeds import feed_entries, last_sequence, read_outline, replace_treatments
 from warehouse.warehouse import Row, Session, Warehouse
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class BuildReport:
     servers: int
     tombstones: int
     withheld: int
+    held: int
     repaired: int
     changed: int
     unchanged: bool
@@ -56,6 +58,7 @@ def build(
     """
     with feed.held(), warehouse.session() as session:
         at = now()
+        feed.identify(policy.served)
         live = feed.current_id()
         last = last_sequence(session, policy.name)
         previous = feed.checked(live) if live and not anew else None
@@ -82,6 +85,8 @@ def build(
             editions=feed.editions,
             segments=feed.segments,
             now=at,
+            overlays=policy.overlays(at),
+            outline=read_outline(session, policy.name),
         )
         replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
         manifest = built.manifest
@@ -105,6 +110,7 @@ def build(
         servers=manifest.servers,
         tombstones=manifest.tombstones,
         withheld=manifest.withheld,
+        held=manifest.held,
         repaired=sum(n for k, n in manifest.treatments.items() if k.startswith("repaired")),
         changed=manifest.changed,
         unchanged=unchanged,
@@ -150,6 +156,10 @@ def _decided(session: Session, feed: str) -> Iterator[Candidate]:
             raw=row["raw"].encode() if row["raw"] is not None else None,
             unknown=tuple(row["unknown"]),
             served=row["served"],
+            held=row["verdict"] == "hold",
+            held_until=row["held_until"],
+            atoms=row["atoms"] or "",
+            seen=(row["seen"] or "").encode(),
         )
 
 

@@ -1,11 +1,19 @@
 """Curate: a verdict with rule and reason for every entry of a feed, in one transaction."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
+from pipelines.audit import AuditLog
+from serve.blocks import BlockList
+from serve.feed import Feed
+from serve.files import JsonFile
 from serve.policy import Policy
-from warehouse.feeds import decide
+from warehouse.curation import decide
 from warehouse.warehouse import Warehouse
 
 
@@ -16,26 +24,67 @@ class CurateReport:
     feed: str
     policy_hash: str
     admitted: int
+    held: int
     excluded: int
     by_rule: dict[str, int]
 
 
-def curate(warehouse: Warehouse, policy: Policy, *, now: Callable[[], datetime]) -> CurateReport:
-    """Decide on every entry anew; the same warehouse and policy give the same verdicts."""
+class _Standing(msgspec.Struct, frozen=True):
+    name: str
+    owner: str
+    reason: str
+    digest: str
+
+
+def note_overlays(feed: Feed, policy: Policy, audit: AuditLog, *, now: datetime) -> None:
+    """Put on record which overlays came, changed or ended since this was called last."""
+    file = JsonFile(feed.folder / "overlays.json", _Standing)
+    with file.held():
+        before = {found.name: found for found in file.read()}
+        after = {
+            found.name: _Standing(
+                found.name,
+                found.owner,
+                found.reason,
+                hashlib.sha256(found.model_dump_json().encode()).hexdigest(),
+            )
+            for found in policy.overlays(now)
+        }
+        for name in sorted(before.keys() | after.keys()):
+            old, new = before.get(name), after.get(name)
+            if old != new:
+                what = "changed" if old and new else "set" if new else "ended"
+                known = new or old
+                assert known is not None
+                audit.add(
+                    f"overlay {what}", name, reason=known.reason, feed=feed.name, by=known.owner
+                )
+        if before != after:
+            file.write(list(after.values()))
+
+
+def curate(
+    warehouse: Warehouse, policy: Policy, blocks: BlockList, *, now: Callable[[], datetime]
+) -> CurateReport:
+    """Decide on every entry anew; the same warehouse, policy, blocks and instant give the same
+    verdicts. Raises RulesFailed, BlocksBroken."""
+    at = now()
     with warehouse.session() as session:
         counts = decide(
             session,
             policy.name,
-            policy.rules,
-            default=policy.document.default,
+            policy.rule_book(at, blocks.read()),
             policy_hash=policy.hash,
-            now=now(),
+            now=at,
         )
-    admitted = sum(row["count"] for row in counts if row["verdict"] == "admit")
+    count = Counter({row["verdict"]: 0 for row in counts})
+    for row in counts:
+        count[row["verdict"]] += row["count"]
     return CurateReport(
         feed=policy.name,
         policy_hash=policy.hash,
-        admitted=admitted,
-        excluded=sum(row["count"] for row in counts) - admitted,
+        admitted=count["admit"],
+        held=count["hold"],
+        excluded=count["exclude"],
         by_rule={f"{row['verdict']}:{row['rule']}": row["count"] for row in counts},
     )

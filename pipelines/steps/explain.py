@@ -1,36 +1,71 @@
 """Explain: why a server is in a feed or not, from the verdicts and facts that decided."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from pipelines.deployment import Deployment
-from pipelines.errors import StepError
+from pipelines.errors import StepError, UsageError
+from serve.explain import trace
+from serve.records import Judged, Reason
 from warehouse import feeds
+from warehouse.warehouse import Row
 
 Explanation = dict[str, Any]  # rows of the warehouse, made readable
 
 
-def explain(deployment: Deployment, feed: str, name: str, version: str | None) -> list[Explanation]:
-    """One explanation per version, newest first. Raises StepError if upstream never showed it."""
+def explain(
+    deployment: Deployment, feed: str, name: str, version: str | None, *, at: str | None = None
+) -> list[Explanation]:
+    """One explanation per version, newest first; as of an instant, if `at` is given.
+
+    Raises StepError if upstream never showed it (by then), UsageError for a text that is no
+    instant.
+    """
+    instant = _instant(at) if at else None
     with deployment.warehouse.session() as session:
-        rows = feeds.explain(session, feed, name, version)
+        rows = feeds.explain(session, feed, name, version, at=instant)
+        outline = msgspec.json.decode(feeds.read_outline(session, feed, instant))
     if not rows:
         what = f"{name}@{version}" if version else name
+        when = f" by {at}" if at else ""
         raise StepError(
-            f"{what} was never seen upstream; check the spelling, or run subregistry pull"
+            f"{what} was never seen upstream{when}; check the spelling, or run subregistry pull"
         )
-    return [
-        {
-            "name": row["name"],
-            "version": row["version"],
-            "decision": {key: row[key] for key in _DECISION if row[key] is not None},
-            "treatments": row["treatments"] or [],
-            "packages": [
-                {k: v for k, v in package.items() if v is not None}
-                for package in row["packages"] or []
-            ],
-        }
-        for row in rows
+    return [_told(row, outline) for row in rows]
+
+
+def _told(row: Row, outline: Any) -> Explanation:  # JSON
+    told: Explanation = {
+        "name": row["name"],
+        "version": row["version"],
+        "decision": {key: row[key] for key in _DECISION if row[key] is not None},
+    }
+    if row["verdict"] is not None:
+        reason = Reason(
+            "excluded", row["verdict"], row["rule"], row["reason"], held_until=row["held_until"]
+        )
+        judged = Judged(reason, row["atoms"] or "")
+        found = trace(outline, judged, (row["seen"] or "").encode())
+        told |= msgspec.to_builtins(
+            {"rules": found.rules, "values": found.values, "nearest": found.nearest}
+        )
+    told["treatments"] = row["treatments"] or []
+    told["packages"] = [
+        {k: v for k, v in package.items() if v is not None} for package in row["packages"] or []
     ]
+    return told
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--at {text!r} is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 _DECISION = (
@@ -40,6 +75,7 @@ _DECISION = (
     "rule",
     "reason",
     "unknown",
+    "held_until",
     "status",
     "status_message",
     "is_latest",

@@ -7,8 +7,8 @@ from connectors.errors import ConnectorError
 from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.steps.build import build
-from pipelines.steps.curate import curate
 from pipelines.steps.pull import Progress
+from serve.errors import ServeError
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import WarehouseError
@@ -82,38 +82,41 @@ def refresh(
     tell: Tell,
     progress: Progress = lambda *_: None,
 ) -> None:
-    """Pull, then each feed, then the copy. An error ends the run where it is.
+    """Pull, then each feed, then the copy; the trouble of one upstream or feed stops no other.
 
     `profile` profiles in between; otherwise that is a run of its own, so that what upstream took
     away does not wait for package registries. Raises SomeFailed at the end if not every upstream
-    could be pulled.
+    could be pulled, or not every feed published.
     """
-    policies = deployment.policies()
+    documents = deployment.documents()
+    errors: dict[str, Exception] = dict(documents.broken)
     failed = pull_all(
         deployment, full=full, accept_shrink=accept_shrink, tell=tell, progress=progress
     )
     if profile:
         tell("profile", deployment.profile(progress=progress))
-    for policy in policies:
-        publish(deployment, policy, accept_shrink=accept_shrink, tell=tell)
+    for policy in documents.valid:
+        try:
+            publish(deployment, policy, accept=accept_shrink, tell=tell)
+        except (ServeError, WarehouseError, StepError, OSError) as error:
+            errors[f"feed {policy.name}"] = error
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
     tell("copy", {"path": str(copy)})
-    if failed:
-        raise failed
+    errors |= failed.errors if failed else {}
+    if errors:
+        raise SomeFailed(errors)
 
 
-def publish(
-    deployment: Deployment, policy: Policy, *, accept_shrink: bool = False, tell: Tell
-) -> None:
+def publish(deployment: Deployment, policy: Policy, *, accept: bool = False, tell: Tell) -> None:
     """Curate, build and switch one feed.
 
     A candidate without a change is not switched, and none of a feed that is held.
     """
     feed = deployment.feed(policy.name)
-    tell("curate", curate(deployment.warehouse, policy, now=deployment.clock))
+    tell("curate", deployment.curate(policy))
     built = build(deployment.warehouse, policy, feed, now=deployment.clock)
     tell("build", built)
     if held := feed.hold():
         log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
     elif not built.unchanged:
-        tell("switch", deployment.switch(feed, accept_shrink=accept_shrink))
+        tell("switch", deployment.switch(policy, accept=accept))

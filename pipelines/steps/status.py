@@ -1,13 +1,19 @@
 """Status: what the warehouse holds, where the pull stands, what is due, what is live."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from connectors.downloads import COUNTERS
 from pipelines.deployment import Deployment
 from serve.edition import read_manifest
 from serve.errors import EditionBroken
+from serve.policy import Policy
 from warehouse.warehouse import Row
+
+_WARNED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -18,19 +24,24 @@ class StatusReport:
     upstreams: list[Row]
     packages: list[Row]
     feeds: list[Row]
+    blocks: list[Row]
 
 
 def status(deployment: Deployment) -> StatusReport:
     """Read it all; a warehouse that is not there yet reports nothing and is not made."""
-    feeds = [_feed(deployment, policy.name) for policy in deployment.policies()]
+    documents = deployment.documents()
+    feeds = [_feed(deployment, policy) for policy in documents.valid]
+    feeds += [{"feed": name, "broken": str(error)} for name, error in documents.broken.items()]
+    blocks = [msgspec.structs.asdict(found) for found in deployment.blocks.read()]
     if not deployment.settings.warehouse.exists():
-        return StatusReport([], [], [], feeds)
+        return StatusReport([], [], [], feeds, blocks)
     with deployment.warehouse.session() as session:
         return StatusReport(
             entries=session.rows("count_entries"),
             upstreams=session.rows("list_upstreams"),
             packages=session.rows("count_due", now=deployment.clock()) + _off(deployment),
             feeds=feeds,
+            blocks=blocks,
         )
 
 
@@ -40,7 +51,18 @@ def _off(deployment: Deployment) -> list[Row]:
     return [{"origin": name, "off": True} for name in COUNTERS if not origins.is_named(name)]
 
 
-def _feed(deployment: Deployment, name: str) -> dict[str, Any]:  # values of a manifest
+def _expiring(policy: Policy, now: datetime) -> list[str]:
+    """Overlays that end within a week, or did."""
+    return [
+        f"{overlay.name} of {overlay.owner} {'ends' if overlay.active(now) else 'ended'} "
+        f"{overlay.until:%Y-%m-%dT%H:%M:%SZ}"
+        for overlay in policy.document.overlays
+        if overlay.until is not None and overlay.until < now + _WARNED
+    ]
+
+
+def _feed(deployment: Deployment, policy: Policy) -> dict[str, Any]:  # values of a manifest
+    name = policy.name
     feed = deployment.feed(name)
     try:
         live = feed.current_id()
@@ -57,6 +79,8 @@ def _feed(deployment: Deployment, name: str) -> dict[str, Any]:  # values of a m
         "entries": manifest.entries,
         "tombstones": manifest.tombstones,
         "withheld": manifest.withheld,
+        "waiting": manifest.held,
+        "overlays": _expiring(policy, deployment.clock()),
         "candidate": feed.candidate_id() if feed.candidate_id() != live else None,
         "held": feed.hold(),
     }

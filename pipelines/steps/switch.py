@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from pipelines.errors import Refused, StepError
-from serve.edition import DELETED, Edition, read_manifest, verify
+from pipelines.steps.gate import Limits, examine
+from serve.edition import Edition, verify
 from serve.errors import NoEdition, ServeError
 from serve.feed import Feed
 from serve.rollback import write_rollback
 from warehouse.feeds import record_edition
 from warehouse.warehouse import Session, Warehouse
-
-_FLOOR = 20
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,14 @@ class SwitchReport:
     removed_editions: int
 
 
-def check_candidate(feed: Feed, *, max_shrink: float) -> list[str]:
-    """Why the candidate must not go live; empty when it may. Raises NoEdition without one."""
-    candidate = feed.open(_candidate(feed))
-    verify(feed.editions / candidate.manifest.edition, feed.segments)
-    problems = []
-    live = feed.current_id()
-    if live is not None and max_shrink < 1:
-        # From the ledger: a live edition whose files are broken may still be replaced.
-        published = feed.ledger.read().get(live) or read_manifest(feed.editions / live)
-        before, after = published.entries - published.tombstones, _running(candidate)
-        if before - after > max(_FLOOR, before * max_shrink):
-            problems.append(
-                f"it has {after} running entries where the live edition has {before}: that is more "
-                f"than SUBREGISTRY_MAX_SHRINK={max_shrink} allows"
-            )
-    names = [candidate.key(i).partition(b"\0")[0] for i in range(candidate.count)]
-    latest = [name for name, flag in zip(names, candidate.arrays["flags"], strict=True) if flag & 1]
-    if len(latest) != len(set(latest)) or set(latest) != set(names):
-        problems.append("a server has not exactly one latest version")
-    return problems
+def examine_candidate(feed: Feed, limits: Limits, *, now: Callable[[], datetime]) -> list[str]:
+    """Why the candidate must not go live; empty when it may.
+
+    Raises NoEdition without one, EditionBroken if its files are not what was built.
+    """
+    edition = _candidate(feed)
+    verify(feed.editions / edition, feed.segments)
+    return examine(feed, feed.open(edition), limits, now=now)
 
 
 def switch(
@@ -57,15 +44,15 @@ def switch(
     feed: Feed,
     *,
     now: Callable[[], datetime],
-    max_shrink: float,
+    limits: Limits,
     keep: int,
     keep_for: timedelta,
-    accept_shrink: bool = False,
+    accept: bool = False,
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
 
-    Raises Refused at the gate and while the feed is held, NoEdition without a candidate, and the
-    errors of `serve.feed`.
+    `accept` passes by what the gate says, but for broken files. Raises Refused at the gate and
+    while the feed is held, NoEdition without a candidate, and the errors of `serve.feed`.
     """
     with feed.held():
         edition = _candidate(feed)
@@ -74,11 +61,12 @@ def switch(
                 f"candidate {edition} of feed {feed.name} was not switched: {held}. "
                 "When the cause is mended, run subregistry switch --resume"
             )
-        problems = check_candidate(feed, max_shrink=1.0 if accept_shrink else max_shrink)
+        problems = [] if accept else examine_candidate(feed, limits, now=now)
         if problems:
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
-                "The live edition stays; if this is meant, run subregistry switch --accept-shrink"
+                "The live edition stays; if this is meant, run subregistry switch --accept "
+                "--reason WHY"
             )
         return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
 
@@ -189,7 +177,3 @@ def _candidate(feed: Feed) -> str:
     if found is None:
         raise NoEdition(f"feed {feed.name} has no candidate; run subregistry build")
     return found
-
-
-def _running(edition: Edition) -> int:
-    return int(((edition.arrays["flags"] & DELETED) == 0).sum())

@@ -9,8 +9,8 @@ import pytest
 
 from serve.api import Api, Request
 from serve.edition import Edition
-from serve.feed import Feed
-from serve.shelf import FixedShelf, ServedFeed
+from serve.feed import Feed, ServedFeed
+from serve.shelf import FixedShelf
 from tests.conformance.model import Known, Model
 from tests.serve.feeds import NOW, entry, excluded, publish, served
 from tests.serve.test_api import ODD_VERSIONS

@@ -14,7 +14,7 @@ from connectors.origins import default_url
 from pipelines.cli import parser
 from pipelines.settings import Settings
 from serve.repair import REPAIRS
-from warehouse.predicates import COLUMNS
+from warehouse.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["pipelines", "connectors", "enrich", "warehouse", "serve"]

@@ -14,8 +14,8 @@ from pipelines.server import listen, serving_app
 from serve.app import App
 from serve.candidate import Candidate
 from serve.edition import Manifest
-from serve.feed import Feed
-from serve.shelf import LiveShelf, ServedFeed
+from serve.feed import Feed, ServedFeed
+from serve.shelf import LiveShelf
 from serve.writer import Built, write_candidate
 from tests.conftest import server_json
 

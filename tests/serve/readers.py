@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 from serve.api import Api, Request
 from serve.candidate import Candidate
 from serve.edition import Edition
-from serve.feed import VISIBLE_WITHIN, Feed
+from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.rollback import write_rollback
-from serve.shelf import LOOK_EVERY, LiveShelf, ServedFeed
+from serve.shelf import LOOK_EVERY, LiveShelf
 from tests.serve.feeds import NOW, entry, excluded, publish
 
 SKEW = 60.0

@@ -15,10 +15,10 @@ from pipelines.server import listen, serving_app
 from serve.accesslog import open_log
 from serve.app import App, build_app
 from serve.errors import KeyUnknown
-from serve.feed import Feed
+from serve.feed import Feed, ServedFeed
 from serve.guard import Guard
 from serve.protocol import MAX_HEAD
-from serve.shelf import LiveShelf, ServedFeed
+from serve.shelf import LiveShelf
 from tests.serve.feeds import NOW, Client, entry, publish, served_app
 
 HOUR = timedelta(hours=1)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from serve.candidate import Candidate
 from serve.edition import DELETED, LATEST, Edition, verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
-from serve.feed import Feed
+from serve.feed import Feed, ServedFeed
 from serve.files import replace_file
 from serve.latest import elect
 from serve.render import fixed_instant
-from serve.shelf import LiveShelf, ServedFeed
+from serve.shelf import LiveShelf
 from tests.serve.feeds import FIRST, NOW, build, entry, excluded, publish
 
 HOUR = timedelta(hours=1)
@@ -255,7 +255,7 @@ def test_a_damaged_candidate_never_goes_live(feed: Feed, victim: str) -> None:
 def test_a_newer_format_is_refused(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1")
     path = feed.editions / "e1" / "manifest.json"
-    path.write_text(path.read_text().replace('"format":2', '"format":99'))
+    path.write_text(path.read_text().replace('"format":3', '"format":99'))
     with pytest.raises(EditionBroken, match="format 99"):
         feed.current()
 

@@ -38,7 +38,7 @@ def test_the_shipped_feeds_are_valid() -> None:
         ("status = 'deleted'", "status =", "rule no-deleted, line 1"),
         ("status = 'deleted'", "read_text('x') = ''", "not allowed in a rule"),
         ('reason = "it is deleted"', 'reason = ""', "reason"),
-        ('name = "no-deleted"', 'name = "default"', "not `default`"),
+        ('name = "no-deleted"', 'name = "default"', "none of block"),
         ("[[rules]]", "[[rules", "is not TOML"),
     ],
 )
@@ -49,8 +49,8 @@ def test_an_error_names_file_place_and_remedy(old: str, new: str, says: str) -> 
 
 
 def test_two_feeds_cannot_share_a_path(tmp_path: Path) -> None:
-    (tmp_path / "one.toml").write_text(GOOD)
-    (tmp_path / "two.toml").write_text(GOOD.replace('name = "mine"', 'name = "other"', 1))
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / "other.toml").write_text(GOOD.replace('name = "mine"', 'name = "other"', 1))
     with pytest.raises(PolicyInvalid, match="two feed documents have the base_path /feeds/mine"):
         load_policies(tmp_path)
 

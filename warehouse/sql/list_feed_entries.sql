@@ -10,7 +10,7 @@ SELECT
     CASE WHEN d.verdict = 'admit' THEN e.server_hash END AS server_hash,
     CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
     CASE WHEN d.verdict = 'admit' THEN e.raw_hash END AS raw_hash,
-    d.unknown, s.name IS NOT NULL AS served
+    d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served
 FROM entries e
 JOIN verdicts d
     ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version

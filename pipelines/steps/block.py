@@ -1,0 +1,99 @@
+"""Block: take a server out of every feed at once, whatever the pipeline is doing.
+
+The list of blocks alone hides it from readers; an edition without it follows, so that those who
+follow changes learn of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.audit import AuditLog, user
+from pipelines.errors import UsageError
+from pipelines.steps.switch import new_edition, record_live
+from serve.blocking import write_blocked
+from serve.blocks import Block, BlockList
+from serve.errors import ServeError
+from serve.feed import Feed
+from warehouse.errors import WarehouseError
+from warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What became of one feed. `hidden`: readers do not see it any more, from now on.
+
+    `edition` is the one that says so to those who follow changes; None: the feed did not show it,
+    or `trouble` says why that waits for the next run.
+    """
+
+    feed: str
+    target: str
+    hidden: bool
+    edition: str | None
+    trouble: str = ""
+
+
+def block(
+    warehouse: Warehouse,
+    root: Path,
+    target: str,
+    *,
+    reason: str,
+    by: str | None,
+    audit: AuditLog,
+    now: Callable[[], datetime],
+) -> list[BlockReport]:
+    """Block NAME or NAME@VERSION in every feed below `root`; doing it again changes the reason."""
+    name, at, version = target.partition("@")
+    if not name.strip() or (at and not version):
+        raise UsageError(f"{target!r} is no server; write NAME or NAME@VERSION")
+    by = by or user()
+    blocks = BlockList(root)
+    blocks.add(Block(name, version if at else None, reason, by, now()))
+    audit.add("block", target, reason=reason, by=by)
+    folders = sorted(path.parent for path in root.glob("*/current"))
+    return [_withdrawn(warehouse, Feed(root, f.name), target, blocks, now=now) for f in folders]
+
+
+def _withdrawn(
+    warehouse: Warehouse,
+    feed: Feed,
+    target: str,
+    blocks: BlockList,
+    *,
+    now: Callable[[], datetime],
+) -> BlockReport:
+    try:
+        with feed.held():
+            live, at = feed.current(), now()
+            if live is None:
+                return BlockReport(feed.name, target, hidden=True, edition=None)
+            edition = new_edition(at)
+            built = write_blocked(
+                live,
+                blocks.read(),
+                edition=edition,
+                editions=feed.editions,
+                segments=feed.segments,
+                now=at,
+            )
+            if built is None:
+                return BlockReport(feed.name, target, hidden=True, edition=None)
+            feed.set_candidate(edition)
+            feed.switch(edition, now=now)
+            trouble = _noted(warehouse, feed, edition)
+    except (ServeError, OSError) as error:
+        return BlockReport(feed.name, target, hidden=True, edition=None, trouble=str(error))
+    return BlockReport(feed.name, target, hidden=True, edition=edition, trouble=trouble)
+
+
+def _noted(warehouse: Warehouse, feed: Feed, edition: str) -> str:
+    """Record the edition if the warehouse is free; else the next build does."""
+    try:
+        with Warehouse(warehouse.path, wait=0).session() as session:
+            record_live(session, feed.open(edition))
+    except WarehouseError as error:
+        return f"the warehouse hears of it with the next build: {error}"
+    return ""

@@ -1,0 +1,194 @@
+"""Blocks on what is served: hidden in every kept edition at once, then an edition without them.
+
+A blocked entry is a tombstone whose message says why. If it was its server's latest version, the
+next one that runs is, with a body that says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from serve.blocks import Block
+from serve.columns import Columns, Entry, Follower
+from serve.edition import DELETED, LATEST, Edition, from_micros, micros
+from serve.files import Keys
+from serve.latest import elect
+from serve.records import Judged, Reason
+from serve.render import (
+    Content,
+    as_latest,
+    body,
+    fixed_instant,
+    parted,
+    publish_position,
+    tombstone,
+)
+from serve.writer import Built, write_edition
+
+
+@dataclass(frozen=True)
+class _Other:
+    """An entry that is served otherwise: tombstone of `block`, or without one as the latest."""
+
+    content: Content
+    state: str
+    latest: bool
+    block: Block | None
+
+
+def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
+    """The edition without what is blocked; the same one if it shows nothing of it."""
+    others = dict(_others(edition, blocks))
+    manifest = edition.manifest
+    bodies, kinds, flags, changed = {}, {}, {}, {}
+    for index, other in others.items():
+        since = micros(other.block.since) if other.block else int(edition.changed[index])
+        found = body(
+            other.content,
+            state=other.state,
+            edition=manifest.edition,
+            sequence=int(edition.arrays["sequence"][index]),
+            namespace=manifest.namespace,
+        )
+        at, stamp = publish_position(len(found)), fixed_instant(from_micros(since))
+        bodies[index] = found[:at] + stamp + found[at + len(stamp) :]
+        flags[index] = LATEST * other.latest | DELETED * (other.block is not None)
+        if other.block is not None:
+            kinds[index] = other.state
+        changed[index] = max(since, int(edition.changed[index]))
+    known = {
+        index: _judged(block, shown=edition.keys.find(*edition.records.keys[index].split(b"\0", 1)))
+        for block in blocks
+        for index in _targets(edition.records.keys, block)
+    }
+    return edition.without(bodies, flags=flags, kinds=kinds, changed=changed, judged=known)
+
+
+def write_blocked(
+    live: Edition,
+    blocks: Sequence[Block],
+    *,
+    edition: str,
+    editions: Path,
+    segments: Path,
+    now: datetime,
+) -> Built | None:
+    """Write a candidate like the live edition without what is blocked; None if it shows none."""
+    others = dict(_others(live, blocks))
+    if not others:
+        return None
+    return write_edition(
+        lambda columns: _copy(columns, live, others),
+        feed=live.manifest.feed,
+        edition=edition,
+        namespace=live.manifest.namespace,
+        policy_hash=live.manifest.policy_hash,
+        previous=live,
+        follows=live.manifest.edition,
+        editions=editions,
+        segments=segments,
+        now=now,
+        outline=live.records.encoded_outline,
+    )
+
+
+def _copy(columns: Columns, live: Edition, others: dict[int, _Other]) -> None:
+    records, shown, before = live.records, Follower(live.keys), b""
+    for at in range(len(records.keys)):
+        key = records.keys[at]
+        index, judged = shown.at(key), records.judged(at)
+        stored, seen = records.stored(at), records.seen(at)
+        shared = int(records.arrays["raw_shared"][at])
+        if index is not None:
+            name = key.partition(b"\0")[0]
+            columns.servers += name != before
+            before = name
+            other = others.get(index)
+            columns.add(_entry(live, index, other), index)
+            if other is not None and other.block is not None:
+                judged, stored, shared = _judged(other.block, shown=index), b"", 0
+            elif other is not None and shared:
+                stored, shared = records.whole(at) or b"", 0
+        columns.know(key, judged, stored, shared, seen)
+
+
+def _entry(live: Edition, index: int, other: _Other | None) -> Entry:
+    arrays = live.arrays
+    content = other.content if other else None
+    return Entry(
+        live.key(index),
+        content
+        or parted(
+            live.body(index),
+            namespace=live.manifest.namespace,
+            signature=bytes(arrays["signature"][index]),
+        ),
+        other.state if other else live.state(index),
+        latest=other.latest if other else bool(arrays["flags"][index] & LATEST),
+        published_at=from_micros(int(arrays["published"][index])),
+        updated_at=from_micros(int(arrays["updated"][index])),
+    )
+
+
+def _others(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, _Other]]:
+    """What of an edition is served otherwise: blocked entries that run, and new latest ones."""
+    hit = {
+        index: block
+        for block in blocks
+        for index in _targets(edition.keys, block)
+        if not edition.deleted(index)
+    }
+    for name, group in groupby(sorted(hit), key=lambda index: edition.keys.pair(index)[0]):
+        blocked = list(group)
+        flags = edition.arrays["flags"]
+        latest = next((i for i in blocked if flags[i] & LATEST), None)
+        running = [
+            index
+            for index in edition.keys.of(name.encode())
+            if index not in hit and not edition.deleted(index)
+        ]
+        if latest is not None and running:
+            found = running[elect([_dated(edition, index) for index in running])]
+            content = as_latest(edition.body(found), namespace=edition.manifest.namespace)
+            yield found, _Other(content, edition.state(found), latest=True, block=None)
+        for index in blocked:
+            stays = index == latest and not running
+            yield index, _tombstone(edition, index, hit[index], latest=stays)
+
+
+def _targets(keys: Keys, block: Block) -> Iterator[int]:
+    if block.version is None:
+        yield from keys.of(block.name.encode())
+    else:
+        index = keys.find(block.name.encode(), block.version.encode())
+        if index is not None:
+            yield index
+
+
+def _dated(edition: Edition, index: int) -> tuple[str, datetime]:
+    return edition.keys.pair(index)[1], from_micros(int(edition.arrays["published"][index]))
+
+
+def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> _Other:
+    name, version = edition.keys.pair(index)
+    content = tombstone(
+        name=name,
+        version=version,
+        schema_uri=None,
+        description="This version was withdrawn from this feed.",
+        message=f"withdrawn from this feed: {block.reason}",
+        published_at=from_micros(int(edition.arrays["published"][index])),
+        updated_at=from_micros(int(edition.arrays["updated"][index])),
+        status_changed_at=None,
+        is_latest=latest,
+        namespace=edition.manifest.namespace,
+    )
+    return _Other(content, "withdrawn", latest, block)
+
+
+def _judged(block: Block, *, shown: int | None) -> Judged:
+    state: Literal["withdrawn", "excluded"] = "withdrawn" if shown is not None else "excluded"
+    return Judged(Reason(state, "exclude", "block", block.reason), "")
