@@ -30,7 +30,8 @@ _QUARANTINE = "List upstream records that could not be read, with their reasons.
 _RELEASE = """Take names from the upstream they belong to. Each goes to the first upstream in order
 of precedence that has it now, or to nobody until one brings it."""
 _QUERY = "Run one SQL statement on the analysts' copy, read only."
-_FEEDS = "List the feeds, or check the feed documents."
+_FEEDS = """List the feeds, check the feed documents, or say what a changed document would add,
+withdraw and change, with reasons, before anything is published."""
 _KEYS = """List, make or revoke the keys of a feed whose document says access = "key". A new key is
 printed once; only its hash is kept."""
 _DEMO = "Run the whole line on embedded sample data, with no network, then serve the feed."
@@ -113,7 +114,8 @@ def parser() -> argparse.ArgumentParser:
     query = add("query", _QUERY)
     query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')
     feeds = add("feeds", _FEEDS)
-    feeds.add_argument("action", nargs="?", choices=["list", "check"], default="list")
+    feeds.add_argument("action", nargs="?", choices=["list", "check", "diff"], default="list")
+    feeds.add_argument("policy", nargs="?", metavar="FILE", help="with diff: a changed document")
     keys = add("keys", _KEYS)
     keys.add_argument("action", choices=["list", "add", "revoke"])
     keys.add_argument("what", nargs="?", metavar="LABEL|ID", help="label of a new key, or ID")

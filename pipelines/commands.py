@@ -224,7 +224,28 @@ def _release(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _preview(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.preview import preview
+
+    report = preview(open_deployment(), Path(arguments.policy))
+    if arguments.json:
+        print_json(report)
+        return 0
+    for found in report.changes:
+        sign = {"add": "+", "withdraw": "-"}.get(found.change, "~")
+        facts = {"rule": f"{found.before} → {found.after}", "reason": found.reason}
+        facts["details"] = "; ".join(found.details)
+        print_report(f"{sign} {found.name}@{found.version}", facts)
+    counts = {key: value for key, value in asdict(report).items() if key != "changes"}
+    print_report("diff", counts)
+    return 0
+
+
 def _feeds(arguments: argparse.Namespace) -> int:
+    if (arguments.action == "diff") != bool(arguments.policy):
+        raise UsageError("write feeds, feeds check, or feeds diff FILE")
+    if arguments.action == "diff":
+        return _preview(arguments)
     deployment = open_deployment()
     documents = deployment.documents()
     for error in documents.broken.values():

@@ -74,6 +74,7 @@ COLUMNS: dict[str, Column] = {
     "canonical_name": Column("VARCHAR", "warehouse", "the server that stands for its cluster"),
     "is_canonical": Column("BOOLEAN", "warehouse", "it stands for every cluster that it is in"),
     "owns_repository": _maybe("BOOLEAN", "warehouse", "its account is that of its repository"),
+    "owns_remotes": _maybe("BOOLEAN", "warehouse", "its domain is that of all its remotes"),
     "publisher_server_count": Column("BIGINT", "warehouse", "servers of its publisher"),
     "publisher_rank": Column("BIGINT", "warehouse", "its place among them, the oldest is 1"),
     "host_server_count": Column("BIGINT", "warehouse", "servers with a remote at a host of it"),

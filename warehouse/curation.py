@@ -229,6 +229,21 @@ def decide(
         return session.rows("count_verdicts", feed=feed)
 
 
+@contextmanager
+def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
+    """Verdicts for the time of the block, under the key that is given; no history is kept."""
+    key = f"{feed} (preview)"
+    try:
+        with session.transaction():
+            judge(session, key, book, policy_hash="preview", now=now)
+            session.run("delete_verdicts", feed=key)
+            session.run("insert_verdicts")
+            session.run("drop_deciding")
+        yield key
+    finally:
+        session.run("delete_verdicts", feed=key)
+
+
 def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime) -> None:
     """Compute verdicts into the temporary table `deciding` only. Raises RulesFailed."""
     session.run("drop_deciding")

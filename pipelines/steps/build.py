@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ import msgspec
 from pipelines.errors import StepError
 from pipelines.steps.switch import new_edition, record_live
 from serve.candidate import Candidate, forgotten
+from serve.edition import Edition
 from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
-from serve.writer import write_candidate
+from serve.writer import Built, write_candidate
 from warehouse.curation import is_curated
 from warehouse.feeds import feed_entries, last_sequence, read_outline, replace_treatments
 from warehouse.warehouse import Row, Session, Warehouse
@@ -73,19 +75,17 @@ def build(
                 "run subregistry pull and subregistry curate first"
             )
         edition = new_edition(at)
-        built = write_candidate(
-            _candidates(session, policy.name, at),
-            feed=policy.name,
+        built = write_policy_candidate(
+            session,
+            policy,
+            policy.name,
             edition=edition,
-            namespace=policy.document.namespace,
-            policy_hash=policy.hash,
             previous=previous,
             follows=live,
             after=last_known(feed, last),
             editions=feed.editions,
             segments=feed.segments,
             now=at,
-            overlays=policy.overlays(at),
             outline=read_outline(session, policy.name),
         )
         replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
@@ -114,6 +114,38 @@ def build(
         repaired=sum(n for k, n in manifest.treatments.items() if k.startswith("repaired")),
         changed=manifest.changed,
         unchanged=unchanged,
+    )
+
+
+def write_policy_candidate(
+    session: Session,
+    policy: Policy,
+    verdicts: str,
+    *,
+    edition: str,
+    previous: Edition | None,
+    follows: str | None,
+    after: int,
+    editions: Path,
+    segments: Path,
+    now: datetime,
+    outline: bytes,
+) -> Built:
+    """Write what a policy makes of the verdicts under a key; the rest as in `write_candidate`."""
+    return write_candidate(
+        _candidates(session, verdicts, now),
+        feed=policy.name,
+        edition=edition,
+        namespace=policy.document.namespace,
+        policy_hash=policy.hash,
+        previous=previous,
+        follows=follows,
+        after=after,
+        editions=editions,
+        segments=segments,
+        now=now,
+        overlays=policy.overlays(now),
+        outline=outline,
     )
 
 

@@ -51,6 +51,9 @@ SELECT
     coalesce(k.canonical_name, e.name) AS canonical_name,
     coalesce(k.is_canonical, true) AS is_canonical,
     s.owns_repository,
+    CASE WHEN len(t.hosts) > 0 THEN len(list_filter(t.hosts, lambda h: ends_with(
+        '.' || h, '.' || array_to_string(list_reverse(string_split(lower(split_part(e.name, '/', 1)), '.')), '.')
+    ))) = len(t.hosts) END AS owns_remotes,
     coalesce(f.publisher_server_count, 0) AS publisher_server_count,
     coalesce(f.publisher_rank, 0) AS publisher_rank,
     coalesce(h.host_server_count, 0) AS host_server_count,
