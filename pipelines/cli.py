@@ -22,6 +22,8 @@ one with its content, which stays live until --resume."""
 _BLOCK = """Withdraw a server, or one version, from every live feed within seconds, without the
 pipeline and its gate, also for walks under way and kept editions. It stays until --lift."""
 _AUDIT = "Print who did what by hand and why, and check that no line of the log was changed."
+_EXPORT = """Write the live edition as files: the whole API as a static tree for object stores and
+web servers, or an allow-list for a client. A later block takes what it names out of there too."""
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
 _STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
 _EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
@@ -92,6 +94,12 @@ def parser() -> argparse.ArgumentParser:
     ending.add_argument("--lift", action="store_true", help="end the block")
     ending.add_argument("--list", action="store_true", help="list what is blocked")
     add("audit", _AUDIT)
+    export = add("export", _EXPORT)
+    export.add_argument("--feed", default="default", metavar="NAME", help="feed (%(default)s)")
+    export.add_argument("--static", metavar="DIR", help="the whole API as a tree of files")
+    export.add_argument("--key", metavar="FILE", help="sign the tree's manifest (Ed25519, PEM)")
+    export.add_argument("--form", metavar="FORM", help="copilot, claude-code, vscode or registry")
+    export.add_argument("--to", metavar="FILE", help="where the form is written")
     serve = add("serve", _SERVE, report=False)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8080, help="port; 0 picks one (%(default)s)")

@@ -175,6 +175,8 @@ def _switch(arguments: argparse.Namespace) -> int:
 def _block(arguments: argparse.Namespace) -> int:
     import msgspec
 
+    from pipelines.steps.export import renew_all
+
     deployment, target, reason = open_deployment(), arguments.target, arguments.reason
     if arguments.list == bool(target):
         raise UsageError("write block NAME[@VERSION] --reason WHY, or block --list")
@@ -187,11 +189,35 @@ def _block(arguments: argparse.Namespace) -> int:
         raise UsageError("say why: add --reason WHY; readers see it")
     else:
         rows = [asdict(found) for found in deployment.block(target, reason=reason)]
+        for renewed in renew_all(deployment):
+            if isinstance(renewed, str):
+                log.error(renewed)
+            else:
+                rows.append(asdict(renewed))
     if arguments.json:
         print_json(rows)
         return 0
     for row in rows:
         print_report("lifted" if arguments.lift else "blocked", row)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipelines.steps.export import export
+
+    deployment, form = open_deployment(), arguments.form
+    path = arguments.to if form else arguments.static
+    if bool(form) == bool(arguments.static) or not path or (form and arguments.key):
+        raise UsageError("write export --static DIR [--key FILE], or export --form FORM --to FILE")
+    (policy,) = find_policies(deployment, arguments.feed)
+    key = Path(arguments.key) if arguments.key else None
+    report = export(deployment, policy.served, form or "static", Path(path), key=key)
+    if arguments.json:
+        print_json(report)
+        return 0
+    for line in report.left_out:
+        log.warning("left out: %s", line)
+    print_report("export", {**asdict(report), "left_out": len(report.left_out)})
     return 0
 
 
@@ -339,6 +365,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "build": _build,
     "switch": _switch,
     "block": _block,
+    "export": _export,
     "audit": inquiries.audit,
     "serve": _serve,
     "status": inquiries.status,

@@ -152,7 +152,7 @@ def _beside(
         case [b"schemas", name]:
             return _schema(name.decode("ascii", "replace"))
         case [b"openapi.json" | b"openapi.yaml" as name]:
-            return _description(shelf.served, name)
+            return description(shelf.served, name)
         case _:
             return None
 
@@ -223,7 +223,8 @@ def _schema(name: str) -> Answer | None:
 
 
 @cache
-def _description(feed: ServedFeed, name: bytes) -> Answer:
+def description(feed: ServedFeed, name: bytes) -> Answer:
+    """The OpenAPI document of a feed, as openapi.json or openapi.yaml."""
     found = openapi(feed)
     if name.endswith(b".json"):
         return Answer(200, msgspec.json.encode(found))

@@ -11,6 +11,7 @@ ServeError
 ├── KeysUnreadable   the file of a feed's keys cannot be read, so nobody is let in
 ├── BlocksBroken     the list of emergency blocks cannot be read, so nothing is served
 ├── BlockUnknown     a block to lift that is not there
+├── ExportFailed     an export that cannot be written or signed
 └── KeyUnknown       a key that was never given out, or is revoked already
 """
 
@@ -56,6 +57,10 @@ class BlocksBroken(ServeError):
 
 
 class BlockUnknown(ServeError):
+    pass
+
+
+class ExportFailed(ServeError):
     pass
 
 

@@ -134,6 +134,15 @@ class Client:
         servers = [found["server"] for found in self.json(target)["servers"]]
         return [(server["name"], server["version"]) for server in servers]
 
+    def walk_all(self, target: str) -> list[tuple[str, str]]:
+        """Follow nextCursor, with the other parameters."""
+        found, cursor = self.keys(target), self.json(target)["metadata"].get("nextCursor")
+        while cursor:
+            page = f"{target}&cursor={cursor}"
+            found += self.keys(page)
+            cursor = self.json(page)["metadata"].get("nextCursor")
+        return found
+
     def walk(self, target: str) -> list[tuple[str, str]]:
         """Follow nextCursor, pasting it without escaping and without the other parameters."""
         found, path = self.keys(target), target.partition("?")[0]
