@@ -96,7 +96,7 @@ def _mirror(members: dict[str, Any], overlay: Overlay) -> str:
         part.update(found)
         count += bool(found)
     if count:
-        members[kind] = parts
+        members[kind] = msgspec.Raw(msgspec.json.encode(parts))
     return f"{count} {kind} come from {overlay.target}" if count else ""
 
 

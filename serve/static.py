@@ -5,7 +5,7 @@ DIR/nginx.conf                 serves it with what a tree alone cannot do: pages
 EDITION.N/manifest.json        what it is, and of every key its file, size and SHA-256
 EDITION.N/manifest.json.sig    Ed25519 over manifest.json, raw, if a key was given
 EDITION.N/v0.1/servers/...     see `_files`; v0 and servers are links to the same files
-EDITION.N/pages/{all,latest}   list answers by cursor
+EDITION.N/pages/KIND           list answers by cursor: all, latest, deleted (those too)
 FILE.gz                        beside every file
 
 A key can be a file and a prefix, so what is both lies in `index.json` of its folder. Names stand in
@@ -133,6 +133,7 @@ def _lists(edition: Edition) -> Iterator[tuple[str, bytes]]:
     whole = _page(edition, latest)
     pages = {"latest": list(_pages(edition, latest))}
     pages["all"] = list(_pages(edition, list(edition.select(0, Selection()))))
+    pages["deleted"] = list(_pages(edition, range(edition.count)))
     yield "v0.1/servers/index.json", whole if len(whole) <= _WHOLE else pages["latest"][0][1]
     servers = [
         {"server": msgspec.json.decode(edition.body(i), type=dict[str, msgspec.Raw])["server"]}

@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -116,6 +117,13 @@ class Client:
         assert found == status, (target, found, body[:300])
         document: Json = json.loads(body)
         return document
+
+    def until(self, met: Callable[[], bool]) -> None:
+        """Ask until something is so; a switch is seen within a fraction of a second."""
+        end = time.monotonic() + 10
+        while not met():
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
     def paged(self, target: str, what: str) -> list[Json]:
         """The items of all pages of a list answer, which must not repeat."""

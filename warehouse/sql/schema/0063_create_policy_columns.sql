@@ -106,7 +106,7 @@ LEFT JOIN (
         max(CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END)
             AS package_published_at,
         bool_and(
-            origin IS NULL OR rejected IS NOT NULL OR NOT (origin IN ('npm', 'pypi'))
+            rejected IS NOT NULL OR coalesce(origin, registry_type) NOT IN ('npm', 'pypi')
             OR CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END
                 IS NOT NULL
         ) AS publication_known,
@@ -117,7 +117,7 @@ LEFT JOIN (
         min(checked_at) AS asked_at,
         list_sort(list_distinct(list(source) FILTER (source IS NOT NULL))) AS sources
     FROM (
-        SELECT *, absent IS NULL AND rejected IS NULL AND origin IS NOT NULL OR origin IS NULL AS untold
+        SELECT *, absent IS NULL AS untold
         FROM entry_packages
         LEFT JOIN current_popularity USING (origin, package)
     )
