@@ -1,6 +1,7 @@
 """The commands that only tell: status, explain, changes, quarantine, query, doctor."""
 
 import argparse
+import json
 from dataclasses import asdict
 
 from pipelines.console import print_json, print_report, print_table
@@ -35,11 +36,13 @@ def explain(arguments: argparse.Namespace) -> int:
         print_report(f"{row['name']}@{row['version']}", row["decision"])
         for rule in row.get("rules", ()):
             mark = "decided" if rule["decided"] else rule["result"]
-            print_report(f"  {mark}", {k: rule[k] for k in ("rule", "verdict", "when")})
-        for column, value in row.get("values", {}).items():
-            print_report("  saw", {column: value["value"], "from": _origin(value)})
+            told = {"when": " ".join(rule["when"].split())}
+            print_report(f"  {mark:<7}", {k: rule[k] for k in ("rule", "verdict")} | told)
+        for column, seen in row.get("values", {}).items():
+            value = "unknown" if seen["value"] is None else json.dumps(seen["value"])
+            print_report("  saw    ", {column: value, "from": _origin(seen)})
         for change in row.get("nearest", ()):
-            print_report("  needs", change)
+            print_report("  needs  ", change)
         for treatment in row["treatments"]:
             print_report("  treated", treatment)
         for package in row["packages"]:

@@ -73,7 +73,9 @@ class _Body(msgspec.Struct):
 
 
 def trace(outline: Json, judged: Judged, seen: bytes) -> models.Trace:
-    """What each rule came to and what it read. Empty for entries that no rule was asked about."""
+    """What each rule came to and what it read; nothing of entries that no rule was asked about."""
+    if judged.reason.rule == "block":
+        return models.Trace(nearest=(models.NeededChange("its block stands", "true", "false"),))
     if not judged.atoms or not seen:
         return models.Trace()
     atoms = [_SIGNS[sign] for sign in judged.atoms]
@@ -143,8 +145,8 @@ def _nearest(
     if reason.verdict == "admit":
         return
     kind = next((r["kind"] for r in outline["rules"] if r["name"] == reason.rule), "rule")
-    if kind in ("block", "overlay"):
-        yield models.NeededChange(f"the {kind} {reason.rule} stands", "true", "false")
+    if kind == "overlay":
+        yield models.NeededChange(f"the overlay {reason.rule} stands", "true", "false")
         return
     for flips in _flips(outline, atoms):
         changed = list(atoms)

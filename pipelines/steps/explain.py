@@ -48,9 +48,8 @@ def _told(row: Row, outline: Any) -> Explanation:  # JSON
         )
         judged = Judged(reason, row["atoms"] or "")
         found = trace(outline, judged, (row["seen"] or "").encode())
-        told |= msgspec.to_builtins(
-            {"rules": found.rules, "values": found.values, "nearest": found.nearest}
-        )
+        parts = {"rules": found.rules, "values": found.values, "nearest": found.nearest}
+        told |= msgspec.json.decode(msgspec.json.encode(parts))
     told["treatments"] = row["treatments"] or []
     told["packages"] = [
         {k: v for k, v in package.items() if v is not None} for package in row["packages"] or []

@@ -140,3 +140,26 @@ def test_keys_are_made_listed_and_revoked(
         capsys.readouterr()
         assert main(wrong) == code
         said(capsys)
+
+
+def test_the_command_blocks_lists_and_lifts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run"]) == 0
+    capsys.readouterr()
+    for wrong in (["block"], ["block", "a.b/one"], ["block", "@1", "--reason", "x"]):
+        assert main(wrong) == 2
+        said(capsys)
+    assert main(["block", "a.b/one", "--reason", "theft", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["feed"] for row in rows} >= {"default", "mirror"}
+    assert main(["block", "--list", "--json"]) == 0
+    (blocked,) = json.loads(capsys.readouterr().out)
+    assert (blocked["name"], blocked["reason"]) == ("a.b/one", "theft")
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["blocks"][0]["name"] == "a.b/one"
+    assert main(["block", "a.b/one", "--lift"]) == 0
+    capsys.readouterr()
+    assert main(["block", "a.b/one", "--lift"]) == 1
+    assert "not blocked" in said(capsys)
+    assert main(["audit", "--json"]) == 0
+    acts = [row["action"] for row in json.loads(capsys.readouterr().out)]
+    assert [act for act in acts if act != "switch"] == ["block", "lift"]
