@@ -1,5 +1,6 @@
 """Dagster's view of the line: assets, three schedules, freshness. Nothing happens at import."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ import dagster as dg
 from pipelines.assets import PullConfig, copy_asset, feed_assets, packages, registry
 from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
+
+log = logging.getLogger(__name__)
 
 _LINE = {"subregistry": "line"}
 _HOURLY = dg.FreshnessPolicy.time_window(
@@ -24,7 +27,12 @@ class DeploymentResource(dg.ConfigurableResource[Deployment]):
 
 def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resource
     """All definitions; keywords replace resources."""
-    feeds = [feed_assets(policy) for policy in Deployment(load_settings()).policies()]
+    given = resources.get("deployment")
+    found = given if isinstance(given, Deployment) else Deployment(load_settings())
+    documents = found.documents()
+    for error in documents.broken.values():
+        log.error("%s; its feed stays as it is, and has no assets until that is mended", error)
+    feeds = [feed_assets(policy) for policy in documents.valid]
     editions = [assets[-1] for assets, _ in feeds]
     assets = [registry, packages, *[asset for found, _ in feeds for asset in found]]
     assets.append(copy_asset(editions))

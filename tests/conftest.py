@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,8 @@ def make_deployment(
     home: Path, upstream: Upstream, clock: Callable[[], datetime], **settings: Any
 ) -> Deployment:  # values of Settings
     url = upstream.packages_url
+    if "feeds" not in settings:
+        settings["feeds"] = two_feeds(home.parent / "documents")
     defaults: dict[str, Any] = {
         "home": home,
         "upstream_url": upstream.url,
@@ -110,6 +113,14 @@ def make_deployment(
         },
     }
     return Deployment(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
+
+
+def two_feeds(folder: Path) -> Path:
+    """The shipped documents of the feeds `default` and `mirror`, in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("default.toml", "mirror.toml"):
+        (folder / name).write_bytes((files("serve") / "feeds" / name).read_bytes())
+    return folder
 
 
 def server_json(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:

@@ -247,9 +247,24 @@ def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -
 def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime) -> None:
     """Compute verdicts into the temporary table `deciding` only. Raises RulesFailed."""
     session.run("drop_deciding")
+    _renew(session)
     parameters = {"feed": feed, "policy_hash": policy_hash, "now": now} | book.parameters()
     with _explained(feed), session.limited(_TIME_LIMIT):
         session.text(book.statement(), parameters)
+
+
+def _renew(session: Session) -> None:
+    """Work out what packages and other servers have to do with each entry, one table at a time.
+
+    As one statement with the rules it would need memory for all of it at once.
+    """
+    for delete, insert in (
+        ("delete_package_columns", "insert_package_columns"),
+        ("delete_clusters", "insert_clusters"),
+        ("delete_server_columns", "insert_server_columns"),
+    ):
+        session.run(delete)
+        session.run(insert)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         for _, upserts in steps:
             for entry in upserts:
                 upstream.registry.put(recorded_row(entry))
-        deployment = make_deployment(home, upstream, clock)
+        deployment = make_deployment(home, upstream, clock, feeds=None)
         deployment.pull(full=True)
         clock.move_to(clock() + 3 * DAY)
         for policy in deployment.policies():

@@ -261,6 +261,7 @@ def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream
         'name = "team"\ntitle = "Team"\nbase_path = "/"\ndefault = "admit"\n'
         '[[rules]]\nname = "not-theirs"\nverdict = "exclude"\nreason = "names another server"\n'
         "when = \"list_contains(ownerships, 'mismatch') OR days_behind > 1000\"\n"
+        'unknown = "skip"\n'
     )
     put(upstream, FIRST, SECOND)
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
@@ -295,7 +296,7 @@ def test_a_packages_repository_is_known_to_match_only_if_all_tell(
     deployment.pull()
     deployment.profile()
     with deployment.warehouse.session() as session:
-        (row,) = session.text("SELECT repository_matches FROM policy_columns").to_pylist()
+        (row,) = session.text("SELECT repository_matches FROM package_columns_now").to_pylist()
     assert row["repository_matches"] is None
 
 

@@ -54,7 +54,7 @@ def test_nobody_is_asked_who_was_not_named(
         assert "/downloads/point/last-week/@s%2Fone" in seen
         assert "/api/packages/two/recent" in seen
         with deployment.warehouse.session() as session:
-            rows = session.text("SELECT name, downloads FROM policy_columns").to_pylist()
+            rows = session.text("SELECT name, downloads FROM package_columns_now").to_pylist()
         found = {row["name"]: row["downloads"] for row in rows}
         assert (found["a.b/two"], found["a.b/scoped"]) == (77, 70)
         asked = []

@@ -58,7 +58,18 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
         "core_mirror__verdicts": ["core_registry__versions", "raw_packages__facts"],
         "out_mirror__candidate": ["core_mirror__verdicts"],
         "out_mirror__edition": ["out_mirror__candidate"],
-        "out_analytics__copy": ["out_default__edition", "out_mirror__edition"],
+        "core_remote_only__verdicts": ["core_registry__versions", "raw_packages__facts"],
+        "out_remote_only__candidate": ["core_remote_only__verdicts"],
+        "out_remote_only__edition": ["out_remote_only__candidate"],
+        "core_strict__verdicts": ["core_registry__versions", "raw_packages__facts"],
+        "out_strict__candidate": ["core_strict__verdicts"],
+        "out_strict__edition": ["out_strict__candidate"],
+        "out_analytics__copy": [
+            "out_default__edition",
+            "out_mirror__edition",
+            "out_remote_only__edition",
+            "out_strict__edition",
+        ],
     }
     schedules = definitions.schedules or []
     found = {s.name: s.cron_schedule for s in schedules if isinstance(s, dg.ScheduleDefinition)}

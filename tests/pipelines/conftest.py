@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import START, Upstream, server_json
+from tests.conftest import START, Upstream, server_json, two_feeds
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) ->
         "PACKAGE_RATE": "0",
         "ORIGINS__NPM__URL": f"{upstream.packages_url}/npm",
         "WAREHOUSE_WAIT": "0",
+        "FEEDS": str(two_feeds(tmp_path / "two-feeds")),
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"SUBREGISTRY_{name}", value)

@@ -22,7 +22,12 @@ reason = "it is deleted"
 
 def test_the_shipped_feeds_are_valid() -> None:
     found = {policy.name: policy.document.base_path for policy in load_policies(None)}
-    assert found == {"default": "/", "mirror": "/feeds/mirror"}
+    assert found == {
+        "default": "/",
+        "mirror": "/feeds/mirror",
+        "remote-only": "/feeds/remote-only",
+        "strict": "/feeds/strict",
+    }
 
 
 @pytest.mark.parametrize(

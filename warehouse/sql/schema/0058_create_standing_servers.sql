@@ -1,4 +1,4 @@
--- Every server that stands upstream, by its latest version: publisher, first publication, what it reads from.
+-- Every server that stands upstream, by its latest version (the newest, where upstream names none or two): publisher, first publication, what it reads from.
 CREATE VIEW standing_servers AS
 SELECT
     e.upstream, e.name, e.version, e.server_hash, publisher_of(e.name) AS publisher,
@@ -18,4 +18,7 @@ SEMI JOIN current_bindings s ON s.name = e.name AND s.upstream = e.upstream
 JOIN (SELECT upstream, name, min(published_at) AS born FROM entries GROUP BY upstream, name) b
     ON b.upstream = e.upstream AND b.name = e.name
 LEFT JOIN contents c USING (server_hash)
-WHERE e.is_latest AND e.status <> 'deleted' AND e.vanished_at IS NULL
+WHERE e.status <> 'deleted' AND e.vanished_at IS NULL
+QUALIFY row_number() OVER (
+    PARTITION BY e.upstream, e.name ORDER BY e.is_latest DESC, e.published_at DESC, e.version DESC
+) = 1

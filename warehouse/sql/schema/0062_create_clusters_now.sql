@@ -1,17 +1,20 @@
 -- Servers that share a package, a remote URL or a repository, and the one that stands for them: the owner
 -- first (by marker, account or domain), then the oldest, then the most fetched.
-CREATE VIEW clusters AS
+CREATE VIEW clusters_now AS
 SELECT
     kind, key, name, owned, born, count(*) OVER (PARTITION BY kind, key) AS size,
     row_number() OVER best AS place, first_value(name) OVER best AS canonical_name
 FROM (
     SELECT
-        'package' AS kind, coalesce(p.origin || ':' || p.package, p.registry_type || ':' || p.identifier) AS key,
-        s.name, any_value(s.born) AS born, bool_or(p.ownership = 'verified') AS owned,
-        max(d.downloads) AS downloads
+        'package' AS kind, coalesce(r.origin || ':' || r.package, p.registry_type || ':' || p.identifier) AS key,
+        s.name, any_value(s.born) AS born, any_value(list_contains(c.ownerships, 'verified')) AS owned,
+        any_value(c.downloads) AS downloads
     FROM standing_servers s
-    JOIN entry_packages p ON p.upstream = s.upstream AND p.name = s.name AND p.version = s.version
-    LEFT JOIN current_popularity d ON d.origin = p.origin AND d.package = p.package
+    JOIN packages p USING (server_hash)
+    LEFT JOIN package_refs r
+        ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url
+        AND r.identifier = p.identifier AND r.version = p.version
+    LEFT JOIN package_columns c ON c.upstream = s.upstream AND c.name = s.name AND c.version = s.version
     GROUP BY ALL
     UNION ALL
     SELECT
@@ -32,7 +35,7 @@ FROM (
     WHERE s.repository IS NOT NULL
 )
 WINDOW best AS (
-    PARTITION BY kind, key ORDER BY owned DESC, born, downloads DESC NULLS LAST, name
+    PARTITION BY kind, key ORDER BY coalesce(owned, false) DESC, born, downloads DESC NULLS LAST, name
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
 )
 QUALIFY size > 1

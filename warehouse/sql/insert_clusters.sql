@@ -1,0 +1,1 @@
+INSERT INTO clusters FROM clusters_now

@@ -1,0 +1,1 @@
+INSERT INTO server_columns FROM server_columns_now
