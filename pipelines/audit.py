@@ -9,12 +9,10 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-
-from pipelines.errors import StepError
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class AuditLog:
             last = b""
             for last in file:  # noqa: B007 - the last line is wanted
                 pass
-            chain = hashlib.sha256(last).hexdigest()
+            chain = _link(last)
             at = self._now().isoformat()
             entry = AuditEntry(at, by or user(), action, feed, target, reason, chain)
             broken = b"" if not last or last.endswith(b"\n") else b"\n"
@@ -63,23 +61,30 @@ class AuditLog:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self) -> Iterator[AuditEntry]:
-        """Every act, oldest first. Raises StepError where a line is not what was written."""
-        if not self._path.exists():
-            return
-        before = b""
-        for number, line in enumerate(self._path.read_bytes().splitlines(keepends=True), start=1):
+    def read(self) -> tuple[list[AuditEntry], list[str]]:
+        """Every act, oldest first, and what is wrong with the file: lines that are not what was
+        written, or do not follow from the one before."""
+        entries, problems, before = [], [], b""
+        data = self._path.read_bytes() if self._path.exists() else b""
+        for number, line in enumerate(data.splitlines(), start=1):
             try:
                 entry = AuditEntry(**json.loads(line))
             except (ValueError, TypeError):
-                entry = None
-            if entry is None or entry.chain != hashlib.sha256(before).hexdigest():
-                raise StepError(
-                    f"{self._path}, line {number}: it does not follow from the line before: one of "
-                    "them was changed, cut short or taken out; compare it with a backup"
-                )
-            yield entry
+                problems.append(f"line {number} of {self._path} was cut short or changed")
+            else:
+                entries.append(entry)
+                if entry.chain != _link(before):
+                    problems.append(
+                        f"line {number} of {self._path} does not follow from the line before: one "
+                        "of them was changed, or one was taken out; compare it with a backup"
+                    )
             before = line
+        return entries, problems
+
+
+def _link(line: bytes) -> str:
+    """What the line after a line says of it."""
+    return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
 
 
 def user() -> str:

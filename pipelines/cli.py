@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         found.add_argument(
             "--accept-shrink",
             action="store_true",
-            help="go on although upstream (or the feed) lost more than is plausible",
+            help="go on although upstream lost more than is plausible",
         )
     run.add_argument("--profile", action="store_true", help="profile too, before the feeds")
     pull.add_argument("--upstream", metavar="NAME", help="one upstream only")

@@ -175,12 +175,16 @@ def _switch(arguments: argparse.Namespace) -> int:
 def _block(arguments: argparse.Namespace) -> int:
     import msgspec
 
+    from pipelines.steps.block import known_anywhere
     from pipelines.steps.export import renew_all
 
     deployment, target, reason = open_deployment(), arguments.target, arguments.reason
     if arguments.list == bool(target):
         raise UsageError("write block NAME[@VERSION] --reason WHY, or block --list")
     rows: list[Any]  # blocks, or reports of blocking
+    failed: list[str] = []
+    target = target.strip() if target else target
+    reason = reason.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if arguments.list:
         rows = [msgspec.structs.asdict(found) for found in deployment.blocks.read()]
     elif arguments.lift:
@@ -191,15 +195,23 @@ def _block(arguments: argparse.Namespace) -> int:
         rows = [asdict(found) for found in deployment.block(target, reason=reason)]
         for renewed in renew_all(deployment):
             if isinstance(renewed, str):
-                log.error(renewed)
+                failed.append(renewed)
             else:
                 rows.append(asdict(renewed))
+        if not known_anywhere(deployment.settings.feed_root, target):
+            log.warning("no feed knows %s: is it spelt right? It is blocked all the same", target)
     if arguments.json:
         print_json(rows)
-        return 0
+        return _unfinished(failed)
     for row in rows:
         print_report("lifted" if arguments.lift else "blocked", row)
-    return 0
+    return _unfinished(failed)
+
+
+def _unfinished(failed: list[str]) -> int:
+    for text in failed:
+        log.error(text)
+    return 1 if failed else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -217,6 +229,8 @@ def _export(arguments: argparse.Namespace) -> int:
         return 0
     for line in report.left_out:
         log.warning("left out: %s", line)
+    if policy.document.access == "key":
+        log.warning("feed %s asks readers for a key; these files do not", policy.name)
     print_report("export", {**asdict(report), "left_out": len(report.left_out)})
     return 0
 

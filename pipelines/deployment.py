@@ -21,7 +21,7 @@ from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.errors import StepError, UsageError
 from pipelines.settings import Settings
-from pipelines.steps.block import BlockReport, block
+from pipelines.steps.block import BlockReport, block, lift
 from pipelines.steps.curate import CurateReport, curate, note_overlays
 from pipelines.steps.documents import pull_documents
 from pipelines.steps.gate import Limits
@@ -77,6 +77,7 @@ class Deployment:
     def curate(self, policy: Policy) -> CurateReport:
         """The curate step, with what is blocked; overlays that came or went are on record."""
         report = curate(self.warehouse, policy, self.blocks, now=self.clock)
+        self.feed(policy.name).identify(policy.served)
         note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
         return report
 
@@ -184,9 +185,7 @@ class Deployment:
     ) -> SwitchReport:
         """The switch step with the feed's gate; what an operator accepts is on record."""
         feed = self.feed(policy.name)
-        waiting, live = feed.candidate_id(), feed.current_id()
-        if accept and waiting not in (None, live):
-            self.audit.add("accept", str(waiting), feed=feed.name, reason=reason, by=by)
+        live = feed.current_id()
         report = switch(
             self.warehouse,
             feed,
@@ -197,7 +196,8 @@ class Deployment:
             accept=accept,
         )
         if report.edition != live:
-            self.audit.add("switch", report.edition, feed=feed.name, reason=reason, by=by)
+            action = "accept" if accept else "switch"
+            self.audit.add(action, report.edition, feed=feed.name, reason=reason, by=by)
         return report
 
     def go_back(
@@ -229,7 +229,7 @@ class Deployment:
 
     def lift(self, target: str, *, reason: str = "", by: str | None = None) -> Block:
         """End a block; feeds show it again with their next edition."""
-        lifted = self.blocks.lift(target)
+        lifted = lift(self.warehouse, self.settings.feed_root, target, now=self.clock)
         self.audit.add("lift", target, reason=reason, by=by)
         return lifted
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from pipelines.console import print_json, print_report, print_table
+from pipelines.errors import StepError
 from pipelines.opening import find_policies, open_deployment
 from pipelines.settings import load_settings
 
@@ -57,12 +58,16 @@ def _origin(value: dict[str, object]) -> str:
 
 
 def audit(arguments: argparse.Namespace) -> int:
-    rows = [asdict(entry) for entry in open_deployment().audit.read()]
+    entries, problems = open_deployment().audit.read()
+    rows = [asdict(entry) for entry in entries]
     if arguments.json:
         print_json(rows)
-        return 0
-    for row in rows:
-        print_report(row["at"], {k: row[k] for k in ("by", "action", "feed", "target", "reason")})
+    else:
+        shown = ("by", "action", "feed", "target", "reason")
+        for row in rows:
+            print_report(row["at"], {key: row[key] for key in shown})
+    if problems:
+        raise StepError("; ".join(problems))
     return 0
 
 

@@ -7,7 +7,7 @@ registry     registry.json: one document, for clients that read a file
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from serve.edition import Edition, Selection
 
 Json = dict[str, Any]  # what clients read
 _VARIABLE = re.compile(r"\{[^{}]*\}")
+_FIXED_HOST = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?([/?#]|$)")
+_IMAGE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?/[^@:]+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -27,35 +29,21 @@ class AllowList:
     left_out: tuple[str, ...] = ()
 
 
-def allow_list(edition: Edition, form: str, *, url: str) -> AllowList:
-    """The list in a form of FORMS; `url` is the feed's address, for forms that point to it."""
-    return FORMS[form](edition, url)
+FORMS = ("copilot", "claude-code", "vscode", "registry")
 
 
-def _copilot(edition: Edition, _: str) -> AllowList:
-    entries, left_out = _entries(edition)
-    return AllowList({"allowedMcpServers": entries}, left_out)
+def allow_list(edition: Edition, form: str, *, url: str, homes: Mapping[str, str]) -> AllowList:
+    """The list in a form of FORMS; `url` is the feed's address, for forms that point to it.
 
-
-def _claude_code(edition: Edition, _: str) -> AllowList:
-    entries, left_out = _entries(edition)
-    return AllowList({"allowManagedMcpServersOnly": True, "allowedMcpServers": entries}, left_out)
-
-
-def _vscode(_: Edition, url: str) -> AllowList:
-    return AllowList({"ChatMCP": "registry", "McpGalleryServiceUrl": url})
-
-
-def _registry(edition: Edition, _: str) -> AllowList:
-    return AllowList({"servers": [{"server": server} for server in _servers(edition)]})
-
-
-FORMS: dict[str, Callable[[Edition, str], AllowList]] = {
-    "copilot": _copilot,
-    "claude-code": _claude_code,
-    "vscode": _vscode,
-    "registry": _registry,
-}
+    `homes` are the registries that clients ask of themselves, by registry type.
+    """
+    if form == "vscode":
+        return AllowList({"ChatMCP": "registry", "McpGalleryServiceUrl": url})
+    if form == "registry":
+        return AllowList({"servers": [{"server": server} for server in _servers(edition)]})
+    entries, left_out = _entries(edition, homes)
+    only: Json = {"allowManagedMcpServersOnly": True} if form == "claude-code" else {}
+    return AllowList(only | {"allowedMcpServers": entries}, left_out)
 
 
 def _servers(edition: Edition) -> Iterator[Json]:
@@ -64,51 +52,58 @@ def _servers(edition: Edition) -> Iterator[Json]:
         yield server
 
 
-def _entries(edition: Edition) -> tuple[list[Json], tuple[str, ...]]:
+def _entries(edition: Edition, homes: Mapping[str, str]) -> tuple[list[Json], tuple[str, ...]]:
     """Each remote by its URL, each package by the commands that clients make of it; no doubles."""
     found: dict[bytes, Json] = {}
     left_out = []
     for server in _servers(edition):
-        entries: list[Json] = [
-            {"serverUrl": _wild(remote["url"])} for remote in server.get("remotes", ())
-        ]
+        entries: list[Json] = []
+        for remote in server.get("remotes", ()):
+            url = _wild(remote["url"])
+            if url:
+                entries.append({"serverUrl": url})
+            else:
+                left_out.append(f"{server['name']}: {remote['url']} could be any host, or has a *")
         for package in server.get("packages", ()):
-            commands = list(_commands(package))
+            commands = list(_commands(package, homes))
             entries += [{"serverCommand": command} for command in commands]
             if not commands:
                 left_out.append(
                     f"{server['name']}: {package['registryType']} package {package['identifier']} "
-                    "takes arguments of its user, or has no usual command"
+                    "has no command that means it and nothing else"
                 )
         for entry in entries:
             found.setdefault(msgspec.json.encode(entry), entry)
     return list(found.values()), tuple(left_out)
 
 
-def _wild(url: str) -> str:
-    """A URL with `*` where a variable stands."""
+def _wild(url: str) -> str | None:
+    """A URL with `*` where a variable stands behind the host; None for any other variable or *."""
+    fixed = _FIXED_HOST.match(url)
+    if fixed is None or "*" in url:
+        return None
     return _VARIABLE.sub("*", url)
 
 
-def _commands(package: Json) -> Iterator[list[str]]:
-    """The command lines of a package, if all of its arguments are fixed; pinned to its version."""
+def _commands(package: Json, homes: Mapping[str, str]) -> Iterator[list[str]]:
+    """The command lines that run a package and nothing else: all of its arguments are fixed, it
+    names a version, and it comes from where the command gets it."""
     runtime, own = _fixed(package.get("runtimeArguments")), _fixed(package.get("packageArguments"))
-    name, version = package["identifier"], package.get("version")
+    kind, name, version = package["registryType"], package["identifier"], package.get("version")
     if runtime is None or own is None or package["transport"]["type"] != "stdio":
         return
-    pinned = f"{name}@{version}" if version else name
-    match package["registryType"]:
-        case "npm":
-            given = [part for part in runtime if part not in ("-y", "--yes")]
-            for yes in (["-y"], []):
-                yield ["npx", *yes, *given, pinned, *own]
-        case "pypi":
-            for spec in {pinned, f"{name}=={version}" if version else name}:
-                yield ["uvx", *runtime, spec, *own]
-        case "oci":
-            yield ["docker", "run", "-i", "--rm", *runtime, name, *own]
-        case "nuget":
-            yield ["dnx", *runtime, pinned, "--yes", *own]
+    home, base = homes.get(kind), package.get("registryBaseUrl")
+    if kind == "oci" and base is None and _IMAGE.fullmatch(name):
+        yield ["docker", "run", "-i", "--rm", *runtime, name, *own]
+    if not version or (base is not None and base.rstrip("/") != home):
+        return
+    if kind == "npm":
+        given = [part for part in runtime if part not in ("-y", "--yes")]
+        for yes in (["-y"], []):
+            yield ["npx", *yes, *given, f"{name}@{version}", *own]
+    elif kind == "pypi":
+        for spec in (f"{name}=={version}", f"{name}@{version}"):
+            yield ["uvx", *runtime, spec, *own]
 
 
 def _fixed(arguments: list[Json] | None) -> list[str] | None:
@@ -116,6 +111,8 @@ def _fixed(arguments: list[Json] | None) -> list[str] | None:
     words = []
     for argument in arguments or ():
         value = argument.get("value")
+        if _VARIABLE.search(argument.get("name") or ""):
+            return None
         if value is None or _VARIABLE.search(value) or argument.get("isRepeated"):
             if argument.get("isRequired") or value is not None:
                 return None

@@ -157,6 +157,11 @@ def served_feeds(feed_root: Path, folder: Path | None) -> list[ServedFeed]:
     """
     found = read_policies(folder)
     served = [policy.served for policy in found.valid]
+    for feed in served:
+        try:
+            Feed(feed_root, feed.name).identify(feed)
+        except OSError as trouble:
+            log.warning("not noted how feed=%s is served error=%s", feed.name, trouble)
     for name, error in found.broken.items():
         known = Feed(feed_root, name).identity()
         log.error("%s; feed=%s is %s", error, name, "served as before" if known else "not served")

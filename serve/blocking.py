@@ -37,6 +37,7 @@ class _Other:
     state: str
     latest: bool
     block: Block | None
+    since: datetime
 
 
 def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
@@ -45,7 +46,7 @@ def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
     manifest = edition.manifest
     bodies, kinds, flags, changed = {}, {}, {}, {}
     for index, other in others.items():
-        since = micros(other.block.since) if other.block else int(edition.changed[index])
+        since = micros(other.since)
         found = body(
             other.content,
             state=other.state,
@@ -64,7 +65,10 @@ def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
         for block in blocks
         for index in _targets(edition.records.keys, block)
     }
-    return edition.without(bodies, flags=flags, kinds=kinds, changed=changed, judged=known)
+    signatures = {index: other.content.signature for index, other in others.items()}
+    return edition.without(
+        bodies, flags=flags, kinds=kinds, changed=changed, signatures=signatures, judged=known
+    )
 
 
 def write_blocked(
@@ -153,7 +157,8 @@ def _others(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, _O
         if latest is not None and running:
             found = running[elect([_dated(edition, index) for index in running])]
             content = as_latest(edition.body(found), namespace=edition.manifest.namespace)
-            yield found, _Other(content, edition.state(found), latest=True, block=None)
+            since = max(hit[index].since for index in blocked)
+            yield found, _Other(content, edition.state(found), True, None, since)
         for index in blocked:
             stays = index == latest and not running
             yield index, _tombstone(edition, index, hit[index], latest=stays)
@@ -186,7 +191,7 @@ def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> _
         is_latest=latest,
         namespace=edition.manifest.namespace,
     )
-    return _Other(content, "withdrawn", latest, block)
+    return _Other(content, "withdrawn", latest, block, block.since)
 
 
 def _judged(block: Block, *, shown: int | None) -> Judged:

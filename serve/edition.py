@@ -124,6 +124,7 @@ class Edition:
         flags: Mapping[int, int],
         kinds: Mapping[int, str],
         changed: Mapping[int, int],
+        signatures: Mapping[int, bytes],
         judged: Mapping[int, Judged],
     ) -> "Edition":
         """The same edition with some entries served otherwise, by number; `judged` by record.
@@ -137,6 +138,7 @@ class Edition:
         for name, values in (
             ("flags", flags),
             ("kind", {index: KINDS.index(kind) for index, kind in kinds.items()}),
+            ("signature", {index: np.void(found) for index, found in signatures.items()}),
         ):
             found.arrays[name] = _replaced(self.arrays[name], values)
         found.changed = _replaced(self.changed, changed)
@@ -218,7 +220,7 @@ class Edition:
 
 def _replaced(
     array: npt.NDArray[Any],  # of any element type
-    values: Mapping[int, int],
+    values: Mapping[int, Any],
 ) -> npt.NDArray[Any]:
     found = array.copy()
     for index, value in values.items():

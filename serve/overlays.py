@@ -94,6 +94,8 @@ def _mirror(members: dict[str, Any], overlay: Overlay) -> str:
         else:
             found = _image(texts, overlay) if overlay.registry == "oci" else _base(texts, overlay)
         part.update(found)
+        if "identifier" in found:
+            part.pop("registryBaseUrl", None)
         count += bool(found)
     if count:
         members[kind] = msgspec.Raw(msgspec.json.encode(parts))
@@ -104,17 +106,18 @@ _READ = ("registryType", "registryBaseUrl", "identifier", "url")
 
 
 def _remote(texts: dict[str, str], overlay: Overlay) -> dict[str, Any]:
-    source, url = str(overlay.source), texts["url"]
+    source, url = str(overlay.source).rstrip("/"), texts["url"]
     rest = url.removeprefix(source)
-    if rest == url or (rest and rest[0] not in "/?#" and not source.endswith("/")):
+    if rest == url or (rest and rest[0] not in "/?#"):
         return {}
-    return {"url": f"{overlay.target}{rest}"}
+    return {"url": f"{str(overlay.target).rstrip('/')}{rest}"}
 
 
 def _image(texts: dict[str, str], overlay: Overlay) -> dict[str, Any]:
     host, slash, rest = texts["identifier"].partition("/")
     if not slash or not set(".:") & set(host):
-        host, rest = "docker.io", texts["identifier"]
+        base = texts["registryBaseUrl"].partition("://")[2].rstrip("/")
+        host, rest = base or "docker.io", texts["identifier"]
     wanted = _DOCKER if overlay.source in _DOCKER else (overlay.source,)
     if overlay.source is not None and host not in wanted:
         return {}

@@ -61,7 +61,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
             elif index is not None:
                 columns.add(_left(target, live, index, latest=key == latest), index)
             at = recorded.at(key)
-            if at is not None:
+            if at is not None and (then is not None or index is None):
                 shared = int(records.arrays["raw_shared"][at])
                 stored = records.stored(at)
                 columns.know(key, records.judged(at), stored, shared, records.seen(at))

@@ -5,7 +5,7 @@ DIR/nginx.conf                 serves it with what a tree alone cannot do: pages
 EDITION.N/manifest.json        what it is, and of every key its file, size and SHA-256
 EDITION.N/manifest.json.sig    Ed25519 over manifest.json, raw, if a key was given
 EDITION.N/v0.1/servers/...     see `_files`; v0 and servers are links to the same files
-EDITION.N/pages/KIND           list answers by cursor: all, latest, deleted (those too)
+EDITION.N/pages/CURSOR.json    list answers: all, latest, deleted (those too), and what follows
 FILE.gz                        beside every file
 
 A key can be a file and a prefix, so what is both lies in `index.json` of its folder. Names stand in
@@ -58,8 +58,7 @@ def export_static(
 ) -> Exported:
     """Write the tree of an edition, then point `current` to it. Raises ExportFailed, OSError."""
     signer = _signer(key) if key else None
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "current").is_symlink():
-        raise ExportFailed(f"{folder} has other things in it; name an empty folder, or a new one")
+    _check(folder, served)
     numbers = (f"{edition.manifest.edition}.{number}" for number in count(1))
     name = next(name for name in numbers if not (folder / name).exists())
     part = folder / f"{name}.part"
@@ -75,6 +74,25 @@ def export_static(
         (part / "manifest.json.sig").write_bytes(base64.b64encode(signer.sign(manifest)) + b"\n")
     sync(part)
     return _stand(folder, part, name, served, tree)
+
+
+def _check(folder: Path, served: ServedFeed) -> None:
+    """Raises ExportFailed for a folder that has anything in it but exports of this feed."""
+    if set(str(folder)) & set('"$\\\n'):
+        raise ExportFailed(f"{folder}: nginx cannot be told of a folder with such a name")
+    if not folder.exists():
+        return
+    link = folder / "current"
+    ours = link.is_symlink() and _TREE.fullmatch(str(link.readlink()))
+    known = {"current", "current.part", "nginx.conf"} if ours else set()
+    if not folder.is_dir() or any(
+        path.name not in known and not _TREE.fullmatch(path.name) for path in folder.iterdir()
+    ):
+        raise ExportFailed(f"{folder} has other things in it; name an empty folder, or a new one")
+    if ours and (link / "manifest.json").exists():
+        feed = msgspec.json.decode((link / "manifest.json").read_bytes())["feed"]
+        if feed != served.name:
+            raise ExportFailed(f"{folder} has the feed {feed}; give each feed a folder of its own")
 
 
 def _stand(folder: Path, part: Path, name: str, served: ServedFeed, tree: "_Tree") -> Exported:
@@ -105,7 +123,7 @@ def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
     servers/index.json                    every latest version, if that is one answer of 10 MiB
     servers/NAME/index.json               the latest version
     servers/NAME/versions/index.json      all versions that run, newest first
-    servers/NAME/versions/{latest,V}      one
+    servers/NAME/versions/{latest,V}      one; not of versions whose names mean something here
     """
     yield from _lists(edition)
     for name, group in groupby(
@@ -114,8 +132,9 @@ def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
     ):
         numbers = list(group)
         for index in numbers:
-            body = edition.body(index) + b"\n"
-            yield f"v0.1/servers/{name}/versions/{edition.keys.pair(index)[1]}", body
+            body, version = edition.body(index) + b"\n", edition.keys.pair(index)[1]
+            odd = version in ("latest", "index.json") or version.endswith(".gz")
+            yield f"v0.1/servers/{name}/versions/{'/' if odd else ''}{version}", body
             if edition.arrays["flags"][index] & LATEST:
                 yield f"v0.1/servers/{name}/index.json", body
                 yield f"v0.1/servers/{name}/versions/latest", body
@@ -131,22 +150,27 @@ def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
 def _lists(edition: Edition) -> Iterator[tuple[str, bytes]]:
     latest = list(edition.select(0, Selection(latest=True)))
     whole = _page(edition, latest)
-    pages = {"latest": list(_pages(edition, latest))}
-    pages["all"] = list(_pages(edition, list(edition.select(0, Selection()))))
-    pages["deleted"] = list(_pages(edition, range(edition.count)))
+    pages = {
+        kind: list(_pages(edition, kind, numbers))
+        for kind, numbers in (
+            ("latest", latest),
+            ("all", list(edition.select(0, Selection()))),
+            ("deleted", range(edition.count)),
+        )
+    }
     yield "v0.1/servers/index.json", whole if len(whole) <= _WHOLE else pages["latest"][0][1]
     servers = [
         {"server": msgspec.json.decode(edition.body(i), type=dict[str, msgspec.Raw])["server"]}
         for i in latest
     ]
     yield "registry.json", msgspec.json.encode({"servers": servers}) + b"\n"
-    for kind, found in pages.items():
+    for found in pages.values():
         for cursor, body in found:
-            yield f"pages/{kind}/{cursor}.json", body
+            yield f"pages/{cursor}.json", body
 
 
-def _pages(edition: Edition, numbers: Sequence[int]) -> Iterator[tuple[str, bytes]]:
-    """List answers by cursor; the first has the cursor `first`."""
+def _pages(edition: Edition, kind: str, numbers: Sequence[int]) -> Iterator[tuple[str, bytes]]:
+    """List answers by cursor, which names the list; the first has the cursor `KIND`."""
     starts: list[int] = []
     start = 0
     while start < len(numbers) or not starts:
@@ -155,12 +179,12 @@ def _pages(edition: Edition, numbers: Sequence[int]) -> Iterator[tuple[str, byte
     for number, start in enumerate(starts):
         last = number + 1 == len(starts)
         end = len(numbers) if last else starts[number + 1]
-        after = None if last else _cursor(edition, number + 1)
-        yield _cursor(edition, number), _page(edition, numbers[start:end], after)
+        after = None if last else _cursor(edition, kind, number + 1)
+        yield _cursor(edition, kind, number), _page(edition, numbers[start:end], after)
 
 
-def _cursor(edition: Edition, number: int) -> str:
-    return f"s{edition.manifest.sequence}-{number}" if number else "first"
+def _cursor(edition: Edition, kind: str, number: int) -> str:
+    return f"{kind}-{edition.manifest.sequence}-{number}" if number else kind
 
 
 def _page(edition: Edition, numbers: Sequence[int], cursor: str | None = None) -> bytes:

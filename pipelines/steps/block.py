@@ -14,7 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.steps.switch import new_edition, record_live
 from serve.blocking import write_blocked
 from serve.blocks import Block, BlockList
-from serve.errors import ServeError
+from serve.errors import BlockUnknown, FeedBusy, ServeError
 from serve.feed import Feed
 from warehouse.errors import WarehouseError
 from warehouse.warehouse import Warehouse
@@ -53,8 +53,45 @@ def block(
     blocks = BlockList(root)
     blocks.add(Block(name, version if at else None, reason, by, now()))
     audit.add("block", target, reason=reason, by=by)
-    folders = sorted(path.parent for path in root.glob("*/current"))
-    return [_withdrawn(warehouse, Feed(root, f.name), target, blocks, now=now) for f in folders]
+    return [_withdrawn(warehouse, Feed(root, f.name), target, blocks, now=now) for f in _live(root)]
+
+
+def lift(warehouse: Warehouse, root: Path, target: str, *, now: Callable[[], datetime]) -> Block:
+    """End a block; feeds show what it hid again with their next edition.
+
+    Before that each feed gets an edition without it, if it has none: only so do those who follow
+    changes learn that it is back. Raises BlockUnknown, FeedBusy.
+    """
+    blocks = BlockList(root)
+    if target not in {found.target for found in blocks.read()}:
+        raise BlockUnknown(f"{target} is not blocked; see subregistry block --list")
+    for folder in _live(root):
+        report = _withdrawn(warehouse, Feed(root, folder.name), target, blocks, now=now)
+        if report.trouble and report.edition is None:
+            raise FeedBusy(f"{target} stays blocked for now: {report.trouble}")
+    return blocks.lift(target)
+
+
+def known_anywhere(root: Path, target: str) -> bool:
+    """Whether any live edition has a record of a server or version."""
+    name, _, version = target.partition("@")
+    for folder in _live(root):
+        try:
+            edition = Feed(root, folder.name).current()
+        except ServeError:
+            return True
+        keys = edition.records.keys if edition else None
+        if keys is not None and (
+            keys.find(name.encode(), version.encode()) is not None
+            if version
+            else len(keys.of(name.encode()))
+        ):
+            return True
+    return False
+
+
+def _live(root: Path) -> list[Path]:
+    return sorted(path.parent for path in root.glob("*/current"))
 
 
 def _withdrawn(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.origins import default_url
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from serve.allowlists import FORMS, allow_list
@@ -45,35 +46,18 @@ def export(
     Where it went is remembered, so that a block takes it out of there too. Raises NoEdition,
     UsageError, ExportFailed.
     """
-    shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
-    report = _written(deployment, shelf.live(), served, form, path, key)
-    file = _memory(deployment, served)
+    file = _memory(deployment, served.name)
     with file.held():
+        shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
+        report = _written(deployment, shelf.live(), served, form, path, key)
         found = _Remembered(form, str(path.resolve()), str(key.resolve()) if key else None)
         others = [known for known in file.read() if known.path != found.path]
         file.write([*others, found])
     return report
 
 
-def renew(deployment: Deployment, served: ServedFeed) -> list[ExportReport]:
-    """Write every export of a feed anew that still is where it was put."""
-    shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
-    return [
-        _written(
-            deployment,
-            shelf.live(),
-            served,
-            known.form,
-            Path(known.path),
-            Path(known.key) if known.key else None,
-        )
-        for known in _memory(deployment, served).read()
-        if Path(known.path).exists()
-    ]
-
-
-def _memory(deployment: Deployment, served: ServedFeed) -> JsonFile[_Remembered]:
-    return JsonFile(deployment.feed(served.name).folder / "exports.json", _Remembered)
+def _memory(deployment: Deployment, name: str) -> JsonFile[_Remembered]:
+    return JsonFile(deployment.feed(name).folder / "exports.json", _Remembered)
 
 
 def _written(
@@ -94,7 +78,8 @@ def _written(
     site = deployment.settings.public_url.rstrip("/")
     if form == "vscode" and not site:
         raise UsageError("VS Code is told where the feed is: set SUBREGISTRY_PUBLIC_URL")
-    found = allow_list(edition, form, url=site + served.prefix.decode())
+    homes = {kind: default_url(kind) for kind in ("npm", "pypi")}
+    found = allow_list(edition, form, url=site + served.prefix.decode(), homes=homes)
     data = msgspec.json.format(msgspec.json.encode(found.document), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +91,34 @@ def _written(
 
 
 def renew_all(deployment: Deployment) -> list[ExportReport | str]:
-    """Renew the exports of every feed; what cannot be written is told as a text."""
+    """Write every export of every feed anew that is still where it was put.
+
+    One that cannot be written is told as a text, and stops no other. Exports under way are waited
+    for.
+    """
     found: list[ExportReport | str] = []
-    for policy in deployment.documents().valid:
+    served = {policy.name: policy.served for policy in deployment.documents().valid}
+    for memory in sorted(deployment.settings.feed_root.glob("*/exports.json")):
+        name = memory.parent.name
         try:
-            found += renew(deployment, policy.served)
-        except (ServeError, StepError, OSError) as error:
-            found.append(f"an export of feed {policy.name} was not renewed: {error}")
+            how = served.get(name) or deployment.feed(name).identity()
+            if how is None:
+                found.append(f"the exports of feed {name} were not renewed: it has no document")
+                continue
+            file = _memory(deployment, name)
+            with file.held():
+                found += [_renewed(deployment, how, known) for known in file.read()]
+        except (ServeError, StepError, OSError, msgspec.DecodeError) as error:
+            found.append(f"the exports of feed {name} were not renewed: {error}")
     return found
+
+
+def _renewed(deployment: Deployment, served: ServedFeed, known: _Remembered) -> ExportReport | str:
+    path, key = Path(known.path), Path(known.key) if known.key else None
+    if not path.exists():
+        return f"{path} is gone, and not written again"
+    try:
+        shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
+        return _written(deployment, shelf.live(), served, known.form, path, key)
+    except (ServeError, StepError, OSError) as error:
+        return f"{path} still shows what feed {served.name} was: {error}"

@@ -15,8 +15,8 @@ from connectors.network import AddressPolicy
 from connectors.registry import Registry
 from pipelines.server import serving_app
 from serve.app import App
-from serve.edition import Edition, read_manifest
-from serve.errors import EditionBroken
+from serve.edition import Edition
+from serve.errors import EditionBroken, NoEdition
 from serve.feed import Feed, ServedFeed
 from serve.models import ServerResponse
 from serve.shelf import FixedShelf
@@ -41,7 +41,7 @@ def examine(
     if live is not None:
         try:
             problems += _losses(feed.open(live), candidate, limits)
-        except EditionBroken:
+        except (EditionBroken, NoEdition):
             problems += _shrink(feed, live, candidate, limits)
     return problems + self_walk(candidate, now=now)[:_SHOWN]
 
@@ -70,7 +70,9 @@ def _losses(live: Edition, candidate: Edition, limits: Limits) -> Iterator[str]:
 
 def _shrink(feed: Feed, live: str, candidate: Edition, limits: Limits) -> Iterator[str]:
     """The same from the ledger, as far as it tells: a broken live edition may be replaced."""
-    published = feed.ledger.read().get(live) or read_manifest(feed.editions / live)
+    published = feed.ledger.read().get(live)
+    if published is None:
+        return
     before = published.entries - published.tombstones
     after = candidate.manifest.entries - candidate.manifest.tombstones
     if before - after > max(limits.floor, before * limits.share):

@@ -97,7 +97,7 @@ def refresh(
         tell("profile", deployment.profile(progress=progress))
     for policy in documents.valid:
         try:
-            publish(deployment, policy, accept=accept_shrink, tell=tell)
+            publish(deployment, policy, tell=tell)
         except (ServeError, WarehouseError, StepError, OSError) as error:
             errors[f"feed {policy.name}"] = error
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
@@ -107,7 +107,7 @@ def refresh(
         raise SomeFailed(errors)
 
 
-def publish(deployment: Deployment, policy: Policy, *, accept: bool = False, tell: Tell) -> None:
+def publish(deployment: Deployment, policy: Policy, *, tell: Tell) -> None:
     """Curate, build and switch one feed.
 
     A candidate without a change is not switched, and none of a feed that is held.
@@ -119,4 +119,4 @@ def publish(deployment: Deployment, policy: Policy, *, accept: bool = False, tel
     if held := feed.hold():
         log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
     elif not built.unchanged:
-        tell("switch", deployment.switch(policy, accept=accept))
+        tell("switch", deployment.switch(policy))

@@ -75,7 +75,7 @@ def test_a_loss_is_refused_and_the_last_good_edition_stays(
     (policy,) = live.policies("team")
     live.switch(policy, accept=True, reason="we know", by="ops")
     assert feed.current_id() != before
-    told = [(e.by, e.action, e.reason) for e in live.audit.read() if e.action == "accept"]
+    told = [(e.by, e.action, e.reason) for e in live.audit.read()[0] if e.action == "accept"]
     assert told == [("ops", "accept", "we know")]
 
 
@@ -103,10 +103,10 @@ def test_bodies_that_strict_clients_cannot_decode_are_refused(tmp_path: Path) ->
     edition = feed.current()
     assert edition is not None
     body = edition.body(0).replace(b'"isLatest":true', b'"isLatest":7')
-    bad = edition.without({0: body}, flags={}, kinds={}, changed={}, judged={})
+    bad = edition.without({0: body}, flags={}, kinds={}, changed={}, signatures={}, judged={})
     found = examine(feed, bad, Limits(0.1, 1), now=lambda: START)
     assert any("strict clients could not decode a.b/one@1.0.0" in problem for problem in found)
-    hidden = edition.without({0: b"{}"}, flags={}, kinds={}, changed={}, judged={})
+    hidden = edition.without({0: b"{}"}, flags={}, kinds={}, changed={}, signatures={}, judged={})
     found = examine(feed, hidden, Limits(0.1, 1), now=lambda: START)
     assert any("did not meet a.b/one@1.0.0" in problem for problem in found)
 

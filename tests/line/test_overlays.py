@@ -164,7 +164,7 @@ def test_an_overlay_ends_by_itself_and_status_says_so_a_week_ahead(
         assert shown(client) == ["a.b/one@1.0.0", "a.b/two@1.0.0"]
     team(tmp_path / "documents", overlay("soon", "deny", "a.b/two"))
     published(deployment)
-    told = [(e.by, e.action, e.target) for e in deployment.audit.read() if e.action != "switch"]
+    told = [(e.by, e.action, e.target) for e in deployment.audit.read()[0] if e.action != "switch"]
     assert told == [
         ("ops", "overlay set", "soon"),
         ("ops", "overlay ended", "soon"),

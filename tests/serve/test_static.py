@@ -27,6 +27,7 @@ from serve.static import export_static
 from tests.serve.feeds import NOW, Client, entry, excluded, publish
 from tests.shared import missing
 
+ODD = ("0.9.0+x", "1/2", "..", "latest", "index.json")
 SERVED = ServedFeed("team", "Team", "/feeds/team")
 
 
@@ -35,7 +36,7 @@ def feed(tmp_path: Path) -> Feed:
     """A feed of more than two pages, with older versions, odd ones, and a tombstone."""
     feed = Feed(tmp_path / "feeds", "team")
     entries = [entry(f"a.b/s{n:03}", at=NOW) for n in range(230)]
-    entries += [entry("a.b/s000", version, is_latest=False) for version in ("0.9.0+x", "1/2", "..")]
+    entries += [entry("a.b/s000", version, is_latest=False) for version in ODD]
     gone = entry("a.b/gone")
     publish(feed, [*entries, gone], "20260101T000000Z-000001")
     publish(feed, [*entries, excluded(gone)], "20260101T010000Z-000002")
@@ -87,7 +88,9 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             walked = client.walk(f"{base}{prefix}/servers")
             assert set(walked) == running
             assert len(walked) == len(running)
-        latest = client.walk_all(f"{base}/v0.1/servers?version=latest&limit=30")
+        latest = client.walk_all(f"{base}/v0.1/servers?version=latest&limit=30&search=")
+        assert latest == client.walk(f"{base}/v0.1/servers?version=latest")
+        assert client.ask("/manifest.json")[0] == client.ask("/v0.1/servers")[0] == 404
         assert sorted(latest) == sorted((name, "1.0.0") for name in {name for name, _ in running})
         for target, version in (
             ("/v0.1/servers/a.b%2Fs000/versions/latest", "1.0.0"),
@@ -98,14 +101,22 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             ("/servers/a.b%2Fs000/versions/1.0.0/", "1.0.0"),
         ):
             assert client.json(base + target)["server"]["version"] == version, target
-        assert len(client.json(f"{base}/v0.1/servers/a.b%2Fs000/versions")["servers"]) == 4
+        assert len(client.json(f"{base}/v0.1/servers/a.b%2Fs000/versions")["servers"]) == 6
         assert client.json(f"{base}/openapi.json")["info"]["version"] == "1.0.0"
         assert len(client.json(f"{base}/registry.json")["servers"]) == 230
         for target, status in (
             ("/v0.1/servers/a.b%2Fgone", 404),
             ("/v0.1/servers/a.b%2Fnever/versions/latest", 404),
             ("/v0.1/servers?cursor=../../manifest", 404),
-            ("/v0.1/servers?cursor=s1-99", 404),
+            ("/v0.1/servers?cursor=all-1-99", 404),
+            ("/v0.1/servers?%73earch=x", 501),
+            ("/v0.1/servers?edition=x", 501),
+            ("/v0.1/servers?include_deleted=maybe", 501),
+            ("/v0.1/servers?version=latest&include_deleted=1", 501),
+            ("/v0.1/servers/a.b%2Fs000?raw=true", 501),
+            ("/v0.1/servers/index.json?search=x", 404),
+            ("/v0.1/servers/a.b%2Fs000/versions/1.0.0.gz", 404),
+            ("/pages/all.json", 404),
             ("/v0.1/servers?search=x", 501),
             ("/v0.1/servers?updated_since=2026-01-01T00:00:00Z", 501),
             ("/v0.1/servers?version=1.0.0", 501),
@@ -130,7 +141,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             ]
         everything = {live.keys.pair(i) for i in range(live.count)}
         assert {(e.name, e.version) for e in met if isinstance(e, Entry)} == everything
-    assert done.left_out == ("v0.1/servers/a.b/s000/versions/..",)
+    assert {path.rpartition("/")[2] for path in done.left_out} == {"..", "latest", "index.json"}
 
 
 def test_every_key_of_the_manifest_is_a_file_with_its_hash(feed: Feed, tmp_path: Path) -> None:
@@ -173,3 +184,11 @@ def test_a_folder_with_other_things_is_left_alone(feed: Feed, tmp_path: Path) ->
     with pytest.raises(ExportFailed, match="other things in it"):
         export_static(live, SERVED, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    (tmp_path / "site" / "releases").mkdir(parents=True)
+    (tmp_path / "site" / "current").symlink_to("releases")
+    with pytest.raises(ExportFailed, match="other things in it"):
+        export_static(live, SERVED, tmp_path / "site")
+    (tmp_path / "begun" / "20260101T000000Z-000001.1.part").mkdir(parents=True)
+    export_static(live, SERVED, tmp_path / "begun")
+    with pytest.raises(ExportFailed, match="a folder of its own"):
+        export_static(live, ServedFeed("other", "Other", "/"), tmp_path / "begun")
