@@ -53,6 +53,9 @@ bench: setup ## Print the tables of bench/line
 bench-scale: setup ## Pull 500 changes into a million versions and into ten thousand
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.scale
 
+bench-curate: setup ## Verdicts on 100,000 versions with 20 rules
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.curate
+
 bench-profile: setup ## Profile 13,200 names against loopback: cold, then all 304
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.profile
 
@@ -67,4 +70,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench bench-scale bench-profile dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale bench-curate bench-profile dev lock clean
