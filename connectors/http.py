@@ -128,6 +128,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         cap: int | None = None,
         method: str = "GET",
+        content: bytes | None = None,
         counts: bool = True,
         bans: bool = True,
     ) -> Answer:
@@ -147,7 +148,9 @@ class HttpClient:
             with attempt, self._pacer.turn():
                 try:
                     cap = cap or self.manners.cap
-                    answer = self._once(method, url, expect, headers or {}, cap, bans=bans)
+                    answer = self._once(
+                        method, url, expect, headers or {}, cap, content=content, bans=bans
+                    )
                 except ConnectorError as error:
                     self._pacer.failed(error)
                     raise
@@ -167,6 +170,7 @@ class HttpClient:
         headers: Mapping[str, str],
         cap: int,
         *,
+        content: bytes | None,
         bans: bool,
     ) -> Answer:
         _check_target(url)
@@ -192,7 +196,7 @@ class HttpClient:
         try:
             with (
                 deadline(self.manners.deadline),
-                self._client.stream(method, url, headers=sent) as response,
+                self._client.stream(method, url, headers=sent, content=content) as response,
             ):
                 expected = response.status_code in expect and not (bans and _is_ban(response))
                 if expected:

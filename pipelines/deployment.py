@@ -13,6 +13,7 @@ from connectors.downloads import COUNTERS
 from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.origins import Origin, Origins
+from connectors.osv import ADVISORIES, OSV
 from connectors.pacing import Governor, HostState, Pacer
 from connectors.packages import Connector, PackageRegistries
 from connectors.registry import Registry, base_url
@@ -171,6 +172,7 @@ class Deployment:
                 budget=budget,
                 seconds=self.settings.profile_seconds,
                 only=only,
+                advised=not settings.offline or self.origins.is_named(OSV),
                 progress=progress,
             )
 
@@ -280,4 +282,4 @@ class Deployment:
 
 
 def _connectors() -> dict[str, Connector]:
-    return {kind: found.connector for kind, found in ECOSYSTEMS.items()} | COUNTERS
+    return {kind: found.connector for kind, found in ECOSYSTEMS.items()} | COUNTERS | ADVISORIES

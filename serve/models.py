@@ -46,7 +46,8 @@ class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
     `signals` are reason codes (docs/curators.md); `ownership` is the publisher's claim to this very
     server name, checked again by the official rules, and `ownershipNow` the last such check where
-    an earlier one came to another verdict. `behind` is releases, `daysBehind` days.
+    an earlier one came to another verdict. `advisories` are ids of OSV; none at all: not looked
+    for. `behind` is releases, `daysBehind` days.
     """
 
     registry_type: str
@@ -85,6 +86,9 @@ class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
     name_reused_at: datetime | None = None
     claimants: int | None = None
     evidence_sha256: str | None = None
+    advisories: tuple[str, ...] | None = None
+    severities: tuple[str, ...] = ()
+    malicious: bool = False
     signals: tuple[str, ...] = ()
     source: str | None = None
     observed_at: datetime | None = None

@@ -110,6 +110,19 @@ _COUNT_CHECK = columns(
     failures=COUNT,
     due_at=INSTANT,
 )
+ADVISORY = columns(
+    id=TEXT,
+    modified=TEXT,
+    severity=TEXT,
+    malicious=pa.bool_(),
+    withdrawn=pa.bool_(),
+    summary=TEXT,
+    aliases=pa.list_(TEXT),
+    source=TEXT,
+    observed_at=INSTANT,
+)
+_PURL = columns(purl=TEXT, ids=pa.list_(TEXT), source=TEXT, observed_at=INSTANT)
+_NAMED = columns(id=TEXT, modified=TEXT)
 _PER_NAMESPACE = 500
 _CONFIRMED = columns(origin=TEXT, package=TEXT, version=TEXT)
 
@@ -185,6 +198,33 @@ def record(
         written = session.run("insert_package_facts") + session.run("insert_version_facts")
         written += session.run("confirm_package_facts", now=now)
         return written + session.run("confirm_version_facts", now=now)
+
+
+def list_due_advisories(session: Session, *, since: datetime, budget: int) -> list[str]:
+    """Purls of claimed package versions that nobody asked advisories for since an instant."""
+    return [row["purl"] for row in session.rows("list_due_advisories", since=since, budget=budget)]
+
+
+def list_unread_advisories(
+    session: Session, named: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Those of (id, modified) that are not known as of that modification."""
+    with session.given(batch_named=table(named, _NAMED)):
+        return [(row["id"], row["modified"]) for row in session.rows("list_unread_advisories")]
+
+
+def record_advisories(
+    session: Session, *, purls: Sequence[Tuple], advisories: Sequence[Tuple], hosts: Sequence[Tuple]
+) -> None:
+    """Store which advisories name each purl, and rows of ADVISORY, in one transaction."""
+    with (
+        session.given(batch_advisories=table(advisories, ADVISORY)),
+        _batch(session, table((), _COUNT_CHECK), hosts, batch_purls=table(purls, _PURL)),
+    ):
+        session.run("insert_advisories")
+        session.run("insert_purl_advisories")
+        session.run("delete_advisory_checks")
+        session.run("insert_advisory_checks")
 
 
 def list_due_downloads(

@@ -18,6 +18,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class LoopbackServer:
 
             def do_GET(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                reply = answer(Request(self.command, self.path, headers))
+                body = self.rfile.read(int(headers.get("content-length", "0")))
+                reply = answer(Request(self.command, self.path, headers, body))
                 time.sleep(reply.pause)
                 self.send_response_only(reply.status)
                 self.send_header("Date", format_datetime(clock(), usegmt=True))
@@ -66,7 +68,7 @@ class LoopbackServer:
                     self.wfile.flush()
                 self.close_connection = self.close_connection or reply.cut is not None
 
-            do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
+            do_HEAD = do_POST = do_GET  # noqa: N815 - the names http.server looks for
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
                 pass

@@ -12,6 +12,7 @@ from connectors.contract import read_page
 from connectors.downloads import COUNTERS
 from connectors.errors import GARBAGE, ConnectorError
 from connectors.http import HttpClient, Manners
+from connectors.osv import OSV
 from connectors.packages import Probe
 from connectors.registry import base_url
 from pipelines.deployment import Deployment
@@ -45,7 +46,8 @@ def doctor(deployment: Deployment, *, only: str | None = None) -> list[Finding]:
     for name, place in settings.sources.items():
         if place.startswith(("http://", "https://")):
             probes[f"upstream:{name}"] = _Upstream(deployment, place)
-    for origin in dict.fromkeys((*settings.origins, *_USUAL)):
+    advised = () if settings.offline else (OSV,)
+    for origin in dict.fromkeys((*settings.origins, *_USUAL, *advised)):
         probes[origin] = _Registry(deployment, origin)
     off = [source for source in COUNTERS if not deployment.origins.is_named(source)]
     if only is not None and only not in (*probes, *off):

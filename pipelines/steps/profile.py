@@ -21,6 +21,7 @@ from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, rules
 from enrich.profiles import PackageFacts, Profile, text
 from pipelines.errors import Busy
+from pipelines.steps.advisories import advisories
 from pipelines.steps.fetches import Answer, fetched_batches
 from pipelines.steps.hosts import host_rows
 from pipelines.steps.popularity import popularity
@@ -38,7 +39,8 @@ class ProfileReport:
     """One profile run. `asked` is packages; `skipped` those left for later runs.
 
     `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
-    packages whose downloads were counted. `closed` says of a host until when it is let alone, and
+    packages whose downloads were counted, `checked` versions that advisories were looked for.
+    `closed` says of a host until when it is let alone, and
     why.
     """
 
@@ -51,6 +53,7 @@ class ProfileReport:
     outcomes: dict[str, int]
     out_of_time: bool
     counts: int
+    checked: int
     closed: dict[str, str]
 
 
@@ -63,11 +66,13 @@ def profile(
     budget: int = 1_000_000,
     seconds: float = 900.0,
     only: tuple[str, str] | None = None,
+    advised: bool = False,
     progress: Progress = lambda *_: None,
 ) -> ProfileReport:
     """Fetch at most `budget` due packages within `seconds`; a repeat goes on from there.
 
-    `lock` is a file that one run holds; raises Busy while another does.
+    `advised` asks for advisories too. `lock` is a file that one run holds; raises Busy while
+    another does.
     """
     with _alone(lock):
         end = time.monotonic() + seconds
@@ -83,6 +88,9 @@ def profile(
             with warehouse.session() as session:
                 facts += batch.record(session, registries.states())
             progress("packages", done, len(due))
+        checked = 0
+        if advised and not only:
+            checked = advisories(warehouse, registries, now=now, end=end)
         counts = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
         if states := registries.states():
             # A host that refused everything gave no answer that its state could come with.
@@ -98,6 +106,7 @@ def profile(
             outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
             out_of_time=time.monotonic() > end,
             counts=counts,
+            checked=checked,
             closed={
                 origin: f"until {state.closed_until:%Y-%m-%dT%H:%M:%SZ}: {state.reason}"
                 for origin, state in states.items()

@@ -6,6 +6,8 @@ SELECT
     provenance_repository, digest, server_names, package_repository_url, origin, observed_at,
     ownership, ownership_now, availability, newer_versions, days_behind, resolved_version,
     first_published_at, last_published_at, digest_moved_at, owners_changed_at, recreated_at,
-    claimants, repository_matches, evidence_sha256, signals, version_observed_at
+    claimants, repository_matches, evidence_sha256, signals, version_observed_at, a.ids AS advisories,
+    a.severities, a.malicious
 FROM entry_packages
+LEFT JOIN (SELECT purl, ids, severities, malicious FROM current_purl_advisories) a USING (purl)
 ORDER BY name, version, upstream, ordinal

@@ -1,0 +1,64 @@
+"""Advisories of package versions, from a service that speaks OSV's API.
+
+One request for a thousand versions names the advisories of each; what an advisory says is asked for
+once per modification. Reading the answers is `enrich.advisories`.
+"""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from connectors.http import MIB, HttpClient
+from connectors.origins import Origin
+from connectors.outcomes import Document, Fetched, Outcome, Target
+from connectors.pacing import Limits
+from connectors.packages import Connector, Probe
+
+OSV = "osv"
+BATCH = 1000
+"""Package versions in one request, at most: more are refused."""
+_CAP = 32 * MIB
+_Query = dict[str, Any]  # JSON as the service takes it
+_JSON = {"Content-Type": "application/json"}
+
+
+def _origin(rest: str) -> Origin | None:
+    return None if rest else Origin(OSV, "https://api.osv.dev", limits=Limits(rate=1, slots=1))
+
+
+def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+    """What an advisory says (`package` is its id), or for `versions`, which are purls, which
+    advisories name each: a document per page of the answer, `version` the purls it is about."""
+    if target.package:
+        url = f"{origin.url}/v1/vulns/{quote(target.package, safe='')}"
+        answer = http.get(url, cap=4 * MIB)
+        return Fetched(Outcome.OK, origin.url, (Document("advisory", answer.body),))
+    documents = []
+    queries: list[_Query] = [{"package": {"purl": purl}} for purl in target.versions]
+    while queries:
+        body = json.dumps({"queries": queries}).encode()
+        answer = http.get(
+            f"{origin.url}/v1/querybatch", method="POST", content=body, headers=_JSON, cap=_CAP
+        )
+        asked = "\n".join(str(query["package"]["purl"]) for query in queries)
+        documents.append(Document("batch", answer.body, asked))
+        queries = _unfinished(queries, answer.body)
+    return Fetched(Outcome.OK, origin.url, tuple(documents))
+
+
+def _unfinished(queries: list[_Query], body: bytes) -> list[_Query]:
+    """Queries whose answer goes on, with the token that says where."""
+    results = json.loads(body)["results"]
+    return [
+        {"package": query["package"], "page_token": result["next_page_token"]}
+        for query, result in zip(queries, results, strict=True)
+        if result.get("next_page_token")
+    ]
+
+
+def _probe(http: HttpClient, origin: Origin) -> Probe:
+    found = _fetch(http, origin, Target(OSV, "", ("pkg:pypi/jinja2@2.4.1",)))
+    return Probe(f"names {found.documents[0].body.count(b'id')} advisories of an old release")
+
+
+ADVISORIES: dict[str, Connector] = {OSV: Connector(_fetch, _origin, _probe)}

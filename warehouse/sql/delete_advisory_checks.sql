@@ -1,0 +1,1 @@
+DELETE FROM advisory_checks WHERE purl IN (SELECT purl FROM batch_purls)

@@ -1,0 +1,1 @@
+INSERT INTO advisories BY NAME SELECT * FROM batch_advisories

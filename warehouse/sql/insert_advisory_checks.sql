@@ -1,0 +1,1 @@
+INSERT INTO advisory_checks SELECT purl, observed_at FROM batch_purls
