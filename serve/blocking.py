@@ -5,14 +5,14 @@ next one that runs is, with a body that says so.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from serve.blocks import Block
-from serve.columns import Columns, Entry, Follower
+from serve.columns import Columns, Entry, Follower, carried
 from serve.edition import DELETED, LATEST, Edition, from_micros, micros
 from serve.files import Keys
 from serve.latest import elect
@@ -22,7 +22,6 @@ from serve.render import (
     as_latest,
     body,
     fixed_instant,
-    parted,
     publish_position,
     tombstone,
 )
@@ -120,21 +119,10 @@ def _copy(columns: Columns, live: Edition, others: dict[int, _Other]) -> None:
 
 
 def _entry(live: Edition, index: int, other: _Other | None) -> Entry:
-    arrays = live.arrays
-    content = other.content if other else None
-    return Entry(
-        live.key(index),
-        content
-        or parted(
-            live.body(index),
-            namespace=live.manifest.namespace,
-            signature=bytes(arrays["signature"][index]),
-        ),
-        other.state if other else live.state(index),
-        latest=other.latest if other else bool(arrays["flags"][index] & LATEST),
-        published_at=from_micros(int(arrays["published"][index])),
-        updated_at=from_micros(int(arrays["updated"][index])),
-    )
+    entry = carried(live, index)
+    if other is None:
+        return entry
+    return replace(entry, content=other.content, state=other.state, latest=other.latest)
 
 
 def _others(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, _Other]]:

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, micros
+from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, from_micros, micros
 from serve.files import Keys, file_hash
 from serve.records import RECORD_COLUMNS, Held, Judged
-from serve.render import Content, body
+from serve.render import Content, body, parted
 from serve.segments import Place, SegmentWriter
 
 _NOTHING = Place("", 0, 0)
@@ -29,6 +29,23 @@ class Entry:
     latest: bool
     published_at: datetime
     updated_at: datetime
+
+
+def carried(edition: Edition, index: int) -> Entry:
+    """An entry as an edition showed it, to be shown again."""
+    arrays = edition.arrays
+    return Entry(
+        edition.key(index),
+        parted(
+            edition.body(index),
+            namespace=edition.manifest.namespace,
+            signature=bytes(arrays["signature"][index]),
+        ),
+        edition.state(index),
+        latest=bool(arrays["flags"][index] & LATEST),
+        published_at=from_micros(int(arrays["published"][index])),
+        updated_at=from_micros(int(arrays["updated"][index])),
+    )
 
 
 class Columns:

@@ -11,12 +11,12 @@ from heapq import merge
 from itertools import groupby
 from pathlib import Path
 
-from serve.columns import Columns, Entry, Follower
-from serve.edition import LATEST, Edition, from_micros
+from serve.columns import Columns, Entry, Follower, carried
+from serve.edition import Edition, from_micros
 from serve.files import Keys
 from serve.latest import elect
 from serve.records import Judged, Reason
-from serve.render import parted, tombstone
+from serve.render import tombstone
 from serve.writer import Built, write_edition
 
 
@@ -57,7 +57,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
         columns.servers += any(then is not None or index is not None for _, then, index in places)
         for key, then, index in places:
             if then is not None:
-                columns.add(_then(target, then), index)
+                columns.add(carried(target, then), index)
             elif index is not None:
                 columns.add(_left(target, live, index, latest=key == latest), index)
             at = recorded.at(key)
@@ -73,23 +73,6 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                     _why(target),
                 )
                 columns.know(key, Judged(reason, ""), b"", 0, b"")
-
-
-def _then(target: Edition, index: int) -> Entry:
-    """An entry as the earlier edition showed it."""
-    arrays = target.arrays
-    return Entry(
-        target.key(index),
-        parted(
-            target.body(index),
-            namespace=target.manifest.namespace,
-            signature=bytes(arrays["signature"][index]),
-        ),
-        target.state(index),
-        latest=bool(arrays["flags"][index] & LATEST),
-        published_at=from_micros(int(arrays["published"][index])),
-        updated_at=from_micros(int(arrays["updated"][index])),
-    )
 
 
 def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> Entry:
