@@ -103,7 +103,7 @@ class Overlay(_Part):
     owner: Words
     reason: Words
     expires: datetime | date | Literal["never"]
-    version: str | None = Field(None, min_length=1)
+    version: str | None = Field(None, min_length=1, max_length=255)
     title: str | None = Field(None, min_length=1, max_length=100)
     categories: tuple[Words, ...] | None = Field(None, min_length=1)
     registry: Slug | None = None
@@ -176,8 +176,8 @@ class FeedDocument(_Part):
     access: Literal["open", "unlisted", "key"] = "open"
     default: Literal["admit", "exclude"]
     lists: tuple[NameList, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    overlays: tuple[Overlay, ...] = ()
+    rules: tuple[Rule, ...] = Field((), max_length=500)
+    overlays: tuple[Overlay, ...] = Field((), max_length=300)
     cooldown: Cooldown | None = None
     gate: Gate = Gate()
 

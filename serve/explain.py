@@ -76,14 +76,14 @@ def trace(outline: Json, judged: Judged, seen: bytes) -> models.Trace:
     """What each rule came to and what it read; nothing of entries that no rule was asked about."""
     if judged.reason.rule == "block":
         return models.Trace(nearest=(models.NeededChange("its block stands", "true", "false"),))
-    if not judged.atoms or not seen:
+    if not seen:
         return models.Trace()
     atoms = [_SIGNS[sign] for sign in judged.atoms]
     facts = msgspec.json.decode(seen)
     return models.Trace(
         rules=tuple(_results(outline, atoms, judged.reason.rule)),
         values=dict(_values(outline, facts)),
-        nearest=tuple(_nearest(outline, atoms, judged)),
+        nearest=tuple(_nearest(outline, atoms, judged, facts.get("release"))),
     )
 
 
@@ -133,9 +133,10 @@ def _values(outline: Json, facts: Json) -> Iterator[tuple[str, models.SeenValue]
 
 
 def _nearest(
-    outline: Json, atoms: Sequence[bool | None], judged: Judged
+    outline: Json, atoms: Sequence[bool | None], judged: Judged, release: str | None
 ) -> Iterator[models.NeededChange]:
-    """The fewest tests that would have to come out otherwise for the rules to admit the entry."""
+    """The fewest tests that would have to come out otherwise for the rules to admit the entry, and
+    a cooldown that would hold it then. Of equally few those that share no column with another."""
     reason = judged.reason
     if reason.verdict == "hold":
         until = reason.held_until
@@ -147,7 +148,8 @@ def _nearest(
     kind = next((r["kind"] for r in outline["rules"] if r["name"] == reason.rule), "rule")
     if kind == "overlay":
         yield models.NeededChange(f"the overlay {reason.rule} stands", "true", "false")
-        return
+        rules = [rule for rule in outline["rules"] if rule["name"] != reason.rule]
+        outline = outline | {"rules": rules}
     for flips in _flips(outline, atoms):
         changed = list(atoms)
         for number, wanted in flips:
@@ -156,29 +158,56 @@ def _nearest(
             for number, wanted in flips:
                 text = outline["atoms"][number]["text"]
                 yield models.NeededChange(text, _TOLD[atoms[number]], _TOLD[wanted])
+            yield from _waiting(outline, changed, release)
             return
 
 
+def _waiting(
+    outline: Json, atoms: Sequence[bool | None], release: str | None
+) -> Iterator[models.NeededChange]:
+    """What a cooldown would still wait for, if an entry were admitted."""
+    bypass = outline.get("bypass")
+    exempt = bypass is not None and value_of(bypass, atoms) is True
+    if release is None or exempt or _decides(outline, atoms) == "overlay":
+        return
+    if release == "unknown":
+        yield models.NeededChange("the publication of its packages is known", "false", "true")
+    elif release > datetime.fromisoformat(outline["decided_at"]).strftime("%Y-%m-%dT%H:%M:%SZ"):
+        yield models.NeededChange(f"the clock passes {release}", "false", "true")
+
+
 def _flips(outline: Json, atoms: Sequence[bool | None]) -> Iterator[tuple[tuple[int, bool], ...]]:
-    """Changes of one atom, then of two, then of three; what a name says is changed last."""
+    """Changes of no atom, of one, of two, of three; what a name says is changed last."""
+    columns = [set(atom["columns"]) for atom in outline["atoms"]]
 
-    def fixed(number: int) -> bool:
-        found = outline["atoms"][number]["columns"]
-        return all(outline["sources"].get(column) == "name" for column in found)
+    def place(number: int) -> tuple[bool, bool, int]:
+        mine = columns[number]
+        fixed = all(outline["sources"].get(column) == "name" for column in mine)
+        shared = any(mine & other for n, other in enumerate(columns) if n != number)
+        return fixed, shared, number
 
-    order = sorted(range(len(atoms)), key=lambda number: (fixed(number), number))[:_SEARCHED]
+    order = sorted(range(len(atoms)), key=place)[:_SEARCHED]
     single = [
         (number, wanted)
         for number in order
         for wanted in (True, False)
         if atoms[number] is not wanted
     ]
-    for count in (1, 2, 3) if len(single) <= _SEARCHED else (1, 2):
+    for count in (0, 1, 2, 3) if len(single) <= _SEARCHED else (0, 1, 2):
         yield from combinations(single, count)
 
 
 def _verdict(outline: Json, atoms: Sequence[bool | None]) -> str:
-    for rule in outline["rules"]:
-        if _matches(rule, value_of(rule["tree"], atoms)):
-            return str(rule["verdict"])
-    return str(outline["default"])
+    rule = _first(outline, atoms)
+    return str(rule["verdict"] if rule else outline["default"])
+
+
+def _decides(outline: Json, atoms: Sequence[bool | None]) -> str | None:
+    rule = _first(outline, atoms)
+    return str(rule["kind"]) if rule else None
+
+
+def _first(outline: Json, atoms: Sequence[bool | None]) -> Json | None:
+    return next(
+        (rule for rule in outline["rules"] if _matches(rule, value_of(rule["tree"], atoms))), None
+    )

@@ -58,21 +58,19 @@ class Policy:
 
     def rule_book(self, now: datetime, blocks: Sequence[Block] = ()) -> RuleBook:
         """The rules in the order in which they are looked at, as of an instant."""
+        targets = [block.target for block in blocks]
+        blocked = name_predicate(targets, "it is blocked", "block")
         return RuleBook(
             [
-                *(_blocking(block, number) for number, block in enumerate(blocks)),
+                CompiledRule("block", "exclude", "blocked", blocked, "it is blocked", "block"),
                 *_deciding(self.overlays(now)),
                 *(rule for rule in self.rules if rule.kind == "must"),
                 *(rule for rule in self.rules if rule.kind == "rule"),
             ],
             default=self.document.default,
             cooldown=self.cooldown,
+            blocks={block.target: block.reason for block in blocks},
         )
-
-
-def _blocking(block: Block, number: int) -> CompiledRule:
-    predicate = name_predicate([block.target], f"it is {block.target}", f"block_{number}")
-    return CompiledRule("block", "exclude", block.reason, predicate, block.target, "block")
 
 
 def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
@@ -132,7 +130,7 @@ def read_policies(folder: Path | None) -> Policies:
     valid: list[Policy] = []
     broken: dict[str, PolicyInvalid] = {}
     found = list(place.iterdir()) if place.is_dir() else []
-    items = [item for item in found if item.name.endswith(".toml")]
+    items = [i for i in found if i.name.endswith(".toml") and not i.name.startswith(".")]
     for item in sorted(items, key=lambda item: item.name):
         source = str(item) if folder else item.name
         stem = item.name.removesuffix(".toml")
@@ -142,6 +140,9 @@ def read_policies(folder: Path | None) -> Policies:
             )
         except PolicyInvalid as error:
             broken[stem] = error
+            continue
+        except OSError as error:
+            broken[stem] = PolicyInvalid(f"{source} cannot be read: {error}")
             continue
         if policy.name == stem:
             valid.append(policy)
@@ -191,8 +192,16 @@ def read_policy(data: bytes, *, source: str, read: Callable[[str], bytes] | None
     if document.cooldown:
         waived = [*document.cooldown.bypass]
         waived += [name for key in document.cooldown.bypass_lists for name in lists[key]]
-        bypass = name_predicate(waived, "it need not wait", "bypass") if waived else None
+        try:
+            bypass = name_predicate(waived, "it need not wait", "bypass") if waived else None
+        except ExpressionRefused as error:
+            raise PolicyInvalid(f"{source}: cooldown: bypass: {error}") from error
         cooldown = Cooldown(document.cooldown.period, bypass)
+    for overlay in document.overlays:
+        try:
+            _deciding([overlay])
+        except ExpressionRefused as error:
+            raise PolicyInvalid(f"{source}: overlay {overlay.name}: {error}") from error
     return Policy(document, rules, lists, cooldown, digest.hexdigest())
 
 
@@ -239,7 +248,7 @@ def _list_file(name: str, source: str, read: Callable[[str], bytes] | None) -> b
         if read is None:
             raise FileNotFoundError(name)
         return read(name)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise PolicyInvalid(
             f"{source}: the list file {name} cannot be read ({error}); put it beside the document"
         ) from error
@@ -249,7 +258,7 @@ def _entries(text: bytes, place: str) -> tuple[str, ...]:
     """One NAME, NAME@VERSION or pattern a line; what follows a # is a remark."""
     found = []
     try:
-        lines = text.decode().splitlines()
+        lines = text.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise PolicyInvalid(f"{place} is not UTF-8 text: {error}") from error
     for number, line in enumerate(lines, start=1):

@@ -4,8 +4,9 @@ Each rule's atoms are computed once per entry, an error in one making it unknown
 composed of them. The verdicts of a feed are replaced in one transaction; what changed is history.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +17,13 @@ import duckdb
 from warehouse.columns import COLUMNS
 from warehouse.errors import RulesFailed
 from warehouse.predicates import Atom, Predicate, Tree, sql_of
+from warehouse.staging import TEXT, columns, table
 from warehouse.warehouse import Row, Session
 
 Verdict = Literal["admit", "exclude"]
 Kind = Literal["block", "overlay", "must", "rule"]
 _TIME_LIMIT = 600.0
+_BLOCKS = columns(target=TEXT, reason=TEXT)
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,20 @@ class Cooldown:
 class RuleBook:
     """Rules in the order in which they are looked at, with atoms that they share.
 
-    `atoms` are distinct tests, `trees` one per rule over their numbers, `columns` all that is read.
+    `blocks` are the reasons of what the rule `block` is about, by NAME or NAME@VERSION. `atoms`
+    are distinct tests, `trees` one per rule over their numbers, `columns` all that is read.
     """
 
     def __init__(
-        self, rules: Sequence[CompiledRule], *, default: Verdict, cooldown: Cooldown | None = None
+        self,
+        rules: Sequence[CompiledRule],
+        *,
+        default: Verdict,
+        cooldown: Cooldown | None = None,
+        blocks: Mapping[str, str] | None = None,
     ) -> None:
         self.rules = tuple(rules)
+        self.blocks = blocks or {}
         self.default = default
         self.cooldown = cooldown
         self.atoms: list[Atom] = []
@@ -96,6 +106,7 @@ class RuleBook:
         }
         if self.cooldown:
             found["cooldown"] = self.cooldown.period.total_seconds()
+            found["bypass"] = self._bypass
         return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
     def statement(self) -> str:
@@ -128,20 +139,22 @@ class RuleBook:
                     ELSE $reasons[decided + 1]
                 END AS reason,
                 list_filter([{unknown}]::VARCHAR[], lambda x: x IS NOT NULL) AS unknown,
-                $now AS decided_at, $policy_hash AS policy_hash,
+                $now AS decided_at, $policy_hash AS policy_hash, $outline_hash AS outline_hash,
                 CASE WHEN held THEN release END AS held_until,
                 {results} AS results, {_signs(names)} AS atoms,
                 to_json({{
                     'upstream': upstream,
                     'asked_at': strftime(asked_at, '%Y-%m-%dT%H:%M:%SZ'),
                     'sources': sources,
+                    'release': CASE WHEN $wait IS NULL THEN NULL
+                        ELSE coalesce(strftime(release, '%Y-%m-%dT%H:%M:%SZ'), 'unknown') END,
                     'values': {{{self._values()}}}
                 }})::VARCHAR AS seen
             FROM (
                 SELECT
                     *,
                     CASE WHEN publication_known THEN
-                        greatest(known_since, package_published_at) + to_microseconds($wait)
+                        greatest(known_since, newest_publication) + to_microseconds($wait)
                     END AS release,
                     $wait IS NOT NULL AND $verdicts[decided + 1] = 'admit'
                         AND NOT $exempt[decided + 1] AND NOT bypass AND status <> 'deleted'
@@ -218,13 +231,19 @@ def decide(
     memory; the verdicts before stay.
     """
     with session.transaction():
+        session.run("delete_verdicts", feed=_preview_of(feed))
         judge(session, feed, book, policy_hash=policy_hash, now=now)
         session.run("insert_verdict_history", feed=feed)
         session.run("delete_verdicts", feed=feed)
         session.run("insert_verdicts")
         session.run("drop_deciding")
         session.run(
-            "insert_policy", feed=feed, policy_hash=policy_hash, outline=book.outline(), now=now
+            "insert_policy",
+            feed=feed,
+            policy_hash=policy_hash,
+            outline_hash=_hash(book.outline()),
+            outline=book.outline(),
+            now=now,
         )
         return session.rows("count_verdicts", feed=feed)
 
@@ -232,7 +251,7 @@ def decide(
 @contextmanager
 def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
     """Verdicts for the time of the block, under the key that is given; no history is kept."""
-    key = f"{feed} (preview)"
+    key = _preview_of(feed)
     try:
         with session.transaction():
             judge(session, key, book, policy_hash="preview", now=now)
@@ -248,9 +267,16 @@ def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now:
     """Compute verdicts into the temporary table `deciding` only. Raises RulesFailed."""
     session.run("drop_deciding")
     _renew(session)
-    parameters = {"feed": feed, "policy_hash": policy_hash, "now": now} | book.parameters()
-    with _explained(feed), session.limited(_TIME_LIMIT):
-        session.text(book.statement(), parameters)
+    parameters = {
+        "feed": feed,
+        "policy_hash": policy_hash,
+        "outline_hash": _hash(book.outline()),
+        "now": now,
+    }
+    blocks = table(list(book.blocks.items()), _BLOCKS)
+    with _explained(feed), session.limited(_TIME_LIMIT), session.given(batch_blocks=blocks):
+        session.text(book.statement(), parameters | book.parameters())
+        session.run("update_blocked")
 
 
 def _renew(session: Session) -> None:
@@ -271,12 +297,21 @@ def _renew(session: Session) -> None:
 def _explained(feed: str) -> Iterator[None]:
     try:
         yield
-    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+    except duckdb.Error as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise RulesFailed(
-            f"the rules of feed {feed} took more than {_TIME_LIMIT:.0f} s or too much memory "
-            f"({reason}); simplify them, or raise SUBREGISTRY_MEMORY_LIMIT; its verdicts stay"
+            f"the rules of feed {feed} could not be evaluated within {_TIME_LIMIT:.0f} s and the "
+            f"memory there is ({reason}); simplify them, or raise SUBREGISTRY_MEMORY_LIMIT; its "
+            "verdicts stay"
         ) from error
+
+
+def _preview_of(feed: str) -> str:
+    return f"{feed} (preview)"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_curated(session: Session, feed: str, policy_hash: str) -> bool:

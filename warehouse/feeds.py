@@ -79,15 +79,22 @@ def record_edition(
         session.run("insert_served")
 
 
-def read_outline(session: Session, feed: str, at: datetime | None = None) -> bytes:
-    """The rules that a feed was curated by last (by `at`), as JSON, with when it was decided and
-    when each upstream was pulled."""
-    rows = session.rows("read_outline", feed=feed, at=at)
+def read_outline(session: Session, feed: str) -> bytes:
+    """The rules that a feed was curated by last, as JSON, with when that was and when each
+    upstream was pulled."""
+    for row in session.rows("read_decided", feed=feed):
+        return outline_of(session, feed, row["outline_hash"], row["decided_at"])
+    return b"{}"
+
+
+def outline_of(session: Session, feed: str, outline_hash: str | None, at: datetime) -> bytes:
+    """The same of verdicts that were decided by an outline, at an instant."""
+    rows = session.rows("read_outline", feed=feed, outline_hash=outline_hash)
     found = json.loads(rows[0]["outline"]) if rows else {}
-    for row in session.rows("list_pulled", at=at):
-        found.setdefault("pulled", {})[row["upstream"]] = row["pulled_at"].isoformat()
-    for row in session.rows("read_decided", feed=feed, at=at):
-        found["decided_at"] = row["decided_at"].isoformat()
+    found["pulled"] = {
+        row["upstream"]: row["pulled_at"].isoformat() for row in session.rows("list_pulled", at=at)
+    }
+    found["decided_at"] = at.isoformat()
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -118,7 +118,8 @@ _AMBIGUOUS = "~"
 _MAX_LENGTH = 2000
 _MAX_NODES = 200
 _MAX_DEPTH = 40
-_MAX_PATTERNS = 1000
+_MAX_PATTERNS = 200
+_SHORT = 100
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?(Z|[+-]\d\d(:\d\d)?)?")
 
 
@@ -131,7 +132,7 @@ def compile_predicate(expression: str) -> Predicate:
         )
     try:
         parsed = sqlglot.parse(expression, read="duckdb")
-    except (ParseError, TokenError, RecursionError) as error:
+    except (ParseError, TokenError, RecursionError, AttributeError, ValueError) as error:
         place = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
         raise ExpressionRefused(
             f"it is not an SQL expression: {place.get('description') or error}",
@@ -175,10 +176,11 @@ def name_predicate(patterns: Sequence[str], text: str, key: str) -> Predicate:
         f"{key}_names": [found for found in exact if "@" not in found],
         f"{key}_keys": [found for found in exact if "@" in found],
     }
-    sql = (
-        f"(name IN (SELECT unnest(${key}_names::VARCHAR[])) "
-        f"OR (name || '@' || version) IN (SELECT unnest(${key}_keys::VARCHAR[]))"
-    )
+    # A join for each rule needs memory for each; a short list is looked through instead.
+    form = "{0} IN (SELECT unnest({1}))" if len(exact) > _SHORT else "list_contains({1}, {0})"
+    names = form.format("name", f"${key}_names::VARCHAR[]")
+    keys = form.format("(name || '@' || version)", f"${key}_keys::VARCHAR[]")
+    sql = f"({names} OR {keys}"
     if globs:
         parameters[f"{key}_globs"] = "|".join(pattern_regex(found) for found in sorted(set(globs)))
         sql += f" OR regexp_full_match(name || '@' || version, ${key}_globs)"
@@ -234,10 +236,24 @@ def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
     safe = node.copy().transform(lambda n: exp.Paren(this=n) if isinstance(n, exp.Not) else n)
     sql = safe.sql(dialect="duckdb", comments=False)
     columns = tuple(sorted({found.name for found in node.find_all(exp.Column)}))
-    atom = Atom(node.sql(dialect="duckdb", comments=False), f"TRY({sql})", columns)
+    text = node.sql(dialect="duckdb", comments=False)
+    atom = Atom(text, _open(node, f"TRY({sql})", columns), columns)
     if atom not in atoms:
         atoms.append(atom)
     return atoms.index(atom)
+
+
+def _open(node: exp.Expr, sql: str, columns: Sequence[str]) -> str:
+    """A test of a list that may lack what unknown packages would add: it can find something, but
+    not that something is not there."""
+    if not _OPEN & set(columns):
+        return sql
+    finds = isinstance(node, exp.ArrayContains | exp.ArrayOverlaps | exp.Contains | exp.In)
+    found = f"WHEN {sql} THEN true " if finds else ""
+    return f"CASE {found}WHEN unknown_package_count > 0 THEN NULL ELSE {sql} END"
+
+
+_OPEN = {"licenses", "signals", "provenance_repositories"}
 
 
 def _flat(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
@@ -325,10 +341,9 @@ def _objection(node: exp.Expr) -> str | None:
         return None if _is_date(node.parent) else "write the value as it is, without a cast"
     if isinstance(node, exp.Anonymous) and node.name.lower() in _PLAIN:
         return None
-    if isinstance(node, exp.RegexpLike):
-        if not isinstance(node.expression, exp.Literal) or len(node.expression.name) > 300:
-            return "a pattern of regexp_matches must be a text of 300 characters at most"
-    elif isinstance(node, exp.Var) and not (
+    if (why := _slow_pattern(node)) is not None:
+        return why
+    if isinstance(node, exp.Var) and not (
         isinstance(node.parent, exp.DateDiff) and node.name.upper() in _PARTS
     ):
         return f"`{node.sql()}` is not allowed here; write one of {', '.join(_PARTS).lower()}"
@@ -341,6 +356,17 @@ def _objection(node: exp.Expr) -> str | None:
             f"`{what}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE, CASE and "
             f"the functions {_FUNCTIONS}"
         )
+    return None
+
+
+def _slow_pattern(node: exp.Expr) -> str | None:
+    """What is wrong with a pattern: one that is not fixed, or that could take very long."""
+    pattern = node.args.get("expression")
+    text = pattern.name if isinstance(pattern, exp.Literal) else None
+    if isinstance(node, exp.RegexpLike) and (text is None or len(text) > 300):
+        return "a pattern of regexp_matches must be a text of 300 characters at most"
+    if isinstance(node, exp.Like | exp.ILike) and (text is None or text.count("%") > 2):
+        return "a pattern of LIKE must be a text with two % at most; use contains for the rest"
     return None
 
 

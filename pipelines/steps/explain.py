@@ -26,14 +26,21 @@ def explain(
     instant = _instant(at) if at else None
     with deployment.warehouse.session() as session:
         rows = feeds.explain(session, feed, name, version, at=instant)
-        outline = msgspec.json.decode(feeds.read_outline(session, feed, instant))
+        outlines = [
+            msgspec.json.decode(
+                feeds.outline_of(session, feed, row["outline_hash"], row["decided_at"])
+            )
+            if row["verdict"] is not None
+            else {}
+            for row in rows
+        ]
     if not rows:
         what = f"{name}@{version}" if version else name
         when = f" by {at}" if at else ""
         raise StepError(
             f"{what} was never seen upstream{when}; check the spelling, or run subregistry pull"
         )
-    return [_told(row, outline) for row in rows]
+    return [_told(row, outline) for row, outline in zip(rows, outlines, strict=True)]
 
 
 def _told(row: Row, outline: Any) -> Explanation:  # JSON

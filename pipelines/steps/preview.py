@@ -5,6 +5,7 @@ own, and the two editions are compared; nothing that is live or stored is touche
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ def preview(deployment: Deployment, path: Path) -> PreviewReport:
         tempfile.TemporaryDirectory(prefix="preview-", dir=_beside(feed)) as folder,
         deployment.warehouse.session() as session,
     ):
+        for other in feed.folder.parent.glob("preview-*"):
+            if other != Path(folder):  # of a run that was killed: the warehouse lets in one
+                shutil.rmtree(other, ignore_errors=True)
         live = feed.current()
         before = live
         if present is not None:

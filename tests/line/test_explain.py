@@ -13,6 +13,7 @@ from pipelines.deployment import Deployment
 from pipelines.errors import StepError
 from pipelines.steps.explain import explain
 from pipelines.steps.refresh import publish
+from serve.blocks import Block
 from serve.explain import trace
 from serve.policy import read_policy
 from serve.writer import write_candidate
@@ -107,7 +108,7 @@ def test_the_commands_and_the_relation_tell_the_same(recorded: Deployment) -> No
             assert mine["values"] == answer["values"]
             assert mine.get("nearest", []) == answer.get("nearest", [])
             signs = {"true": True, "false": False, "unknown": None}
-            assert [signs[rule["result"]] for rule in mine["rules"]] == row["results"]
+            assert [signs[rule["result"]] for rule in mine["rules"]] == row["results"][1:]
 
 
 def test_another_deny_never_admits_more(recorded: Deployment) -> None:
@@ -244,3 +245,91 @@ def test_not_in_the_feed_is_not_never_seen(
         told = client.json("/explain/a.b%2Fone")["versions"][0]
         assert (told["state"], told["rule"]) == ("excluded", "titled")
         assert "Never seen upstream" in client.json("/explain/a.b%2Fnever", status=404)["detail"]
+
+
+def test_a_policy_that_comes_back_is_told_once(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, NEEDS)
+    for name in ("a.b/one", "a.b/two"):
+        upstream.registry.publish(server_json(name), START)
+    deployment.pull()
+    for text in (NEEDS, "", NEEDS):
+        team(tmp_path / "documents", text)
+        deployment.curate(deployment.policies("team")[0])
+        clock.move_to(clock() + DAY)
+    deployment.block("x.y/z", reason="a test")
+    clock.move_to(START - DAY)  # a clock that went back
+    deployment.curate(deployment.policies("team")[0])
+    with deployment.warehouse.session() as session:
+        rows = session.text("SELECT name, rule, result FROM verdict_rules ORDER BY ALL").to_pylist()
+        history = session.text("FROM verdict_history").num_rows
+    assert [(r["name"], r["rule"], r["result"]) for r in rows] == [
+        ("a.b/one", "block", False),
+        ("a.b/one", "titled", True),
+        ("a.b/two", "block", False),
+        ("a.b/two", "titled", True),
+    ]
+    assert history == 6
+    assert explain(deployment, "team", "a.b/one", None)[0]["rules"][0]["decided"]
+
+
+def test_many_blocks_and_overlays_are_curated_in_little_memory(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    overlays = "".join(
+        f"""
+[[overlays]]
+name = "no-{number}"
+kind = "deny"
+servers = ["a.b/s{number}"]
+owner = "ops"
+reason = "number {number}"
+expires = "never"
+"""
+        for number in range(150)
+    )
+    deployment = make_team(tmp_path, upstream, clock, overlays)
+    for number in range(200):
+        upstream.registry.publish(server_json(f"a.b/s{number}"), START)
+    deployment.pull()
+    since = deployment.clock()
+    for number in range(500):
+        deployment.blocks.add(Block(f"a.b/s{number + 100}", None, f"block {number}", "me", since))
+    published(deployment)
+    with deployment.warehouse.session() as session:
+        found = session.text("SELECT rule, count(*) AS n FROM verdicts GROUP BY rule").to_pylist()
+        (row,) = session.text("SELECT reason FROM verdicts WHERE name = 'a.b/s150'").to_pylist()
+    assert {r["rule"]: r["n"] for r in found}["block"] == 100
+    assert sum(r["n"] for r in found) == 200
+    assert row["reason"] == "block 50"
+
+
+def test_the_nearest_change_counts_on_the_cooldown_and_what_lies_under_an_overlay(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    text = (
+        NEEDS
+        + """
+[cooldown]
+days = 7
+[[overlays]]
+name = "no"
+kind = "deny"
+servers = ["a.b/two"]
+owner = "ops"
+reason = "r"
+expires = "never"
+"""
+    )
+    deployment = make_team(tmp_path, upstream, clock, text)
+    for name in ("a.b/one", "a.b/two"):
+        upstream.registry.publish(server_json(name), START)
+    published(deployment)
+    needs = {
+        row["name"]: [change["test"] for change in row["nearest"]]
+        for name in ("a.b/one", "a.b/two")
+        for row in explain(deployment, "team", name, None)
+    }
+    assert needs["a.b/one"] == ["title IS NULL", "the clock passes 2026-01-12T12:00:00Z"]
+    assert needs["a.b/two"] == ["the overlay no stands", *needs["a.b/one"]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serve.errors import PolicyInvalid
-from serve.policy import load_policies, read_policy
+from serve.policy import load_policies, read_policies, read_policy
 
 GOOD = """
 name = "mine"
@@ -63,3 +63,82 @@ def test_two_feeds_cannot_share_a_path(tmp_path: Path) -> None:
 def test_a_folder_without_documents_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match=r"write NAME\.toml"):
         load_policies(tmp_path)
+
+
+def refused(text: str, **files: bytes) -> str:
+    """What is said of a document with more text, and files beside it."""
+    with pytest.raises(PolicyInvalid) as caught:
+        read_policy(
+            (GOOD + text).encode(), source="mine.toml", read=lambda name: _file(name, files)
+        )
+    return str(caught.value)
+
+
+def _file(name: str, files: dict[str, bytes]) -> bytes:
+    found = files.get(name.partition(".")[0])
+    return found if found is not None else Path(name).read_bytes()
+
+
+GLOBS = ", ".join(f'"a.b/{number}*"' for number in range(300))
+OVERLAY = """
+[[overlays]]
+name = "o"
+servers = ["a.b/c"]
+owner = "me"
+reason = "because"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"[cooldown]\ndays = 7\nbypass = [{GLOBS}]", "cooldown: bypass: more than 200 patterns"),
+        ("[cooldown]\ndays = -1", "cooldown.days"),
+        ("[cooldown]\ndays = 7\nbypass_lists = ['no']", "there is no list no"),
+        ("[gate]\nmax_withdrawn = 2", "gate.max_withdrawn"),
+        ("[[lists]]\nname = 'l'", "list l: write one of file and names"),
+        ("[[lists]]\nname = 'l'\nfile = '../x'", "the name of a file beside"),
+        ("[[lists]]\nname = 'l'\nfile = \"a\\u0000b\"", "cannot be read"),
+        ("[[lists]]\nname = 'l'\nfile = 'bad.txt'", "list l: bad.txt, line 2"),
+        ("[[lists]]\nname = 'l'\nfile = 'odd.txt'", "is not UTF-8 text"),
+        ("[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'", "rule r: write one of when"),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = \"title = 'x'\"",
+            'unknown = "skip"',
+        ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'downlods > 1'",
+            "did you mean `downloads`",
+        ),
+        (OVERLAY + "kind = 'deny'", "overlay o: expires"),
+        (OVERLAY + "kind = 'deny'\nexpires = 'soon'", "write a date such as 2027-01-31"),
+        (OVERLAY + "kind = 'pin'\nexpires = 'never'", "an overlay of kind pin needs version"),
+        (OVERLAY + "kind = 'deny'\nexpires = 'never'\ntitle = 'T'", "kind deny has no title"),
+        (OVERLAY + "kind = 'mirror'\nexpires = 'never'\nfrom = 'x'", "needs to"),
+        (
+            OVERLAY + "kind = 'mirror'\nexpires = 'never'\nto = 'https://x.example'",
+            "a mirror needs registry",
+        ),
+        (OVERLAY.replace('"a.b/c"', GLOBS) + "kind = 'deny'\nexpires = 'never'", "overlay o: more"),
+    ],
+)
+def test_every_part_is_checked_and_told_by_its_name(text: str, says: str) -> None:
+    assert says in refused(text, bad=b"a.b/c\na b\n", odd=b"\xff\xfe")
+
+
+def test_a_list_file_may_begin_with_a_byte_order_mark() -> None:
+    data = GOOD + "[[lists]]\nname = 'l'\nfile = 'x.txt'"
+    found = read_policy(
+        data.encode(), source="mine.toml", read=lambda _: b"\xef\xbb\xbfa.b/c\n# x\na.b/d # y\n"
+    )
+    assert found.lists == {"l": ("a.b/c", "a.b/d")}
+
+
+def test_what_is_no_document_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / ".#mine.toml").symlink_to("nobody@host")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "gone.toml").symlink_to("nowhere")
+    found = read_policies(tmp_path)
+    assert [policy.name for policy in found.valid] == ["mine"]
+    assert set(found.broken) == {"folder", "gone"}

@@ -305,6 +305,10 @@ jaccard(name, name) > 0.5
 regexp_replace(description, '.', description, 'g') = 'x'
 regexp_extract_all(description, '.') = []
 regexp_matches(name, version)
+name LIKE version
+name LIKE '%_a%a%a%a%a%b'
+description ILIKE '%a%b%'
+{ : }
 regexp_matches(name, '(a{1000}){1000}')
 regexp_matches(name, '(')
 regexp_full_match(name, 'x')

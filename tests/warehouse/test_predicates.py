@@ -83,10 +83,17 @@ def test_what_is_written_is_what_runs_row_by_row_and_as_a_set() -> None:
             except duckdb.Error:
                 failed += 1
                 wanted = value_of(found.tree, [tried(connection, a, number) for a in found.atoms])
+            if number % 2 and OPEN & {c for atom in found.atoms for c in atom.columns}:
+                assert value is None or value == wanted, (expression, number)
+                continue
             assert value == wanted, (expression, number)
             if value is None and not found.nullable:
                 assert "9223372036854775807" in expression  # only an error makes it unknown
     assert failed > 50
+
+
+OPEN = {"licenses", "signals", "provenance_repositories"}
+"""Lists that may lack what unknown packages would add; every other row has such packages."""
 
 
 def one(connection: duckdb.DuckDBPyConnection, expression: str, number: int) -> bool | None:
@@ -134,6 +141,7 @@ def rows(generator: random.Random) -> pa.Table:
     for name, column in COLUMNS.items():
         pool = pools[column.kind] + ([None, None] if column.nullable else [])
         table[name] = pa.array([generator.choice(pool) for _ in range(40)], kinds[column.kind])
+    table["unknown_package_count"] = pa.array([n % 2 for n in range(40)], kinds["BIGINT"])
     return pa.table(table)
 
 
@@ -173,6 +181,28 @@ def test_a_rule_that_is_unknown_does_not_decide_and_is_named(warehouse: Warehous
             "unknown": ["titled"],
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("list_contains(signals, 'yanked')", True),
+        ("list_contains(signals, 'behind')", None),
+        ("NOT list_contains(signals, 'behind')", None),
+        ("list_has_any(signals, ['x', 'yanked'])", True),
+        ("'yanked' IN signals", True),
+        ("licenses = ['MIT']", None),
+        ("len(licenses) = 0", None),
+        ("NOT list_contains(licenses, 'MIT')", False),
+    ],
+)
+def test_what_an_unknown_package_would_add_is_not_ruled_out(
+    expression: str, value: bool | None
+) -> None:
+    found = compile_predicate(expression)
+    sql = sql_of(found.tree, [atom.sql for atom in found.atoms])
+    row = "SELECT ['yanked'] AS signals, ['MIT'] AS licenses, 1 AS unknown_package_count"
+    assert duckdb.sql(f"SELECT ({sql}) FROM ({row})").fetchall() == [(value,)]
 
 
 def insert_entry(session: Session, name: str) -> None:

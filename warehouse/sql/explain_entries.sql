@@ -5,7 +5,7 @@ SELECT
     CASE WHEN b.upstream IS DISTINCT FROM e.upstream THEN coalesce(b.upstream, 'nobody') END
         AS belongs_to,
     d.verdict, d.rule, d.reason, d.unknown, d.decided_at,
-    d.policy_hash, d.held_until, d.atoms, d.seen, t.treatments, p.packages
+    d.policy_hash, d.held_until, d.atoms, d.seen, d.outline_hash, t.treatments, p.packages
 FROM entries e
 LEFT JOIN current_bindings b ON b.name = e.name
 LEFT JOIN verdicts d

@@ -2,7 +2,7 @@
 SELECT
     e.name, e.version, e.status, e.status_message, e.is_latest, e.published_at, e.updated_at,
     f.first_seen, e.vanished_at, e.upstream, NULL::VARCHAR AS belongs_to,
-    d.verdict, d.rule, d.reason, d.unknown, d.decided_at, d.policy_hash, d.held_until, d.atoms, d.seen,
+    d.verdict, d.rule, d.reason, d.unknown, d.decided_at, d.policy_hash, d.held_until, d.atoms, d.seen, d.outline_hash,
     NULL AS treatments, NULL AS packages
 FROM entries_as_of($at) e
 JOIN (SELECT upstream, name, version, first_seen FROM entries WHERE name = $name) f

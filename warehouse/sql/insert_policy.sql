@@ -1,6 +1,4 @@
--- Note a policy, unless it is the one that the feed was curated by last.
+-- Note a policy, unless the feed was curated by it before.
 INSERT INTO policies
-SELECT $feed, $policy_hash, $outline, $now
-WHERE [$policy_hash, $outline] IS DISTINCT FROM (
-    SELECT [arg_max(policy_hash, since), arg_max(outline, since)] FROM policies WHERE feed = $feed
-)
+SELECT $feed, $policy_hash, $outline_hash, $outline, $now
+WHERE $outline_hash NOT IN (SELECT outline_hash FROM policies WHERE feed = $feed)

@@ -1,4 +1,4 @@
-SELECT CASE WHEN $at IS NULL THEN max(decided_at) ELSE $at END AS decided_at
+SELECT max(decided_at) AS decided_at, max(outline_hash) AS outline_hash
 FROM verdicts
 WHERE feed = $feed
 HAVING count(*) > 0

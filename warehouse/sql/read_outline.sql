@@ -1,4 +1,1 @@
-SELECT arg_max(outline, since) AS outline
-FROM policies
-WHERE feed = $feed AND ($at IS NULL OR since <= $at)
-HAVING count(*) > 0
+SELECT outline FROM policies WHERE feed = $feed AND outline_hash = $outline_hash

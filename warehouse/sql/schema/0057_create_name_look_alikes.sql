@@ -8,7 +8,8 @@ JOIN well_known w
     AND (
         look_alike(n.namespace) = look_alike(w.namespace)
         OR (
-            length(regexp_extract(w.namespace, '[^.]+$')) >= 6
+            length(regexp_extract(w.namespace, '[^.]+$')) >= 8
+            AND left(regexp_extract(lower(n.namespace), '[^.]+$'), 1) = left(regexp_extract(w.namespace, '[^.]+$'), 1)
             AND abs(length(n.namespace) - length(w.namespace)) <= 1
             AND damerau_levenshtein(lower(n.namespace), w.namespace) = 1
         )

@@ -14,25 +14,23 @@ SELECT
         THEN count(*) FILTER (install_scripts) END AS install_script_package_count,
     CASE WHEN bool_or(provenance) OR NOT bool_or(untold)
         THEN count(*) FILTER (provenance) END AS provenance_package_count,
-    CASE WHEN NOT bool_and(untold) THEN
-        list_sort(list_distinct(coalesce(list(license) FILTER (license IS NOT NULL), [])))
-    END AS licenses,
+    list_sort(list_distinct(coalesce(list(license) FILTER (license IS NOT NULL), []))) AS licenses,
     list_sort(list_distinct(list(ownership))) AS ownerships,
     list_sort(list_distinct(list(availability))) AS availabilities,
-    CASE WHEN NOT bool_and(untold) OR len(flatten(list(signals))) > 0
-        THEN list_sort(list_distinct(flatten(list(signals)))) END AS signals,
-    CASE WHEN NOT bool_and(untold) THEN list_sort(list_distinct(coalesce(
+    list_sort(list_distinct(flatten(list(signals)))) AS signals,
+    list_sort(list_distinct(coalesce(
         list(provenance_repository) FILTER (provenance_repository IS NOT NULL), []
-    ))) END AS provenance_repositories,
+    ))) AS provenance_repositories,
     CASE
         WHEN bool_or(NOT repository_matches) THEN false
         WHEN count(repository_matches) = count(*) THEN true
     END AS repository_matches,
-    max(newer_versions) AS versions_behind,
-    max(days_behind) AS days_behind,
-    min(first_published_at) AS package_first_published_at,
+    CASE WHEN NOT bool_or(untold) THEN max(newer_versions) END AS versions_behind,
+    CASE WHEN NOT bool_or(untold) THEN max(days_behind) END AS days_behind,
+    CASE WHEN NOT bool_or(untold) THEN min(first_published_at) END AS package_first_published_at,
     max(CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END)
-        AS package_published_at,
+        AS newest_publication,
+    CASE WHEN NOT bool_or(untold) THEN newest_publication END AS package_published_at,
     bool_and(
         rejected IS NOT NULL OR coalesce(origin, registry_type) NOT IN ('npm', 'pypi')
         OR CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END

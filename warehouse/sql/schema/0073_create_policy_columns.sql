@@ -70,6 +70,7 @@ SELECT
     -- What a cooldown and an explanation need besides.
     CASE WHEN e.first_seen = b.bootstrap THEN e.published_at ELSE e.first_seen END AS known_since,
     coalesce(p.publication_known, true) AS publication_known,
+    p.newest_publication,
     p.asked_at,
     p.sources,
     b.pulled_at

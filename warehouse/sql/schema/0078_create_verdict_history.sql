@@ -1,4 +1,4 @@
--- Append-only: every verdict that is not what it was: another verdict, rule or result of a test.
+-- Append-only: every verdict that is not what it was: another verdict, rule, reason or unknown rule.
 CREATE TABLE verdict_history (
     feed VARCHAR NOT NULL,
     upstream VARCHAR NOT NULL,
@@ -13,5 +13,6 @@ CREATE TABLE verdict_history (
     held_until TIMESTAMPTZ,
     results VARCHAR,
     atoms VARCHAR,
-    seen VARCHAR
+    seen VARCHAR,
+    outline_hash VARCHAR
 )

@@ -7,4 +7,4 @@ SELECT
     CASE substr(v.results, r.ordinal::BIGINT, 1) WHEN 't' THEN true WHEN 'f' THEN false END AS result,
     r.rule.name = v.rule AS decided, v.seen, v.decided_at
 FROM verdicts v
-JOIN policy_rules r ON r.feed = v.feed AND r.policy_hash = v.policy_hash
+JOIN policy_rules r ON r.feed = v.feed AND r.outline_hash = v.outline_hash

@@ -1,0 +1,4 @@
+-- What is blocked says why.
+UPDATE deciding SET reason = b.reason
+FROM batch_blocks b
+WHERE deciding.rule = 'block' AND b.target IN (deciding.name, deciding.name || '@' || deciding.version)
