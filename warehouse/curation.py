@@ -286,6 +286,7 @@ def _renew(session: Session) -> None:
     """
     for delete, insert in (
         ("delete_package_columns", "insert_package_columns"),
+        ("delete_advisory_columns", "insert_advisory_columns"),
         ("delete_clusters", "insert_clusters"),
         ("delete_server_columns", "insert_server_columns"),
     ):

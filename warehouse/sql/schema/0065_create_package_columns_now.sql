@@ -40,21 +40,11 @@ SELECT
     max(owners_changed_at) AS owners_changed_at,
     max(claimants) AS claimant_count,
     max(downloads) AS downloads,
-    CASE WHEN len(flatten(list(advisories))) > 0 OR NOT bool_or(unchecked)
-        THEN list_sort(list_distinct(flatten(list(advisories)))) END AS advisories,
-    CASE WHEN len(flatten(list(severities))) > 0 OR NOT bool_or(unchecked)
-        THEN list_sort(list_distinct(flatten(list(severities)))) END AS severities,
-    CASE WHEN bool_or(malicious) THEN true WHEN NOT bool_or(unchecked) THEN false END AS is_malicious,
     min(checked_at) AS asked_at,
     list_sort(list_distinct(list(source) FILTER (source IS NOT NULL))) AS sources
 FROM (
-    SELECT
-        e.*, d.downloads, absent IS NULL AS untold,
-        coalesce(a.ids, []) AS advisories, coalesce(a.severities, []) AS severities,
-        coalesce(a.malicious, false) AS malicious,
-        a.purl IS NULL AND coalesce(e.origin, e.registry_type) IN ('npm', 'pypi') AS unchecked
-    FROM entry_packages e
-    LEFT JOIN current_popularity d USING (origin, package)
-    LEFT JOIN current_purl_advisories a USING (purl)
+    SELECT *, absent IS NULL AS untold
+    FROM entry_packages
+    LEFT JOIN current_popularity USING (origin, package)
 )
 GROUP BY upstream, name, version

@@ -36,9 +36,9 @@ SELECT
     coalesce(p.availabilities, []) AS availabilities,
     CASE WHEN p.name IS NULL THEN [] ELSE p.signals END AS signals,
     CASE WHEN p.name IS NULL THEN [] ELSE p.provenance_repositories END AS provenance_repositories,
-    CASE WHEN p.name IS NULL THEN [] ELSE p.advisories END AS advisories,
-    CASE WHEN p.name IS NULL THEN [] ELSE p.severities END AS severities,
-    CASE WHEN p.name IS NULL THEN false ELSE p.is_malicious END AS is_malicious,
+    CASE WHEN a.server_hash IS NULL THEN [] ELSE a.advisories END AS advisories,
+    CASE WHEN a.server_hash IS NULL THEN [] ELSE a.severities END AS severities,
+    CASE WHEN a.server_hash IS NULL THEN false ELSE a.is_malicious END AS is_malicious,
     p.repository_matches,
     p.versions_behind,
     p.days_behind,
@@ -76,6 +76,7 @@ SELECT
     b.pulled_at
 FROM entries e
 LEFT JOIN contents c USING (server_hash)
+LEFT JOIN advisory_columns a USING (server_hash)
 LEFT JOIN package_columns p ON p.upstream = e.upstream AND p.name = e.name AND p.version = e.version
 LEFT JOIN (
     SELECT
