@@ -8,6 +8,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from connectors.errors import BodyRefused
 from connectors.http import MIB, HttpClient
 from connectors.origins import Origin
 from connectors.outcomes import Document, Fetched, Outcome, Target
@@ -18,6 +19,7 @@ OSV = "osv"
 BATCH = 1000
 """Package versions in one request, at most: more are refused."""
 _CAP = 32 * MIB
+_PAGES = 20
 _Query = dict[str, Any]  # JSON as the service takes it
 _JSON = {"Content-Type": "application/json"}
 
@@ -33,9 +35,11 @@ def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         url = f"{origin.url}/v1/vulns/{quote(target.package, safe='')}"
         answer = http.get(url, cap=4 * MIB)
         return Fetched(Outcome.OK, origin.url, (Document("advisory", answer.body),))
-    documents = []
+    documents: list[Document] = []
     queries: list[_Query] = [{"package": {"purl": purl}} for purl in target.versions]
     while queries:
+        if len(documents) >= _PAGES:
+            raise BodyRefused(f"{origin.url} goes on after {_PAGES} pages", url=origin.url)
         body = json.dumps({"queries": queries}).encode()
         answer = http.get(
             f"{origin.url}/v1/querybatch", method="POST", content=body, headers=_JSON, cap=_CAP

@@ -17,7 +17,7 @@ from enrich.profiles import text
 _WORDS = {"LOW": "LOW", "MODERATE": "MEDIUM", "MEDIUM": "MEDIUM", "HIGH": "HIGH"}
 _WORDS |= {"CRITICAL": "CRITICAL"}
 _ORDER = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
-_MANY = 2000
+_MANY = 50_000
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,16 @@ def read_advisory(fetched: Fetched) -> Advisory | None:
 
 def _severity(found: dict[str, Raw]) -> str | None:
     """The word of its database, else the highest that its vectors come to."""
-    own = mapping(small(found.get("database_specific")))
-    word = own.get("severity")
-    if isinstance(word, str) and word.upper() in _WORDS:
-        return _WORDS[word.upper()]
-    vectors = small(found.get("severity"))
-    words = [_scored(mapping(item)) for item in (vectors if isinstance(vectors, list) else [])[:10]]
+    places = [found, *(members(raw) for raw in items(found.get("affected"), 200))]
+    for place in places:
+        word = mapping(small(place.get("database_specific"))).get("severity")
+        if isinstance(word, str) and word.upper() in _WORDS:
+            return _WORDS[word.upper()]
+    words = []
+    for place in places:
+        vectors = small(place.get("severity"))
+        listed = vectors if isinstance(vectors, list) else []
+        words += [_scored(mapping(item)) for item in listed[:10]]
     return max((w for w in words if w), key=_ORDER.index, default=None)
 
 

@@ -41,7 +41,7 @@ class Rule(_Part):
     names: tuple[Pattern, ...] | None = Field(None, min_length=1)
     list: Slug | None = None
     reason: Words
-    must: bool = False
+    must: bool = Field(False, strict=True)
     unknown: Literal["match", "skip"] | None = None
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class NameList(_Part):
 class Cooldown(_Part):
     """How old a version must be before it is served, and who need not wait."""
 
-    days: float = Field(gt=0, le=365, allow_inf_nan=False)
+    days: float = Field(gt=0, le=365, allow_inf_nan=False, strict=True)
     bypass: tuple[Pattern, ...] = ()
     bypass_lists: tuple[Slug, ...] = ()
 
@@ -80,8 +80,8 @@ class Cooldown(_Part):
 class Gate(_Part):
     """How much one switch may withdraw: a share of the running entries, but `floor` always."""
 
-    max_withdrawn: float | None = Field(None, ge=0, le=1)
-    floor: int = Field(20, ge=0)
+    max_withdrawn: float | None = Field(None, ge=0, le=1, strict=True, allow_inf_nan=False)
+    floor: int = Field(20, ge=0, strict=True)
 
 
 class Overlay(_Part):
@@ -130,6 +130,8 @@ class Overlay(_Part):
             raise ValueError(f"an overlay of kind {self.kind} needs {', '.join(missing)}")
         if extra := [names.get(n, n) for n in sorted(given - wanted - optional)]:
             raise ValueError(f"an overlay of kind {self.kind} has no {', '.join(extra)}")
+        if self.version is not None and set("*?") & set(self.version):
+            raise ValueError("a pin names one whole version, without patterns")
         if self.kind == "mirror":
             self._check_mirror()
         return self

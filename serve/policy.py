@@ -80,7 +80,7 @@ def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
     for overlay in sorted(
         (o for o in overlays if o.kind in order), key=lambda o: order.index(o.kind)
     ):
-        text, key = f"it is {', '.join(overlay.servers)}", f"overlay_{overlay.name}"
+        text, key = _shown(overlay.servers), f"overlay_{overlay.name}"
         predicate = name_predicate(overlay.servers, text, key.replace("-", "_"))
         if overlay.kind == "pin":
             predicate = _but(predicate, str(overlay.version))
@@ -95,6 +95,11 @@ def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
             )
         )
     return found
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" or one of {len(names) - 20} more" if len(names) > 20 else ""
+    return f"it is {', '.join(names[:20])}{more}"
 
 
 def _but(predicate: Predicate, version: str) -> Predicate:
@@ -211,7 +216,7 @@ def _compiled(rule: Rule, lists: dict[str, tuple[str, ...]], source: str) -> Com
         if rule.when is not None:
             predicate, text = compile_predicate(rule.when), rule.when
         elif rule.names is not None:
-            text = f"it is {', '.join(rule.names)}"
+            text = _shown(rule.names)
             predicate = name_predicate(rule.names, text, key)
         else:
             assert rule.list is not None

@@ -200,9 +200,12 @@ def record(
         return written + session.run("confirm_version_facts", now=now)
 
 
-def list_due_advisories(session: Session, *, since: datetime, budget: int) -> list[str]:
+def list_due_advisories(
+    session: Session, *, since: datetime, budget: int, but: Sequence[str] = ()
+) -> list[str]:
     """Purls of claimed package versions that nobody asked advisories for since an instant."""
-    return [row["purl"] for row in session.rows("list_due_advisories", since=since, budget=budget)]
+    rows = session.rows("list_due_advisories", since=since, budget=budget, but=list(but))
+    return [row["purl"] for row in rows]
 
 
 def list_unread_advisories(

@@ -173,13 +173,14 @@ def name_predicate(patterns: Sequence[str], text: str, key: str) -> Predicate:
         )
     exact = sorted({found for found in patterns if not set("*?") & set(found)})
     parameters: dict[str, object] = {
-        f"{key}_names": [found for found in exact if "@" not in found],
-        f"{key}_keys": [found for found in exact if "@" in found],
+        f"{key}_names": "\n".join(found for found in exact if "@" not in found),
+        f"{key}_keys": "\n".join(found for found in exact if "@" in found),
     }
     # A join for each rule needs memory for each; a short list is looked through instead.
+    # A long one is bound as one text: binding it name by name takes seconds.
     form = "{0} IN (SELECT unnest({1}))" if len(exact) > _SHORT else "list_contains({1}, {0})"
-    names = form.format("name", f"${key}_names::VARCHAR[]")
-    keys = form.format("(name || '@' || version)", f"${key}_keys::VARCHAR[]")
+    names = form.format("name", f"string_split(${key}_names, chr(10))")
+    keys = form.format("(name || '@' || version)", f"string_split(${key}_keys, chr(10))")
     sql = f"({names} OR {keys}"
     if globs:
         parameters[f"{key}_globs"] = "|".join(pattern_regex(found) for found in sorted(set(globs)))

@@ -1,5 +1,6 @@
 """Advisories: ask which known package versions are malicious or vulnerable, each once a day."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,7 +14,11 @@ from warehouse import packages as store
 from warehouse.staging import Tuple
 from warehouse.warehouse import Warehouse
 
+log = logging.getLogger(__name__)
+
 _DAY = timedelta(days=1)
+_STORED = 50
+_LATER = (Outcome.RATE_LIMITED, Outcome.UPSTREAM_ERROR)
 
 
 def advisories(
@@ -25,38 +30,84 @@ def advisories(
 ) -> int:
     """Ask for what is due until `end` (of the monotonic clock); a repeat goes on.
 
-    A batch is stored whole, with what its advisories say, or not at all. Returns how many versions
-    were asked for.
+    Which advisories name a version is stored before they are read: one that nobody could read yet
+    counts as of unknown severity. Returns how many versions were told of.
     """
-    asked = 0
+    asked, refused = 0, set[str]()
     while time.monotonic() < end:
         with warehouse.session() as session:
-            due = store.list_due_advisories(session, since=now() - _DAY, budget=BATCH)
+            due = store.list_due_advisories(
+                session, since=now() - _DAY, budget=BATCH, but=sorted(refused)
+            )
         if not due:
-            return asked
+            break
         fetched = registries.fetch(Target(OSV, "", tuple(due)))
-        if fetched is None or fetched.outcome != Outcome.OK:
-            return asked
-        named = read_batch(fetched)
+        named = read_batch(fetched) if fetched is not None else {}
+        if fetched is None or fetched.outcome in _LATER:
+            log.warning("advisories not asked for: %s", fetched.detail if fetched else "closed")
+            break
         if set(named) != set(due):
-            return asked  # not the answer to what was asked
-        with warehouse.session() as session:
-            wanted = {key: at for found in named.values() for key, at in found.items()}
-            unread = store.list_unread_advisories(session, list(wanted.items()))
-        rows: list[Tuple] = []
+            # One version may spoil a batch: ask for each half, and pass over it at last.
+            named, bad = _halved(registries, due, end)
+            refused |= bad
+            log.warning("no answer for %s of %s versions", len(bad), len(due))
         at = now()
-        for key, modified in unread:
-            one = registries.fetch(Target(OSV, key, ())) if time.monotonic() < end else None
-            found = read_advisory(one) if one is not None and one.outcome == Outcome.OK else None
-            if one is None or found is None or found.id != key:
-                return asked
-            rows.append(_row(found, modified, one, at))
         purls = [(purl, sorted(ids), fetched.source, at) for purl, ids in named.items()]
         with warehouse.session() as session:
             hosts = host_rows(registries.states())
-            store.record_advisories(session, purls=purls, advisories=rows, hosts=hosts)
-        asked += len(due)
+            store.record_advisories(session, purls=purls, advisories=(), hosts=hosts)
+        asked += len(named)
+        _read(warehouse, registries, named, now=now, end=end)
     return asked
+
+
+def _halved(
+    registries: PackageRegistries, due: list[str], end: float
+) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """What is told of the versions that the service takes, and those that it does not."""
+    named: dict[str, dict[str, str]] = {}
+    bad: set[str] = set()
+    parts = [due]
+    while parts:
+        part = parts.pop()
+        if time.monotonic() >= end:
+            bad |= set(part)
+            continue
+        fetched = registries.fetch(Target(OSV, "", tuple(part)))
+        found = read_batch(fetched) if fetched is not None else {}
+        if set(found) == set(part):
+            named |= found
+        elif len(part) == 1 or fetched is None or fetched.outcome in _LATER:
+            bad |= set(part)
+        else:
+            parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+    return named, bad
+
+
+def _read(
+    warehouse: Warehouse,
+    registries: PackageRegistries,
+    named: dict[str, dict[str, str]],
+    *,
+    now: Callable[[], datetime],
+    end: float,
+) -> None:
+    """Read the advisories that are new or were modified; one that cannot be read stops no other."""
+    wanted = {key: at for found in named.values() for key, at in found.items()}
+    with warehouse.session() as session:
+        unread = store.list_unread_advisories(session, list(wanted.items()))
+    for first in range(0, len(unread), _STORED):
+        rows: list[Tuple] = []
+        for key, modified in unread[first : first + _STORED]:
+            one = registries.fetch(Target(OSV, key, ())) if time.monotonic() < end else None
+            found = read_advisory(one) if one is not None and one.outcome == Outcome.OK else None
+            if one is not None and found is not None and found.id == key:
+                rows.append(_row(found, modified, one, now()))
+            elif one is not None:
+                log.warning("advisory not read id=%s: %s", key, one.detail or one.outcome)
+        with warehouse.session() as session:
+            hosts = host_rows(registries.states())
+            store.record_advisories(session, purls=(), advisories=rows, hosts=hosts)
 
 
 def _row(found: Advisory, modified: str, fetched: Fetched, at: datetime) -> Tuple:

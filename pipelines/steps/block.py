@@ -47,8 +47,8 @@ def block(
 ) -> list[BlockReport]:
     """Block NAME or NAME@VERSION in every feed below `root`; doing it again changes the reason."""
     name, at, version = target.partition("@")
-    if not name.strip() or (at and not version):
-        raise UsageError(f"{target!r} is no server; write NAME or NAME@VERSION")
+    if not name.strip() or (at and not version) or set("*?") & set(target):
+        raise UsageError(f"{target!r} is no server; write NAME or NAME@VERSION, without patterns")
     by = by or user()
     blocks = BlockList(root)
     blocks.add(Block(name, version if at else None, reason, by, now()))

@@ -97,7 +97,10 @@ def renew_all(deployment: Deployment) -> list[ExportReport | str]:
     for.
     """
     found: list[ExportReport | str] = []
-    served = {policy.name: policy.served for policy in deployment.documents().valid}
+    try:
+        served = {policy.name: policy.served for policy in deployment.documents().valid}
+    except ServeError:
+        served = {}  # the feeds say themselves how they were served
     for memory in sorted(deployment.settings.feed_root.glob("*/exports.json")):
         name = memory.parent.name
         try:

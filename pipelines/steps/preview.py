@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.deployment import Deployment
-from pipelines.errors import UsageError
+from pipelines.errors import StepError, UsageError
 from pipelines.steps.build import write_policy_candidate
 from serve.edition import Edition
 from serve.errors import PolicyInvalid
@@ -65,6 +65,10 @@ def preview(deployment: Deployment, path: Path) -> PreviewReport:
         present = next(iter(deployment.policies(changed.name)), None)
     except PolicyInvalid:
         present = None
+    if present is not None and present.hash == changed.hash:
+        present = None  # it stands in its place already: what is live is what it changes
+    if not deployment.settings.warehouse.exists():
+        raise StepError("there is no warehouse yet; run subregistry pull first")
     with (
         tempfile.TemporaryDirectory(prefix="preview-", dir=_beside(feed)) as folder,
         deployment.warehouse.session() as session,

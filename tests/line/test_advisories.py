@@ -52,6 +52,7 @@ class Service:
     page: int = 1000
     targets: list[str] = field(default_factory=list)
     fault: Reply | None = None
+    refused: str = ""
 
     def put(self, purl: str, key: str, **members: Any) -> None:
         known = {"id": key, "modified": "2026-01-01T00:00:00Z", "summary": f"about {key}"}
@@ -66,6 +67,8 @@ class Service:
             found = self.advisories.get(request.target.rpartition("/")[2])
             return Reply(200 if found else 404, json.dumps(found or {}).encode())
         results = []
+        if self.refused and self.refused.encode() in request.body:
+            return Reply(400, b'{"code": 3, "message": "Invalid query."}')
         for query in json.loads(request.body)["queries"]:
             keys = self.named.get(query["package"]["purl"], [])
             start = int(query.get("page_token", "0"))
@@ -229,3 +232,63 @@ def test_what_is_no_advisory_tells_nothing(body: bytes) -> None:
     fetched = Fetched(Outcome.OK, "", (Document("batch", body, "pkg:npm/x@1"),))
     assert read_advisory(fetched) is None
     assert read_batch(fetched) == {}
+
+
+def test_one_advisory_that_cannot_be_read_stops_no_other(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    with advised(tmp_path, upstream, clock) as (deployment, service):
+        service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
+        service.put("pkg:npm/low@1.0.0", "GHSA-gone")
+        service.put("pkg:npm/critical@1.0.0", "GHSA-aaaa", database_specific={"severity": "HIGH"})
+        broken = service.advisories.pop("GHSA-gone")
+        service.advisories["GHSA-gone"] = broken | {"id": "another"}
+        deployment.pull()
+        assert deployment.profile().checked == 5
+        published(deployment)
+        assert verdicts(deployment)["a.b/bad@1.0.0"] == ("exclude", "malware")
+        with deployment.warehouse.session() as session:
+            rows = session.text(
+                "SELECT purl, severities FROM current_purl_advisories WHERE len(ids) > 0 ORDER BY 1"
+            ).to_pylist()
+        assert [row["severities"] for row in rows] == [["UNKNOWN"], ["HIGH"], ["UNKNOWN"]]
+
+
+def test_one_version_that_is_refused_stops_no_other(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    with advised(tmp_path, upstream, clock) as (deployment, service):
+        service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
+        service.refused = "pkg:npm/low@1.0.0"
+        deployment.pull()
+        assert deployment.profile().checked == 4
+        published(deployment)
+        assert verdicts(deployment)["a.b/bad@1.0.0"] == ("exclude", "malware")
+
+
+def test_pages_without_end_are_given_up(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    with advised(tmp_path, upstream, clock) as (deployment, service):
+        results = [{"next_page_token": "again"}] * 5
+        service.fault = Reply(200, json.dumps({"results": results}).encode())
+        deployment.pull()
+        assert deployment.profile().checked == 0
+        assert len(service.targets) < 300
+
+
+def test_an_advisory_that_goes_back_to_what_it_said_is_believed(
+    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+) -> None:
+    with advised(tmp_path, upstream, clock) as (deployment, service):
+        service.put("pkg:npm/low@1.0.0", "GHSA-aaaa", database_specific={"severity": "LOW"})
+        first = dict(service.advisories["GHSA-aaaa"])
+        deployment.pull()
+        deployment.profile()
+        later = {"modified": "2026-02-01T00:00:00Z", "database_specific": {"severity": "CRITICAL"}}
+        for told, rule in ((first | later, "critical"), (first, "default")):
+            clock.move_to(clock() + 2 * DAY)
+            service.advisories["GHSA-aaaa"] = told
+            deployment.profile()
+            published(deployment)
+            assert verdicts(deployment)["a.b/low@1.0.0"][1] == rule

@@ -25,7 +25,7 @@ from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.line.campaign import stored, visible
 from tests.shared import base_dump, recorded_row, timeline
 
-KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "16"))
+KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "12"))
 COMMANDS = ["pull"] * 4 + ["pull --full"] * 3 + ["run"] * 4 + ["run --full"] * 3
 COMMANDS += ["profile", "run --profile", "curate", "build", "switch"]
 KEYS = {

@@ -8,5 +8,6 @@ SEMI JOIN (SELECT server_hash FROM entries WHERE vanished_at IS NULL AND status 
 LEFT JOIN advisory_checks c USING (purl)
 WHERE r.origin IN ('npm', 'pypi') AND r.version_kind = 'exact'
     AND (c.checked_at IS NULL OR c.checked_at <= $since)
+    AND NOT list_contains($but::VARCHAR[], r.purl)
 ORDER BY c.checked_at NULLS FIRST, r.purl
 LIMIT $budget

@@ -1,5 +1,6 @@
--- Advisories of the batch that were not read, or were modified since.
+-- Advisories of the batch whose newest word is of another modification, or says none.
 SELECT DISTINCT b.id, b.modified
 FROM batch_named b
-ANTI JOIN advisories a ON a.id = b.id AND a.modified = b.modified
+LEFT JOIN current_advisories a USING (id)
+WHERE a.modified IS DISTINCT FROM b.modified OR b.modified = ''
 ORDER BY b.id
