@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
 _STORED = 50
+_HALVINGS = 64
+"""Requests that one spoilt batch costs at most: a service that answers nonsense is let alone."""
 _LATER = (Outcome.RATE_LIMITED, Outcome.UPSTREAM_ERROR)
 
 
@@ -67,10 +69,10 @@ def _halved(
     """What is told of the versions that the service takes, and those that it does not."""
     named: dict[str, dict[str, str]] = {}
     bad: set[str] = set()
-    parts = [due]
+    parts, tries = [due], 0
     while parts:
-        part = parts.pop()
-        if time.monotonic() >= end:
+        part, tries = parts.pop(), tries + 1
+        if time.monotonic() >= end or tries > _HALVINGS:
             bad |= set(part)
             continue
         fetched = registries.fetch(Target(OSV, "", tuple(part)))
