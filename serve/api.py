@@ -196,7 +196,7 @@ def _page(edition: Edition, found: list[int], cursor: str | None = None) -> Answ
     metadata: dict[str, object] = {"count": len(found)}
     if cursor is not None:
         metadata = {"nextCursor": cursor, "count": len(found)}
-    servers = b",".join(map(edition.body, found))
+    servers = b",".join(edition.bodies(found))
     return ok(b'{"servers":[%b],"metadata":%b}\n' % (servers, encode(metadata)[:-1]))
 
 

@@ -11,12 +11,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from serve.blocks import Block
 from serve.columns import Columns, Entry, Follower, carried
-from serve.edition import DELETED, LATEST, Edition, from_micros, micros
-from serve.files import Keys
+from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition, from_micros, micros
 from serve.latest import elect
-from serve.records import Judged, Reason
+from serve.layers import Growing, TableKeys
+from serve.records import RECORD_COLUMNS, RECORDS, Judged, Reason
 from serve.render import (
     Content,
     as_latest,
@@ -41,33 +43,45 @@ class _Other:
 
 def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
     """The edition without what is blocked; the same one if it shows nothing of it."""
-    others = dict(_others(edition, blocks))
-    manifest = edition.manifest
-    bodies, kinds, flags, changed = {}, {}, {}, {}
-    for index, other in others.items():
+    manifest, data = edition.manifest, bytearray()
+    entries, records = Growing(ENTRIES), Growing(RECORDS)
+    behind = len(manifest.segments)
+    for index, other in sorted(_others(edition, blocks)):
         since = micros(other.since)
+        layer, row = edition.entries.locate(index)
+        values = {name: column[row].item() for name, column in layer.columns.items()}
         found = body(
             other.content,
             state=other.state,
             edition=manifest.edition,
-            sequence=int(edition.arrays["sequence"][index]),
+            sequence=values["sequence"],
             namespace=manifest.namespace,
         )
         at, stamp = publish_position(len(found)), fixed_instant(from_micros(since))
-        bodies[index] = found[:at] + stamp + found[at + len(stamp) :]
-        flags[index] = LATEST * other.latest | DELETED * (other.block is not None)
+        values |= {
+            "segment": behind,
+            "offset": len(data),
+            "length": len(found),
+            "flags": LATEST * other.latest | DELETED * (other.block is not None),
+            "changed": max(since, values["changed"]),
+            "signature": other.content.signature,
+        }
         if other.block is not None:
-            kinds[index] = other.state
-        changed[index] = max(since, int(edition.changed[index]))
-    known = {
-        index: _judged(block, shown=edition.keys.find(*edition.records.keys[index].split(b"\0", 1)))
-        for block in blocks
-        for index in _targets(edition.records.keys, block)
-    }
-    signatures = {index: other.content.signature for index, other in others.items()}
-    return edition.without(
-        bodies, flags=flags, kinds=kinds, changed=changed, signatures=signatures, judged=known
-    )
+            values["kind"] = KINDS.index(other.state)
+        data += found[:at] + stamp + found[at + len(stamp) :]
+        entries.add((edition.key(index), edition.text(index)), **values)
+    known = {index: block for block in blocks for index in _targets(edition.records.keys, block)}
+    nothing = dict.fromkeys(RECORD_COLUMNS, 0)
+    for index, block in sorted(known.items()):
+        key = edition.records.keys[index]
+        shown = edition.keys.find(*key.split(b"\0", 1))
+        reason = msgspec.json.encode(_judged(block, shown=shown))
+        place = {"segment": behind, "offset": len(data), "length": len(reason)}
+        records.add((key,), **nothing | {f"reason_{name}": n for name, n in place.items()})
+        data += reason
+    if not len(entries) and not len(records):
+        return edition
+    return edition.under(entries.layer(), records.layer(), bytes(data))
 
 
 def write_blocked(
@@ -75,8 +89,7 @@ def write_blocked(
     blocks: Sequence[Block],
     *,
     edition: str,
-    editions: Path,
-    segments: Path,
+    root: Path,
     now: datetime,
 ) -> Built | None:
     """Write a candidate like the live edition without what is blocked; None if it shows none."""
@@ -91,24 +104,20 @@ def write_blocked(
         policy_hash=live.manifest.policy_hash,
         previous=live,
         follows=live.manifest.edition,
-        editions=editions,
-        segments=segments,
+        root=root,
         now=now,
         outline=live.records.encoded_outline,
     )
 
 
 def _copy(columns: Columns, live: Edition, others: dict[int, _Other]) -> None:
-    records, shown, before = live.records, Follower(live.keys), b""
+    records, shown = live.records, Follower(live.keys)
     for at in range(len(records.keys)):
         key = records.keys[at]
         index, judged = shown.at(key), records.judged(at)
         stored, seen = records.stored(at), records.seen(at)
-        shared = int(records.arrays["raw_shared"][at])
+        shared = records.shared(at)
         if index is not None:
-            name = key.partition(b"\0")[0]
-            columns.servers += name != before
-            before = name
             other = others.get(index)
             columns.add(_entry(live, index, other), index)
             if other is not None and other.block is not None:
@@ -152,7 +161,7 @@ def _others(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, _O
             yield index, _tombstone(edition, index, hit[index], latest=stays)
 
 
-def _targets(keys: Keys, block: Block) -> Iterator[int]:
+def _targets(keys: TableKeys, block: Block) -> Iterator[int]:
     if block.version is None:
         yield from keys.of(block.name.encode())
     else:

@@ -1,6 +1,6 @@
 """What a build is made of: every known entry with its verdict, next to the previous edition."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,25 +45,34 @@ class Candidate:
 
 
 def with_before(
-    entries: Iterable[Candidate], previous: Edition | None
+    entries: Iterable[Candidate], previous: Edition | None, names: Collection[bytes] | None
 ) -> Iterator[tuple[Candidate, int | None]]:
     """Entries with their numbers in the previous edition, and what only that edition knows.
 
-    The latter happens when the warehouse was made anew: those entries stay as tombstones.
+    The latter happens when the warehouse was made anew: those entries stay as tombstones. With
+    `names` only entries of these servers are looked at.
     """
-    cursor, count = 0, previous.count if previous else 0
+    if previous is None:
+        yield from ((entry, None) for entry in entries)
+        return
+    numbers = (
+        iter(range(previous.count))
+        if names is None
+        else (number for name in sorted(names) for number in previous.keys.of(name))
+    )
+    number = next(numbers, None)
     for entry in entries:
-        while previous and cursor < count and previous.key(cursor) < entry.key:
-            yield _forgotten(previous, cursor), cursor
-            cursor += 1
-        if previous and cursor < count and previous.key(cursor) == entry.key:
-            yield entry, cursor
-            cursor += 1
+        while number is not None and previous.key(number) < entry.key:
+            yield _forgotten(previous, number), number
+            number = next(numbers, None)
+        if number is not None and previous.key(number) == entry.key:
+            yield entry, number
+            number = next(numbers, None)
         else:
             yield entry, None
-    while previous and cursor < count:
-        yield _forgotten(previous, cursor), cursor
-        cursor += 1
+    while number is not None:
+        yield _forgotten(previous, number), number
+        number = next(numbers, None)
 
 
 def _forgotten(previous: Edition, index: int) -> Candidate:

@@ -1,22 +1,26 @@
-"""The columns of an edition while they grow, entry after entry in key order."""
+"""What an edition says otherwise than the one before it, while it grows entry after entry."""
 
 import hashlib
+import zlib
 from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
-from serve.edition import COLUMNS, DELETED, KINDS, LATEST, UNPUBLISHED, Edition, from_micros, micros
-from serve.files import Keys, file_hash
-from serve.records import RECORD_COLUMNS, Held, Judged
+from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition, from_micros, micros
+from serve.errors import EditionBroken
+from serve.files import REMEDY
+from serve.layers import Growing, TableKeys
+from serve.records import RECORDS, Held, Judged, Reason
 from serve.render import Content, body, parted
 from serve.segments import Place, SegmentWriter
 
-_NOTHING = Place("", 0, 0)
+_NOTHING = Place(0, 0, 0)
+_GONE = Reason("excluded", "exclude", "unknown", "it is no longer known upstream")
+What = Literal["raw", "seen", "reason"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ def carried(edition: Edition, index: int) -> Entry:
 
 
 class Columns:
-    """Columns of the entries that are shown, and of the records of all that are known."""
+    """The rows of entries that are shown and of records of all that are known, in key order.
+
+    Rows like those of the previous edition are left out. `names` says that only entries of these
+    servers come; otherwise all come, and known ones that do not are noted as unknown upstream.
+    """
 
     def __init__(
         self,
@@ -59,7 +67,8 @@ class Columns:
         edition: str,
         sequence: int,
         namespace: str,
-        outline: bytes,
+        now: datetime,
+        names: Collection[bytes] | None = None,
     ) -> None:
         self._segments = segments
         self._previous = previous
@@ -68,76 +77,90 @@ class Columns:
         self._edition = edition
         self._sequence = sequence
         self._namespace = namespace
-        self._outline = outline
-        self._columns: dict[str, list[object]] = {
-            name: [] for name in (*COLUMNS, *RECORD_COLUMNS) if "segment" not in name
-        }
-        self._keys, self._texts, self._known = bytearray(), bytearray(), bytearray()
-        self._places: list[Place] = []
-        self._raw: list[Place] = []
-        self._seen: list[Place] = []
-        self._held: list[Held] = []
-        self._waiting = (
-            {(h.name, h.version): h for h in self._records.held} if self._records else {}
-        )
-        self._reasons: dict[bytes, int] = {}
-        self._content = hashlib.sha256()
-        self._record_hash = hashlib.sha256()
+        self._now = micros(now)
+        self._due = self._known_of(names)
+        self._next = next(self._due, None)
+        self.entries, self.records = Growing(ENTRIES), Growing(RECORDS)
+        self._reasons: dict[bytes, Place] = {}
+        before = previous.manifest if previous else None
+        self._content = Digest(before.content_hash if before else "0")
+        self._record_hash = Digest(before.records_hash if before else "0")
+        self._parts = Counter(before.parts if before else {})
+        self._verdicts = Counter(before.verdicts if before else {})
+        self._treated = Counter(before.treatments if before else {})
+        self._tombstones = before.tombstones if before else 0
         self._changed = 0
-        self._parts: Counter[str] = Counter()
-        self._verdicts: Counter[str] = Counter()
-        self.servers = 0
+        self._held = {(h.name, h.version): h for h in self._records.held} if self._records else {}
+        self.servers = before.servers if before else 0
         self.treatments: list[tuple[str, str, str, str, str]] = []
 
     def add(self, entry: Entry, before: int | None) -> None:
-        """Append an entry: its old body if nothing of it changed, else a new one."""
-        columns, content, previous = self._columns, entry.content, self._previous
-        if (
-            previous is not None
-            and before is not None
-            and bytes(previous.arrays["signature"][before]) == content.signature
-        ):
-            arrays = previous.arrays
-            place = self._segments.keep(
-                *(int(arrays[name][before]) for name in ("segment", "offset", "length"))
-            )
-            for name in ("sequence", "kind"):
-                columns[name].append(int(arrays[name][before]))
-            columns["changed"].append(int(previous.changed[before]))
+        """Append an entry if anything of it changed: its old body if that did not, else a new one.
+
+        `before` is its number in the previous edition.
+        """
+        content, previous, gone = entry.content, self._previous, entry.state != "admitted"
+        values = {
+            "flags": LATEST * entry.latest | DELETED * gone,
+            "published": micros(entry.published_at),
+            "updated": micros(entry.updated_at),
+            "signature": content.signature,
+        }
+        old: dict[str, Any] = {}  # values of the columns
+        if previous is not None and before is not None:
+            layer, row = previous.entries.locate(before)
+            old = {name: column[row].item() for name, column in layer.columns.items()}
+            if all(old[name] == value for name, value in values.items()):
+                return
+            self._uncount(previous, before, old)
+        if old and old["signature"] == content.signature:
+            place = Place(old["segment"], old["offset"], old["length"])
+            values |= {name: old[name] for name in ("sequence", "kind", "changed")}
         else:
-            place = self._segments.add(
-                body(
-                    content,
-                    state=entry.state,
-                    edition=self._edition,
-                    sequence=self._sequence,
-                    namespace=self._namespace,
-                )
+            found = body(
+                content,
+                state=entry.state,
+                edition=self._edition,
+                sequence=self._sequence,
+                namespace=self._namespace,
             )
-            columns["sequence"].append(self._sequence)
-            columns["kind"].append(KINDS.index(self._kind(entry.state, before)))
-            columns["changed"].append(UNPUBLISHED)
+            place = self._segments.add(found)
+            values |= {
+                "sequence": self._sequence,
+                "kind": KINDS.index(self._kind(entry.state, before)),
+                "changed": self._now,
+            }
             self._changed += 1
-        self._places.append(place)
-        columns["offset"].append(place.offset)
-        columns["length"].append(place.length)
-        gone = entry.state != "admitted"
-        self._keys += entry.key
-        if previous is not None and before is not None and gone:
-            self._texts += previous.text(before)  # whoever follows a search learns of it
+        if gone and previous is not None and before is not None:
+            text = previous.text(before)  # whoever follows a search learns of it
         else:
             shown = msgspec.json.decode(content.server, type=_Described)
             own = entry.key.partition(b"\0")[0].lower()
-            self._texts += b"%b\0%b\0" % (own, shown.description.encode().lower())
-            self._parts.update({part.kind for part in shown.packages})
-            self._parts.update(["remote"] if shown.remotes else [])
-        columns["key_end"].append(len(self._keys))
-        columns["text_end"].append(len(self._texts))
-        columns["flags"].append(LATEST * entry.latest | DELETED * gone)
-        columns["published"].append(micros(entry.published_at))
-        columns["updated"].append(micros(entry.updated_at))
-        columns["signature"].append(content.signature)
-        self._content.update(entry.key + b"\n" + content.signature)
+            text = b"%b\0%b\0" % (own, shown.description.encode().lower())
+            self._parts.update(shown.parts)
+        version = entry.key.partition(b"\0")[2]
+        self.entries.add(
+            (entry.key, text),
+            **values,
+            segment=place.segment,
+            offset=place.offset,
+            length=place.length,
+            version_tag=zlib.crc32(version),
+        )
+        self._tombstones += gone
+        self._content.add(entry.key, content.signature)
+
+    def _uncount(self, previous: Edition, before: int, old: dict[str, Any]) -> None:
+        """Take an entry of the previous edition out of the counts."""
+        self._content.remove(previous.key(before), old["signature"])
+        if old["flags"] & DELETED:
+            self._tombstones -= 1
+        else:
+            try:
+                server = msgspec.json.decode(previous.body(before), type=_Body).server
+            except msgspec.DecodeError as error:
+                raise EditionBroken(f"{previous.folder} is damaged: {error}; {REMEDY}") from error
+            self._parts.subtract(server.parts)
 
     def _kind(self, state: str, before: int | None) -> str:
         if state != "admitted":
@@ -147,111 +170,167 @@ class Columns:
         return "restored" if self._previous.deleted(before) else "changed"
 
     def know(self, key: bytes, judged: Judged, raw: bytes, shared: int, seen: bytes) -> None:
-        """Append the record of an entry, shown or not; `shared` as in `RECORD_COLUMNS`."""
-        self._known += key
-        columns, reason = self._columns, judged.reason
-        encoded = msgspec.json.encode(judged)
-        columns["known_end"].append(len(self._known))
-        columns["reason"].append(self._reasons.setdefault(encoded, len(self._reasons)))
-        self._record_hash.update(key + b"\n" + encoded + raw)
-        self._verdicts[f"{reason.verdict}:{reason.rule}"] += 1
+        """Append the record of an entry, shown or not, if anything of it changed; `shared` as in
+        `RECORD_COLUMNS`."""
+        before = self._follow.at(key)
+        self._forget(self._follow.next)
+        if before is not None:
+            self._next = next(self._due, None)
+        self._note(key, judged, raw, shared, seen, before)
+
+    def _known_of(self, names: Collection[bytes] | None) -> Iterator[int]:
+        """Numbers of the records that must come, of these servers or of all."""
+        if self._records is None:
+            return
+        keys = self._records.keys
+        if names is None:
+            yield from range(len(keys))
+        else:
+            for name in sorted(names):
+                yield from keys.of(name)
+
+    def _forget(self, until: int) -> None:
+        """Note of records that were passed over that nothing is known of them any more."""
+        while self._records is not None and self._next is not None and self._next < until:
+            gone = Judged(_GONE, "")
+            self._note(self._records.keys[self._next], gone, b"", 0, b"", self._next)
+            self._next = next(self._due, None)
+
+    def _note(
+        self, key: bytes, judged: Judged, raw: bytes, shared: int, seen: bytes, before: int | None
+    ) -> None:
+        reason, records = judged.reason, self._records
         name, _, version = key.decode().partition("\0")
         self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
+        known = self._held.pop((name, version), None)
         if reason.state == "held":
-            self._hold(name, version, reason.held_until)
-        records, before = self._records, self._follow.at(key)
-        same_raw = same_seen = False
+            self._hold(name, version, reason.held_until, known)
+        encoded = msgspec.json.encode(judged)
+        new: dict[What, bytes] = {"raw": raw, "seen": seen, "reason": encoded}
+        old: dict[What, bytes] = {}
         if records is not None and before is not None:
-            same_raw = records.stored(before) == raw
-            same_raw = same_raw and int(records.arrays["raw_shared"][before]) == shared
-            same_seen = records.seen(before) == seen
-        self._store("raw", self._raw, raw, before if same_raw else None)
-        self._store("seen", self._seen, seen, before if same_seen else None)
-        columns["raw_shared"].append(shared)
+            old = {
+                "raw": records.stored(before),
+                "seen": records.seen(before),
+                "reason": records.encoded_reason(before),
+            }
+            if old == new and records.shared(before) == shared:
+                return
+            self._record_hash.remove(key, old["reason"] + old["raw"])
+            self._tally(msgspec.json.decode(old["reason"], type=Judged).reason, -1)
+        self._record_hash.add(key, encoded + raw)
+        self._tally(reason, 1)
+        values: dict[str, int] = {"raw_shared": shared}
+        for what, data in new.items():
+            place = self._stored(what, data, before if old and old[what] == data else None)
+            values |= {
+                f"{what}_segment": place.segment,
+                f"{what}_offset": place.offset,
+                f"{what}_length": place.length,
+            }
+        self.records.add((key,), **values)
 
-    def _store(self, what: str, places: list[Place], data: bytes, before: int | None) -> None:
-        """Append a place for data: that of the previous edition's record `before`, if given."""
-        place = _NOTHING
-        if data and before is not None and self._records is not None:
-            arrays = self._records.arrays
-            place = self._segments.keep(
-                *(int(arrays[f"{what}_{n}"][before]) for n in ("segment", "offset", "length"))
-            )
-        elif data:
-            place = self._segments.add(data)
-        places.append(place)
-        self._columns[f"{what}_offset"].append(place.offset)
-        self._columns[f"{what}_length"].append(place.length)
+    def _tally(self, reason: Reason, number: int) -> None:
+        self._verdicts[f"{reason.verdict}:{reason.rule}"] += number
+        for treatment in reason.treatments:
+            self._treated[f"{treatment.kind}:{treatment.rule}"] += number
 
-    def _hold(self, name: str, version: str, until: datetime | None) -> None:
+    def _stored(self, what: What, data: bytes, before: int | None) -> Place:
+        """A place for data: that of the previous edition's record `before`, if given."""
+        if not data:
+            return _NOTHING
+        if before is not None and self._records is not None:
+            columns = self._records.table.columns
+            names = (f"{what}_{name}" for name in ("segment", "offset", "length"))
+            return Place(*(int(columns[name][before]) for name in names))
+        if what != "reason":
+            return self._segments.add(data)
+        if data not in self._reasons:
+            self._reasons[data] = self._segments.add(data)
+        return self._reasons[data]
+
+    def _hold(self, name: str, version: str, until: datetime | None, known: Held | None) -> None:
         """Announce a version that is held, unless that was done; another instant is news."""
-        known = self._waiting.get((name, version))
         if known is None or known.until != until:
             known = Held(name, version, self._sequence, None, until)
-        elif known.announced_at is None and self._previous is not None:
-            at = self._previous.manifest.published_at
-            known = msgspec.structs.replace(known, announced_at=at)
-        self._held.append(known)
+        self._held[name, version] = known
 
-    def finish(self, folder: Path, segments: Path) -> dict[str, Any]:
-        """Write the files; returns what the manifest says of them."""
-        used = [place for place in self._raw + self._seen if place is not _NOTHING]
-        numbers = self._segments.finish(self._places + used, segments)
-        columns = self._columns
-        columns["segment"] = [numbers[place.segment] for place in self._places]
-        for what, places in (("raw", self._raw), ("seen", self._seen)):
-            columns[f"{what}_segment"] = [numbers.get(place.segment, 0) for place in places]
-        columns["reason_end"] = list(np.cumsum([len(reason) for reason in self._reasons]))
-        for name, kind in (COLUMNS | RECORD_COLUMNS).items():
-            np.array(columns[name], dtype=kind).tofile(folder / f"{name}.bin")
-        (folder / "keys").write_bytes(self._keys)
-        (folder / "texts").write_bytes(self._texts)
-        (folder / "known").write_bytes(self._known)
-        (folder / "reasons").write_bytes(b"".join(self._reasons))
-        (folder / "policy.json").write_bytes(self._outline)
-        self._held.sort(key=lambda held: (held.sequence, held.name, held.version))
-        (folder / "held.json").write_bytes(msgspec.json.encode(self._held))
-        files = {p.name: (p.stat().st_size, file_hash(p)) for p in sorted(folder.iterdir())}
-        earlier = self._previous.manifest.files if self._previous else {}
-        for name in numbers:
-            path, known = segments / name, earlier.get(f"segments/{name}")
-            files[f"segments/{name}"] = known or (path.stat().st_size, file_hash(path))
-        flags = np.array(columns["flags"], dtype="<u1")
-        kinds = Counter(f"{kind}:{rule}" for _, _, kind, rule, _ in self.treatments)
+    def finish(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        if self._records is not None:
+            self._forget(len(self._records.keys))
         return {
-            "sequence": self._sequence,
-            "content_hash": self._content.hexdigest(),
-            "records_hash": self._record_hash.hexdigest(),
-            "entries": len(flags),
+            "content_hash": str(self._content),
+            "records_hash": str(self._record_hash),
             "servers": self.servers,
-            "tombstones": int(((flags & DELETED) != 0).sum()),
-            "withheld": sum(n for kind, n in kinds.items() if kind.startswith("withheld")),
+            "tombstones": self._tombstones,
+            "withheld": sum(n for k, n in self._treated.items() if k.startswith("withheld")),
             "held": len(self._held),
             "changed": self._changed,
-            "parts": dict(sorted(self._parts.items())),
-            "verdicts": dict(sorted(self._verdicts.items())),
-            "treatments": dict(sorted(kinds.items())),
-            "segments": tuple(numbers),
-            "files": files,
+            "parts": _positive(self._parts),
+            "verdicts": _positive(self._verdicts),
+            "treatments": _positive(self._treated),
         }
+
+    def held(self) -> list[Held]:
+        """The versions that are held, by (sequence, name, version)."""
+        at = self._previous.manifest.published_at if self._previous else None
+        found = [
+            msgspec.structs.replace(held, announced_at=at)
+            if held.announced_at is None and held.sequence != self._sequence
+            else held
+            for held in self._held.values()
+        ]
+        return sorted(found, key=lambda held: (held.sequence, held.name, held.version))
+
+
+class Digest:
+    """A sum modulo 2^256 of the SHA-256 of entries, which follows what comes and goes."""
+
+    def __init__(self, value: str) -> None:
+        self._value = int(value, 16)
+
+    def add(self, key: bytes, value: bytes) -> None:
+        self._value = (self._value + _number(key, value)) % (1 << 256)
+
+    def remove(self, key: bytes, value: bytes) -> None:
+        self._value = (self._value - _number(key, value)) % (1 << 256)
+
+    def __str__(self) -> str:
+        return f"{self._value:064x}"
+
+
+def _number(key: bytes, value: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(b"%b\n%b" % (key, value)).digest(), "big")
+
+
+def _positive(counts: Counter[str]) -> dict[str, int]:
+    return {key: count for key, count in sorted(counts.items()) if count > 0}
 
 
 class Follower:
-    """Finds rising keys among sorted ones by going along with them."""
+    """Finds rising keys among sorted ones by going along with them; `next` is where it stands."""
 
-    def __init__(self, keys: Keys | None) -> None:
+    def __init__(self, keys: TableKeys | None) -> None:
         self._keys = keys
-        self._next = 0
+        self.next = 0
 
     def at(self, key: bytes) -> int | None:
         """The number of a key, not smaller than the one asked for before."""
         keys = self._keys
         if keys is None:
             return None
-        while self._next < len(keys) and keys[self._next] < key:
-            self._next += 1
-        found = self._next < len(keys) and keys[self._next] == key
-        return self._next if found else None
+        for _ in range(_NEAR):
+            if self.next >= len(keys) or keys[self.next] >= key:
+                break
+            self.next += 1
+        else:
+            self.next = keys.first(key)
+        found = self.next < len(keys) and keys[self.next] == key
+        return self.next if found else None
+
+
+_NEAR = 8
 
 
 class _Package(msgspec.Struct):
@@ -262,3 +341,12 @@ class _Described(msgspec.Struct):
     description: str
     packages: tuple[_Package, ...] = ()
     remotes: tuple[msgspec.Raw, ...] = ()
+
+    @property
+    def parts(self) -> set[str]:
+        """The kinds of its packages, and `remote`."""
+        return {part.kind for part in self.packages} | ({"remote"} if self.remotes else set())
+
+
+class _Body(msgspec.Struct):
+    server: _Described

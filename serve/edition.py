@@ -1,39 +1,45 @@
 """An edition on disk, and reading it: immutable flat files, mapped into memory.
 
-editions/ID/  manifest.json   what it is, its counts, sizes and hashes (format 3)
-              keys            name NUL version of every entry, in byte order, end to end
-              texts           name NUL description NUL in lower case (ASCII), for substring search
-              COLUMN.bin      one array file per column of COLUMNS, in the same order
-              known, reasons  what `serve.records` reads: why each known entry is shown or not
-segments/     ID              bodies that edition ID brought in; shared by later editions
+editions/ID/  manifest.json     what it is, its counts, sizes and hashes (format 4)
+              entries, records  what differs from its base, as packed files (`serve.layers`)
+              policy.json       the rules by which it was decided, as `warehouse.curation` outlines
+              held.json         `serve.records.Held` entries, oldest first
+bases/ID/     manifest.json     of which edition it is the whole, its files and segments
+              entries, records  tables; the strings of entries are
+                  keys          name NUL version, in byte order
+                  texts         name NUL description NUL in lower case (ASCII), to search in
+              indexes           see `serve.indexes`
+segments/ID   bodies and other bytes that edition ID brought in; shared by later editions
 
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from serve.errors import EditionBroken
-from serve.files import REMEDY, Keys, file_hash, map_array, map_file
-from serve.records import Judged, Records
+from serve.files import REMEDY, Mapped, PackedFile, map_file
+from serve.indexes import Indexes
+from serve.layers import Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
+from serve.records import RECORDS, Records
 
-FORMAT = 3
+FORMAT = 4
 LATEST, DELETED = 1, 2
 KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
 """What the last change of an entry was; the column `kind` counts from here."""
 GONE = ("deleted", "withdrawn", "withheld")
-UNPUBLISHED = np.iinfo(np.int64).min
 COLUMNS: dict[str, str] = {
-    "key_end": "<u8",
-    "text_end": "<u8",
     "segment": "<u4",
     "offset": "<u8",
     "length": "<u4",
@@ -43,22 +49,53 @@ COLUMNS: dict[str, str] = {
     "updated": "<i8",
     "changed": "<i8",
     "sequence": "<u8",
+    "version_tag": "<u4",
     "signature": "V16",
 }
-"""Array per column: ends are running totals of bytes, instants microseconds since 1970 UTC."""
+"""Array per column: instants are microseconds since 1970 UTC, `version_tag` is CRC-32. `changed`
+is when an entry's last change was published; of a candidate, when it was built."""
+ENTRIES = Kind(("keys", "texts"), COLUMNS)
 
-_BLOCK = 16_384
+_BLOCK, _FIRST_BLOCK = 16_384, 512
 _PAGE_BYTES = 8 << 20
+
+Found = TypeVar("Found", bound=msgspec.Struct)
 
 
 class _Format(msgspec.Struct):
     format: int
 
 
+class Basis(msgspec.Struct, frozen=True):
+    """What an edition was made of: verdicts decided at an instant, and a digest of all else that
+    decides about its bytes. One with the same digest needs only what was decided since."""
+
+    decided_at: datetime
+    digest: str
+
+
+Files = dict[str, tuple[int, str]]
+"""Size and SHA-256 by path below the feed's folder."""
+
+
+class BaseManifest(msgspec.Struct, frozen=True):
+    """What a base is: all of an edition, which itself may have the base `over`."""
+
+    format: int
+    base: str
+    over: str
+    edition: str
+    sequence: int
+    segments: tuple[str, ...]
+    files: Files
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """What an edition is. `published_at` is None while it is a candidate.
 
-    `parts` counts running entries that have a package of a registry type, or a remote.
+    `parts` counts running entries that have a package of a registry type, or a remote. The hashes
+    are sums modulo 2^256 over entries, so that they can follow changes. `segments` begin with those
+    of the base.
     """
 
     format: int
@@ -81,8 +118,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     parts: dict[str, int]
     verdicts: dict[str, int]
     treatments: dict[str, int]
+    base: str
+    basis: Basis | None
     segments: tuple[str, ...]
-    files: dict[str, tuple[int, str]]
+    files: Files
 
 
 @dataclass(frozen=True)
@@ -96,76 +135,111 @@ class Selection:
     search: bytes = b""
 
 
+class Base:
+    """The tables that editions share, and the indexes of their entries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest = _decoded(folder, BaseManifest)
+        self.entries = read_layer(PackedFile(folder / "entries"), ENTRIES)
+        self.records = read_layer(PackedFile(folder / "records"), RECORDS)
+        self.indexes = Indexes(PackedFile(folder / "indexes"), self.entries)
+
+
+_bases: WeakValueDictionary[tuple[Path, int], Base] = WeakValueDictionary()
+
+
+def open_base(folder: Path) -> Base:
+    """A base; editions that share it on disk share it in memory. Raises EditionBroken."""
+    try:
+        place = folder, (folder / "manifest.json").stat().st_ino
+    except OSError as error:
+        raise EditionBroken(f"{folder} has no manifest: {error}; {REMEDY}") from error
+    found = _bases.get(place)
+    if found is None:
+        found = _bases[place] = Base(folder)
+    return found
+
+
 class Edition:
     """A whole edition, read only. Entries are numbered in (name, version) byte order."""
 
-    def __init__(self, folder: Path, segments: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.manifest = read_manifest(folder)
         self.folder = folder
-        arrays = {name: map_array(folder, name, kind) for name, kind in COLUMNS.items()}
-        self.arrays: dict[str, npt.NDArray[Any]] = arrays  # element types are those of COLUMNS
-        self.keys = Keys(map_file(folder / "keys"), arrays["key_end"])
-        self._texts = map_file(folder / "texts")
-        self._segments = [map_file(segments / name) for name in self.manifest.segments]
-        self.count = len(arrays["flags"])
-        published = self.manifest.published_at or self.manifest.built_at
-        changed = arrays["changed"].copy()
-        changed[changed == UNPUBLISHED] = micros(published)
-        self.changed: npt.NDArray[np.int64] = changed
-        if any(len(array) != self.count for array in arrays.values()):
-            raise EditionBroken(f"{folder} has columns of different lengths; {REMEDY}")
-        self.records = Records(self)
-        self.others: Mapping[int, bytes] = {}
+        root = folder.parents[1]
+        self.base = open_base(root / "bases" / self.manifest.base)
+        file = PackedFile(folder / "entries")
+        self.entries = Table(self.base.entries, read_layer(file, ENTRIES), Seat.read(file))
+        self.segments = _mapped(root, self.manifest)
+        file = PackedFile(folder / "records")
+        records = Table(self.base.records, read_layer(file, RECORDS), Seat.read(file))
+        self.records = Records(self, records, folder)
 
-    def without(
-        self,
-        bodies: Mapping[int, bytes],
-        *,
-        flags: Mapping[int, int],
-        kinds: Mapping[int, str],
-        changed: Mapping[int, int],
-        signatures: Mapping[int, bytes],
-        judged: Mapping[int, Judged],
-    ) -> "Edition":
-        """The same edition with some entries served otherwise, by number; `judged` by record.
+    @property
+    def keys(self) -> TableKeys:
+        return self.entries.keys
 
-        Itself if nothing is. Instants are microseconds.
-        """
-        if not bodies and not judged:
-            return self
+    @property
+    def count(self) -> int:
+        return self.entries.count
+
+    @property
+    def arrays(self) -> dict[str, Column]:
+        return self.entries.columns
+
+    @property
+    def anew(self) -> bool:
+        """Whether it was made of nothing: what any edition before it showed may be missing."""
+        told = self.base.manifest
+        return told.edition == self.manifest.edition and not told.over
+
+    def brought(self) -> Numbers:
+        """Numbers of the entries that came or changed with it."""
+        return self.arrays["sequence"].where(self.manifest.sequence)
+
+    def upon(self, base: Base, entries: Table, records: Table, manifest: Manifest) -> "Edition":
+        """The same edition with other tables that say the same."""
         found = copy(self)
-        found.arrays = dict(self.arrays)
-        for name, values in (
-            ("flags", flags),
-            ("kind", {index: KINDS.index(kind) for index, kind in kinds.items()}),
-            ("signature", {index: np.void(found) for index, found in signatures.items()}),
-        ):
-            found.arrays[name] = _replaced(self.arrays[name], values)
-        found.changed = _replaced(self.changed, changed)
-        found.others = bodies
-        found.records = self.records.without(found, judged)
+        found.base, found.entries, found.manifest = base, entries, manifest
+        found.segments = _mapped(self.folder.parents[1], manifest)
+        found.records = self.records.upon(found, records)
+        return found
+
+    def under(self, entries: Layer, records: Layer, data: bytes) -> "Edition":
+        """The same edition with some rows replaced; their bytes are in `data`, as the segment
+        behind the last one."""
+        found = copy(self)
+        found.entries = self.entries.under(entries)
+        found.segments = [*self.segments, data]
+        found.records = self.records.under(found, records)
         return found
 
     def key(self, index: int) -> bytes:
         return self.keys[index]
 
     def body(self, index: int) -> bytes:
-        if index in self.others:
-            return self.others[index]
-        arrays = self.arrays
-        return self.slice(
-            int(arrays["segment"][index]),
-            int(arrays["offset"][index]),
-            int(arrays["length"][index]),
+        layer, row = self.entries.locate(index)
+        columns = layer.columns
+        return self.stored(
+            int(columns["segment"][row]), int(columns["offset"][row]), int(columns["length"][row])
         )
 
-    def slice(self, segment: int, offset: int, length: int) -> bytes:
+    def bodies(self, found: Sequence[int]) -> list[bytes]:
+        """The bodies of some entries."""
+        numbers = np.asarray(found, dtype=np.int64)
+        places = (
+            self.arrays[name].of(numbers).tolist() for name in ("segment", "offset", "length")
+        )
+        segments = self.segments
+        return [segments[s][o : o + n] for s, o, n in zip(*places, strict=True)]
+
+    def stored(self, segment: int, offset: int, length: int) -> bytes:
         """Bytes of a segment, by its number in the manifest."""
-        return self._segments[segment][offset : offset + length]
+        return self.segments[segment][offset : offset + length]
 
     def fitting(self, found: Sequence[int]) -> int:
         """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""
-        sizes = np.cumsum(self.arrays["length"][list(found)], dtype=np.int64)
+        sizes = np.cumsum(self.arrays["length"].of(found), dtype=np.int64)
         return max(int(np.searchsorted(sizes, _PAGE_BYTES, side="right")), min(len(found), 1))
 
     def state(self, index: int) -> str:
@@ -175,8 +249,7 @@ class Edition:
 
     def text(self, index: int) -> bytes:
         """What search looks at: name and description, each with a NUL behind it, lower case."""
-        ends = self.arrays["text_end"]
-        return self._texts[int(ends[index - 1]) if index else 0 : int(ends[index])]
+        return self.entries.string("texts", index)
 
     def deleted(self, index: int) -> bool:
         return bool(self.arrays["flags"][index] & DELETED)
@@ -187,75 +260,112 @@ class Edition:
 
     def select(self, start: int, wanted: Selection) -> Iterator[int]:
         """Numbers of the entries that match, from `start` on."""
-        for index in self._found(start, wanted) if wanted.search else self._masked(start, wanted):
+        table = self.entries
+        low, upper = table.split(start)
+        behind = np.arange(upper, len(table.upper))
+        rows = self._containing(
+            table.upper, behind[self._mask(table.upper, behind, wanted)], wanted.search
+        )
+        found = table.of_upper(rows).tolist()
+        for index in merge(found, self._of_base(low, wanted)):
             if wanted.version is None or self.key(index).partition(b"\0")[2] == wanted.version:
                 yield index
 
-    def _masked(self, start: int, wanted: Selection) -> Iterator[int]:
-        for low in range(start, self.count, _BLOCK):
-            mask = self._mask(low, min(low + _BLOCK, self.count), wanted)
-            yield from (int(i) + low for i in np.flatnonzero(mask))
+    def _of_base(self, low: int, wanted: Selection) -> Iterator[int]:
+        base, indexes = self.base.entries, self.base.indexes
+        few = indexes.touched_since(wanted.since) if wanted.since is not None else None
+        if few is not None:
+            few = few[few >= low]
+            few = self._containing(base, few[self._mask(base, few, wanted)], wanted.search)
+            yield from self.entries.of_base(few).tolist()
+        elif wanted.search:
+            for found in indexes.containing(
+                wanted.search, low, lambda rows: self._mask(base, rows, wanted)
+            ):
+                yield from self.entries.of_base(found).tolist()
+        else:
+            size = _FIRST_BLOCK
+            while low < len(base):
+                rows = np.arange(low, min(low + size, len(base)))
+                found = rows[self._mask(base, rows, wanted)]
+                yield from self.entries.of_base(found).tolist()
+                low, size = low + size, _BLOCK
 
-    def _found(self, start: int, wanted: Selection) -> Iterator[int]:
-        ends = self.arrays["text_end"]
-        position = int(ends[start - 1]) if start else 0
-        while (position := self._texts.find(wanted.search, position)) >= 0:
-            index = int(np.searchsorted(ends, position, side="right"))
-            if self._mask(index, index + 1, wanted)[0]:
-                yield index
-            position = int(ends[index])
-
-    def _mask(self, low: int, high: int, wanted: Selection) -> npt.NDArray[np.bool_]:
-        flags = self.arrays["flags"][low:high]
-        mask = np.ones(high - low, dtype=np.bool_)
+    def _mask(self, layer: Layer, rows: Numbers, wanted: Selection) -> npt.NDArray[np.bool_]:
+        """Which rows of a layer match, but for the search."""
+        flags = layer.columns["flags"][rows]
+        mask = np.ones(len(flags), dtype=np.bool_)
         if not wanted.include_deleted:
             mask &= (flags & DELETED) == 0
         if wanted.latest:
             mask &= (flags & LATEST) != 0
+        if wanted.version is not None:
+            mask &= layer.columns["version_tag"][rows] == zlib.crc32(wanted.version)
         if wanted.since is not None:
-            updated = self.arrays["updated"][low:high] > wanted.since
-            mask &= updated | (self.changed[low:high] > wanted.since)
+            updated = layer.columns["updated"][rows] > wanted.since
+            mask &= updated | (layer.columns["changed"][rows] > wanted.since)
         return mask
 
+    def _containing(self, layer: Layer, rows: Numbers, needle: bytes) -> Numbers:
+        """Those of some rows whose text contains a needle, looked at one by one."""
+        if not needle:
+            return rows
+        texts = layer.strings["texts"]
+        found = [row for row in rows.tolist() if needle in texts[row]]
+        return np.asarray(found, dtype=np.int64)
 
-def _replaced(
-    array: npt.NDArray[Any],  # of any element type
-    values: Mapping[int, Any],
-) -> npt.NDArray[Any]:
-    found = array.copy()
-    for index, value in values.items():
-        found[index] = value
-    return found
+    def after(self, sequence: int, key: bytes) -> Iterator[int]:
+        """Numbers of the entries whose last change is behind (sequence, key), in that order."""
+        table = self.entries
+        base = self.base.indexes.by_sequence(sequence, table.base.keys.after(key))
+        changes = table.upper.columns["sequence"]
+        rows = np.flatnonzero(changes >= max(sequence, 0))
+        behind = table.upper.keys.after(key)
+        rows = rows[(changes[rows] > sequence) | (rows >= behind)]
+        rows = rows[np.argsort(changes[rows], kind="stable")]
+        mine = zip(changes[rows].tolist(), table.of_upper(rows).tolist(), strict=True)
+        theirs = (found for part in base for found in self._shown(part))
+        for _, index in merge(mine, theirs):
+            yield index
+
+    def newest(self, count: int) -> list[int]:
+        """Numbers of the entries that changed last, by sequence (the last one first) and key."""
+        table, order = self.entries, self.base.indexes.newest(count + len(self.entries.upper))
+        numbers = np.concatenate(
+            (table.of_upper(np.arange(len(table.upper))), table.of_base(np.sort(order)))
+        )
+        numbers.sort()
+        sequence = self.arrays["sequence"].of(numbers).astype(np.int64)
+        found: list[int] = numbers[np.argsort(-sequence, kind="stable")][:count].tolist()
+        return found
+
+    def _shown(self, rows: Numbers) -> Iterator[tuple[int, int]]:
+        """(sequence, number) of rows of the base that are not replaced, in the order given."""
+        sequence = self.base.entries.columns["sequence"]
+        for row in rows.tolist():
+            for index in self.entries.of_base(np.array([row])).tolist():
+                yield int(sequence[row]), index
+
+
+def _mapped(root: Path, manifest: Manifest) -> list[Mapped]:
+    return [map_file(root / "segments" / name) for name in manifest.segments]
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an edition. Raises EditionBroken if it is missing, odd or newer."""
+    return _decoded(folder, Manifest)
+
+
+def _decoded(folder: Path, kind: type[Found]) -> Found:
     try:
         data = (folder / "manifest.json").read_bytes()
         written = msgspec.json.decode(data, type=_Format).format
         if written == FORMAT:
-            return msgspec.json.decode(data, type=Manifest)
+            return msgspec.json.decode(data, type=kind)
     except (OSError, msgspec.DecodeError) as error:
         raise EditionBroken(f"{folder} has no readable manifest: {error}; {REMEDY}") from error
     remedy = "upgrade it" if written > FORMAT else f"that is an older one; {REMEDY}"
     raise EditionBroken(f"{folder} has format {written}, this subregistry reads {FORMAT}; {remedy}")
-
-
-def verify(folder: Path, segments: Path, *, trusted: Container[str] = ()) -> Manifest:
-    """Check every file of an edition against its manifest, but for `trusted` segments.
-
-    Raises EditionBroken.
-    """
-    manifest = read_manifest(folder)
-    for name, (size, digest) in manifest.files.items():
-        if name in trusted:
-            continue
-        path = segments / name.removeprefix("segments/") if "/" in name else folder / name
-        if not path.exists():
-            raise EditionBroken(f"{path} is missing; {REMEDY}")
-        if path.stat().st_size != size or file_hash(path) != digest:
-            raise EditionBroken(f"{path} is not what the manifest says; {REMEDY}")
-    return manifest
 
 
 def micros(at: datetime) -> int:

@@ -6,7 +6,8 @@ feeds/NAME/hold               why no candidate may go live for now; not there: n
 feeds/NAME/identity.json      title, base path and so on, as its last good document had them
 feeds/NAME/ledger.json        see `serve.ledger`
 feeds/NAME/keys.json          see `serve.keys`
-feeds/NAME/editions, segments see `serve.edition`
+feeds/NAME/editions, bases, segments see `serve.edition`
+feeds/NAME/verified.json      see `serve.verified`
 """
 
 import fcntl
@@ -24,12 +25,15 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from serve.edition import UNPUBLISHED, Edition, Manifest, read_manifest, verify
+from serve.bases import described, grown, write_base
+from serve.edition import BaseManifest, Edition, Manifest, micros, open_base, read_manifest
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
-from serve.files import file_hash, replace_file
+from serve.files import PackedFile, file_hash, replace_file, write_packed
+from serve.indexes import build_indexes
 from serve.keys import KeyRing
 from serve.ledger import Ledger
 from serve.render import fixed_instant, publish_position
+from serve.verified import verify
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ class Feed:
         self.folder = root / name
         self.editions = self.folder / "editions"
         self.segments = self.folder / "segments"
+        self.bases = self.folder / "bases"
         self.pointer = self.folder / "current"
         self.ledger = Ledger(self.folder / "ledger.json")
         self.keys = KeyRing(self.folder / "keys.json")
@@ -109,7 +114,7 @@ class Feed:
         folder = self.editions / edition
         if not folder.is_dir():
             raise NoEdition(f"feed {self.name} has no edition {edition}")
-        return Edition(folder, self.segments)
+        return Edition(folder)
 
     def current(self) -> Edition | None:
         """The live edition; None before the first switch. Raises EditionBroken."""
@@ -119,7 +124,7 @@ class Feed:
     def checked(self, edition: str) -> Edition:
         """An edition with every file checked, to build another on. Raises as `open` does."""
         found = self.open(edition)
-        verify(found.folder, self.segments)
+        verify(found.folder)
         return found
 
     def set_candidate(self, edition: str) -> None:
@@ -144,7 +149,8 @@ class Feed:
         """Forget a candidate that will not go live."""
         (self.folder / "candidate").unlink(missing_ok=True)
         if edition != self.current_id():
-            shutil.rmtree(self.editions / edition, ignore_errors=True)
+            for folder in (self.editions, self.bases):
+                shutil.rmtree(folder / edition, ignore_errors=True)
             (self.segments / edition).unlink(missing_ok=True)
 
     def switch(self, edition: str, *, now: Callable[[], datetime]) -> Manifest:
@@ -159,7 +165,7 @@ class Feed:
         if edition == live:
             self._note_live()
             return read_manifest(folder)
-        manifest = verify(folder, self.segments)
+        manifest = verify(folder)
         if manifest.previous != live:
             raise SwitchRefused(
                 f"edition {edition} of {self.name} was built on {manifest.previous or 'nothing'}, "
@@ -240,36 +246,99 @@ class Feed:
                 for name in kept
                 if (self.editions / name).is_dir()
             ]
+            bases = self._bases({found.base for found in manifests}, kept)
         except EditionBroken as error:
             log.warning("segments not tidied feed=%s error=%s", self.name, error)
             return removed
         needed = {name for found in manifests for name in found.segments}
+        needed |= {name for base in bases for name in base.segments}
         for segment in self.segments.iterdir() if self.segments.is_dir() else []:
             if segment.name not in needed:
                 segment.unlink()
         return removed
 
-    def _stamp(self, manifest: Manifest, at: datetime) -> None:
-        """Write the publication instant into every body that an edition brings in.
+    def _bases(self, used: set[str], kept: set[str]) -> list[BaseManifest]:
+        """The bases that editions use, and the newest one that the next edition may; others go."""
+        found: list[BaseManifest] = []
+        for folder in sorted(self.bases.iterdir(), reverse=True) if self.bases.is_dir() else []:
+            base = None if folder.suffix else open_base(folder).manifest
+            newest = base is not None and not any(other.over == base.over for other in found)
+            if base and (folder.name in used or (newest and base.edition in kept)):
+                found.append(base)
+            else:
+                shutil.rmtree(folder)
+        return found
 
-        While that goes on the manifest has no hash of its segment, so that a rerun may begin anew.
+    def rebase(self, *, now: datetime) -> BaseManifest | None:
+        """Make a base of the live edition, for the next one, if it differs too much from the one
+        that it has; None if not. To be called by whoever holds the feed. Raises EditionBroken."""
+        live = self.current()
+        if live is None or not grown(live):
+            return None
+        over, sequence = live.manifest.base, live.manifest.sequence
+        for folder in self.bases.iterdir():
+            told = None if folder.suffix else open_base(folder).manifest
+            if told is not None and told.over == over and told.sequence == sequence:
+                return None
+        return write_base(live, self.folder, f"{now:%Y%m%dT%H%M%SZ}-base-{sequence}")
+
+    def _stamp(self, manifest: Manifest, at: datetime) -> None:
+        """Write the publication instant into every body and row that an edition brings in.
+
+        While that goes on the manifest has no hash of their files, so that a rerun may begin anew.
         """
         folder, edition = self.editions / manifest.edition, manifest.edition
-        files = {name: f for name, f in manifest.files.items() if name != f"segments/{edition}"}
+        own = [f"segments/{edition}", f"editions/{edition}/entries"]
+        if manifest.base == edition:
+            own += [f"bases/{edition}/{name}" for name in ("entries", "indexes")]
+        files = {name: found for name, found in manifest.files.items() if name not in own}
         manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
         replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
+        found = Edition(folder)
+        rows = found.brought()
         if edition in manifest.segments:
-            arrays = Edition(folder, self.segments).arrays
-            stamp, segment = fixed_instant(at), self.segments / edition
-            with segment.open("r+b") as file:
-                for index in np.flatnonzero(arrays["changed"] == UNPUBLISHED):
-                    end = int(arrays["offset"][index]) + int(arrays["length"][index])
-                    file.seek(publish_position(end))
+            number, stamp = manifest.segments.index(edition), fixed_instant(at)
+            columns = (found.arrays[name].of(rows) for name in ("segment", "offset", "length"))
+            with (self.segments / edition).open("r+b") as file:
+                for segment, offset, length in zip(*(c.tolist() for c in columns), strict=True):
+                    assert segment == number, "what changed lies in the edition's own segment"
+                    file.seek(publish_position(offset + length))
                     file.write(stamp)
                 file.flush()
                 os.fsync(file.fileno())
-            files[f"segments/{edition}"] = (segment.stat().st_size, file_hash(segment))
-            replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
+        _stamp_rows(folder / "entries", manifest.sequence, at)
+        if manifest.base == edition:
+            self._stamp_base(found, at)
+        files |= {
+            name: (path.stat().st_size, file_hash(path))
+            for name in own
+            if (path := self.folder / name).exists()
+        }
+        replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
+
+    def _stamp_base(self, edition: Edition, at: datetime) -> None:
+        """The same for a base that comes with an edition, and its indexes."""
+        folder = self.bases / edition.manifest.base
+        _stamp_rows(folder / "entries", edition.manifest.sequence, at)
+        part = folder / "indexes.part"
+        write_packed(part, build_indexes(edition.base.entries))
+        part.replace(folder / "indexes")
+        told, place = open_base(folder).manifest, f"bases/{folder.name}"
+        found = {name: described(folder, place)[name] for name in told.files}
+        told = msgspec.structs.replace(told, files=found)
+        replace_file(folder / "manifest.json", msgspec.json.encode(told))
+
+
+def _stamp_rows(path: Path, sequence: int, at: datetime) -> None:
+    """Write an instant as `changed` into the rows of a packed file that came with a sequence."""
+    file = PackedFile(path)
+    rows = np.flatnonzero(file.array("sequence", "<u8") == sequence)
+    with path.open("r+b") as opened:
+        for row in rows.tolist():
+            opened.seek(file.header["changed"][1] + 8 * row)
+            opened.write(micros(at).to_bytes(8, "little", signed=True))
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def _read(path: Path) -> str | None:

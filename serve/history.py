@@ -7,14 +7,13 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from serve import models
 from serve.answers import Answer, document
 from serve.cursor import CursorBroken, seal, unseal
 from serve.edition import KINDS, Edition, from_micros
 from serve.errors import EditionBroken
-from serve.files import Keys
+from serve.layers import TableKeys
 from serve.params import read_limit, read_sequence
 from serve.records import Held
 from serve.shelf import Shelf
@@ -116,8 +115,10 @@ class _Changed:
 
 def _changed(edition: Edition, place: _Place) -> Iterator[_Changed]:
     """Changes behind a place, in order."""
-    sequence = edition.arrays["sequence"]
-    entries = (_Changed(int(sequence[i]), edition.key(i), int(i)) for i in _after(edition, place))
+    entries = (
+        _Changed(int(edition.arrays["sequence"][i]), edition.key(i), i)
+        for i in edition.after(place.sequence, place.key)
+    )
     behind = (place.sequence, place.key)
     held = (found for found in _announced(edition) if found.place > behind)
     return merge(entries, held, key=lambda found: found.place)
@@ -133,18 +134,6 @@ def _fitting(edition: Edition, found: Sequence[_Changed]) -> int:
     entries = [number for number, item in enumerate(found) if item.held is None]
     fit = edition.fitting([found[number].index for number in entries])
     return len(found) if fit == len(entries) else entries[fit]
-
-
-def _after(edition: Edition, place: _Place) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Numbers of the entries behind a place, by (sequence, key)."""
-    sequence = edition.arrays["sequence"]
-    found = np.flatnonzero(sequence >= max(place.sequence, 0))
-    same = found[sequence[found] == place.sequence]
-    behind = edition.keys.after(place.key) if b"\0" in place.key else edition.count
-    skipped = same[same < behind]
-    found = found[~np.isin(found, skipped, assume_unique=True)]
-    order: np.ndarray[Any, np.dtype[np.int64]] = found[np.argsort(sequence[found], kind="stable")]
-    return order
 
 
 def _change(edition: Edition, found: _Changed) -> dict[str, Any]:  # a models.Change, ready
@@ -165,7 +154,7 @@ def _change(edition: Edition, found: _Changed) -> dict[str, Any]:  # a models.Ch
         "name": name,
         "version": version,
         "sequence": int(edition.arrays["sequence"][index]),
-        "publishedAt": from_micros(int(edition.changed[index])),
+        "publishedAt": from_micros(int(edition.arrays["changed"][index])),
         "entry": msgspec.Raw(edition.body(index)),
     }
 
@@ -201,7 +190,7 @@ def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models
         i, j = i + (old is not None), j + (new is not None)
         was = old is not None and not before.deleted(old)
         is_now = new is not None and not after.deleted(new)
-        if was and is_now:
+        if was and is_now and old is not None and new is not None:
             same = before.arrays["signature"][old] == after.arrays["signature"][new]
             kind: Any = None if same else "changed"
         else:
@@ -216,7 +205,7 @@ def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models
             yield found
 
 
-def _behind(keys: Keys, start: bytes) -> int:
+def _behind(keys: TableKeys, start: bytes) -> int:
     return keys.after(start) if start else 0
 
 
@@ -231,8 +220,7 @@ def syndicated(name: bytes, query: Query, edition: Edition, title: str, site: st
         return None
     limit = read_limit(query)
     sequence = edition.arrays["sequence"]
-    newest = np.argsort(-sequence.astype(np.int64), kind="stable")[:limit]
-    changed = [_Changed(int(sequence[i]), edition.key(i), int(i)) for i in newest]
+    changed = [_Changed(int(sequence[i]), edition.key(i), i) for i in edition.newest(limit)]
     changed = sorted([*changed, *_announced(edition)], key=lambda found: -found.sequence)[:limit]
     items = [_item(edition, found, site) for found in changed]
     if name == b"feed.json":
@@ -256,7 +244,7 @@ def _item(edition: Edition, found: _Changed, site: str) -> Item:
         version,
         kind,
         int(edition.arrays["sequence"][index]),
-        from_micros(int(edition.changed[index])),
+        from_micros(int(edition.arrays["changed"][index])),
         described.server.description,
     )
 

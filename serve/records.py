@@ -1,34 +1,28 @@
 """Why each entry that was known is in an edition or not, and upstream's own copy of it.
 
-editions/ID/  known           name NUL version of every known entry, in byte order, end to end
-              reasons         distinct reasons as JSON, end to end; entries share them
-              policy.json     the rules by which it was decided, as `warehouse.curation` outlines
-              held.json       `Held` entries, oldest first
-              COLUMN.bin      the columns of RECORD_COLUMNS (`reason_end`: one per reason)
-
-The segments hold the values that the rules saw, as JSON, and upstream's bytes: whole, or `_meta`
-alone where the served body begins with the same server.json. Entries that policy excludes have no
-copy of upstream's bytes here.
+The segments hold the reasons as JSON (entries of one edition share them), the values that the
+rules saw, as JSON too, and upstream's bytes: whole, or `_meta` alone where the served body begins
+with the same server.json. Entries that policy excludes have no copy of upstream's bytes here.
 """
 
-from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import numpy.typing as npt
 
-from serve.files import Keys, map_array, map_file
+from serve.files import map_file
+from serve.layers import Kind, Layer, Table
 
 if TYPE_CHECKING:
     from serve.edition import Edition
 
 RECORD_COLUMNS: dict[str, str] = {
-    "known_end": "<u8",
-    "reason": "<u4",
-    "reason_end": "<u8",
+    "reason_segment": "<u4",
+    "reason_offset": "<u8",
+    "reason_length": "<u4",
     "raw_segment": "<u4",
     "raw_offset": "<u8",
     "raw_length": "<u4",
@@ -38,6 +32,8 @@ RECORD_COLUMNS: dict[str, str] = {
     "seen_length": "<u4",
 }
 """`raw_shared` counts the bytes of server.json that the served body has too; 0: `raw` is whole."""
+RECORDS = Kind(("known",), RECORD_COLUMNS)
+"""Of every entry that is known, by its key."""
 
 SERVER_AT = len(b'{"server":')
 
@@ -91,23 +87,24 @@ class Held(msgspec.Struct, frozen=True):
 class Records:
     """The records of one edition."""
 
-    def __init__(self, edition: "Edition") -> None:
-        folder = edition.folder
-        arrays = {name: map_array(folder, name, kind) for name, kind in RECORD_COLUMNS.items()}
-        self.arrays: dict[str, npt.NDArray[Any]] = arrays  # element types: RECORD_COLUMNS
-        self.keys = Keys(map_file(folder / "known"), arrays["known_end"])
-        self._reasons = map_file(folder / "reasons")
+    def __init__(self, edition: "Edition", table: Table, folder: Path) -> None:
+        self.edition = edition
+        self.table = table
+        self.keys = table.keys
         self._held = map_file(folder / "held.json")[:]
         self.encoded_outline = map_file(folder / "policy.json")[:]
-        self.edition = edition
-        self.others: Mapping[int, Judged] = {}
 
-    def without(self, edition: "Edition", judged: Mapping[int, Judged]) -> "Records":
-        """The same records for another view of their edition; entries of `judged` are blocked."""
+    def upon(self, edition: "Edition", table: Table) -> "Records":
+        """The same records in another table."""
         found = copy(self)
-        found.edition = edition
-        found.others = judged
-        gone = {self.keys.pair(index) for index in judged}
+        found.edition, found.table, found.keys = edition, table, table.keys
+        return found
+
+    def under(self, edition: "Edition", rows: Layer) -> "Records":
+        """The same records for another view of their edition, with some replaced: of blocked
+        entries, which are not held any more."""
+        found = self.upon(edition, self.table.under(rows))
+        gone = {rows.keys.pair(row) for row in range(len(rows))}
         found.held = [held for held in self.held if (held.name, held.version) not in gone]
         return found
 
@@ -122,27 +119,29 @@ class Records:
         return msgspec.json.decode(self.encoded_outline)
 
     def encoded_reason(self, index: int) -> bytes:
-        number, ends = int(self.arrays["reason"][index]), self.arrays["reason_end"]
-        return self._reasons[int(ends[number - 1]) if number else 0 : int(ends[number])]
+        return self._slice("reason", index)
 
     def judged(self, index: int) -> Judged:
-        if index in self.others:
-            return self.others[index]
         return msgspec.json.decode(self.encoded_reason(index), type=Judged)
 
     def stored(self, index: int) -> bytes:
         """What the segments hold of upstream's copy: the whole, or `_meta`; empty if nothing."""
         return self._slice("raw", index)
 
+    def shared(self, index: int) -> int:
+        """How much of the served body is in the copy too, as in `RECORD_COLUMNS`."""
+        return int(self.table.columns["raw_shared"][index])
+
     def seen(self, index: int) -> bytes:
         """JSON: the values that the rules read of an entry; empty if none were kept."""
         return self._slice("seen", index)
 
     def _slice(self, what: str, index: int) -> bytes:
+        layer, row = self.table.locate(index)
         segment, offset, length = (
-            int(self.arrays[f"{what}_{name}"][index]) for name in ("segment", "offset", "length")
+            int(layer.columns[f"{what}_{name}"][row]) for name in ("segment", "offset", "length")
         )
-        return self.edition.slice(segment, offset, length) if length else b""
+        return self.edition.stored(segment, offset, length) if length else b""
 
     def raw(self, name: bytes, version: bytes, *, deleted: bool) -> bytes | None:
         """An entry as upstream sent it, if the policy admits it; withheld ones too.
@@ -150,7 +149,7 @@ class Records:
         What was deleted upstream only if `deleted` says so.
         """
         index = self.keys.find(name, version)
-        if index is None or index in self.others:
+        if index is None:
             return None
         shown = self.edition.keys.find(name, version)
         if shown is not None and self.edition.state(shown) == "deleted" and not deleted:
@@ -159,7 +158,7 @@ class Records:
 
     def whole(self, index: int) -> bytes | None:
         """An entry as upstream sent it, put together; None if there is no copy of it."""
-        stored, shared = self.stored(index), int(self.arrays["raw_shared"][index])
+        stored, shared = self.stored(index), self.shared(index)
         if not stored or not shared:
             return stored or None
         shown = self.edition.keys.find(*self.keys[index].split(b"\0", 1))

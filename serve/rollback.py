@@ -13,15 +13,15 @@ from pathlib import Path
 
 from serve.columns import Columns, Entry, Follower, carried
 from serve.edition import Edition, from_micros
-from serve.files import Keys
 from serve.latest import elect
+from serve.layers import TableKeys
 from serve.records import Judged, Reason
 from serve.render import tombstone
 from serve.writer import Built, write_edition
 
 
 def write_rollback(
-    target: Edition, *, live: Edition, edition: str, editions: Path, segments: Path, now: datetime
+    target: Edition, *, live: Edition, edition: str, root: Path, now: datetime
 ) -> Built:
     """Write a candidate with the content of `target`, to go live after `live`."""
     return write_edition(
@@ -32,8 +32,7 @@ def write_rollback(
         policy_hash=target.manifest.policy_hash,
         previous=live,
         follows=live.manifest.edition,
-        editions=editions,
-        segments=segments,
+        root=root,
         now=now,
         outline=target.records.encoded_outline,
     )
@@ -54,7 +53,9 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                 for key, i in left
             ]
             latest = left[elect(dated)][0]
-        columns.servers += any(then is not None or index is not None for _, then, index in places)
+        columns.servers += all(index is None for _, _, index in places) and any(
+            then is not None for _, then, _ in places
+        )
         for key, then, index in places:
             if then is not None:
                 columns.add(carried(target, then), index)
@@ -62,8 +63,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                 columns.add(_left(target, live, index, latest=key == latest), index)
             at = recorded.at(key)
             if at is not None and (then is not None or index is None):
-                shared = int(records.arrays["raw_shared"][at])
-                stored = records.stored(at)
+                stored, shared = records.stored(at), records.shared(at)
                 columns.know(key, records.judged(at), stored, shared, records.seen(at))
             else:
                 reason = Reason(
@@ -106,5 +106,5 @@ def _why(target: Edition) -> str:
     return f"the feed went back to edition {target.manifest.edition}"
 
 
-def _all(keys: Keys) -> Iterator[bytes]:
+def _all(keys: TableKeys) -> Iterator[bytes]:
     return (keys[index] for index in range(len(keys)))

@@ -1,6 +1,7 @@
-"""Where bodies and upstream's copies lie: append-only segments that editions share."""
+"""Where bodies and other bytes of editions lie: append-only segments that editions share."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -8,69 +9,103 @@ from typing import BinaryIO
 import numpy as np
 
 from serve.edition import Edition
+from serve.layers import Array, Layer
 
+MAX_OWN = 24
+"""So many segments may an edition have beside those of its base."""
 _MAX_SEGMENTS = 32
 _KEPT_SEGMENTS = 8
+_PLACES = {"entries": ("",), "records": ("raw_", "seen_", "reason_")}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Bytes in a segment, by the segment's name."""
+    """Bytes in a segment, by the segment's number."""
 
-    segment: str
+    segment: int
     offset: int
     length: int
 
 
 class SegmentWriter:
-    """The segment of an edition that is being built, and what it keeps of earlier ones."""
+    """The segment that a new edition or base brings in: number `number` of its segments."""
 
-    def __init__(self, file: BinaryIO, name: str, previous: Edition | None) -> None:
+    def __init__(self, file: BinaryIO, number: int) -> None:
         self._file = file
-        self._name = name
-        self._previous = previous
-        self._folded = _to_fold(previous) if previous else set()
+        self._number = number
         self._written = 0
 
     def add(self, data: bytes) -> Place:
         """Append bytes."""
-        place = Place(self._name, self._written, len(data))
+        place = Place(self._number, self._written, len(data))
         self._written += self._file.write(data)
         return place
 
-    def keep(self, segment: int, offset: int, length: int) -> Place:
-        """Use bytes of the previous edition again, copied only if their segment is given up."""
-        assert self._previous is not None
-        if segment in self._folded:
-            return self.add(self._previous.slice(segment, offset, length))
-        return Place(self._previous.manifest.segments[segment], offset, length)
-
-    def finish(self, places: list[Place], folder: Path) -> dict[str, int]:
-        """Sync; number the segments that are used. One that nobody uses is removed."""
+    def finish(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        met = {place.segment for place in places}
-        earlier = self._previous.manifest.segments if self._previous else ()
-        used = [name for name in (*earlier, self._name) if name in met]
-        if self._name not in used:
-            (folder / self._name).unlink()
-        return {name: number for number, name in enumerate(used)}
+
+    def move(
+        self, layers: dict[str, Layer], source: Edition, numbers: set[int]
+    ) -> dict[str, Layer]:
+        """The same rows with what lies in some segments of an edition copied to this one."""
+        moved: dict[tuple[int, int, int], Place] = {}
+        found = {}
+        for name, layer in layers.items():
+            columns = {key: np.array(column) for key, column in layer.columns.items()}
+            for prefix in _PLACES[name]:
+                parts = [columns[f"{prefix}{part}"] for part in ("segment", "offset", "length")]
+                hit = np.isin(parts[0], list(numbers)) & (parts[2] > 0)
+                for row in np.flatnonzero(hit).tolist():
+                    at = int(parts[0][row]), int(parts[1][row]), int(parts[2][row])
+                    if at not in moved:
+                        moved[at] = self.add(source.stored(*at))
+                    parts[0][row], parts[1][row] = moved[at].segment, moved[at].offset
+            found[name] = Layer(layer.kind, layer.strings, columns)
+        return found
 
 
-def _to_fold(previous: Edition) -> set[int]:
-    """Segments whose bytes move to the new one: all but the largest, when there are too many.
+def used_bytes(layers: Mapping[str, Layer], count: int) -> Array:
+    """How many bytes rows use of each segment."""
+    sizes = np.zeros(count)
+    for name, layer in layers.items():
+        for prefix in _PLACES[name]:
+            lengths = layer.columns[f"{prefix}length"].astype(np.float64)
+            segments = layer.columns[f"{prefix}segment"]
+            sizes += np.bincount(segments, weights=lengths, minlength=count)
+    return sizes
+
+
+def renumbered(layers: Mapping[str, Layer], numbers: Mapping[int, int]) -> dict[str, Layer]:
+    """The same rows with other numbers of segments; those that are not given are not used."""
+    table = np.zeros(max(numbers, default=0) + 1, dtype="<u4")
+    for old, new in numbers.items():
+        table[old] = new
+    found = {}
+    for name, layer in layers.items():
+        columns = dict(layer.columns)
+        for prefix in _PLACES[name]:
+            segments = columns[f"{prefix}segment"]
+            columns[f"{prefix}segment"] = table[np.minimum(segments, len(table) - 1)]
+        found[name] = Layer(layer.kind, layer.strings, columns)
+    return found
+
+
+def to_fold(sizes: Array) -> set[int]:
+    """Segments whose bytes move to a new one: all but the largest, when there are too many.
 
     Every segment costs each server process a mapping and an open file.
     """
-    count = len(previous.manifest.segments)
-    if count < _MAX_SEGMENTS:
+    used = np.flatnonzero(sizes)
+    if len(used) < _MAX_SEGMENTS:
         return set()
-    raw = previous.records.arrays
-    sizes = np.zeros(count)
-    for segment, length in (
-        (previous.arrays["segment"], previous.arrays["length"]),
-        (raw["raw_segment"], raw["raw_length"]),
-        (raw["seen_segment"], raw["seen_length"]),
-    ):
-        sizes += np.bincount(segment, weights=length.astype(np.float64), minlength=count)
-    return {int(number) for number in np.argsort(sizes)[: count - _KEPT_SEGMENTS]}
+    order = used[np.argsort(sizes[used])]
+    return set(order[: len(used) - _KEPT_SEGMENTS].tolist())
+
+
+def unlink_empty(path: Path) -> bool:
+    """Remove a segment that nothing was written to; whether that was so."""
+    if path.stat().st_size:
+        return False
+    path.unlink()
+    return True

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from serve.blocking import hidden
 from serve.blocks import Block, BlockList
-from serve.edition import Edition, Manifest, from_micros, micros, verify
+from serve.edition import Edition, Manifest, from_micros, micros
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
 from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.ledger import Published
+from serve.verified import verify
 
 log = logging.getLogger(__name__)
 
@@ -200,9 +201,9 @@ class LiveShelf:
             for edition in known
             if edition is not None
             for file in edition.manifest.files
-            if file.startswith("segments/")
+            if not file.startswith("editions/")
         }
-        manifest = verify(self._feed.editions / name, self._feed.segments, trusted=trusted)
+        manifest = verify(self._feed.editions / name, trusted=trusted)
         if manifest.published_at is None:
             raise EditionBroken(f"edition {name} has no instant; run subregistry switch")
         return self._feed.open(name)

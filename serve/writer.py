@@ -6,7 +6,7 @@ live here.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,10 +15,11 @@ from typing import Literal
 
 import msgspec
 
+from serve.bases import described, lay, stacked
 from serve.candidate import Candidate, with_before
 from serve.columns import Columns, Entry
 from serve.documents import Overlay
-from serve.edition import FORMAT, Edition, Manifest
+from serve.edition import FORMAT, Basis, Edition, Manifest
 from serve.files import sync
 from serve.latest import elect
 from serve.overlays import Overlays
@@ -46,25 +47,28 @@ def write_candidate(
     namespace: str,
     policy_hash: str,
     previous: Edition | None,
-    editions: Path,
-    segments: Path,
+    root: Path,
     now: datetime,
     follows: str | None = None,
     after: int = 0,
     overlays: Sequence[Overlay] = (),
     outline: bytes = b"{}",
+    basis: Basis | None = None,
+    names: Collection[bytes] | None = None,
 ) -> Built:
-    """Write `editions/EDITION` and its segment; complete when it stands there without a suffix.
+    """Write `editions/EDITION` and its segment below `root`; complete when it stands there without
+    a suffix.
 
-    `entries` are all known entries in (name, version) byte order, with their verdicts. Entries of
-    the previous edition that are no longer admitted become tombstones and stay so. `follows` is
-    the live edition where it is built without; `after` a sequence that must be passed. `overlays`
-    are those that stand, `outline` describes the rules.
+    `entries` are all known entries in (name, version) byte order, with their verdicts; or those of
+    the servers `names`, if nothing else changed since the previous edition. Entries of the previous
+    edition that are no longer admitted become tombstones and stay so. `follows` is the live edition
+    where it is built without; `after` a sequence that must be passed. `overlays` are those that
+    stand, `outline` describes the rules.
     """
     editors = Overlays(overlays)
 
     def fill(columns: Columns) -> None:
-        known = with_before(entries, previous)
+        known = with_before(entries, previous, names)
         for _, group in groupby(known, key=lambda item: item[0].name):
             _serve(columns, [_judged(entry, before, editors) for entry, before in group], namespace)
 
@@ -76,11 +80,12 @@ def write_candidate(
         policy_hash=policy_hash,
         previous=previous,
         follows=previous.manifest.edition if previous else follows,
-        editions=editions,
-        segments=segments,
+        root=root,
         now=now,
         after=after,
         outline=outline,
+        basis=basis,
+        names=names,
     )
 
 
@@ -93,46 +98,62 @@ def write_edition(
     policy_hash: str,
     previous: Edition | None,
     follows: str | None,
-    editions: Path,
-    segments: Path,
+    root: Path,
     now: datetime,
     outline: bytes,
     after: int = 0,
+    basis: Basis | None = None,
+    names: Collection[bytes] | None = None,
 ) -> Built:
     """Write the edition that `fill` makes of its columns; `follows` is the one it may replace."""
-    part = editions / f"{edition}.part"
+    part = root / "editions" / f"{edition}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    segments.mkdir(parents=True, exist_ok=True)
-    with (segments / edition).open("wb") as file:
+    (root / "segments").mkdir(exist_ok=True)
+    sequence = _sequence(previous, after, now)
+    path = root / "segments" / edition
+    with path.open("wb") as file:
+        writer = SegmentWriter(file, len(previous.manifest.segments) if previous else 0)
         columns = Columns(
-            SegmentWriter(file, edition, previous),
+            writer,
             previous,
             edition=edition,
-            sequence=_sequence(previous, after, now),
+            sequence=sequence,
             namespace=namespace,
-            outline=outline,
+            now=now,
+            names=names,
         )
         fill(columns)
-        found = columns.finish(part, segments)
+        told = columns.finish()
+        tables = stacked(previous, columns.entries.layer(), columns.records.layer())
+        stand = lay(root, tables, previous, writer, part, edition=edition, sequence=sequence)
+    held = msgspec.json.encode(columns.held())
+    for name, data in (("policy.json", outline), ("held.json", held)):
+        (part / name).write_bytes(data)
+        sync(part / name)
     manifest = Manifest(
         format=FORMAT,
         feed=feed,
         edition=edition,
+        sequence=sequence,
         previous=follows,
         built_at=now,
         published_at=None,
         namespace=namespace,
         policy_hash=policy_hash,
-        **found,
+        entries=tables["entries"].count,
+        base=stand.base,
+        basis=basis,
+        segments=stand.segments,
+        files=stand.files | described(part, f"editions/{edition}"),
+        **told,
     )
     (part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-    for path in part.iterdir():
-        sync(path)
-    folder = editions / edition
+    sync(part / "manifest.json")
+    folder = root / "editions" / edition
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    sync(editions)
+    sync(folder.parent)
     return Built(manifest, folder, columns.treatments)
 
 
@@ -203,7 +224,7 @@ def _serve(columns: Columns, group: list[_Judged], namespace: str) -> None:
     if pool and len(chosen) != 1:
         keys = [(found.entry.version, found.entry.published_at) for found in pool]
         chosen = [pool[elect(keys)]]
-    columns.servers += bool(shown)
+    columns.servers += bool(shown) and all(found.before is None for found in group)
     for found in group:
         entry = found.entry
         if found.shown:

@@ -234,9 +234,8 @@ def decide(
         session.run("delete_verdicts", feed=_preview_of(feed))
         judge(session, feed, book, policy_hash=policy_hash, now=now)
         session.run("insert_verdict_history", feed=feed)
-        session.run("delete_verdicts", feed=feed)
-        session.run("insert_verdicts")
-        session.run("drop_deciding")
+        session.run("insert_lost_verdicts", feed=feed, now=now)
+        _store(session, feed, now)
         session.run(
             "insert_policy",
             feed=feed,
@@ -255,12 +254,20 @@ def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -
     try:
         with session.transaction():
             judge(session, key, book, policy_hash="preview", now=now)
-            session.run("delete_verdicts", feed=key)
-            session.run("insert_verdicts")
-            session.run("drop_deciding")
+            _store(session, key, now)
         yield key
     finally:
         session.run("delete_verdicts", feed=key)
+
+
+def _store(session: Session, feed: str, now: datetime) -> None:
+    """Put what was judged in the place of the verdicts of a feed."""
+    session.run("drop_prints")
+    session.run("create_prints", feed=feed, now=now)
+    session.run("delete_verdicts", feed=feed)
+    session.run("insert_verdicts")
+    session.run("drop_prints")
+    session.run("drop_deciding")
 
 
 def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime) -> None:
@@ -285,6 +292,7 @@ def _renew(session: Session) -> None:
     As one statement with the rules it would need memory for all of it at once.
     """
     for delete, insert in (
+        ("delete_package_prints", "insert_package_prints"),
         ("delete_package_columns", "insert_package_columns"),
         ("delete_advisory_columns", "insert_advisory_columns"),
         ("delete_clusters", "insert_clusters"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 
@@ -15,8 +16,30 @@ _PARTS = ("server", "meta", "raw")
 _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
+def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
+    """Servers that a feed may show otherwise than by its verdicts at an earlier instant, sorted."""
+    return [row["name"] for row in session.rows("list_changed_names", feed=feed, since=since)]
+
+
+def decided_at(session: Session, feed: str) -> datetime:
+    """When the verdicts of a feed were made."""
+    found: datetime = session.rows("read_decided", feed=feed)[0]["decided_at"]
+    return found
+
+
+@contextmanager
+def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator[None]:
+    """For the time of the block only these servers count; None: all."""
+    if names is None:
+        found = session.table("list_known_names", feed=feed)
+    else:
+        found = pa.table({"name": pa.array(names, pa.string())})
+    with session.given(wanted_names=found):
+        yield
+
+
 def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
-    """Every known entry with its verdict, ordered by name and version bytes.
+    """The wanted entries with their verdicts, ordered by name and version bytes.
 
     Admitted ones have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
     fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
@@ -51,7 +74,7 @@ def _key(row: Row) -> tuple[str, str, str]:
 
 
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
-    """Store what the last build of a feed repaired and withheld."""
+    """Store what the last build of a feed repaired and withheld of the wanted servers."""
     with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
         session.run("delete_treatments", feed=feed)
         session.run("insert_treatments")

@@ -46,6 +46,7 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._given: dict[str, pa.Table] = {}
 
     def run(self, name: str, /, **parameters: object) -> int:
         """Run a statement; return the rows it counted (inserted, updated, deleted)."""
@@ -62,6 +63,8 @@ class Session:
         """Stream a result; other statements may run on this session meanwhile."""
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone='UTC'")
+        for given, table in self._given.items():
+            cursor.register(given, table)
         return cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
 
     def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
@@ -73,9 +76,11 @@ class Session:
         """Lend Arrow tables to the statements inside, under the keywords' names."""
         for name, table in tables.items():
             self._connection.register(name, table)
+        before, self._given = self._given, self._given | tables
         try:
             yield
         finally:
+            self._given = before
             for name in tables:
                 self._connection.unregister(name)
 

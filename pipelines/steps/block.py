@@ -112,8 +112,7 @@ def _withdrawn(
                 live,
                 blocks.read(),
                 edition=edition,
-                editions=feed.editions,
-                segments=feed.segments,
+                root=feed.folder,
                 now=at,
             )
             if built is None:

@@ -1,10 +1,12 @@
 """Build: from verdicts to a candidate edition on disk. Nothing goes live here."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,23 @@ import msgspec
 
 from pipelines.errors import StepError
 from pipelines.steps.switch import new_edition, record_live
+from serve.bases import rebased
 from serve.candidate import Candidate, forgotten
-from serve.edition import Edition
+from serve.edition import FORMAT, Basis, Edition
 from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
 from serve.writer import Built, write_candidate
 from warehouse.curation import is_curated
-from warehouse.feeds import feed_entries, last_sequence, read_outline, replace_treatments
+from warehouse.feeds import (
+    changed_names,
+    decided_at,
+    feed_entries,
+    last_sequence,
+    read_outline,
+    replace_treatments,
+    wanted,
+)
 from warehouse.warehouse import Row, Session, Warehouse
 
 log = logging.getLogger(__name__)
@@ -75,20 +86,24 @@ def build(
                 "run subregistry pull and subregistry curate first"
             )
         edition = new_edition(at)
+        basis = Basis(decided_at(session, policy.name), _digest(policy, at))
+        names = _to_look_at(session, policy.name, previous, basis)
         built = write_policy_candidate(
             session,
             policy,
             policy.name,
             edition=edition,
-            previous=previous,
+            previous=rebased(previous, feed.folder) if previous else None,
             follows=live,
             after=last_known(feed, last),
-            editions=feed.editions,
-            segments=feed.segments,
+            root=feed.folder,
             now=at,
             outline=read_outline(session, policy.name),
+            basis=basis,
+            names=names,
         )
-        replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
+        with wanted(session, policy.name, names):
+            replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
         manifest = built.manifest
         unchanged = (
             previous is not None
@@ -117,6 +132,23 @@ def build(
     )
 
 
+def _to_look_at(
+    session: Session, feed: str, previous: Edition | None, basis: Basis
+) -> list[str] | None:
+    """The servers that may be shown otherwise than by the edition before; None: any."""
+    before = previous.manifest.basis if previous else None
+    if before is None or before.digest != basis.digest:
+        return None
+    return changed_names(session, feed, before.decided_at)
+
+
+def _digest(policy: Policy, now: datetime) -> str:
+    """A digest of what decides about an edition beside the verdicts."""
+    overlays = [overlay.model_dump_json() for overlay in policy.overlays(now)]
+    parts = [version("subregistry"), str(FORMAT), policy.hash, *overlays]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
 def write_policy_candidate(
     session: Session,
     policy: Policy,
@@ -126,14 +158,15 @@ def write_policy_candidate(
     previous: Edition | None,
     follows: str | None,
     after: int,
-    editions: Path,
-    segments: Path,
+    root: Path,
     now: datetime,
     outline: bytes,
+    basis: Basis | None = None,
+    names: list[str] | None = None,
 ) -> Built:
     """Write what a policy makes of the verdicts under a key; the rest as in `write_candidate`."""
     return write_candidate(
-        _candidates(session, verdicts, now),
+        _candidates(session, verdicts, now, names),
         feed=policy.name,
         edition=edition,
         namespace=policy.document.namespace,
@@ -141,11 +174,12 @@ def write_policy_candidate(
         previous=previous,
         follows=follows,
         after=after,
-        editions=editions,
-        segments=segments,
+        root=root,
         now=now,
         overlays=policy.overlays(now),
         outline=outline,
+        basis=basis,
+        names=None if names is None else [name.encode() for name in names],
     )
 
 
@@ -155,10 +189,14 @@ def last_known(feed: Feed, last: int) -> int:
     return max(last, published.sequence if published else 0)
 
 
-def _candidates(session: Session, feed: str, at: datetime) -> Iterator[Candidate]:
-    """Every entry with its verdict, and what was shown once and has none any more."""
-    lost = (_lost(row, at) for row in session.rows("list_lost", feed=feed))
-    return merge(_decided(session, feed), lost, key=lambda found: found.key)
+def _candidates(
+    session: Session, feed: str, at: datetime, names: list[str] | None
+) -> Iterator[Candidate]:
+    """Every entry of some servers (None: of all) with its verdict, and what was shown once and has
+    none any more."""
+    with wanted(session, feed, names):
+        lost = (_lost(row, at) for row in session.rows("list_lost", feed=feed))
+        yield from merge(_decided(session, feed), lost, key=lambda found: found.key)
 
 
 def _lost(row: Row, at: datetime) -> Candidate:

@@ -4,10 +4,10 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
 import msgspec
-import numpy as np
 
 from connectors.contract import Entry, read_entry, read_page
 from connectors.http import HttpClient, Manners
@@ -15,13 +15,15 @@ from connectors.network import AddressPolicy
 from connectors.registry import Registry
 from pipelines.server import serving_app
 from serve.app import App
-from serve.edition import Edition
+from serve.edition import LATEST, Edition, Selection
 from serve.errors import EditionBroken, NoEdition
 from serve.feed import Feed, ServedFeed
 from serve.models import ServerResponse
+from serve.render import fixed_instant
 from serve.shelf import FixedShelf
 
 _SHOWN = 20
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,33 @@ def _losses(live: Edition, candidate: Edition, limits: Limits) -> Iterator[str]:
     """Entries that run in the live edition and would not any more, and kinds of them."""
     gone: Counter[str] = Counter()
     example = ""
-    running = np.flatnonzero((live.arrays["flags"] & 2) == 0)
-    for number in running:
-        key = live.key(int(number))
+    for key in _running(live, candidate):
         index = candidate.keys.find(*key.split(b"\0", 1))
         if index is None or candidate.deleted(index):
             gone[candidate.state(index) if index is not None else "gone"] += 1
             example = example or key.decode().replace("\0", "@")
-    count, allowed = gone.total(), max(limits.floor, len(running) * limits.share)
+    before = live.manifest.entries - live.manifest.tombstones
+    count, allowed = gone.total(), max(limits.floor, before * limits.share)
     if count > allowed:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(gone.items()))
         yield (
-            f"{count} of {len(running)} running entries would go ({kinds}; {example} is one), "
+            f"{count} of {before} running entries would go ({kinds}; {example} is one), "
             f"which is more than the gate allows: {limits.share:.0%}, or {limits.floor}"
         )
     for kind in sorted(live.manifest.parts.keys() - candidate.manifest.parts.keys()):
         yield f"nothing of the kind {kind} would be left, of {live.manifest.parts[kind]} entries"
+
+
+def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:
+    """Keys of entries that run in the live edition and may not in the candidate."""
+    if candidate.anew:
+        yield from (live.key(number) for number in live.select(0, Selection()))
+        return
+    for number in candidate.brought().tolist():
+        key = candidate.key(number)
+        index = live.keys.find(*key.split(b"\0", 1))
+        if index is not None and not live.deleted(index):
+            yield key
 
 
 def _shrink(feed: Feed, live: str, candidate: Edition, limits: Limits) -> Iterator[str]:
@@ -83,21 +96,23 @@ def _shrink(feed: Feed, live: str, candidate: Edition, limits: Limits) -> Iterat
 
 
 def _odd_latest(candidate: Edition) -> Iterator[str]:
-    flags = candidate.arrays["flags"]
-    names = [candidate.key(i).partition(b"\0")[0] for i in range(candidate.count)]
-    latest = [name for name, flag in zip(names, flags, strict=True) if flag & 1]
-    if len(latest) != len(set(latest)) or set(latest) != set(names):
-        yield "a server has not exactly one latest version"
+    """Servers of what is new that have not exactly one latest version."""
+    numbers = range(candidate.count) if candidate.anew else candidate.brought().tolist()
+    flags, keys = candidate.arrays["flags"], candidate.keys
+    for name, _ in groupby(candidate.key(number).partition(b"\0")[0] for number in numbers):
+        if sum(bool(flags[index] & LATEST) for index in keys.of(name)) != 1:
+            yield f"{name.decode()} has not exactly one latest version"
+            return
 
 
 def _unreadable(candidate: Edition) -> Iterator[str]:
     """New bodies that a strict client could not decode; the others were seen before."""
     decoder, found = msgspec.json.Decoder(ServerResponse), 0
-    for number in np.flatnonzero(candidate.arrays["sequence"] == candidate.manifest.sequence):
+    for number in candidate.brought().tolist():
         try:
-            decoder.decode(candidate.body(int(number)))
+            decoder.decode(candidate.body(number))
         except msgspec.DecodeError as error:
-            shown = candidate.key(int(number)).decode().replace("\0", "@")
+            shown = candidate.key(number).decode().replace("\0", "@")
             yield f"strict clients could not decode {shown}: {error}"
             found += 1
             if found == _SHOWN:
@@ -105,8 +120,13 @@ def _unreadable(candidate: Edition) -> Iterator[str]:
 
 
 def self_walk(edition: Edition, *, now: Callable[[], datetime]) -> list[str]:
-    """Serve an edition to ourselves and walk it; returns what is missing or unreadable."""
+    """Serve an edition to ourselves and walk it; returns what is missing or unreadable.
+
+    One that was laid over another is walked as far as it changed.
+    """
     manifest = edition.manifest
+    since = None if edition.anew else fixed_instant(manifest.built_at - _MOMENT).decode()
+    wanted = range(edition.count) if edition.anew else edition.brought().tolist()
     app = App([FixedShelf(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
     met: Counter[bytes] = Counter()
     complaints = []
@@ -117,14 +137,14 @@ def self_walk(edition: Edition, *, now: Callable[[], datetime]) -> list[str]:
             serving_app(app, sock),
             HttpClient(policy, "subregistry-gate", Manners(rate=0)) as http,
         ):
-            for page in Registry(http, url, now=now).walk():
+            for page in Registry(http, url, now=now).walk(since=since):
                 for raw in read_page(page.body).entries:
                     found = read_entry(raw)
                     if isinstance(found, Entry):
                         met[f"{found.name}\0{found.version}".encode()] += 1
                     else:
                         complaints.append(f"unreadable: {found.name} {found.reason}")
-    for index in range(edition.count):
+    for index in wanted:
         if not met[edition.key(index)]:  # the walk may ask for its last page again
             shown = edition.key(index).decode().replace("\0", "@")
             complaints.append(f"our own client did not meet {shown}")

@@ -112,10 +112,17 @@ def _built(
     now: datetime,
 ) -> Edition:
     """An edition of a policy in a folder that goes away; bodies of the live one are linked."""
-    editions, segments = folder / "editions", folder / "segments"
-    segments.mkdir(parents=True)
-    for name in live.manifest.segments if live else ():
-        os.link(deployment.feed(policy.name).segments / name, segments / name)
+    folder.mkdir()
+    previous = None
+    if live:
+        for name in live.manifest.files:
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(deployment.feed(policy.name).folder / name, place)
+        for kind, edition in (("editions", live.manifest.edition), ("bases", live.manifest.base)):
+            name = f"{kind}/{edition}/manifest.json"
+            os.link(deployment.feed(policy.name).folder / name, folder / name)
+        previous = Edition(folder / "editions" / live.manifest.edition)
     book = policy.rule_book(now, deployment.blocks.read())
     with provisional(session, policy.name, book, now=now) as key:
         built = write_policy_candidate(
@@ -123,15 +130,14 @@ def _built(
             policy,
             key,
             edition="preview",
-            previous=Edition(live.folder, segments) if live else None,
+            previous=previous,
             follows=None,
             after=0,
-            editions=editions,
-            segments=segments,
+            root=folder,
             now=now,
             outline=book.outline().encode(),
         )
-    return Edition(built.folder, segments)
+    return Edition(built.folder)
 
 
 def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange | None]:
@@ -149,6 +155,8 @@ def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange 
         then = _rule(before, key)
         if was and is_now:
             assert before is not None
+            assert old is not None
+            assert new is not None
             same = before.arrays["signature"][old] == after.arrays["signature"][new]
             change = None if same else "change"
         else:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from pipelines.errors import Refused, StepError
 from pipelines.steps.gate import Limits, examine
-from serve.edition import Edition, verify
+from serve.edition import Edition
 from serve.errors import NoEdition, ServeError
 from serve.feed import Feed
 from serve.rollback import write_rollback
+from serve.verified import verify
 from warehouse.feeds import record_edition
 from warehouse.warehouse import Session, Warehouse
 
@@ -35,7 +34,7 @@ def examine_candidate(feed: Feed, limits: Limits, *, now: Callable[[], datetime]
     Raises NoEdition without one, EditionBroken if its files are not what was built.
     """
     edition = _candidate(feed)
-    verify(feed.editions / edition, feed.segments)
+    verify(feed.editions / edition)
     return examine(feed, feed.open(edition), limits, now=now)
 
 
@@ -98,8 +97,7 @@ def go_back(
             target,
             live=live,
             edition=new_edition(at),
-            editions=feed.editions,
-            segments=feed.segments,
+            root=feed.folder,
             now=at,
         )
         edition, before = built.manifest.edition, feed.hold()
@@ -148,9 +146,8 @@ def record_live(session: Session, edition: Edition) -> datetime:
     manifest = edition.manifest
 
     def shown(everything: bool) -> Iterator[tuple[str, str]]:
-        changed = edition.arrays["sequence"] == manifest.sequence
-        numbers = range(edition.count) if everything else np.flatnonzero(changed)
-        return (edition.keys.pair(int(index)) for index in numbers)
+        numbers = range(edition.count) if everything else edition.brought().tolist()
+        return (edition.keys.pair(index) for index in numbers)
 
     if manifest.published_at is None:
         raise AssertionError("a live edition has an instant")

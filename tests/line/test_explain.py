@@ -157,14 +157,13 @@ def test_the_same_inputs_give_the_same_verdicts_and_bytes(
             book = policy.rule_book(now)
             with provisional(session, policy.name, book, now=now) as key:
                 built = write_candidate(
-                    _candidates(session, key, now),
+                    _candidates(session, key, now, None),
                     feed="strict",
                     edition="same",
                     namespace="local.subregistry",
                     policy_hash=policy.hash,
                     previous=None,
-                    editions=tmp_path / str(number) / "editions",
-                    segments=tmp_path / str(number) / "segments",
+                    root=tmp_path / str(number),
                     now=now,
                     outline=book.outline().encode(),
                 )

@@ -17,7 +17,7 @@ from pipelines.steps.refresh import publish, refresh
 from serve.errors import PolicyInvalid
 from tests.conftest import START, Upstream, server_json
 from tests.line.policies import HEAD, make_team, published, team, verdicts
-from tests.serve.feeds import entry, served
+from tests.serve.feeds import entry, served, with_body
 from tests.serve.feeds import publish as publish_entries
 
 DAY = timedelta(days=1)
@@ -103,10 +103,10 @@ def test_bodies_that_strict_clients_cannot_decode_are_refused(tmp_path: Path) ->
     edition = feed.current()
     assert edition is not None
     body = edition.body(0).replace(b'"isLatest":true', b'"isLatest":7')
-    bad = edition.without({0: body}, flags={}, kinds={}, changed={}, signatures={}, judged={})
+    bad = with_body(edition, 0, body)
     found = examine(feed, bad, Limits(0.1, 1), now=lambda: START)
     assert any("strict clients could not decode a.b/one@1.0.0" in problem for problem in found)
-    hidden = edition.without({0: b"{}"}, flags={}, kinds={}, changed={}, signatures={}, judged={})
+    hidden = with_body(edition, 0, b"{}")
     found = examine(feed, hidden, Limits(0.1, 1), now=lambda: START)
     assert any("did not meet a.b/one@1.0.0" in problem for problem in found)
 

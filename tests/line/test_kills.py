@@ -20,7 +20,7 @@ import pytest
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
-from serve.edition import verify
+from serve.verified import verify
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.line.campaign import stored, visible
 from tests.shared import base_dump, recorded_row, timeline
@@ -173,7 +173,7 @@ def audit(killer: Killer) -> None:
         feed = deployment.feed(name)
         live = feed.current_id()
         assert live is not None
-        verify(feed.editions / live, feed.segments)
+        verify(feed.editions / live)
         found = [row for row in editions if row["feed"] == name]
         sequences = [row["sequence"] for row in found]
         assert sequences == sorted(set(sequences))

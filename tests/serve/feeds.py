@@ -14,8 +14,10 @@ from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
 from serve.app import App
 from serve.candidate import Candidate
-from serve.edition import Manifest
+from serve.edition import ENTRIES, Edition, Manifest
 from serve.feed import Feed, ServedFeed
+from serve.layers import Growing
+from serve.records import RECORDS
 from serve.shelf import LiveShelf
 from serve.writer import Built, write_candidate
 from tests.conftest import server_json
@@ -76,12 +78,21 @@ def build(feed: Feed, entries: Iterable[Candidate], edition: str, *, now: dateti
         namespace="local.subregistry",
         policy_hash="p",
         previous=feed.current(),
-        editions=feed.editions,
-        segments=feed.segments,
+        root=feed.folder,
         now=now,
     )
     feed.set_candidate(edition)
     return built
+
+
+def with_body(edition: Edition, index: int, body: bytes) -> Edition:
+    """The same edition, but for the bytes of one body."""
+    layer, row = edition.entries.locate(index)
+    values = {name: column[row].item() for name, column in layer.columns.items()}
+    values |= {"segment": len(edition.manifest.segments), "offset": 0, "length": len(body)}
+    rows = Growing(ENTRIES)
+    rows.add((edition.key(index), edition.text(index)), **values)
+    return edition.under(rows.layer(), Growing(RECORDS).layer(), body)
 
 
 def publish(

@@ -103,8 +103,7 @@ class World:
             target,
             live=live,
             edition=edition,
-            editions=self.feed.editions,
-            segments=self.feed.segments,
+            root=self.feed.folder,
             now=self.now,
         )
         self.feed.switch(edition, now=lambda: self.now)

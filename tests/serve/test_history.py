@@ -359,8 +359,7 @@ def test_going_back_is_an_edition_of_its_own(tmp_path: Path) -> None:
         target,
         live=live,
         edition="e3",
-        editions=feed.editions,
-        segments=feed.segments,
+        root=feed.folder,
         now=NOW + 2 * HOUR,
     )
     feed.switch("e3", now=lambda: NOW + 2 * HOUR)
@@ -405,12 +404,12 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     folder = feed.editions / "e2"
     if damage == "hash":
-        flip(folder / "flags.bin")
+        flip(folder / "policy.json")
     elif damage == "missing":
-        (folder / "texts").unlink()
+        (folder / "entries").unlink()
     elif damage == "newer":
         path = folder / "manifest.json"
-        path.write_text(path.read_text().replace('"format":3', '"format":4'))
+        path.write_text(path.read_text().replace('"format":4', '"format":5'))
     elif damage == "segment":
         flip(feed.segments / "e2")
     else:
@@ -419,7 +418,7 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
     assert shelf.live().manifest.edition == "e1"
     assert "edition refused feed=default edition=e2" in caplog.text
     publish_at = datetime.fromisoformat("2026-01-05T15:00:00+00:00")
-    if damage in ("hash", "segment"):
+    if damage == "hash":
         publish(feed, [entry("a.b/three")], "e3", now=publish_at)
         shelf.look_again()
         assert shelf.live().manifest.edition == "e3"
@@ -432,11 +431,11 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(tmp_path: Pa
     shelf = LiveShelf(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
     shelf.live()
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
-    flip(feed.editions / "e2" / "texts")
+    flip(feed.editions / "e2" / "records")
     clock[0] = NOW + 2 * HOUR
     shelf.look_again()
     assert shelf.live().manifest.edition == "e1"
-    flip(feed.editions / "e2" / "texts")  # the disk is well again
+    flip(feed.editions / "e2" / "records")  # the disk is well again
     clock[0] = NOW + 3 * HOUR
     shelf.look_again()
     assert shelf.live().manifest.edition == "e2"

@@ -1,1 +1,1 @@
-DELETE FROM treatments WHERE feed = $feed
+DELETE FROM treatments WHERE feed = $feed AND name IN (FROM wanted_names)

@@ -1,4 +1,4 @@
--- Every known entry with its verdict, in the order of the feed; hashes of what is served.
+-- The entries of some servers with their verdicts, in the order of the feed; hashes of what is served.
 SELECT
     e.upstream, e.name, e.version, d.verdict, d.rule, d.reason,
     CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
@@ -11,9 +11,10 @@ SELECT
     CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
     CASE WHEN d.verdict = 'admit' THEN e.raw_hash END AS raw_hash,
     d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served
-FROM entries e
-JOIN verdicts d
-    ON d.feed = $feed AND d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
+FROM (FROM entries SEMI JOIN wanted_names USING (name)) e
+JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
+    ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
-LEFT JOIN served s ON s.feed = $feed AND s.name = e.name AND s.version = e.version
+LEFT JOIN (FROM served SEMI JOIN wanted_names USING (name) WHERE feed = $feed) s
+    ON s.name = e.name AND s.version = e.version
 ORDER BY e.name, e.version, e.upstream

@@ -1,0 +1,214 @@
+"""Editions over bases: whatever the history, they say what one written in one piece would say."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serve import bases
+from serve.blocking import hidden
+from serve.blocks import Block
+from serve.candidate import Candidate
+from serve.edition import DELETED, LATEST, Edition, Selection, micros
+from serve.feed import Feed
+from serve.layers import Growing, Kind, Seat, Table, empty
+from serve.verified import verify
+from serve.writer import write_candidate
+from tests.serve.feeds import NOW, entry, excluded
+
+HOUR = timedelta(hours=1)
+WORDS = (
+    "mail",
+    "files",
+    "postgres",
+    "search",
+    "ßtraße",
+    "日本",
+    "a",
+    "weather-now",
+    "erver",
+    "serv",
+)
+State = dict[tuple[str, str], Candidate]
+
+
+def changed(source: random.Random, state: State, number: int) -> set[str]:
+    """Change some entries of some servers; returns their names."""
+    names = set()
+    for _ in range(source.randint(0, 9)):
+        name = f"{source.choice('abc')}.x/s{source.randrange(20):02d}"
+        version = f"{source.randint(1, 3)}.0.0"
+        words = " ".join(source.choices(WORDS, k=source.randint(1, 4)))
+        found = entry(
+            name,
+            version,
+            is_latest=False,
+            description=words,
+            at=NOW - timedelta(days=source.randrange(30)),
+            status=source.choice(["active", "active", "deprecated", "deleted"]),
+        )
+        match source.randrange(6):
+            case 0:
+                state.pop((name, version), None)
+            case 1:
+                state[name, version] = excluded(found, f"for reason {source.randrange(3)}")
+            case 2:
+                held = replace(excluded(found), held=True, held_until=NOW + HOUR * number)
+                state[name, version] = held
+            case _:
+                state[name, version] = found
+        names.add(name)
+    return names
+
+
+def published(feed: Feed, state: State, number: int, names: set[str] | None) -> Edition:
+    """Publish an edition of the state, told what changed or not."""
+    entries = [found for key, found in state.items() if names is None or key[0] in names]
+    previous = feed.current()
+    edition = f"e{number:03d}"
+    write_candidate(
+        sorted(entries, key=lambda found: found.key),
+        feed=feed.name,
+        edition=edition,
+        namespace="local.subregistry",
+        policy_hash="p",
+        previous=bases.rebased(previous, feed.folder) if previous else None,
+        root=feed.folder,
+        now=NOW + number * HOUR,
+        names=None if names is None else [name.encode() for name in names],
+    )
+    feed.set_candidate(edition)
+    feed.switch(edition, now=lambda: NOW + number * HOUR)
+    found = feed.current()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_history_of_layers_says_what_one_piece_says(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = random.Random(seed)
+    layered, plain = Feed(tmp_path / "a", "default"), Feed(tmp_path / "b", "default")
+    state: State = {}
+    rebased = 0
+    for number in range(24):
+        names = changed(source, state, number)
+        told = names if number and source.random() < 0.7 else None
+        monkeypatch.setattr(bases, "_LEAST", 1 << 20)
+        whole = published(plain, state, number, None)
+        monkeypatch.setattr(bases, "_LEAST", source.choice([4, 16, 1 << 20]))
+        found = published(layered, state, number, told)
+        verify(found.folder, whole=True)
+        same(found, whole)
+        agrees(found, source)
+        if source.random() < 0.4:
+            with layered.held():
+                rebased += layered.rebase(now=NOW + number * HOUR) is not None
+        layered.tidy(keep=2, since=NOW + 1000 * HOUR)
+        blocked = [Block(name, None, "bad", "me", NOW) for name in sorted(names)[:2]]
+        same(hidden(found, blocked), hidden(whole, blocked))
+    assert rebased
+
+
+def same(found: Edition, whole: Edition) -> None:
+    mine, theirs = found.manifest, whole.manifest
+    for name in ("content_hash", "records_hash", "entries", "servers", "tombstones", "held"):
+        assert getattr(mine, name) == getattr(theirs, name), name
+    for name in ("parts", "verdicts", "treatments", "withheld", "changed"):
+        assert getattr(mine, name) == getattr(theirs, name), name
+    assert rows(found) == rows(whole)
+    assert records(found) == records(whole)
+    assert found.records.held == whole.records.held
+
+
+def rows(edition: Edition) -> list[tuple[object, ...]]:
+    names = [name for name in edition.arrays if name not in ("segment", "offset")]
+    columns = {name: edition.arrays[name].of(range(edition.count)) for name in names}
+    for name in names:
+        single = [edition.arrays[name][i].item() for i in range(edition.count)]
+        assert single == columns[name].tolist()
+    bodies = edition.bodies(range(edition.count))
+    assert bodies == [edition.body(i) for i in range(edition.count)]
+    return [
+        (edition.key(i), edition.text(i), bodies[i], *(columns[name][i].item() for name in names))
+        for i in range(edition.count)
+    ]
+
+
+def records(edition: Edition) -> list[tuple[object, ...]]:
+    found = edition.records
+    return [
+        (found.keys[i], found.judged(i), found.stored(i), found.seen(i), found.shared(i))
+        for i in range(len(found.keys))
+    ]
+
+
+def agrees(edition: Edition, source: random.Random) -> None:
+    """Every way to find entries gives what looking at each of them gives."""
+    flags = edition.arrays["flags"].of(range(edition.count))
+    needles = [b"", *(word.encode() for word in WORDS), b"erver files", b"x/s0", b"nothing"]
+    for needle in needles:
+        wanted = Selection(
+            latest=source.random() < 0.3,
+            include_deleted=source.random() < 0.5,
+            search=needle,
+            since=micros(NOW + source.randrange(24) * HOUR) if source.random() < 0.4 else None,
+            version=source.choice([None, None, b"2.0.0"]),
+        )
+        start = source.randrange(edition.count + 1)
+        assert list(edition.select(start, wanted)) == list(looked(edition, start, wanted)), wanted
+    sequences = edition.arrays["sequence"].of(range(edition.count)).tolist()
+    order = sorted(range(edition.count), key=lambda i: (sequences[i], i))
+    for _ in range(4):
+        at = source.choice(order) if order else 0
+        key = edition.key(at) if order else b"\xff"
+        behind = [i for i in order if order and (sequences[i], i) > (sequences[at], at)]
+        assert list(edition.after(sequences[at] if order else 0, key)) == behind
+    newest = sorted(range(edition.count), key=lambda i: (-sequences[i], i))
+    assert edition.newest(5) == newest[:5]
+    assert edition.brought().tolist() == [
+        i for i in range(edition.count) if sequences[i] == edition.manifest.sequence
+    ]
+    for name in {edition.keys.pair(i)[0] for i in range(edition.count)}:
+        of = edition.keys.of(name.encode())
+        assert [edition.keys.pair(i)[0] for i in of] == [name] * len(of)
+        assert sum(bool(flags[i] & LATEST) for i in of) == 1
+
+
+def looked(edition: Edition, start: int, wanted: Selection) -> Iterator[int]:
+    for index in range(start, edition.count):
+        flags = int(edition.arrays["flags"][index])
+        since = max(int(edition.arrays[name][index]) for name in ("updated", "changed"))
+        if (
+            (wanted.include_deleted or not flags & DELETED)
+            and (not wanted.latest or flags & LATEST)
+            and (wanted.since is None or since > wanted.since)
+            and wanted.search in edition.text(index)
+            and wanted.version in (None, edition.key(index).partition(b"\0")[2])
+        ):
+            yield index
+
+
+def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
+    kind = Kind(("keys",), {"value": "<u4"})
+    source = random.Random(5)
+    for _ in range(200):
+        base, top = ({f"k{source.randrange(30):02d}\0v" for _ in range(12)} for _ in range(2))
+        layers = []
+        for number, keys in enumerate((base, top)):
+            rows = Growing(kind)
+            for key in sorted(keys):
+                rows.add((key.encode(),), value=number)
+            layers.append(rows.layer())
+        nothing = empty(kind)
+        table = Table(layers[0], nothing, Seat.of(nothing, layers[0])).under(layers[1])
+        expected = [(key.encode(), int(key in top)) for key in sorted(base | top)]
+        values = table.columns["value"].of(np.arange(table.count)).tolist()
+        assert [(table.keys[i], values[i]) for i in range(table.count)] == expected
+        flat = table.flat()
+        assert [(flat.keys[i], int(flat.columns["value"][i])) for i in range(len(flat))] == expected

@@ -1,0 +1,18 @@
+-- Of each verdict that is being made, a hash of what shows it, and since when that is so.
+CREATE TEMP TABLE prints AS
+SELECT
+    f.upstream, f.name, f.version, f.print,
+    CASE WHEN v.print = f.print THEN v.changed_at ELSE $now END AS changed_at
+FROM (
+    SELECT
+        d.upstream, d.name, d.version,
+        hash(
+            d.verdict, d.rule, d.reason, d.unknown, d.held_until, d.atoms, e.server_hash, e.meta_hash, e.raw_hash,
+            e.status, e.status_message, e.is_latest, e.published_at, e.updated_at, e.status_changed_at,
+            e.vanished_at, p.print
+        ) AS print
+    FROM deciding d
+    JOIN entries e USING (upstream, name, version)
+    LEFT JOIN package_prints p USING (upstream, name, version)
+) f
+LEFT JOIN (SELECT * FROM verdicts WHERE feed = $feed) v USING (upstream, name, version)

@@ -1,0 +1,4 @@
+SELECT DISTINCT name FROM entries
+UNION
+SELECT DISTINCT name FROM served WHERE feed = $feed
+ORDER BY name

@@ -1,0 +1,2 @@
+-- A hash of all that decides how a feed shows the entry.
+ALTER TABLE verdicts ADD COLUMN print UBIGINT
