@@ -14,6 +14,7 @@ from pipelines.console import as_json
 from pipelines.deployment import Deployment
 from pipelines.errors import Refused, UsageError
 from pipelines.steps.build import build
+from pipelines.steps.index import index
 from pipelines.steps.refresh import pull_all
 from pipelines.steps.switch import examine_candidate
 from serve.errors import ServeError
@@ -165,7 +166,17 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
             )
         )
 
-    return [verdicts, candidate, edition], servable
+    @dg.asset(name=f"out_{name}__indexes", group_name=name, deps=[edition])
+    def indexes(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
+        """What makes serving fast: a base where one is due, compressed pages, ranked search."""
+        feed = deployment.feed(policy.name)
+        if feed.current_id() is None:
+            return dg.MaterializeResult(metadata={"edition": "none"})
+        return dg.MaterializeResult(
+            metadata=_finally(lambda: index(deployment.warehouse, feed, now=deployment.clock))
+        )
+
+    return [verdicts, candidate, edition, indexes], servable
 
 
 def copy_asset(editions: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:

@@ -24,6 +24,10 @@ pipeline and its gate, also for walks under way and kept editions. It stays unti
 _AUDIT = "Print who did what by hand and why, and check that no line of the log was changed."
 _EXPORT = """Write the live edition as files: the whole API as a static tree for object stores and
 web servers, or an allow-list for a client. A later block takes what it names out of there too."""
+_INDEX = """Make what serves the live edition fast: a base where one is due, common pages
+compressed, the index for ranked search. Serving goes on without."""
+_EDITIONS = """List the editions of a feed that are kept, or verify them: every file against its
+manifest, and every page that was compressed beforehand."""
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
 _STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
 _EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
@@ -72,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--only", metavar="ORIGIN:NAME", help="ask for one package, due or not")
     doctor = add("doctor", _DOCTOR)
     doctor.add_argument("--only", metavar="ORIGIN", help="one source, such as npm or oci:ghcr.io")
-    for name, text in (("curate", _CURATE), ("build", _BUILD), ("switch", _SWITCH)):
+    steps = {"curate": _CURATE, "build": _BUILD, "switch": _SWITCH, "index": _INDEX}
+    for name, text in steps.items():
         step = add(name, text)
         step.add_argument("--feed", metavar="NAME", help="one feed only")
         if name == "switch":
@@ -124,6 +129,10 @@ def parser() -> argparse.ArgumentParser:
     feeds = add("feeds", _FEEDS)
     feeds.add_argument("action", nargs="?", choices=["list", "check", "diff"], default="list")
     feeds.add_argument("policy", nargs="?", metavar="FILE", help="with diff: a changed document")
+    editions = add("editions", _EDITIONS)
+    editions.add_argument("action", nargs="?", choices=["list", "verify"], default="list")
+    editions.add_argument("edition", nargs="?", metavar="ID", help="one edition only")
+    editions.add_argument("--feed", metavar="NAME", help="one feed only")
     keys = add("keys", _KEYS)
     keys.add_argument("action", choices=["list", "add", "revoke"])
     keys.add_argument("what", nargs="?", metavar="LABEL|ID", help="label of a new key, or ID")

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipelines import inquiries
-from pipelines.console import print_json, print_report, progress_bar
+from pipelines import feeding, inquiries
+from pipelines.console import Teller, print_json, print_report, progress_bar
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.opening import find_policies, open_deployment
 from pipelines.settings import load_settings
@@ -51,30 +51,10 @@ def exit_code(error: Exception) -> int | None:
     return next((code for kind, code in known if isinstance(error, kind)), None)
 
 
-class _Teller:
-    """Prints reports as they come, or all of them as JSON at the end."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._reports: list[dict[str, object]] = []
-        self._as_json = as_json
-
-    def __call__(self, step: str, report: object) -> None:
-        self._reports.append({"step": step, "report": report})
-        if not self._as_json:
-            print_report(step, report)
-
-    def end(self) -> int:
-        if self._as_json:
-            from pipelines.console import as_json
-
-            print_json([{"step": r["step"], **as_json(r["report"])} for r in self._reports])
-        return 0
-
-
 def _run(arguments: argparse.Namespace) -> int:
     from pipelines.steps.refresh import refresh
 
-    tell = _Teller(as_json=arguments.json)
+    tell = Teller(as_json=arguments.json)
     try:
         with progress_bar() as progress:
             refresh(
@@ -94,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _pull(arguments: argparse.Namespace) -> int:
     from pipelines.steps.refresh import pull_all
 
-    tell = _Teller(as_json=arguments.json)
+    tell = Teller(as_json=arguments.json)
     with progress_bar() as progress:
         failed = pull_all(
             open_deployment(),
@@ -111,7 +91,7 @@ def _pull(arguments: argparse.Namespace) -> int:
 
 
 def _profile(arguments: argparse.Namespace) -> int:
-    tell = _Teller(as_json=arguments.json)
+    tell = Teller(as_json=arguments.json)
     only = None
     if arguments.only:
         origin, _, name = arguments.only.rpartition(":")
@@ -127,48 +107,6 @@ def _profile(arguments: argparse.Namespace) -> int:
     if only and not report.due:
         raise UsageError(f"no entry claims a package {arguments.only}; see subregistry query")
     tell("profile", report)
-    return tell.end()
-
-
-def _curate(arguments: argparse.Namespace) -> int:
-    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
-    for policy in find_policies(deployment, arguments.feed):
-        tell("curate", deployment.curate(policy))
-    return tell.end()
-
-
-def _build(arguments: argparse.Namespace) -> int:
-    from pipelines.steps.build import build
-
-    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
-    for policy in find_policies(deployment, arguments.feed):
-        feed, clock = deployment.feed(policy.name), deployment.clock
-        report = build(deployment.warehouse, policy, feed, now=clock, anew=arguments.anew)
-        tell("build", report)
-    return tell.end()
-
-
-def _switch(arguments: argparse.Namespace) -> int:
-    deployment, tell = open_deployment(), _Teller(as_json=arguments.json)
-    policies, reason = find_policies(deployment, arguments.feed), arguments.reason
-    if (arguments.to or arguments.resume) and len(policies) > 1:
-        raise UsageError("say which feed: add --feed NAME")
-    if arguments.accept and not reason:
-        raise UsageError("say why, for the audit log: add --reason WHY")
-    feeds = {policy.name: deployment.feed(policy.name) for policy in policies}
-    if arguments.to:
-        tell("switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason))
-        return tell.end()
-    if arguments.resume:
-        feeds[policies[0].name].set_hold(None)
-        deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
-    waiting = [
-        policy
-        for policy in policies
-        if feeds[policy.name].candidate_id() not in (None, feeds[policy.name].current_id())
-    ]
-    for policy in waiting or policies[:1]:
-        tell("switch", deployment.switch(policy, accept=arguments.accept, reason=reason))
     return tell.end()
 
 
@@ -375,9 +313,11 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "pull": _pull,
     "profile": _profile,
-    "curate": _curate,
-    "build": _build,
-    "switch": _switch,
+    "curate": feeding.curate,
+    "build": feeding.build,
+    "switch": feeding.switch,
+    "index": feeding.index,
+    "editions": feeding.editions,
     "block": _block,
     "export": _export,
     "audit": inquiries.audit,

@@ -75,3 +75,23 @@ def _short(value: object) -> str:
         return ",".join(f"{key}:{item}" for key, item in value.items())
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 else text
+
+
+class Teller:
+    """Prints reports as they come, or all of them as JSON at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._reports: list[dict[str, object]] = []
+        self._as_json = as_json
+
+    def __call__(self, step: str, report: object) -> None:
+        self._reports.append({"step": step, "report": report})
+        if not self._as_json:
+            print_report(step, report)
+
+    def end(self) -> int:
+        if self._as_json:
+            from pipelines.console import as_json
+
+            print_json([{"step": r["step"], **as_json(r["report"])} for r in self._reports])
+        return 0

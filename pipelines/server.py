@@ -1,6 +1,8 @@
 """Running the server process: a bound socket, uvicorn, one worker or several."""
 
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +11,13 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from pipelines.errors import StepError
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings, counts_are_shared, load_settings, share_counts
 from serve.accesslog import open_log
 from serve.app import App, build_app, served_feeds
-from serve.protocol import BoundedProtocol
+from serve.metrics import Metrics
+from serve.protocol import BoundedProtocol, PlainProtocol
+
+_MOST_CLIENTS = 4096
 
 
 def app() -> App:
@@ -39,13 +44,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
     """Serve until a signal; several workers share the socket and the page cache."""
-    proxies = settings.trusted_proxies
+    proxies, fast = settings.trusted_proxies, settings.fast
     if workers == 1:
-        uvicorn.Server(_config(_app(settings), proxies=proxies)).run(sockets=[sock])
-    else:
-        factory = "pipelines.server:app"
-        config = _config(factory, factory=True, workers=workers, proxies=proxies)
+        uvicorn.Server(_config(_app(settings), proxies=proxies, fast=fast)).run(sockets=[sock])
+        return 0
+    factory = "pipelines.server:app"
+    config = _config(factory, factory=True, workers=workers, proxies=proxies, fast=fast)
+    counts = tempfile.mkdtemp(prefix="subregistry-metrics-")
+    share_counts(counts)
+    try:
         Multiprocess(config, sockets=[sock]).run()
+    finally:
+        shutil.rmtree(counts, ignore_errors=True)
     return 0
 
 
@@ -78,17 +88,27 @@ def _app(settings: Settings) -> App:
         skew=settings.skew,
         per_minute=settings.client_rate,
         site=settings.public_url,
+        metrics=Metrics(shared=counts_are_shared()) if settings.metrics else None,
+        objective=settings.objective,
     )
 
 
 def _config(
-    application: App | str, *, factory: bool = False, workers: int = 1, proxies: str = ""
+    application: App | str,
+    *,
+    factory: bool = False,
+    workers: int = 1,
+    proxies: str = "",
+    fast: bool = True,
 ) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         factory=factory,
         workers=workers,
-        http=BoundedProtocol,
+        http=BoundedProtocol if fast else PlainProtocol,
+        loop="uvloop" if fast else "asyncio",
+        timeout_keep_alive=75,
+        limit_concurrency=_MOST_CLIENTS,
         forwarded_allow_ips=proxies,
         log_level="warning",
         access_log=False,

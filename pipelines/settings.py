@@ -3,6 +3,7 @@
 What a feed contains is not a setting but a feed document; what one run does is a flag.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-For is believed, by commas"
     )
+    metrics: bool = Field(True, description="Answer /metrics, in Prometheus' format")
+    objective: float = Field(
+        7200.0, ge=0, description="Seconds after which /health calls a feed stale (0: never)"
+    )
+    fast: bool = Field(True, description="Answer plain requests in one write, on uvloop")
     skew: float = Field(60.0, ge=0, description="Seconds of clock skew that updated_since forgives")
     keep_editions: int = Field(5, ge=2, description="Editions kept per feed at least")
     keep_hours: float = Field(
@@ -133,3 +139,15 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
         raise UsageError("; ".join(lines)) from error
     except ValueError as error:
         raise UsageError(f"a SUBREGISTRY_ variable cannot be read: {error}") from error
+
+
+_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_counts(folder: str) -> None:
+    """Have the processes that are started from now on share what they count, through a folder."""
+    os.environ[_COUNTS] = folder
+
+
+def counts_are_shared() -> bool:
+    return _COUNTS in os.environ

@@ -26,6 +26,11 @@ def open_log(target: str) -> None:
     _log.setLevel(logging.INFO)
 
 
+def is_open() -> bool:
+    """Whether requests are written down at all."""
+    return bool(_log.handlers)
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request and how it was answered. `ms` is the time that it took here."""
@@ -44,7 +49,7 @@ class Asked:
 
 def write(asked: Asked) -> None:
     """Log a request. Of its query only parameters of ours are shown, of its headers the agent."""
-    if not _log.handlers:
+    if not is_open():
         return
     line = {
         "at": datetime.now(UTC),

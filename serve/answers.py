@@ -1,41 +1,51 @@
 """Answers as bytes: JSON bodies, problem documents, and the headers that every answer carries."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
 
+from serve.edition import Edition
+
 Header = tuple[bytes, bytes]
 
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"Content-Type, Content-Length"),
-    (b"vary", b"Origin"),
+    (b"access-control-expose-headers", b"Content-Type, Content-Length, ETag, Retry-After"),
+    (b"vary", b"Origin, Accept-Encoding"),
 )
 PREFLIGHT: tuple[Header, ...] = (
     *CORS,
     (b"access-control-allow-methods", b"GET, OPTIONS"),
-    (b"access-control-allow-headers", b"Authorization, Content-Type"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, If-None-Match"),
     (b"access-control-max-age", b"86400"),
 )
 
 
 @dataclass(frozen=True)
 class Answer:
+    """What is answered. `edition` is the one that it was read from, if it depends on nothing else
+    but the request line; `lasting` says that somebody may be shown it a little late. `packed` is
+    the body in content encodings, where that is ready."""
+
     status: int
     body: bytes
     content_type: bytes = b"application/json"
     headers: tuple[Header, ...] = field(default=CORS)
+    edition: Edition | None = None
+    lasting: bool = False
+    packed: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def ok(body: bytes) -> Answer:
-    return Answer(200, body)
+def ok(body: bytes, edition: Edition | None = None, *, lasting: bool = False) -> Answer:
+    return Answer(200, body, edition=edition, lasting=lasting)
 
 
-def document(value: object) -> Answer:
+def document(value: object, edition: Edition | None = None) -> Answer:
     """Any value that msgspec encodes; `msgspec.Raw` for JSON that is ready."""
-    return Answer(200, msgspec.json.encode(value) + b"\n")
+    return Answer(200, msgspec.json.encode(value) + b"\n", edition=edition)
 
 
 def problem(

@@ -8,27 +8,29 @@ edition.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
-from itertools import islice
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 import yaml
 
 from serve import history, models
-from serve.answers import PREFLIGHT, Answer, document, encode, ok, problem
+from serve.answers import PREFLIGHT, Answer, document, ok, problem
 from serve.cursor import CursorBroken, decode
-from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Selection
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
 from serve.feed import ServedFeed
 from serve.openapi import openapi
+from serve.pages import page, page_of
 from serve.params import BadParameter, beside_prefix, read_flag, read_instant, read_list, read_query
+from serve.ranking import ranked
 from serve.shelf import Shelf
 
 _WRITE_ONLY = (b"publish", b"validate")
-_SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json")
+_SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json", b"search")
 _KNOWN = (*_SINGLE, b"servers", b"explain", b"schemas", b"openapi.json", b"openapi.yaml")
 _WRITES = re.compile(
     rb"POST (publish|validate|auth(/.*)?)|(PUT|DELETE) servers/.+/versions/[^/]+"
@@ -55,9 +57,10 @@ class Request:
 class Api:
     """The API of feeds. `version` is what /version says of the software."""
 
-    def __init__(self, *, version: str, skew: float) -> None:
+    def __init__(self, *, version: str, skew: float, objective: float = 0.0) -> None:
         self._version = version
         self._skew = skew
+        self._objective = objective
 
     def answer(self, request: Request, shelf: Shelf) -> Answer | None:
         """Answer a request; None for paths that are not the API's.
@@ -103,7 +106,8 @@ class Api:
             case [b"ping"]:
                 return document(models.Ping(pong=True))
             case [b"health"]:
-                return document(health(_edition(query, shelf)))
+                edition, confirmed = _edition(query, shelf), shelf.confirmed()
+                return document(health(edition, confirmed, self._objective))
             case [b"version"]:
                 built = _edition(query, shelf).manifest.built_at
                 return document(models.Version(self._version, "unknown", built))
@@ -123,13 +127,11 @@ class Api:
                 selection, pinned, began = position.selection, position.edition, position.sequence
                 edition = shelf.find(pinned) if pinned else shelf.following(began)
             start = edition.keys.after(position.key)
-        found = list(islice(edition.select(start, selection), wanted.limit))
-        fitting = edition.fitting(found)
-        if len(found) < wanted.limit and fitting == len(found):
-            return _page(edition, found)
-        found = found[:fitting]
-        last = edition.key(found[-1])
-        return _page(edition, found, encode_cursor(last, selection, edition=pinned, sequence=began))
+        answer, _ = page_of(edition, selection, start, wanted.limit, pinned=pinned, began=began)
+        if edition.pages is not None and pinned is None and began == edition.manifest.sequence:
+            packed = edition.pages.at(wanted.limit, selection, start)
+            answer = replace(answer, packed=packed)
+        return answer
 
 
 def _beside(
@@ -139,6 +141,8 @@ def _beside(
     match segments:
         case [b"registry.json"]:
             return _catalog(_edition(query, shelf))
+        case [b"search"]:
+            return ranked(query, shelf)
         case [b"editions", *rest]:
             return history.editions(rest, query, shelf)
         case [b"changes"]:
@@ -174,7 +178,7 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
             if found:
                 published = edition.arrays["published"]
                 found.sort(key=lambda index: -int(published[index]))
-                return _page(edition, found)
+                return page(edition, found)
             continue
         for wanted in _spellings(version):
             index = (
@@ -186,18 +190,10 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
                 exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted
                 copy = edition.records.raw(spelled, exact, deleted=deleted)
                 if copy is not None:
-                    return ok(copy + b"\n")
+                    return ok(copy + b"\n", edition, lasting=True)
             elif index is not None and (deleted or not edition.deleted(index)):
-                return ok(edition.body(index) + b"\n")
+                return ok(edition.body(index) + b"\n", edition, lasting=True)
     return problem(404, _NOT_FOUND)
-
-
-def _page(edition: Edition, found: list[int], cursor: str | None = None) -> Answer:
-    metadata: dict[str, object] = {"count": len(found)}
-    if cursor is not None:
-        metadata = {"nextCursor": cursor, "count": len(found)}
-    servers = b",".join(edition.bodies(found))
-    return ok(b'{"servers":[%b],"metadata":%b}\n' % (servers, encode(metadata)[:-1]))
 
 
 def _catalog(edition: Edition) -> Answer:
@@ -213,7 +209,8 @@ def _catalog(edition: Edition) -> Answer:
         msgspec.json.decode(edition.body(index), type=dict[str, msgspec.Raw])["server"]
         for index in found
     )
-    return ok(b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(s) for s in servers))
+    body = b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(s) for s in servers)
+    return ok(body, edition, lasting=True)
 
 
 def _schema(name: str) -> Answer | None:
@@ -231,9 +228,20 @@ def description(feed: ServedFeed, name: bytes) -> Answer:
     return Answer(200, yaml.safe_dump(found, sort_keys=False).encode(), b"application/yaml")
 
 
-def health(edition: Edition) -> models.Health:
-    """What /health says: the live edition and when it went live."""
+def health(edition: Edition, confirmed: datetime | None, objective: float) -> models.Health:
+    """What /health says: the live edition, when it went live, and whether it is fresh enough."""
     manifest = edition.manifest
+    freshness: Literal["fresh", "stale", "never"] = "never"
+    action: str | None = "run subregistry run: nothing is known of any pull behind this edition"
+    if confirmed is not None:
+        age = (datetime.now(UTC) - confirmed).total_seconds()
+        freshness = "stale" if objective and age > objective else "fresh"
+        action = None
+        if freshness == "stale":
+            action = (
+                f"the last pull that this feed shows is {age / 3600:.1f} hours old: see "
+                "subregistry status, then subregistry run"
+            )
     return models.Health(
         "ok",
         manifest.feed,
@@ -241,6 +249,10 @@ def health(edition: Edition) -> models.Health:
         manifest.sequence,
         manifest.published_at,
         manifest.entries,
+        freshness,
+        confirmed,
+        objective,
+        action,
     )
 
 

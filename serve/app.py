@@ -7,8 +7,17 @@ request is answered from one edition from beginning to end.
 import html
 import logging
 import re
+import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    MutableMapping,
+    Sequence,
+)
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -24,9 +33,11 @@ from serve.api import Api, Request, other_method
 from serve.errors import ServeError
 from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.guard import Guard
-from serve.params import BadParameter, read_query
+from serve.metrics import Metrics, route_of
+from serve.params import BadParameter, beside_prefix, read_query
 from serve.policy import read_policies
 from serve.shelf import LOOK_EVERY, LiveShelf, Shelf
+from serve.wire import Kept, Wire, WireCache
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +50,11 @@ NO_CONTENT = Answer(204, b"", b"", PREFLIGHT)
 HOME = Answer(200, b"", b"text/html")
 """Stands for the page for people, which is sent by Starlette."""
 
+LASTING = 60.0
+"""Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
+more of the past."""
+_HOT = (b"servers",)
+_KEPT = 1 << 20
 _MAX_HEADERS = 32_768
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 
@@ -47,16 +63,30 @@ class App:
     """Feeds by base path, the longest first. Without a guard everybody may ask, as often as ever.
 
     `site` is the address that readers use, for links; without it that of the request is taken.
+    `lasting` is for how many seconds caches may show an answer late.
     """
 
     def __init__(
-        self, shelves: Sequence[Shelf], *, skew: float, guard: Guard | None = None, site: str = ""
+        self,
+        shelves: Sequence[Shelf],
+        *,
+        skew: float,
+        guard: Guard | None = None,
+        site: str = "",
+        lasting: float = 0.0,
+        metrics: Metrics | None = None,
+        objective: float = 0.0,
     ) -> None:
         self._shelves = sorted(shelves, key=lambda shelf: -len(shelf.served.prefix))
-        self._api = Api(version=installed_version("subregistry"), skew=skew)
+        self._api = Api(
+            version=installed_version("subregistry"), skew=skew + lasting, objective=objective
+        )
         self._guard = guard
         self._site = site.rstrip("/")
-        self._pages = _pages([shelf.served for shelf in self._shelves])
+        self._lasting = lasting
+        self._metrics = metrics
+        self._cache = WireCache()
+        self._pages = _pages([shelf.served for shelf in self._shelves], self._watched)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,27 +108,123 @@ class App:
         except Exception:
             log.exception("a defect path=%s", path[:200])
             answer = problem(500, "This is a defect of the server; its log says more.")
+        if answer is None and self._metrics and rest == b"/metrics" and path == b"/metrics":
+            answer = self._metrics.answer()
         if answer is None and rest in (b"", b"/") and path.strip(b"/") == b"":
             answer = await self._home(scope, receive, send)
         elif answer is None:
             preflight = scope["method"] == "OPTIONS"
             answer = NO_CONTENT if preflight else problem(404, _no_route(path))
+        status, size = answer.status, 0
         if answer is not HOME:
-            await _send(answer, scope, send)
+            wire = self._wire(answer, shelf)
+            status, size = await _send(wire, scope, headers, send)
+        took = time.perf_counter() - began
+        if self._metrics and shelf:
+            self._metrics.count(shelf.served.name, route_of(beside_prefix(rest)), status, took)
         accesslog.write(
             accesslog.Asked(
                 feed=shelf.served.name if shelf else None,
                 method=scope["method"],
                 path=path,
                 query=_query(scope["query_string"]),
-                status=answer.status,
-                size=len(answer.body),
-                ms=(time.perf_counter() - began) * 1000,
+                status=status,
+                size=size,
+                ms=took * 1000,
                 client=_address(scope),
                 key=key,
                 agent=headers.get(b"user-agent", b""),
             )
         )
+
+    def quick(self, target: bytes, accept: bytes, match: bytes) -> tuple[bytes, bytes] | None:
+        """Head and body of the answer to a plain GET on the hot routes, as `__call__` gives them;
+        None for everything that is not as simple as that. What was made before is sent again."""
+        began = time.perf_counter()
+        kept = self._cache.get(target)
+        try:
+            if kept is None or kept.edition is not kept.shelf.live():
+                kept = self._made(target)
+                if kept is None:
+                    return None
+        except Exception:  # noqa: BLE001 - whatever it is, `__call__` answers and logs it
+            return None
+        wire = kept.wire
+        kind = wire.chosen(accept, match)
+        found = wire.head(kind), wire.body(kind)
+        if self._metrics:
+            took = time.perf_counter() - began
+            self._metrics.count(kept.shelf.served.name, kept.route, wire.status(kind), took)
+        return found
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether nobody is counted or written down: else each request needs its client."""
+        return not accesslog.is_open() and (self._guard is None or not self._guard.counts)
+
+    def _made(self, target: bytes) -> Kept | None:
+        """The answer to a target of the hot routes."""
+        path, _, query = target.partition(b"?")
+        shelf, rest = self._route(path)
+        if shelf is None or shelf.served.access == "key":
+            return None
+        segments = beside_prefix(rest)
+        if not segments or segments[0] not in _HOT:
+            return None
+        live = shelf.live()
+        answer = self._api.answer(Request(b"GET", rest, query), shelf)
+        if answer is None:
+            return None
+        kept = Kept(shelf, live, route_of(segments), self._wire(answer, shelf))
+        if answer.edition is live and len(answer.body) < _KEPT:
+            self._cache.put(target, kept)
+        return kept
+
+    def _wire(self, answer: Answer, shelf: Shelf | None) -> Wire:
+        """An answer with what caches are told of it."""
+        if answer.edition is None:
+            told = "no-store"
+        elif not answer.lasting or not self._lasting:
+            told = "no-cache"
+        else:
+            age = int(self._lasting / 4)
+            late = int(self._lasting) - age
+            told = f"max-age={age}, stale-while-revalidate={late}"
+        if answer.edition is not None:
+            locked = shelf is not None and shelf.served.access == "key"
+            told = f"{'private' if locked else 'public'}, {told}"
+        return Wire(answer, cache_control=told)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Follow the feeds in a thread of their own while the block runs."""
+        live = [shelf for shelf in self._shelves if isinstance(shelf, LiveShelf)]
+        ended = threading.Event()
+
+        def follow() -> None:
+            while not ended.wait(LOOK_EVERY):
+                for shelf in live:
+                    _look(shelf)
+                    self._show(shelf)
+
+        for shelf in live:
+            shelf.watch()
+            self._show(shelf)
+        thread = threading.Thread(target=follow, name="follow", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _show(self, shelf: LiveShelf) -> None:
+        if self._metrics is None:
+            return
+        with suppress(ServeError):
+            confirmed = shelf.confirmed()
+            at = confirmed.timestamp() if confirmed else None
+            self._metrics.show(shelf.served.name, shelf.live().manifest, at)
 
     async def _home(self, scope: Scope, receive: Receive, send: Send) -> Answer:
         """Send the page for people; anything but HOME is still to be sent."""
@@ -136,7 +262,14 @@ class App:
 
 
 def build_app(
-    feed_root: Path, feeds: Sequence[ServedFeed], *, skew: float, per_minute: int, site: str
+    feed_root: Path,
+    feeds: Sequence[ServedFeed],
+    *,
+    skew: float,
+    per_minute: int,
+    site: str,
+    metrics: Metrics | None = None,
+    objective: float = 0.0,
 ) -> App:
     """The application over the editions below `feed_root`.
 
@@ -147,6 +280,9 @@ def build_app(
         skew=skew + VISIBLE_WITHIN.total_seconds() + LOOK_EVERY,
         guard=Guard(feed_root, per_minute=per_minute),
         site=site,
+        lasting=LASTING,
+        metrics=metrics,
+        objective=objective,
     )
 
 
@@ -175,7 +311,14 @@ def _no_route(path: bytes) -> str:
     return f"Endpoint not found: {shown}. Try /v0.1/servers, or /openapi.json for what there is."
 
 
-def _pages(feeds: Sequence[ServedFeed]) -> Starlette:
+def _pages(
+    feeds: Sequence[ServedFeed], watched: Callable[[], AbstractContextManager[None]]
+) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with watched():
+            yield
+
     async def home(_: PageRequest) -> Response:
         items = "".join(
             f'<li><a href="{path}/v0.1/servers">{title}</a> at <code>{path or "/"}</code>, '
@@ -191,7 +334,7 @@ def _pages(feeds: Sequence[ServedFeed]) -> Starlette:
             headers={name.decode(): value.decode() for name, value in CORS},
         )
 
-    return Starlette(routes=[Route("/", home)])
+    return Starlette(routes=[Route("/", home)], lifespan=lifespan)
 
 
 def _address(scope: Scope) -> str:
@@ -212,16 +355,20 @@ def _query(raw: bytes) -> dict[str, bytes]:
         return {}
 
 
-async def _send(answer: Answer, scope: Scope, send: Send) -> None:
-    headers = list(answer.headers)
-    if answer.status != 204:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    if answer.content_type:
-        headers.append((b"content-type", answer.content_type))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send(
-        {
-            "type": "http.response.body",
-            "body": b"" if scope["method"] == "HEAD" else answer.body,
-        }
-    )
+def _look(shelf: LiveShelf) -> None:
+    try:
+        shelf.look()
+    except Exception:
+        log.exception("a defect: feed=%s is not followed", shelf.served.name)
+
+
+async def _send(
+    wire: Wire, scope: Scope, headers: dict[bytes, bytes], send: Send
+) -> tuple[int, int]:
+    """Send an answer; returns its status and the size of its body."""
+    kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
+    status, body = wire.status(kind), wire.body(kind)
+    await send({"type": "http.response.start", "status": status, "headers": wire.headers(kind)})
+    body = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": body})
+    return status, len(body)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -33,6 +33,9 @@ from serve.files import REMEDY, Mapped, PackedFile, map_file
 from serve.indexes import Indexes
 from serve.layers import Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
 from serve.records import RECORDS, Records
+
+if TYPE_CHECKING:
+    from serve.pages import Pages
 
 FORMAT = 4
 LATEST, DELETED = 1, 2
@@ -165,6 +168,8 @@ class Edition:
 
     def __init__(self, folder: Path) -> None:
         self.manifest = read_manifest(folder)
+        self.tag = self.manifest.edition
+        self.pages: Pages | None = None
         self.folder = folder
         root = folder.parents[1]
         self.base = open_base(root / "bases" / self.manifest.base)
@@ -209,6 +214,7 @@ class Edition:
         """The same edition with some rows replaced; their bytes are in `data`, as the segment
         behind the last one."""
         found = copy(self)
+        found.tag, found.pages = f"{self.tag}.{zlib.crc32(data):08x}", None
         found.entries = self.entries.under(entries)
         found.segments = [*self.segments, data]
         found.records = self.records.under(found, records)

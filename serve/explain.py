@@ -43,7 +43,7 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
                 edition.manifest.published_at,
                 [explanation for _, explanation in told],
             )
-            return document(answer)
+            return document(answer, edition)
     return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
 
 

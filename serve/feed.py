@@ -3,6 +3,7 @@
 feeds/NAME/current            the ID of the live edition; replaced by rename
 feeds/NAME/candidate          the ID of the last complete candidate
 feeds/NAME/hold               why no candidate may go live for now; not there: nothing holds it
+feeds/NAME/confirmed          as of when the live edition shows what upstream has
 feeds/NAME/identity.json      title, base path and so on, as its last good document had them
 feeds/NAME/ledger.json        see `serve.ledger`
 feeds/NAME/keys.json          see `serve.keys`
@@ -102,6 +103,17 @@ class Feed:
         self.folder.mkdir(parents=True, exist_ok=True)
         if served != self.identity():
             replace_file(self.folder / "identity.json", msgspec.json.encode(served))
+
+    def confirmed(self) -> datetime | None:
+        """As of when the feed shows what upstream has: the pull behind its last build."""
+        try:
+            return datetime.fromisoformat(_read(self.folder / "confirmed") or "")
+        except ValueError:
+            return None
+
+    def confirm(self, at: datetime) -> None:
+        """Note that the live edition shows what upstream had at an instant."""
+        replace_file(self.folder / "confirmed", at.isoformat().encode())
 
     def current_id(self) -> str | None:
         return _read(self.pointer)

@@ -31,6 +31,11 @@ class Guard:
         self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a limit."""
+        return self._limit is not None
+
     def admit(
         self, feed: ServedFeed, path: bytes, headers: Mapping[bytes, bytes], address: str
     ) -> tuple[str | None, Answer | None]:

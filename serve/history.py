@@ -96,7 +96,8 @@ def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> An
     if len(found) > len(shown):
         at = edition.manifest.edition if pinned else None
         metadata["nextCursor"] = seal(_Place(shown[-1].sequence, shown[-1].key, at))
-    return document({"changes": [_change(edition, item) for item in shown], "metadata": metadata})
+    answer = {"changes": [_change(edition, item) for item in shown], "metadata": metadata}
+    return document(answer, edition)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,8 @@ class Indexes:
                 rows, owners = _expanded(first, part)
                 wanted = (rows >= low) & mask(rows)
                 rows, owners = rows[wanted], owners[wanted]
-                met = [d for d in np.unique(owners).tolist() if needle in texts[int(first[d])]]
+                seen = owners[_first_of(owners)].tolist()
+                met = [document for document in seen if needle in texts[int(first[document])]]
                 if met:
                     yield rows[np.isin(owners, met)]
 
@@ -211,8 +212,11 @@ def _pieces(entries: Layer, first: Numbers) -> Packed:
             if length == 4:
                 assert frequent is not None
                 inside &= frequent[: len(code)] & frequent[1 : len(code) + 1]
-            keys = np.unique((code[inside] << 16) | owner[: len(code)][inside])
-            found, start, count = np.unique(keys >> 16, return_index=True, return_counts=True)
+            keys = (code[inside] << 16) | owner[: len(code)][inside]
+            keys.sort()
+            keys = keys[_first_of(keys)]
+            start = np.flatnonzero(_first_of(keys >> 16))
+            found, count = keys[start] >> 16, np.diff(start, append=len(keys))
             if length == 3:
                 frequent = np.isin(code, found[count > _FREQUENT])
             lists, size = _lists((keys & 0xFFFF).astype("<u2"), start, count)
@@ -230,6 +234,13 @@ def _pieces(entries: Layer, first: Numbers) -> Packed:
         packed[f"piece{length}_count"] = _joined(counts[length], "<u4")
         packed[f"piece{length}_end"] = np.array(ends[length], dtype="<u8")
     return packed
+
+
+def _first_of(values: Array) -> npt.NDArray[np.bool_]:
+    """Which of sorted values are the first of their kind."""
+    found = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
 
 
 def _coded(data: npt.NDArray[np.uint8], length: int) -> tuple[Array, npt.NDArray[np.bool_]]:

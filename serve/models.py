@@ -144,12 +144,40 @@ class Catalog(Struct):
 
 
 class Health(Struct, rename="camel"):
+    """`freshness` compares the age of `confirmed_at`, the pull that the feed shows, with
+    `objective` (seconds); `action` says what to do where it is not `fresh`."""
+
     status: Literal["ok"]
     feed: str
     edition: str
     sequence: Sequence
     published_at: datetime | None
     entries: int
+    freshness: Literal["fresh", "stale", "never"]
+    confirmed_at: datetime | None
+    objective: float
+    action: str | None
+
+
+class Highlight(Struct):
+    """Part of a field, with the places (in characters) of what was searched for."""
+
+    field: str
+    text: str
+    ranges: list[tuple[int, int]]
+
+
+class Result(Struct):
+    """A server that was found, in its latest version as the list shows it."""
+
+    score: float
+    highlights: list[Highlight]
+    entry: ServerResponse
+
+
+class ResultList(Struct):
+    results: list[Result]
+    metadata: PageMetadata
 
 
 class Ping(Struct):

@@ -112,6 +112,21 @@ _LIST = [
     _DELETED,
     *_EDITION,
 ]
+_ANY = "any of these, by commas"
+_SEARCH = [
+    _query("q", _TEXT, "Words that must all occur; the last one may be cut"),
+    _query("registryType", _TEXT, f"npm, pypi, oci, nuget, mcpb: {_ANY}"),
+    _query("transport", _TEXT, f"stdio, streamable-http, sse: {_ANY}"),
+    _query("licence", _TEXT, f"Licences of a package, as SPDX writes them: {_ANY}"),
+    _query("ownership", _TEXT, f"Verdicts on who owns a package: {_ANY}"),
+    _query(
+        "min_downloads",
+        {"type": "integer", "minimum": 0, "default": 0},
+        "The most fetched package was fetched so often at least",
+    ),
+    _CURSOR,
+    _LIMIT,
+]
 _V = "/v0.1/servers"
 _Route = tuple[str, str, str, type, list[Json], tuple[str, ...]]
 _GONE = ("400", "404", "410", "422")
@@ -140,6 +155,14 @@ _ROUTES: list[_Route] = [
         models.ServerResponse,
         [_NAME, _VERSION, _DELETED, _RAW, *_EDITION],
         _GONE,
+    ),
+    (
+        "/search",
+        "searchServers",
+        "Ranked search over names, titles, descriptions and what is known of packages",
+        models.ResultList,
+        _SEARCH,
+        ("400", "422", "503"),
     ),
     ("/v0.1/health", "health", "State of the feed", models.Health, _EDITION, _GONE),
     ("/v0.1/ping", "ping", "Answers", models.Ping, [], ("400",)),

@@ -98,12 +98,17 @@ def read_instant(query: dict[str, bytes], name: str) -> int | None:
 
 def read_sequence(query: dict[str, bytes]) -> int:
     """`since_sequence`; 0 if it is not there."""
-    value = query.get("since_sequence", b"")
+    return read_least(query, "since_sequence")
+
+
+def read_least(query: dict[str, bytes], name: str) -> int:
+    """A number that something must reach; 0 if it is not there."""
+    value = query.get(name, b"")
     if value and not _INTEGER.fullmatch(value):
-        raise _invalid("since_sequence", value.decode("utf-8", "replace"), "invalid integer")
+        raise _invalid(name, value.decode("utf-8", "replace"), "invalid integer")
     found = int(value or 0)
     if found < 0:
-        raise _invalid("since_sequence", found, "expected number >= 0")
+        raise _invalid(name, found, "expected number >= 0")
     return found
 
 

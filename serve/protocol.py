@@ -1,23 +1,102 @@
 """uvicorn's HTTP protocol with bounds: nobody fills the memory with headers, errors are ours."""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serve.answers import Answer, problem
+from serve.wire import Wire
 
 MAX_HEAD = 65_536
 """Bytes of request line and headers; above it the connection ends with 431."""
 MAX_BODY = 1 << 20
 """Bytes behind the headers, which nobody reads; above it the connection ends with 413."""
+CHECK_EVERY = 5.0
+PATIENCE = 20.0
+"""Seconds in which a request must have come whole; else the connection ends with 408."""
+SLOWEST = 1024
+STUCK = 4
+"""A client must read SLOWEST bytes a second; one that does not STUCK times in a row is let go."""
+_LONG = 8192
+_NOT_PLAIN = frozenset(
+    (b"authorization", b"content-length", b"expect", b"transfer-encoding", b"upgrade")
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Counts the bytes of a request, which its parser does not (trailers of chunks among them)."""
+    """Counts the bytes of a request, which its parser does not (trailers of chunks among them),
+    and ends connections on which nothing goes on.
 
+    Plain requests for what `App.quick` can answer are answered here, in one write and without a
+    task, if nothing else is under way on the connection; all others go the way that uvicorn has
+    for them. `fast` turns that off.
+    """
+
+    fast = True
     _head = _body = 0
     _in_head = True
+    _answered = False
+    _accept = _match = b""
+    _plain = True
+    _length = 0
+    _moved = 0.0
+    _stuck = 0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # as uvicorn calls it
+        super().__init__(*arguments, **named)
+        app = self.config.loaded_app
+        while not hasattr(app, "quick") and hasattr(app, "app"):
+            app = app.app
+        self._quick = app.quick if self.fast and getattr(app, "is_quick", False) else None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._moved = self.loop.time()
+        self._check_later()
+
+    def _check_later(self) -> None:
+        self._timer = self.loop.call_later(CHECK_EVERY, self._check)
+
+    def _check(self) -> None:
+        """Let go of a client that sends or reads too slowly, or not at all."""
+        if self.transport.is_closing() and not self._unsent():
+            return
+        idle = self.loop.time() - self._moved
+        waiting = self._waiting()
+        left = self._unsent()
+        if left:
+            self._stuck = self._stuck + 1 if self._left - left < SLOWEST * CHECK_EVERY else 0
+            if self._stuck >= STUCK:
+                self.transport.abort()
+                return
+        elif (self._head or self._body) and not waiting and idle > PATIENCE:
+            self._refuse(problem(408, f"the request did not end within {PATIENCE:.0f} seconds"))
+            return
+        elif not waiting and idle > self.timeout_keep_alive:
+            self.transport.close()
+            return
+        self._left = left
+        self._check_later()
+
+    _left = 0
+
+    def _waiting(self) -> bool:
+        """Whether a request is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _unsent(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
+            if not self._head:
+                self._moved = self.loop.time()
             self._head += len(data)
         else:
             self._body += len(data)
@@ -31,26 +110,79 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head, self._head, self._body = True, 0, 0
-        super().on_message_begin()
+        if self._quick is None:
+            super().on_message_begin()
+            return
+        self._answered, self._accept, self._match, self._plain = False, b"", b"", True
+        self._length = 0
+        self.url, self.headers = b"", []
+        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self._length += len(name) + len(value)
+        if name == b"accept-encoding":
+            self._accept = value
+        elif name == b"if-none-match":
+            self._match = value
+        elif name in _NOT_PLAIN:
+            self._plain = False
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._quick is not None:
+            if self._plain and self._answer():
+                return
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers += headers
         super().on_headers_complete()
+
+    def _answer(self) -> bool:
+        """Answer at once, if nothing speaks against it."""
+        if (
+            self._quick is None
+            or self.parser.get_method() != b"GET"
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+            or self._waiting()
+            or self.flow.write_paused
+            or self._length > _LONG
+            or self.transport.is_closing()
+        ):
+            return False
+        found = self._quick(self.url, self._accept, self._match)
+        if found is None:
+            return False
+        self.transport.writelines((found[0], b"\r\n", found[1]))
+        self._answered = True
+        self.server_state.total_requests += 1
+        return True
+
+    def on_body(self, body: bytes) -> None:
+        if not self._answered:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_head, self._head, self._body = True, 0, 0
-        super().on_message_complete()
+        self._moved = self.loop.time()
+        if not self._answered:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(problem(400, msg))
 
     def _refuse(self, answer: Answer) -> None:
-        lines = [b"HTTP/1.1 %d %b" % (answer.status, _PHRASES[answer.status])]
-        lines += [b"%b: %b" % header for header in answer.headers]
-        lines += [b"content-type: " + answer.content_type, b"connection: close"]
-        lines += [b"content-length: %d" % len(answer.body), b"", answer.body]
-        self.transport.write(b"\r\n".join(lines))
+        wire = Wire(answer, cache_control="no-store")
+        self.transport.write(b"%bconnection: close\r\n\r\n%b" % (wire.head(""), answer.body))
         self.transport.close()
 
 
-_PHRASES = {400: b"Bad Request", 413: b"Content Too Large", 431: b"Request Header Fields Too Large"}
+class PlainProtocol(BoundedProtocol):
+    """The same, with every request going the long way."""
+
+    fast = False

@@ -118,6 +118,11 @@ class Records:
         """The rules by which the edition was decided."""
         return msgspec.json.decode(self.encoded_outline)
 
+    @property
+    def pulled_at(self) -> datetime | None:
+        """The pull that the edition shows: of the upstream that was pulled longest ago."""
+        return pulled_at(self.encoded_outline)
+
     def encoded_reason(self, index: int) -> bytes:
         return self._slice("reason", index)
 
@@ -165,3 +170,12 @@ class Records:
         assert shown is not None, "a shared server.json is that of a live body"
         body = self.edition.body(shown)
         return b'{"server":%b,"_meta":%b}' % (body[SERVER_AT : SERVER_AT + shared], stored)
+
+
+class _Pulled(msgspec.Struct):
+    pulled: dict[str, datetime] = {}
+
+
+def pulled_at(outline: bytes) -> datetime | None:
+    """When the upstream that was pulled longest ago was pulled, as an outline says."""
+    return min(msgspec.json.decode(outline, type=_Pulled).pulled.values(), default=None)

@@ -1,6 +1,7 @@
 """The editions of a feed that a server process reads from: the live one and those that are kept."""
 
 import logging
+import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
@@ -15,6 +16,8 @@ from serve.edition import Edition, Manifest, from_micros, micros
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
 from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.ledger import Published
+from serve.pages import Pages
+from serve.search import SearchIndex, read_state
 from serve.verified import verify
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,14 @@ class Shelf(Protocol):
         """Whether an edition can still be read."""
         ...
 
+    def confirmed(self) -> datetime | None:
+        """As of when the live edition shows what upstream has; None if nobody knows."""
+        ...
+
+    def search(self) -> SearchIndex | None:
+        """The index for ranked search, if it was made."""
+        ...
+
 
 class FixedShelf:
     """One edition, live or not."""
@@ -91,6 +102,12 @@ class FixedShelf:
     def kept(self, edition: str) -> bool:
         return edition == self._edition.manifest.edition
 
+    def confirmed(self) -> datetime | None:
+        return self._edition.manifest.built_at
+
+    def search(self) -> SearchIndex | None:
+        return None
+
 
 class LiveShelf:
     """A feed followed as its pointer moves, with the editions that are kept."""
@@ -114,13 +131,35 @@ class LiveShelf:
         self._block_list = BlockList(root)
         self._blocks: Sequence[Block] = ()
         self._masks: dict[str, Edition] = {}
+        self._shown: Edition | None = None
+        self._search: SearchIndex | None = None
+        self._trouble: ServeError | None = None
+        self._watched = False
+        self._lock = threading.RLock()
 
     def live(self) -> Edition:
         """The live edition, less what is blocked; the last good one if a new one cannot be opened.
 
         Raises NoEdition, and BlocksBroken while it is not known what is blocked.
         """
-        return self._masked(self._live())
+        if not self._watched:
+            self._look()
+        if self._trouble is not None:
+            raise self._trouble
+        if self._shown is None:
+            raise NoEdition(f"feed {self.served.name} has no edition that can be read")
+        return self._shown
+
+    def watch(self) -> None:
+        """Look now, and have somebody else call `look` every LOOK_EVERY seconds from now on: then
+        no request waits for an edition to be opened."""
+        self.look()
+        self._watched = True
+
+    def look(self) -> None:
+        """See whether another edition is live, or other entries are blocked."""
+        self._looked = 0.0
+        self._look()
 
     def _masked(self, edition: Edition) -> Edition:
         """An edition without what is blocked."""
@@ -131,25 +170,30 @@ class LiveShelf:
             self._masks[name] = hidden(edition, self._blocks)
         return self._masks[name]
 
-    def _live(self) -> Edition:
+    def _look(self) -> None:
         now = time.monotonic()
-        if self._edition is not None and now - self._looked < LOOK_EVERY:
-            return self._edition
-        blocks = self._block_list.read()
-        if blocks != self._blocks:
-            self._blocks = list(blocks)
-            self._masks.clear()
-        self._looked = now
+        if self._shown is not None and now - self._looked < LOOK_EVERY:
+            return
         try:
-            self._follow(now)
-        except (ServeError, OSError) as error:
-            log.error(  # noqa: TRY400 - the message says it all
-                "feed cannot be followed feed=%s error=%s", self.served.name, error
-            )
-        self._last_look = micros(self._now())
-        if self._edition is None:
-            raise NoEdition(f"feed {self.served.name} has no edition that can be read")
-        return self._edition
+            blocks = self._block_list.read()
+        except ServeError as error:
+            self._trouble = error
+            return
+        self._trouble, self._looked = None, now
+        with self._lock:
+            if blocks != self._blocks:
+                self._blocks = list(blocks)
+                self._masks.clear()
+            try:
+                self._follow(now)
+            except (ServeError, OSError) as error:
+                log.error(  # noqa: TRY400 - the message says it all
+                    "feed cannot be followed feed=%s error=%s", self.served.name, error
+                )
+            self._last_look = micros(self._now())
+            if self._edition is not None and self._edition.pages is None:
+                self._edition.pages = _pages_of(self._edition)
+            self._shown = self._masked(self._edition) if self._edition is not None else None
 
     def look_again(self) -> None:
         """Forget when the pointer was last looked at, and what was refused."""
@@ -214,17 +258,18 @@ class LiveShelf:
             return live
         if edition not in self.ledger():
             raise EditionUnknown(f"there is no edition {edition}; see /editions")
-        if edition in self._opened and self.kept(edition):
-            self._opened.move_to_end(edition)
-            return self._masked(self._opened[edition])
-        if not self.kept(edition):
-            raise EditionGone(
-                f"edition {edition} is no longer kept; see /editions for those that are"
-            )
-        found = self._opened[edition] = self._open(edition)
-        if len(self._opened) > _OPEN:
-            self._masks.pop(self._opened.popitem(last=False)[0], None)
-        return self._masked(found)
+        with self._lock:
+            if edition in self._opened and self.kept(edition):
+                self._opened.move_to_end(edition)
+                return self._masked(self._opened[edition])
+            if not self.kept(edition):
+                raise EditionGone(
+                    f"edition {edition} is no longer kept; see /editions for those that are"
+                )
+            found = self._opened[edition] = self._open(edition)
+            if len(self._opened) > _OPEN:
+                self._masks.pop(self._opened.popitem(last=False)[0], None)
+            return self._masked(found)
 
     def as_of(self, at: int) -> Edition:
         live = self.live()
@@ -265,8 +310,37 @@ class LiveShelf:
     def ledger(self) -> dict[str, Published]:
         return self._feed.ledger.read()
 
+    def confirmed(self) -> datetime | None:
+        return self._feed.confirmed()
+
+    def search(self) -> SearchIndex | None:
+        folder = self._feed.folder / "search"
+        state = read_state(folder)
+        if state is None:
+            return None
+        if self._search is None or self._search.state != state:
+            try:
+                self._search = SearchIndex(folder, state)
+            except ValueError as error:
+                log.error(  # noqa: TRY400 - the message says it all
+                    "search index not read feed=%s error=%s", self.served.name, error
+                )
+        return self._search
+
     def kept(self, edition: str) -> bool:
         return (self._feed.editions / edition / "manifest.json").exists()
+
+
+def _pages_of(edition: Edition) -> Pages | None:
+    """The pages that were made of an edition, once they are there."""
+    path = edition.folder / "pages"
+    if not path.exists():
+        return None
+    try:
+        return Pages(path)
+    except EditionBroken as error:
+        log.error("pages not used edition=%s error=%s", edition.tag, error)  # noqa: TRY400
+        return None
 
 
 def _instant(manifest: Manifest) -> int:

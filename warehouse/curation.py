@@ -292,7 +292,7 @@ def _renew(session: Session) -> None:
     As one statement with the rules it would need memory for all of it at once.
     """
     for delete, insert in (
-        ("delete_package_prints", "insert_package_prints"),
+        ("delete_served_packages", "insert_served_packages"),
         ("delete_package_columns", "insert_package_columns"),
         ("delete_advisory_columns", "insert_advisory_columns"),
         ("delete_clusters", "insert_clusters"),

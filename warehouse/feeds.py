@@ -38,6 +38,12 @@ def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator
         yield
 
 
+def downloads_by_server(session: Session) -> dict[str, int]:
+    """How often the most fetched package of a server is fetched, where that is known."""
+    found = session.rows("list_server_downloads")
+    return {row["name"]: row["downloads"] for row in found}
+
+
 def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
     """The wanted entries with their verdicts, ordered by name and version bytes.
 

@@ -20,6 +20,7 @@ from serve.edition import FORMAT, Basis, Edition
 from serve.feed import Feed
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
+from serve.records import pulled_at
 from serve.writer import Built, write_candidate
 from warehouse.curation import is_curated
 from warehouse.feeds import (
@@ -70,6 +71,7 @@ def build(
     first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
+        session.parallel()
         at = now()
         feed.identify(policy.served)
         live = feed.current_id()
@@ -87,6 +89,7 @@ def build(
             )
         edition = new_edition(at)
         basis = Basis(decided_at(session, policy.name), _digest(policy, at))
+        outline = read_outline(session, policy.name)
         names = _to_look_at(session, policy.name, previous, basis)
         built = write_policy_candidate(
             session,
@@ -98,7 +101,7 @@ def build(
             after=last_known(feed, last),
             root=feed.folder,
             now=at,
-            outline=read_outline(session, policy.name),
+            outline=outline,
             basis=basis,
             names=names,
         )
@@ -113,6 +116,8 @@ def build(
         )
         if unchanged:
             feed.drop_candidate(edition)
+            if pulled := pulled_at(outline):
+                feed.confirm(pulled)
         else:
             feed.set_candidate(edition)
     if manifest.servers > _TOOLHIVE:

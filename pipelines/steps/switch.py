@@ -127,7 +127,10 @@ def _live(
 ) -> SwitchReport:
     with warehouse.session() as session:
         manifest = feed.switch(edition, now=now)
-        published_at = record_live(session, feed.open(edition))
+        live = feed.open(edition)
+        published_at = record_live(session, live)
+    if pulled := live.records.pulled_at:
+        feed.confirm(pulled)
     removed = feed.tidy(keep=keep, since=now() - keep_for)
     return SwitchReport(
         feed=feed.name,

@@ -324,7 +324,7 @@ def test_a_preflight_is_answered(client: Client) -> None:
     )
     assert (status, body) == (204, b"")
     assert headers["access-control-allow-methods"] == "GET, OPTIONS"
-    assert headers["access-control-allow-headers"] == "Authorization, Content-Type"
+    assert headers["access-control-allow-headers"] == ("Authorization, Content-Type, If-None-Match")
 
 
 def test_head_is_get_without_a_body(client: Client) -> None:

@@ -13,6 +13,10 @@ FROM (
         ) AS print
     FROM deciding d
     JOIN entries e USING (upstream, name, version)
-    LEFT JOIN package_prints p USING (upstream, name, version)
+    LEFT JOIN (
+        SELECT upstream, name, version, bit_xor(hash(s)) AS print
+        FROM served_packages s
+        GROUP BY upstream, name, version
+    ) p USING (upstream, name, version)
 ) f
 LEFT JOIN (SELECT * FROM verdicts WHERE feed = $feed) v USING (upstream, name, version)

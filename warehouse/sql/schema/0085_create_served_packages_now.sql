@@ -1,5 +1,5 @@
--- What is served of each entry's packages.
-CREATE VIEW served_packages AS
+-- What is served of each entry's packages, as of now.
+CREATE VIEW served_packages_now AS
 SELECT
     upstream, name, version, ordinal, registry_type, identifier, claimed_version, purl, rejected,
     package_state, package_outcome, version_state, version_outcome, absent, latest_version,

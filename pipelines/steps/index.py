@@ -1,0 +1,54 @@
+"""Index: what makes serving fast and needs the whole edition, made beside the path of refreshes.
+
+A base of the live edition where it differs too much from the one that it has, its common pages
+compressed, and the index for ranked search brought up to it. Serving goes on without any of them.
+"""
+
+import fcntl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from serve.errors import FeedBusy, NoEdition
+from serve.feed import Feed
+from serve.pages import write_pages
+from serve.search import catch_up
+from warehouse.feeds import downloads_by_server
+from warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """`base` is the base that was made, if one was; `pages` their bytes; `search` says whether the
+    index followed the edition or was made anew, by how many `servers`."""
+
+    feed: str
+    edition: str
+    base: str | None
+    pages: int
+    search: str
+    servers: int
+
+
+def index(warehouse: Warehouse, feed: Feed, *, now: Callable[[], datetime]) -> IndexReport:
+    """Bring all that is made of the live edition up to it. Raises NoEdition, FeedBusy."""
+    feed.folder.mkdir(parents=True, exist_ok=True)
+    with (feed.folder / "index.lock").open("a+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FeedBusy(f"feed {feed.name} is being indexed by another process") from error
+        with feed.held():
+            base = feed.rebase(now=now())
+        edition = feed.current()
+        if edition is None:
+            raise NoEdition(f"feed {feed.name} has no edition; run subregistry run first")
+        pages = edition.folder / "pages"
+        size = pages.stat().st_size if pages.exists() else write_pages(edition)
+        for other in feed.editions.glob("*/pages*"):
+            if other.parent != edition.folder:
+                other.unlink(missing_ok=True)
+        with warehouse.session() as session:
+            downloads = downloads_by_server(session)
+        done, servers = catch_up(feed.folder / "search", edition, downloads, now=now())
+    return IndexReport(feed.name, edition.tag, base.base if base else None, size, done, servers)

@@ -1,0 +1,124 @@
+"""Common pages, compressed beforehand: the walks from the start that most readers do.
+
+editions/ID/pages   packed: of each walk the numbers at which its pages start, and per encoding the
+                    bodies end to end. Made beside the path of refreshes, of the live edition only;
+                    without it pages are compressed when they are first asked for.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from serve.answers import Answer, encode, ok
+from serve.cursor import encode as encode_cursor
+from serve.edition import Edition, Selection
+from serve.encodings import ENCODINGS, compressed, unpacked
+from serve.files import PackedFile, write_packed
+from serve.layers import Array
+
+_WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
+_GZIP_LEVEL = 6
+
+
+class Pages:
+    """The pages that were made of an edition. Raises EditionBroken."""
+
+    def __init__(self, path: Path) -> None:
+        file = PackedFile(path)
+        self._walks = {
+            walk: (
+                file.array(f"{number}_start", "<u8"),
+                {
+                    encoding: file.strings(
+                        f"{number}_{encoding}", file.array(f"{number}_{encoding}_end", "<u8")
+                    )
+                    for encoding in ENCODINGS
+                },
+            )
+            for number, walk in enumerate(_WALKS)
+        }
+
+    def at(self, limit: int, selection: Selection, start: int) -> dict[str, bytes]:
+        """A page's bodies by encoding; empty if it was not made."""
+        found = self._walks.get((limit, selection))
+        if found is None:
+            return {}
+        starts, bodies = found
+        place = int(np.searchsorted(starts, start))
+        if place == len(starts) or starts[place] != start:
+            return {}
+        return {encoding: strings[place] for encoding, strings in bodies.items()}
+
+
+def page_of(
+    edition: Edition,
+    selection: Selection,
+    start: int,
+    limit: int,
+    *,
+    pinned: str | None,
+    began: int,
+) -> tuple[Answer, int | None]:
+    """A page of a list from a number on, and the number at which the next one starts, if any."""
+    found = list(islice(edition.select(start, selection), limit))
+    fitting = edition.fitting(found)
+    lasting = selection.since is None
+    if len(found) < limit and fitting == len(found):
+        return page(edition, found, lasting=lasting), None
+    found = found[:fitting]
+    cursor = encode_cursor(edition.key(found[-1]), selection, edition=pinned, sequence=began)
+    return page(edition, found, cursor, lasting=lasting), found[-1] + 1
+
+
+def page(
+    edition: Edition, found: list[int], cursor: str | None = None, *, lasting: bool = True
+) -> Answer:
+    """Entries as a list answers them."""
+    metadata: dict[str, object] = {"count": len(found)}
+    if cursor is not None:
+        metadata = {"nextCursor": cursor, "count": len(found)}
+    servers = b",".join(edition.bodies(found))
+    body = b'{"servers":[%b],"metadata":%b}\n' % (servers, encode(metadata)[:-1])
+    return ok(body, edition, lasting=lasting)
+
+
+def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[int, Answer]]:
+    """Every page of a walk from the start, with the number at which it starts."""
+    start: int | None = 0
+    began = edition.manifest.sequence
+    while start is not None:
+        at = start
+        answer, start = page_of(edition, selection, at, limit, pinned=None, began=began)
+        yield at, answer
+
+
+def write_pages(edition: Edition) -> int:
+    """Make the pages of an edition; returns how many bytes they take."""
+    packed: dict[str, Array | bytes] = {}
+    for number, (limit, selection) in enumerate(_WALKS):
+        starts: list[int] = []
+        bodies: dict[str, list[bytes]] = {encoding: [] for encoding in ENCODINGS}
+        for start, answer in walk(edition, limit, selection):
+            starts.append(start)
+            for encoding, parts in bodies.items():
+                parts.append(compressed(answer.body, encoding, level=_GZIP_LEVEL))
+        packed[f"{number}_start"] = np.array(starts, dtype="<u8")
+        for encoding, parts in bodies.items():
+            ends = np.cumsum([len(part) for part in parts], dtype="<u8")
+            packed[f"{number}_{encoding}"] = b"".join(parts)
+            packed[f"{number}_{encoding}_end"] = ends
+    part = edition.folder / "pages.part"
+    write_packed(part, packed)
+    part.replace(edition.folder / "pages")
+    return (edition.folder / "pages").stat().st_size
+
+
+def check_pages(edition: Edition, pages: Pages) -> Iterator[str]:
+    """What is wrong with the pages of an edition."""
+    for limit, selection in _WALKS:
+        for start, answer in walk(edition, limit, selection):
+            found = pages.at(limit, selection, start)
+            if any(unpacked(found.get(e, b""), e) != answer.body for e in ENCODINGS):
+                yield f"the page of {limit} at entry {start} is not what the edition says"

@@ -1,0 +1,55 @@
+"""/search: what the ranked index finds, as the live edition shows it."""
+
+import msgspec
+
+from serve.answers import Answer, document, problem
+from serve.cursor import seal, unseal
+from serve.params import BadParameter, read_least, read_limit
+from serve.search import DEEPEST, FILTERS
+from serve.shelf import Shelf
+
+
+class _Place(msgspec.Struct, array_like=True):
+    """How many results were looked at."""
+
+    offset: int
+
+
+def ranked(query: dict[str, bytes], shelf: Shelf) -> Answer:
+    """Servers that have every word of `q`, best first; with filters, by pages.
+
+    503 while the feed has no index. What left the feed since the index followed is left out.
+    """
+    index, edition, limit = shelf.search(), shelf.live(), read_limit(query)
+    if index is None:
+        return problem(
+            503,
+            "this feed has no index for ranked search yet: run subregistry index; "
+            "/v0.1/servers?search= needs none",
+            headers=((b"retry-after", b"60"),),
+        )
+    offset = unseal(query["cursor"], _Place).offset if query.get("cursor") else 0
+    if not 0 <= offset <= DEEPEST:
+        raise BadParameter(400, f"a search ends behind {DEEPEST} results; ask for more words")
+    hits = index.find(
+        query.get("q", b"").decode("utf-8", "replace"),
+        {
+            name: [part.strip() for part in query[name].decode("utf-8", "replace").split(",")]
+            for name in FILTERS
+            if query.get(name)
+        },
+        least_downloads=read_least(query, "min_downloads"),
+        offset=offset,
+        limit=limit,
+    )
+    results = []
+    for hit in hits:
+        number = edition.latest(hit.name.encode())
+        if number is not None and not edition.deleted(number):
+            entry = msgspec.Raw(edition.body(number))
+            found = {"score": hit.score, "highlights": hit.highlights, "entry": entry}
+            results.append(found)
+    metadata: dict[str, object] = {"count": len(results)}
+    if len(hits) == limit and offset + limit <= DEEPEST:
+        metadata = {"nextCursor": seal(_Place(offset + limit)), "count": len(results)}
+    return document({"results": results, "metadata": metadata})

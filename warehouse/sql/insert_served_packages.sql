@@ -1,0 +1,1 @@
+INSERT INTO served_packages FROM served_packages_now
