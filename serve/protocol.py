@@ -36,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
     fast = True
     _head = _body = 0
     _in_head = True
+    _open = False
     _answered = False
     _accept = _match = b""
     _plain = True
@@ -70,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._stuck >= STUCK:
                 self.transport.abort()
                 return
-        elif (self._head or self._body) and not waiting and idle > PATIENCE:
+        elif self._open and (self._in_head or not waiting) and idle > PATIENCE:
             self._refuse(problem(408, f"the request did not end within {PATIENCE:.0f} seconds"))
             return
         elif not waiting and idle > self.timeout_keep_alive:
@@ -95,8 +96,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
-            if not self._head:
-                self._moved = self.loop.time()
             self._head += len(data)
         else:
             self._body += len(data)
@@ -110,6 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head, self._head, self._body = True, 0, 0
+        self._open, self._moved = True, self.loop.time()
         if self._quick is None:
             super().on_message_begin()
             return
@@ -169,7 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head, self._head, self._body = True, 0, 0
-        self._moved = self.loop.time()
+        self._open, self._moved = False, self.loop.time()
         if not self._answered:
             super().on_message_complete()
 

@@ -7,6 +7,7 @@ It follows an edition shortly after it went live, off the path of refreshes. Wha
 as the live edition has it, so that nothing comes that a feed does not serve.
 """
 
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ import tantivy
 
 from serve.edition import Edition, Selection
 from serve.files import replace_file
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 DEEPEST = 1000
@@ -170,22 +173,16 @@ def catch_up(
     """Bring the index below `folder` up to an edition; returns `followed` or `made anew`, and how
     many servers were looked at. `downloads` are of the most fetched package, by server."""
     state = read_state(folder)
-    follows = (
-        state is not None
-        and state.sequence <= edition.manifest.sequence
-        and now - state.made_at < _OLD
-        and (folder / state.folder).is_dir()
-        and not (edition.anew and state.edition != edition.manifest.edition)
-    )
-    if state is not None and follows:
+    index = _standing(folder, state, edition, now) if state is not None else None
+    if state is not None and index is not None:
         changed = edition.after(state.sequence, b"\xff")
-        names = sorted({edition.keys.pair(index)[0] for index in changed})
+        names = sorted({edition.keys.pair(number)[0] for number in changed})
         made_at, place = state.made_at, state.folder
     else:
         names = None
         made_at, place = now, f"{edition.manifest.edition}-{now:%H%M%S%f}"
         (folder / place).mkdir(parents=True, exist_ok=True)
-    index = tantivy.Index(_schema(), path=str(folder / place), reuse=True)
+        index = tantivy.Index(_schema(), path=str(folder / place), reuse=False)
     count = 0
     if names is None or names:
         writer = index.writer(heap_size=_HEAP, num_threads=1)
@@ -201,7 +198,23 @@ def catch_up(
     for other in folder.iterdir():
         if other.is_dir() and other.name not in (place, state.folder if state else None):
             shutil.rmtree(other, ignore_errors=True)
-    return ("followed" if follows else "made anew"), len(names) if names is not None else count
+    return ("made anew", count) if names is None else ("followed", len(names))
+
+
+def _standing(folder: Path, state: State, edition: Edition, now: datetime) -> tantivy.Index | None:
+    """The index that stands, if it can follow an edition."""
+    if (
+        state.sequence > edition.manifest.sequence
+        or now - state.made_at >= _OLD
+        or (edition.anew and state.edition != edition.manifest.edition)
+        or not (folder / state.folder).is_dir()
+    ):
+        return None
+    try:
+        return tantivy.Index(_schema(), path=str(folder / state.folder), reuse=True)
+    except ValueError as error:
+        log.warning("search index made anew folder=%s error=%s", folder / state.folder, error)
+        return None
 
 
 def _documents(

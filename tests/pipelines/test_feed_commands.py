@@ -1,10 +1,17 @@
 """Commands about the live feed: going back, holding, building anew, keys."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from pipelines.cli import main
@@ -163,3 +170,100 @@ def test_the_command_blocks_lists_and_lifts(home: Path, capsys: pytest.CaptureFi
     assert main(["audit", "--json"]) == 0
     acts = [row["action"] for row in json.loads(capsys.readouterr().out)]
     assert [act for act in acts if act != "switch"] == ["block", "lift"]
+
+
+def test_every_byte_of_what_is_kept_is_read_again(
+    feed: Feed, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = feed.current_id()
+    upstream.registry.publish(server_json("a.b/four"), START)
+    assert main(["run"]) == 0
+    capsys.readouterr()
+    assert main(["editions", "--feed", "mirror", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["edition"] == first, row["state"]) for row in rows] == [
+        (True, "kept"),
+        (False, "live"),
+    ]
+    assert len({row["base"] for row in rows}) == 1
+    assert main(["editions", "verify", "--feed", "mirror", "--json"]) == 0
+    assert all(row["whole"] for row in json.loads(capsys.readouterr().out))
+    for victim in (feed.segments / str(first), feed.editions / str(feed.current_id()) / "pages"):
+        whole = victim.read_bytes()
+        at = len(whole) * 3 // 4
+        victim.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert main(["editions", "verify", "--feed", "mirror"]) == 1
+        assert "damaged: " in capsys.readouterr().err
+        victim.write_bytes(whole)
+    assert main(["editions", "verify", "nothing", "--feed", "mirror"]) == 1
+    assert "no edition nothing is kept" in said(capsys)
+
+
+def test_a_refresh_looks_at_what_changed_only(
+    feed: Feed, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a build asks the warehouse for, and that it serves what looking at all would serve."""
+    from pipelines.steps import build as step
+
+    asked: list[list[str] | None] = []
+    candidates = step._candidates
+
+    def noted(session: Any, verdicts: str, at: datetime, names: list[str] | None) -> Any:
+        asked.append(names)
+        return candidates(session, verdicts, at, names)
+
+    monkeypatch.setattr(step, "_candidates", noted)
+    upstream.registry.publish(server_json("a.b/two", "2.0.0"), START)
+    assert main(["run"]) == 0
+    assert ["a.b/two"] in asked
+    whole = (feed.current_id(), shown(feed))
+    monkeypatch.setattr(step, "_to_look_at", lambda *_: None)
+    for name in ("curate", "build"):
+        assert main([name, "--feed", "mirror"]) == 0
+    assert asked[-1] is None
+    assert (feed.current_id(), shown(feed)) == whole
+    assert feed.candidate_id() in (None, whole[0]), "a full look finds nothing else"
+
+
+def shown(feed: Feed) -> list[bytes]:
+    edition = feed.current()
+    assert edition is not None
+    return edition.bodies(range(edition.count))
+
+
+def test_health_and_counts_of_two_workers(feed: Feed, home: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "serve", "--port", "0", "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        url = re.findall(r"http://\S+", line)[0]
+        end = time.monotonic() + 30
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while True:
+                try:
+                    if client.get("/feeds/mirror/health").status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    pass
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        health = httpx.get(f"{url}/feeds/mirror/health").json()
+        assert (health["freshness"], health["action"]) == ("fresh", None)
+        (feed.folder / "confirmed").write_text("2020-01-01T00:00:00+00:00")
+        health = httpx.get(f"{url}/feeds/mirror/health").json()
+        assert health["freshness"] == "stale"
+        assert "subregistry run" in health["action"]
+        (feed.folder / "confirmed").unlink()
+        assert httpx.get(f"{url}/feeds/mirror/health").json()["freshness"] == "never"
+        for _ in range(40):  # each on a connection of its own: both workers answer some
+            assert httpx.get(f"{url}/feeds/mirror/v0.1/servers").status_code == 200
+        counted = httpx.get(f"{url}/metrics").text
+        line = 'subregistry_requests_total{feed="mirror",route="list",status="200"} 40.0'
+        assert line in counted
+        assert 'subregistry_feed_entries{feed="mirror"} 3.0' in counted
+    finally:
+        process.terminate()
+        assert process.wait(20) in (0, -15)
+        assert process.stderr is not None
+        process.stderr.close()
