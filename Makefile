@@ -53,6 +53,12 @@ bench: setup ## Print the tables of bench/line
 bench-scale: setup ## Pull 500 changes into a million versions and into ten thousand
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.scale
 
+bench-serve: setup ## Serve 80,000 and a million versions, next to nginx and PostgreSQL (needs wrk)
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.serve
+
+soak: setup ## Ten minutes of mixed load with a switch every 15 seconds
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.serve --counts 80000 --without nginx postgres --soak 10
+
 bench-curate: setup ## Verdicts on 100,000 versions with 20 rules
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.curate
 
@@ -70,4 +76,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench bench-scale bench-curate bench-profile dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale bench-serve soak bench-curate bench-profile dev lock clean

@@ -15,7 +15,7 @@ from pipelines.demo.loopback import LoopbackServer
 from pipelines.demo.registry import Row, ScriptedRegistry
 from tests.shared import base_dump, require
 
-_VERSIONS = (1, 1, 1, 2, 2, 3, 4, 6)
+VERSIONS = (1, 1, 1, 2, 2, 3, 4, 6)
 
 
 def names() -> Iterator[str]:
@@ -36,7 +36,7 @@ def fill(registry: ScriptedRegistry, count: int) -> None:
     done = 0
     for name in names():
         body = source.choice(bodies)
-        versions = source.choice(_VERSIONS)
+        versions = source.choice(VERSIONS)
         for minor in range(min(versions, count - done)):
             at = start + timedelta(seconds=source.uniform(0, 8e6), microseconds=done)
             server = body | {"name": name, "version": f"1.{minor}.0"}

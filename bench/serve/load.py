@@ -1,0 +1,158 @@
+"""Load: wrk for how much, and a reader of our own that looks at every byte of what it gets."""
+
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.serve.rivals import answering, free_port
+
+_LUA = """
+local targets, at = {{}}, 0
+for line in io.lines("{path}") do targets[#targets + 1] = line end
+request = function()
+    at = at % #targets + 1
+    return wrk.format("GET", targets[at], {{ {headers} }})
+end
+"""
+
+
+@dataclass
+class Rate:
+    """Requests per second, CPU microseconds of the server per request, and what failed."""
+
+    requests: float
+    cpu: float
+    errors: int
+
+
+def ticks(process: int) -> float:
+    """Seconds of CPU that a process and those it started have used."""
+    total = 0.0
+    for pid in [process, *children(process)]:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def children(process: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *children(int(child))]
+    return found
+
+
+def wrk(
+    port: int,
+    process: int,
+    targets: Sequence[str],
+    folder: Path,
+    *,
+    seconds: float,
+    clients: int = 32,
+    headers: dict[str, str] | None = None,
+) -> Rate:
+    """Ask for the targets in turn for some seconds."""
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is not installed: apt-get install wrk")
+    (folder / "targets").write_text("\n".join(targets))
+    shown = ", ".join(f'["{name}"] = [[{value}]]' for name, value in (headers or {}).items())
+    (folder / "wrk.lua").write_text(_LUA.format(path=folder / "targets", headers=shown))
+    before = ticks(process)
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", folder / "wrk.lua",
+         f"http://127.0.0.1:{port}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    used = ticks(process) - before
+    said = done.stdout
+    count = int(re.findall(r"(\d+) requests in", said)[0])
+    errors = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
+    errors += sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", said))
+    rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
+    return Rate(rate, used / max(count, 1) * 1e6, errors)
+
+
+@contextmanager
+def server(home: Path, *, fast: bool = True, workers: int = 1) -> Iterator[tuple[int, int, float]]:
+    """Our server over a home: its port, its process, and seconds to the first answer."""
+    port = free_port()
+    settings = {"HOME": str(home), "OFFLINE": "1", "FAST": str(int(fast))}
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "serve", "--port", str(port),
+         "--workers", str(workers)],
+        env={**os.environ, **{f"SUBREGISTRY_{name}": value for name, value in settings.items()}},
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        answering(port)
+        answer(port, "/v0.1/servers?limit=1")
+        yield port, process.pid, time.perf_counter() - begun
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answer(port: int, target: str, headers: dict[str, str] | None = None) -> bytes:
+    """The body of one answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", target, headers=headers or {})
+        found = connection.getresponse()
+        if found.status not in (200, 304):
+            raise SystemExit(f"{found.status} {target}: {found.read(300)!r}")
+        return found.read()
+    finally:
+        connection.close()
+
+
+def private(process: int) -> list[float]:
+    """Megabytes that each worker has for itself."""
+    found = []
+    for pid in children(process) or [process]:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        anonymous = next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
+        found.append(anonymous / 1024)
+    return found
+
+
+@dataclass
+class Reader:
+    """Reads targets over and over; keeps of each edition and target what it got."""
+
+    port: int
+    targets: Sequence[str]
+    met: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def run(self, ended: threading.Event) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            while not ended.is_set():
+                for target in self.targets:
+                    connection.request("GET", target)
+                    found = connection.getresponse()
+                    body = found.read()
+                    if found.status != 200:
+                        self.troubles.append(f"{found.status} {target}")
+                        continue
+                    tag = (found.headers["ETag"] or "")[3:-1]
+                    digest = hashlib.sha256(body).hexdigest()
+                    self.met.setdefault((tag, target), set()).add(digest)
+                    self.count += 1
+        except (OSError, http.client.HTTPException) as error:
+            self.troubles.append(repr(error))
+        finally:
+            connection.close()
