@@ -33,7 +33,7 @@ def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resourc
     for error in documents.broken.values():
         log.error("%s; its feed stays as it is, and has no assets until that is mended", error)
     feeds = [feed_assets(policy) for policy in documents.valid]
-    editions = [assets[-1] for assets, _ in feeds]
+    editions = [edition for (_, _, edition, _), _ in feeds]
     assets = [registry, packages, *[asset for found, _ in feeds for asset in found]]
     assets.append(copy_asset(editions))
     line = dg.AssetSelection.all() - dg.AssetSelection.assets(packages)

@@ -1,7 +1,7 @@
 """Answers as bytes: JSON bodies, problem documents, and the headers that every answer carries."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -28,7 +28,8 @@ PREFLIGHT: tuple[Header, ...] = (
 class Answer:
     """What is answered. `edition` is the one that it was read from, if it depends on nothing else
     but the request line; `lasting` says that somebody may be shown it a little late. `packed` is
-    the body in content encodings, where that is ready."""
+    the body in content encodings, where that is ready; `again` makes the body, so that it need not
+    be kept."""
 
     status: int
     body: bytes
@@ -37,6 +38,7 @@ class Answer:
     edition: Edition | None = None
     lasting: bool = False
     packed: Mapping[str, bytes] = field(default_factory=dict)
+    again: Callable[[], bytes] | None = None
 
 
 def ok(body: bytes, edition: Edition | None = None, *, lasting: bool = False) -> Answer:

@@ -206,6 +206,8 @@ class App:
                 for shelf in live:
                     _look(shelf)
                     self._show(shelf)
+                if self._metrics:
+                    self._metrics.flush()
 
         for shelf in live:
             shelf.watch()

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from serve.errors import EditionBroken
 from serve.files import REMEDY, Mapped, PackedFile, map_file
 from serve.indexes import Indexes
-from serve.layers import Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
+from serve.layers import Array, Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
 from serve.records import RECORDS, Records
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ COLUMNS: dict[str, str] = {
 is when an entry's last change was published; of a candidate, when it was built."""
 ENTRIES = Kind(("keys", "texts"), COLUMNS)
 
-_BLOCK, _FIRST_BLOCK = 16_384, 512
+_BLOCK, _FIRST_BLOCK = 16_384, 128
+_PLACE = ("segment", "offset", "length")
+Place = tuple[int, int, int]
+"""Segment, offset and length of bytes."""
 _PAGE_BYTES = 8 << 20
 
 Found = TypeVar("Found", bound=msgspec.Struct)
@@ -163,6 +166,16 @@ def open_base(folder: Path) -> Base:
     return found
 
 
+def fitting(places: Sequence[Place]) -> int:
+    """How many bodies fit on one page: clients refuse one of more than 10 MiB."""
+    total = 0
+    for number, (_, _, length) in enumerate(places):
+        total += length
+        if number and total > _PAGE_BYTES:
+            return number
+    return len(places)
+
+
 class Edition:
     """A whole edition, read only. Entries are numbered in (name, version) byte order."""
 
@@ -232,12 +245,24 @@ class Edition:
 
     def bodies(self, found: Sequence[int]) -> list[bytes]:
         """The bodies of some entries."""
-        numbers = np.asarray(found, dtype=np.int64)
-        places = (
-            self.arrays[name].of(numbers).tolist() for name in ("segment", "offset", "length")
-        )
+        return self.read(self.places(found))
+
+    def places(self, found: Sequence[int]) -> list[Place]:
+        """Where the bodies of some entries lie."""
+        arrays = self.arrays
+        columns: Iterator[Array]
+        if found and list(found) == list(range(found[0], found[0] + len(found))):
+            low, high = found[0], found[0] + len(found)
+            columns = (arrays[name].window(low, high) for name in _PLACE)
+        else:
+            numbers = np.asarray(found, dtype=np.int64)
+            columns = (arrays[name].of(numbers) for name in _PLACE)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def read(self, places: Sequence[Place]) -> list[bytes]:
+        """The bytes at some places."""
         segments = self.segments
-        return [segments[s][o : o + n] for s, o, n in zip(*places, strict=True)]
+        return [segments[s][o : o + n] for s, o, n in places]
 
     def stored(self, segment: int, offset: int, length: int) -> bytes:
         """Bytes of a segment, by its number in the manifest."""
@@ -245,8 +270,7 @@ class Edition:
 
     def fitting(self, found: Sequence[int]) -> int:
         """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""
-        sizes = np.cumsum(self.arrays["length"].of(found), dtype=np.int64)
-        return max(int(np.searchsorted(sizes, _PAGE_BYTES, side="right")), min(len(found), 1))
+        return fitting(self.places(found))
 
     def state(self, index: int) -> str:
         """admitted, or how it left: deleted, withdrawn, withheld."""
@@ -266,16 +290,32 @@ class Edition:
 
     def select(self, start: int, wanted: Selection) -> Iterator[int]:
         """Numbers of the entries that match, from `start` on."""
+        if not wanted.search and wanted.since is None and wanted.version is None:
+            yield from self._plain(start, wanted)
+            return
         table = self.entries
         low, upper = table.split(start)
         behind = np.arange(upper, len(table.upper))
-        rows = self._containing(
-            table.upper, behind[self._mask(table.upper, behind, wanted)], wanted.search
-        )
-        found = table.of_upper(rows).tolist()
-        for index in merge(found, self._of_base(low, wanted)):
+        rows = behind[self._mask(table.upper, behind, wanted)]
+        found = zip(rows.tolist(), table.of_upper(rows).tolist(), strict=True)
+        texts = table.upper.strings["texts"]
+        mine: Iterator[int]
+        mine = (i for row, i in found if not wanted.search or wanted.search in texts[row])
+        if wanted.search and texts.data.find(wanted.search, *texts.place(upper)) < 0:
+            mine = iter(())
+        for index in merge(mine, self._of_base(low, wanted)):
             if wanted.version is None or self.key(index).partition(b"\0")[2] == wanted.version:
                 yield index
+
+    def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
+        """Numbers of the entries from one on by their flags alone."""
+        flags, size = self.arrays["flags"], _FIRST_BLOCK
+        care = LATEST * wanted.latest | DELETED * (not wanted.include_deleted)
+        while start < self.count:
+            end = min(start + size, self.count)
+            found = flags.window(start, end) & care == LATEST * wanted.latest
+            yield from (np.flatnonzero(found) + start).tolist()
+            start, size = end, min(size * 4, _BLOCK)
 
     def _of_base(self, low: int, wanted: Selection) -> Iterator[int]:
         base, indexes = self.base.entries, self.base.indexes
@@ -290,12 +330,12 @@ class Edition:
             ):
                 yield from self.entries.of_base(found).tolist()
         else:
-            size = _FIRST_BLOCK
+            size = _BLOCK
             while low < len(base):
                 rows = np.arange(low, min(low + size, len(base)))
                 found = rows[self._mask(base, rows, wanted)]
                 yield from self.entries.of_base(found).tolist()
-                low, size = low + size, _BLOCK
+                low += size
 
     def _mask(self, layer: Layer, rows: Numbers, wanted: Selection) -> npt.NDArray[np.bool_]:
         """Which rows of a layer match, but for the search."""

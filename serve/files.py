@@ -49,6 +49,12 @@ class Strings:
     def __getitem__(self, index: int) -> bytes:
         return self.run(index, index + 1)
 
+    def place(self, start: int) -> tuple[int, int]:
+        """Where in the data the strings from `start` on begin and end."""
+        ends = self._ends
+        low = ends[start - 1] if start else 0
+        return self.origin + low, self.origin + (ends[-1] if len(ends) else 0)
+
     def run(self, start: int, end: int) -> bytes:
         """The bytes of the strings from `start` to before `end`, end to end."""
         ends, origin = self._ends, self.origin

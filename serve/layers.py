@@ -157,6 +157,7 @@ class Table:
         self._inserted = np.concatenate(([0], np.cumsum(inserted)))  # before each upper row
         self._numbers = seat.at + self._inserted[:-1]
         self._sorted: list[int] = self._numbers.tolist()
+        self._before: list[int] = self._inserted.tolist()
         self._replaced = seat.at[seat.replaces]
         self._insert_at = seat.at[inserted]
         self.count = len(base) + int(self._inserted[-1])
@@ -168,7 +169,7 @@ class Table:
         place = bisect_left(self._sorted, number)
         if place < len(self._sorted) and self._sorted[place] == number:
             return self.upper, place
-        return self.base, number - int(self._inserted[place])
+        return self.base, number - self._before[place]
 
     def string(self, name: str, number: int) -> bytes:
         layer, row = self.locate(number)
@@ -176,12 +177,19 @@ class Table:
 
     def number(self, base_row: int, upper_row: int) -> int:
         """The number at which both layers go on."""
-        return base_row + int(self._inserted[upper_row])
+        return base_row + self._before[upper_row]
+
+    def in_base(self, low: int, high: int) -> int | None:
+        """The row of the base at number `low`, if all numbers to before `high` are of the base."""
+        place = bisect_left(self._sorted, low)
+        if place < len(self._sorted) and self._sorted[place] < high:
+            return None
+        return low - self._before[place]
 
     def split(self, number: int) -> tuple[int, int]:
         """The first rows of the base and of the upper layer that are at a number or behind it."""
         place = bisect_left(self._sorted, number)
-        return number - int(self._inserted[place]), place
+        return number - self._before[place], place
 
     def of_base(self, rows: Numbers) -> Numbers:
         """Numbers of rows of the base, rising as they do; of those that are not replaced."""
@@ -199,8 +207,12 @@ class Table:
     def gather(self, name: str, numbers: Numbers) -> Array:
         """Values of a column."""
         base, upper = self.base.columns[name], self.upper.columns[name]
-        if not len(self._sorted):
+        if not len(numbers) or not self._sorted:
             return base[numbers]
+        low = int(numbers[0])
+        row = self.in_base(low, int(numbers[-1]) + 1)
+        if row is not None and bool(np.all(numbers[1:] > numbers[:-1])):
+            return base[numbers + (row - low)]
         place = np.searchsorted(self._numbers, numbers)
         ours = self._numbers[np.minimum(place, len(self._sorted) - 1)] == numbers
         found = np.empty(len(numbers), dtype=base.dtype)
@@ -286,6 +298,13 @@ class Column:
     def __getitem__(self, number: int) -> Any:  # one value, of the column's type
         layer, row = self._table.locate(number)
         return layer.columns[self._name][row]
+
+    def window(self, low: int, high: int) -> Array:
+        """Values of the rows from one number to before another."""
+        row = self._table.in_base(low, high)
+        if row is not None:
+            return self._table.base.columns[self._name][row : row + high - low]
+        return self._table.gather(self._name, np.arange(low, high))
 
     def of(self, numbers: Sequence[int] | Numbers) -> Array:
         """Values of some rows."""

@@ -4,6 +4,7 @@ Several workers share their counts through files, as prometheus_client does it, 
 PROMETHEUS_MULTIPROC_DIR names a folder.
 """
 
+import threading
 from collections.abc import Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
@@ -52,20 +53,28 @@ class Metrics:
             )
             for name, text in gauges.items()
         }
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._waiting: dict[tuple[str, str, int], list[float]] = {}
+        self._lock = threading.Lock()
         if shared:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
 
     def count(self, feed: str, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
-        found = self._children.get((feed, route, status))
+        """Count a request; it is written down by the next `flush`."""
+        found = self._waiting.get((feed, route, status))
         if found is None:
-            found = self._children[feed, route, status] = (
-                self._requests.labels(feed, route, str(status)),
-                self._seconds.labels(feed, route),
-            )
-        found[0].inc()
-        found[1].observe(seconds)
+            found = self._waiting[feed, route, status] = []
+        found.append(seconds)
+
+    def flush(self) -> None:
+        """Write down what was counted."""
+        with self._lock:
+            for (feed, route, status), waiting in list(self._waiting.items()):
+                taken = waiting[: len(waiting)]
+                del waiting[: len(taken)]
+                self._requests.labels(feed, route, str(status)).inc(len(taken))
+                histogram = self._seconds.labels(feed, route)
+                for seconds in taken:
+                    histogram.observe(seconds)
 
     def show(self, feed: str, manifest: Manifest, confirmed: float | None) -> None:
         """Set what is live of a feed; `confirmed` in seconds since 1970."""
@@ -84,6 +93,7 @@ class Metrics:
 
     def answer(self) -> Answer:
         """All of it as /metrics shows it."""
+        self.flush()
         return Answer(200, generate_latest(self._registry), CONTENT_TYPE_LATEST.encode())
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from serve.answers import Answer, encode, ok
+from serve.answers import Answer
 from serve.cursor import encode as encode_cursor
-from serve.edition import Edition, Selection
+from serve.edition import Edition, Place, Selection, fitting
 from serve.encodings import ENCODINGS, compressed, unpacked
 from serve.files import PackedFile, write_packed
 from serve.layers import Array
@@ -63,25 +64,30 @@ def page_of(
 ) -> tuple[Answer, int | None]:
     """A page of a list from a number on, and the number at which the next one starts, if any."""
     found = list(islice(edition.select(start, selection), limit))
-    fitting = edition.fitting(found)
-    lasting = selection.since is None
-    if len(found) < limit and fitting == len(found):
-        return page(edition, found, lasting=lasting), None
-    found = found[:fitting]
-    cursor = encode_cursor(edition.key(found[-1]), selection, edition=pinned, sequence=began)
-    return page(edition, found, cursor, lasting=lasting), found[-1] + 1
+    places, lasting = edition.places(found), selection.since is None
+    fit = fitting(places)
+    if len(found) < limit and fit == len(found):
+        return _page(edition, places, None, lasting=lasting), None
+    last = found[fit - 1]
+    cursor = encode_cursor(edition.key(last), selection, edition=pinned, sequence=began)
+    return _page(edition, places[:fit], cursor, lasting=lasting), last + 1
 
 
-def page(
-    edition: Edition, found: list[int], cursor: str | None = None, *, lasting: bool = True
-) -> Answer:
-    """Entries as a list answers them."""
-    metadata: dict[str, object] = {"count": len(found)}
+def page(edition: Edition, found: list[int]) -> Answer:
+    """Entries as a list answers them, all on one page."""
+    return _page(edition, edition.places(found), None, lasting=True)
+
+
+def _page(edition: Edition, places: list[Place], cursor: str | None, *, lasting: bool) -> Answer:
+    metadata: dict[str, object] = {"count": len(places)}
     if cursor is not None:
-        metadata = {"nextCursor": cursor, "count": len(found)}
-    servers = b",".join(edition.bodies(found))
-    body = b'{"servers":[%b],"metadata":%b}\n' % (servers, encode(metadata)[:-1])
-    return ok(body, edition, lasting=lasting)
+        metadata = {"nextCursor": cursor, "count": len(places)}
+    end = b'],"metadata":%b}\n' % msgspec.json.encode(metadata)
+
+    def body() -> bytes:
+        return b'{"servers":[%b%b' % (b",".join(edition.read(places)), end)
+
+    return Answer(200, body(), edition=edition, lasting=lasting, again=body)
 
 
 def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[int, Answer]]:

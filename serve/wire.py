@@ -6,7 +6,7 @@ the edition is the live one.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from serve.answers import Answer
@@ -22,6 +22,7 @@ class Wire:
 
     def __init__(self, answer: Answer, *, cache_control: str) -> None:
         self.answer = answer
+        self._length = len(answer.body)
         self.tag = f'W/"{answer.edition.tag}"'.encode() if answer.edition else b""
         self._cache_control = cache_control.encode()
         self._packed: dict[str, bytes] = dict(answer.packed)
@@ -31,7 +32,7 @@ class Wire:
         """What to send: an encoding, empty for none, or 304 if the client has it already."""
         if match and self.tag and matches(match, self.tag):
             return UNCHANGED
-        if not accept or len(self.answer.body) < _LEAST:
+        if not accept or self._length < _LEAST:
             return ""
         return accepted(accept)
 
@@ -40,12 +41,24 @@ class Wire:
 
     def body(self, kind: str) -> bytes:
         if not kind:
-            return self.answer.body
+            answer = self.answer
+            return answer.again() if answer.again and not answer.body else answer.body
         if kind == UNCHANGED:
             return b""
         if kind not in self._packed:
-            self._packed[kind] = compressed(self.answer.body, kind)
+            self._packed[kind] = compressed(self.body(""), kind)
         return self._packed[kind]
+
+    def slim(self) -> None:
+        """Let go of the body, if it can be made again."""
+        if self.answer.again is not None:
+            self.answer = replace(self.answer, body=b"")
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it holds, or soon may."""
+        kept = len(self.answer.body) or self._length // 6
+        return 2048 + kept + self._length // 4
 
     def headers(self, kind: str) -> list[tuple[bytes, bytes]]:
         found, status = list(self.answer.headers), self.status(kind)
@@ -96,7 +109,7 @@ class Kept:
 class WireCache:
     """Answers of live editions by request target, the oldest go first; bounded in bytes."""
 
-    def __init__(self, limit: int = 64 << 20) -> None:
+    def __init__(self, limit: int = 24 << 20) -> None:
         self._limit = limit
         self._found: OrderedDict[bytes, Kept] = OrderedDict()
         self._size = 0
@@ -106,6 +119,7 @@ class WireCache:
 
     def put(self, target: bytes, kept: Kept) -> None:
         self.drop(target)
+        kept.wire.slim()
         self._found[target] = kept
         self._size += _cost(target, kept)
         while self._size > self._limit:
@@ -119,5 +133,4 @@ class WireCache:
 
 
 def _cost(target: bytes, kept: Kept) -> int:
-    """Bytes that an answer may come to hold, in all encodings."""
-    return len(kept.wire.answer.body) * 3 // 2 + len(target) + 2048
+    return kept.wire.cost + len(target)

@@ -12,7 +12,7 @@ from datetime import datetime
 from serve.errors import FeedBusy, NoEdition
 from serve.feed import Feed
 from serve.pages import write_pages
-from serve.search import catch_up
+from serve.search import catch_up, read_state
 from warehouse.feeds import downloads_by_server
 from warehouse.warehouse import Warehouse
 
@@ -28,6 +28,15 @@ class IndexReport:
     pages: int
     search: str
     servers: int
+
+
+def is_due(feed: Feed) -> bool:
+    """Whether the live edition has not all that is made of it."""
+    live, state = feed.current_id(), read_state(feed.folder / "search")
+    if live is None:
+        return False
+    made = (feed.editions / live / "pages").exists()
+    return not made or state is None or state.edition != live
 
 
 def index(warehouse: Warehouse, feed: Feed, *, now: Callable[[], datetime]) -> IndexReport:

@@ -7,7 +7,7 @@ from connectors.errors import ConnectorError
 from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.steps.build import build
-from pipelines.steps.index import index
+from pipelines.steps.index import index, is_due
 from pipelines.steps.pull import Progress
 from serve.errors import ServeError
 from serve.policy import Policy
@@ -121,5 +121,5 @@ def publish(deployment: Deployment, policy: Policy, *, tell: Tell) -> None:
         log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
     elif not built.unchanged:
         tell("switch", deployment.switch(policy))
-    if feed.current_id() is not None:
+    if is_due(feed):
         tell("index", index(deployment.warehouse, feed, now=deployment.clock))

@@ -18,7 +18,7 @@ import uvicorn
 import zstandard
 
 from pipelines.server import listen
-from serve import protocol
+from serve import accesslog, protocol
 from serve.app import App, build_app
 from serve.blocks import Block, BlockList
 from serve.edition import Selection
@@ -41,6 +41,12 @@ def feed(tmp_path: Path) -> Feed:
     entries = [entry(f"a.b/s{n:03}", description=f"Number {n} " + "x" * 60) for n in range(240)]
     publish(found, entries, "e1")
     return found
+
+
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test may have opened one, and then nothing is quick."""
+    monkeypatch.setattr(accesslog, "is_open", lambda: False)
 
 
 def application(feed: Feed, **named: Any) -> App:
