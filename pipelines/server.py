@@ -13,9 +13,10 @@ from uvicorn.supervisors import Multiprocess
 from pipelines.errors import StepError
 from pipelines.settings import Settings, counts_are_shared, load_settings, share_counts
 from serve.accesslog import open_log
-from serve.app import App, build_app, served_feeds
+from serve.app import App, build_app
 from serve.metrics import Metrics
 from serve.protocol import BoundedProtocol, PlainProtocol
+from serve.served import served_feeds
 
 _MOST_CLIENTS = 4096
 

@@ -31,11 +31,10 @@ from serve import accesslog
 from serve.answers import CORS, PREFLIGHT, Answer, problem
 from serve.api import Api, Request, other_method
 from serve.errors import ServeError
-from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
+from serve.feed import VISIBLE_WITHIN, ServedFeed
 from serve.guard import Guard
 from serve.metrics import Metrics, route_of
 from serve.params import BadParameter, beside_prefix, read_query
-from serve.policy import read_policies
 from serve.shelf import LOOK_EVERY, LiveShelf, Shelf
 from serve.wire import Kept, Wire, WireCache
 
@@ -286,26 +285,6 @@ def build_app(
         metrics=metrics,
         objective=objective,
     )
-
-
-def served_feeds(feed_root: Path, folder: Path | None) -> list[ServedFeed]:
-    """The feeds of the documents in a folder (None: those shipped).
-
-    One whose document is broken is served as its last good document said.
-    """
-    found = read_policies(folder)
-    served = [policy.served for policy in found.valid]
-    for feed in served:
-        try:
-            Feed(feed_root, feed.name).identify(feed)
-        except OSError as trouble:
-            log.warning("not noted how feed=%s is served error=%s", feed.name, trouble)
-    for name, error in found.broken.items():
-        known = Feed(feed_root, name).identity()
-        log.error("%s; feed=%s is %s", error, name, "served as before" if known else "not served")
-        if known is not None and known.base_path not in {feed.base_path for feed in served}:
-            served.append(known)
-    return served
 
 
 def _no_route(path: bytes) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from serve.edition import FORMAT, BaseManifest, Edition, Files, open_base
+from serve.edition import Edition, open_base
 from serve.errors import EditionBroken
 from serve.files import file_hash, replace_file, sync, write_packed
 from serve.indexes import build_indexes
 from serve.layers import Layer, Seat, Table, empty
+from serve.manifests import FORMAT, BaseManifest, Files
 from serve.segments import (
     MAX_OWN,
     SegmentWriter,

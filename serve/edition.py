@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -32,12 +31,12 @@ from serve.errors import EditionBroken
 from serve.files import REMEDY, Mapped, PackedFile, map_file
 from serve.indexes import Indexes
 from serve.layers import Array, Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
+from serve.manifests import Manifest, read_base_manifest, read_manifest
 from serve.records import RECORDS, Records
 
 if TYPE_CHECKING:
     from serve.pages import Pages
 
-FORMAT = 4
 LATEST, DELETED = 1, 2
 KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
 """What the last change of an entry was; the column `kind` counts from here."""
@@ -65,70 +64,6 @@ Place = tuple[int, int, int]
 """Segment, offset and length of bytes."""
 _PAGE_BYTES = 8 << 20
 
-Found = TypeVar("Found", bound=msgspec.Struct)
-
-
-class _Format(msgspec.Struct):
-    format: int
-
-
-class Basis(msgspec.Struct, frozen=True):
-    """What an edition was made of: verdicts decided at an instant, and a digest of all else that
-    decides about its bytes. One with the same digest needs only what was decided since."""
-
-    decided_at: datetime
-    digest: str
-
-
-Files = dict[str, tuple[int, str]]
-"""Size and SHA-256 by path below the feed's folder."""
-
-
-class BaseManifest(msgspec.Struct, frozen=True):
-    """What a base is: all of an edition, which itself may have the base `over`."""
-
-    format: int
-    base: str
-    over: str
-    edition: str
-    sequence: int
-    segments: tuple[str, ...]
-    files: Files
-
-
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """What an edition is. `published_at` is None while it is a candidate.
-
-    `parts` counts running entries that have a package of a registry type, or a remote. The hashes
-    are sums modulo 2^256 over entries, so that they can follow changes. `segments` begin with those
-    of the base.
-    """
-
-    format: int
-    feed: str
-    edition: str
-    sequence: int
-    previous: str | None
-    built_at: datetime
-    published_at: datetime | None
-    namespace: str
-    policy_hash: str
-    content_hash: str
-    records_hash: str
-    entries: int
-    servers: int
-    tombstones: int
-    withheld: int
-    held: int
-    changed: int
-    parts: dict[str, int]
-    verdicts: dict[str, int]
-    treatments: dict[str, int]
-    base: str
-    basis: Basis | None
-    segments: tuple[str, ...]
-    files: Files
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -145,7 +80,7 @@ class Base:
     """The tables that editions share, and the indexes of their entries."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest = _decoded(folder, BaseManifest)
+        self.manifest = read_base_manifest(folder)
         self.entries = read_layer(PackedFile(folder / "entries"), ENTRIES)
         self.records = read_layer(PackedFile(folder / "records"), RECORDS)
         self.indexes = Indexes(PackedFile(folder / "indexes"), self.entries)
@@ -395,23 +330,6 @@ class Edition:
 
 def _mapped(root: Path, manifest: Manifest) -> list[Mapped]:
     return [map_file(root / "segments" / name) for name in manifest.segments]
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an edition. Raises EditionBroken if it is missing, odd or newer."""
-    return _decoded(folder, Manifest)
-
-
-def _decoded(folder: Path, kind: type[Found]) -> Found:
-    try:
-        data = (folder / "manifest.json").read_bytes()
-        written = msgspec.json.decode(data, type=_Format).format
-        if written == FORMAT:
-            return msgspec.json.decode(data, type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        raise EditionBroken(f"{folder} has no readable manifest: {error}; {REMEDY}") from error
-    remedy = "upgrade it" if written > FORMAT else f"that is an older one; {REMEDY}"
-    raise EditionBroken(f"{folder} has format {written}, this subregistry reads {FORMAT}; {remedy}")
 
 
 def micros(at: datetime) -> int:

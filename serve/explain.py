@@ -14,7 +14,7 @@ from serve import models
 from serve.answers import Answer, document, problem
 from serve.edition import Edition
 from serve.records import Judged
-from warehouse.predicates import value_of
+from warehouse.logic import value_of
 
 _SIGNS = {"t": True, "f": False, "?": None}
 _TOLD = {True: "true", False: "false", None: "unknown"}

@@ -27,12 +27,13 @@ import msgspec
 import numpy as np
 
 from serve.bases import described, grown, write_base
-from serve.edition import BaseManifest, Edition, Manifest, micros, open_base, read_manifest
+from serve.edition import Edition, micros, open_base
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.files import PackedFile, file_hash, replace_file, write_packed
 from serve.indexes import build_indexes
 from serve.keys import KeyRing
 from serve.ledger import Ledger
+from serve.manifests import BaseManifest, Manifest, read_manifest
 from serve.render import fixed_instant, publish_position
 from serve.verified import verify
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from serve.edition import Manifest
 from serve.errors import EditionBroken
 from serve.files import JsonFile
+from serve.manifests import Manifest
 
 
 class Published(msgspec.Struct, frozen=True, rename="camel"):

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from serve.blocking import hidden
 from serve.blocks import Block, BlockList
-from serve.edition import Edition, Manifest, from_micros, micros
+from serve.edition import Edition, from_micros, micros
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
 from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.ledger import Published
+from serve.manifests import Manifest
+from serve.masks import hidden
 from serve.pages import Pages
 from serve.search import SearchIndex, read_state
 from serve.verified import verify

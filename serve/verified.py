@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from serve.edition import Manifest, read_manifest
 from serve.errors import EditionBroken
 from serve.files import REMEDY, file_hash, replace_file
+from serve.manifests import Manifest, read_manifest
 
 _FRESH = 2.0
 """Seconds in which a file may change again without another instant: it is not remembered."""

@@ -19,9 +19,10 @@ from serve.bases import described, lay, stacked
 from serve.candidate import Candidate, with_before
 from serve.columns import Columns, Entry
 from serve.documents import Overlay
-from serve.edition import FORMAT, Basis, Edition, Manifest
+from serve.edition import Edition
 from serve.files import sync
 from serve.latest import elect
+from serve.manifests import FORMAT, Basis, Manifest
 from serve.overlays import Overlays
 from serve.records import Judged, Reason, Treatment
 from serve.render import Content, live, tombstone

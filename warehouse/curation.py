@@ -16,7 +16,8 @@ import duckdb
 
 from warehouse.columns import COLUMNS
 from warehouse.errors import RulesFailed
-from warehouse.predicates import Atom, Predicate, Tree, sql_of
+from warehouse.logic import Tree
+from warehouse.predicates import Atom, Predicate, sql_of
 from warehouse.staging import TEXT, columns, table
 from warehouse.warehouse import Row, Session
 

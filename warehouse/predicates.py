@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import duckdb
 import sqlglot
@@ -19,9 +18,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from warehouse.columns import COLUMNS
 from warehouse.errors import ExpressionRefused
-
-Tree: TypeAlias = "int | tuple[str, tuple[Tree, ...]]"
-"""The number of an atom, or `and`, `or`, `not` with what it joins."""
+from warehouse.logic import Tree
 
 
 @dataclass(frozen=True)
@@ -201,20 +198,6 @@ def sql_of(tree: Tree, names: Sequence[str]) -> str:
     kind, parts = tree
     found = [sql_of(part, names) for part in parts]
     return f"(NOT {found[0]})" if kind == "not" else f"({f' {kind.upper()} '.join(found)})"
-
-
-def value_of(tree: Tree, values: Sequence[bool | None]) -> bool | None:
-    """A tree's value by the logic of three values; None is unknown."""
-    if isinstance(tree, int):
-        return values[tree]
-    kind, parts = tree
-    found = [value_of(part, values) for part in parts]
-    if kind == "not":
-        return None if found[0] is None else not found[0]
-    decisive = kind == "or"
-    if decisive in found:
-        return decisive
-    return None if None in found else not decisive
 
 
 def _depth(node: exp.Expr) -> int:

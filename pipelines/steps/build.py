@@ -16,8 +16,9 @@ from pipelines.errors import StepError
 from pipelines.steps.switch import new_edition, record_live
 from serve.bases import rebased
 from serve.candidate import Candidate, forgotten
-from serve.edition import FORMAT, Basis, Edition
+from serve.edition import Edition
 from serve.feed import Feed
+from serve.manifests import FORMAT, Basis
 from serve.models import EnrichmentBlock, PackageFacts
 from serve.policy import Policy
 from serve.records import pulled_at

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from serve.edition import Edition, read_manifest
+from serve.edition import Edition
 from serve.errors import EditionBroken
 from serve.feed import Feed
+from serve.manifests import read_manifest
 from serve.pages import Pages, check_pages
 from serve.verified import verify
 

@@ -8,8 +8,8 @@ import msgspec
 
 from connectors.downloads import COUNTERS
 from pipelines.deployment import Deployment
-from serve.edition import read_manifest
 from serve.errors import EditionBroken
+from serve.manifests import read_manifest
 from serve.policy import Policy
 from warehouse.warehouse import Row
 

@@ -134,7 +134,8 @@ def test_one_feed_that_is_refused_stops_no_other(
 def test_a_broken_document_takes_no_live_feed_down(
     live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
-    from serve.app import build_app, served_feeds
+    from serve.app import build_app
+    from serve.served import served_feeds
     from tests.serve.feeds import served_app
 
     settings = live.settings

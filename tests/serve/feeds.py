@@ -14,9 +14,10 @@ from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
 from serve.app import App
 from serve.candidate import Candidate
-from serve.edition import ENTRIES, Edition, Manifest
+from serve.edition import ENTRIES, Edition
 from serve.feed import Feed, ServedFeed
 from serve.layers import Growing
+from serve.manifests import Manifest
 from serve.records import RECORDS
 from serve.shelf import LiveShelf
 from serve.writer import Built, write_candidate

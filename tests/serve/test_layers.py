@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from serve import bases
-from serve.blocking import hidden
 from serve.blocks import Block
 from serve.candidate import Candidate
 from serve.edition import DELETED, LATEST, Edition, Selection, micros
 from serve.feed import Feed
 from serve.layers import Growing, Kind, Seat, Table, empty
+from serve.masks import hidden
 from serve.verified import verify
 from serve.writer import write_candidate
 from tests.serve.feeds import NOW, entry, excluded

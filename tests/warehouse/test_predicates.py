@@ -12,7 +12,8 @@ from tests.warehouse.expressions import HOSTILE, USEFUL
 from warehouse.columns import COLUMNS
 from warehouse.curation import CompiledRule, RuleBook, decide
 from warehouse.errors import ExpressionRefused
-from warehouse.predicates import Atom, compile_predicate, sql_of, value_of
+from warehouse.logic import value_of
+from warehouse.predicates import Atom, compile_predicate, sql_of
 from warehouse.warehouse import Session, Warehouse
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
