@@ -24,6 +24,7 @@ from pipelines.console import print_table
 from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
 from pipelines.steps.build import build
+from pipelines.steps.index import index
 from warehouse.analytics import publish_copy
 
 Result = dict[str, Any]  # what a part prints
@@ -63,8 +64,18 @@ def curated(home: Path, url: str) -> Result:
 def built(home: Path, url: str) -> Result:
     found = deployment(home, url)
     (policy,) = found.policies("default")
-    report = build(found.warehouse, policy, found.feed(policy.name), now=found.clock)
-    return {"note": f"{report.entries} entries, {report.changed} changed"}
+    feed, begun = found.feed(policy.name), time.time()
+    report = build(found.warehouse, policy, feed, now=found.clock)
+    new = [path for path in feed.folder.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in new if path.stat().st_mtime >= begun)
+    note = f"{report.entries} entries, {report.changed} changed"
+    return {"note": note, "written": size / 1e6}
+
+
+def indexed(home: Path, url: str) -> Result:
+    found = deployment(home, url)
+    report = index(found.warehouse, found.feed("default"), now=found.clock)
+    return {"note": f"{report.search}, base {report.base or 'as it was'}"}
 
 
 def switched(home: Path, url: str) -> Result:
@@ -86,6 +97,7 @@ PARTS: dict[str, Callable[[Path, str], Result]] = {
     "curate": curated,
     "build": built,
     "switch": switched,
+    "index": indexed,
     "copy": copied,
 }
 

@@ -151,6 +151,8 @@ class App:
         wire = kept.wire
         kind = wire.chosen(accept, match)
         found = wire.head(kind), wire.body(kind)
+        if wire.grew and self._cache.get(target) is kept:
+            self._cache.put(target, kept)
         if self._metrics:
             took = time.perf_counter() - began
             self._metrics.count(kept.shelf.served.name, kept.route, wire.status(kind), took)

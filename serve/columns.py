@@ -90,6 +90,7 @@ class Columns:
         self._treated = Counter(before.treatments if before else {})
         self._tombstones = before.tombstones if before else 0
         self._changed = 0
+        self._last = b""
         self._held = {(h.name, h.version): h for h in self._records.held} if self._records else {}
         self.servers = before.servers if before else 0
         self.treatments: list[tuple[str, str, str, str, str]] = []
@@ -100,6 +101,8 @@ class Columns:
         `before` is its number in the previous edition.
         """
         content, previous, gone = entry.content, self._previous, entry.state != "admitted"
+        assert entry.key > self._last, "entries come in key order, each once"
+        self._last = entry.key
         values = {
             "flags": LATEST * entry.latest | DELETED * gone,
             "published": micros(entry.published_at),

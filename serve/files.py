@@ -47,7 +47,8 @@ class Strings:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> bytes:
-        return self.run(index, index + 1)
+        ends, origin = self._ends, self.origin
+        return self.data[origin + (ends[index - 1] if index else 0) : origin + ends[index]]
 
     def place(self, start: int) -> tuple[int, int]:
         """Where in the data the strings from `start` on begin and end."""

@@ -22,6 +22,9 @@ Array = npt.NDArray[Any]  # element types are those of the table's specification
 Numbers = npt.NDArray[np.int64]
 
 
+_FEW = 64
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a table is made of: strings, of which the first is the key, and columns by type."""
@@ -204,6 +207,26 @@ class Table:
         found: Numbers = self._numbers[rows]
         return found
 
+    def window(self, name: str, low: int, high: int) -> Array:
+        """Values of a column from one number to before another."""
+        first = bisect_left(self._sorted, low)
+        last = bisect_left(self._sorted, high, first)
+        base, upper = self.base.columns[name], self.upper.columns[name]
+        if first == last:
+            return base[low - self._before[first] : high - self._before[first]]
+        if last - first > _FEW:
+            return self.gather(name, np.arange(low, high))
+        found = np.empty(high - low, dtype=base.dtype)
+        at = low
+        for row in range(first, last + 1):
+            number = self._sorted[row] if row < last else high
+            shift = self._before[row]
+            found[at - low : number - low] = base[at - shift : number - shift]
+            if row < last:
+                found[number - low] = upper[row]
+            at = number + 1
+        return found
+
     def gather(self, name: str, numbers: Numbers) -> Array:
         """Values of a column."""
         base, upper = self.base.columns[name], self.upper.columns[name]
@@ -301,10 +324,7 @@ class Column:
 
     def window(self, low: int, high: int) -> Array:
         """Values of the rows from one number to before another."""
-        row = self._table.in_base(low, high)
-        if row is not None:
-            return self._table.base.columns[self._name][row : row + high - low]
-        return self._table.gather(self._name, np.arange(low, high))
+        return self._table.window(self._name, low, high)
 
     def of(self, numbers: Sequence[int] | Numbers) -> Array:
         """Values of some rows."""

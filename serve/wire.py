@@ -27,6 +27,7 @@ class Wire:
         self._cache_control = cache_control.encode()
         self._packed: dict[str, bytes] = dict(answer.packed)
         self._heads: dict[str, bytes] = {}
+        self.grew = False
 
     def chosen(self, accept: bytes, match: bytes) -> str:
         """What to send: an encoding, empty for none, or 304 if the client has it already."""
@@ -47,18 +48,19 @@ class Wire:
             return b""
         if kind not in self._packed:
             self._packed[kind] = compressed(self.body(""), kind)
+            self.grew = True
         return self._packed[kind]
 
     def slim(self) -> None:
         """Let go of the body, if it can be made again."""
         if self.answer.again is not None:
             self.answer = replace(self.answer, body=b"")
+        self.grew = False
 
     @property
     def cost(self) -> int:
-        """Bytes that it holds, or soon may."""
-        kept = len(self.answer.body) or self._length // 6
-        return 2048 + kept + self._length // 4
+        """Bytes that it holds, about."""
+        return 4096 + len(self.answer.body) + sum(map(len, self._packed.values()))
 
     def headers(self, kind: str) -> list[tuple[bytes, bytes]]:
         found, status = list(self.answer.headers), self.status(kind)
@@ -111,17 +113,20 @@ class WireCache:
 
     def __init__(self, limit: int = 24 << 20) -> None:
         self._limit = limit
-        self._found: OrderedDict[bytes, Kept] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._size = 0
 
     def get(self, target: bytes) -> Kept | None:
-        return self._found.get(target)
+        found = self._found.get(target)
+        return found[0] if found else None
 
     def put(self, target: bytes, kept: Kept) -> None:
+        """Keep an answer, or count anew what it holds."""
         self.drop(target)
         kept.wire.slim()
-        self._found[target] = kept
-        self._size += _cost(target, kept)
+        cost = kept.wire.cost + len(target)
+        self._found[target] = kept, cost
+        self._size += cost
         while self._size > self._limit:
             self.drop(next(iter(self._found)))
 
@@ -129,8 +134,4 @@ class WireCache:
         """Forget an answer."""
         before = self._found.pop(target, None)
         if before is not None:
-            self._size -= _cost(target, before)
-
-
-def _cost(target: bytes, kept: Kept) -> int:
-    return kept.wire.cost + len(target)
+            self._size -= before[1]

@@ -26,7 +26,9 @@ def entries(count: int) -> Iterator[Candidate]:
     source = random.Random(1)
     bodies = [entry["server"] for entry in base_dump()]
     done = 0
-    for name in sorted(islice(names(), count * 2 // 5 + 1)):
+    for name in sorted(set(islice(names(), count * 2 // 5 + 1000))):
+        if done == count:
+            return
         body, versions = source.choice(bodies), source.choice(VERSIONS)
         for minor in range(min(versions, count - done)):
             done += 1

@@ -327,7 +327,7 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
         note(edition, watched, expected)
         for thread in threads:
             thread.start()
-        begun, number = time.monotonic(), 0
+        begun, number, start = time.monotonic(), 0, edition.manifest.built_at
         try:
             while time.monotonic() - begun < seconds:
                 tick = time.monotonic()
@@ -348,7 +348,7 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
                 memory += private(process)
                 if number % 4 == 0:
                     apart(indexed, home)
-                feed.tidy(keep=3, since=edition.manifest.built_at)
+                feed.tidy(keep=5, since=start)  # a walk goes on where it began
         finally:
             ended.set()
             for thread in threads:

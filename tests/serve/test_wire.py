@@ -389,3 +389,25 @@ def test_switches_under_load_fail_and_mix_nothing(feed: Feed) -> None:
     assert troubles == []
     assert {tag for tag, _, _ in met} == {f"e{number}" for number in range(1, 8)}
     assert all(expected[tag, target] == digest for tag, target, digest in met)
+
+
+def test_a_server_that_stops_ends_what_it_answers(feed: Feed) -> None:
+    expected = None
+    with running(application(feed), BoundedProtocol) as client:
+        expected = client.ask("/v0.1/servers?limit=100")[2]
+        sock = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        sock.sendall(b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
+        reader = threading.Timer(0.5, lambda: None)
+        reader.start()
+        received: list[tuple[int, bytes]] = []
+
+        def read() -> None:
+            reader.join()
+            with sock, sock.makefile("rb") as file:
+                received.append(answer_of(file))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+    thread.join()
+    assert received == [(200, expected)]
