@@ -230,17 +230,20 @@ class Edition:
             return
         table = self.entries
         low, upper = table.split(start)
-        behind = np.arange(upper, len(table.upper))
-        rows = behind[self._mask(table.upper, behind, wanted)]
-        found = zip(rows.tolist(), table.of_upper(rows).tolist(), strict=True)
-        texts = table.upper.strings["texts"]
-        mine: Iterator[int]
-        mine = (i for row, i in found if not wanted.search or wanted.search in texts[row])
-        if wanted.search and texts.data.find(wanted.search, *texts.place(upper)) < 0:
-            mine = iter(())
-        for index in merge(mine, self._of_base(low, wanted)):
+        for index in merge(self._of_upper(upper, wanted), self._of_base(low, wanted)):
             if wanted.version is None or self.key(index).partition(b"\0")[2] == wanted.version:
                 yield index
+
+    def _of_upper(self, low: int, wanted: Selection) -> Iterator[int]:
+        table = self.entries
+        behind = np.arange(low, len(table.upper))
+        mask = self._mask(table.upper, behind, wanted)
+        if not wanted.search:
+            yield from table.of_upper(behind[mask]).tolist()
+            return
+        for row in table.upper.strings["texts"].containing(wanted.search, low):
+            if mask[row - low]:
+                yield int(table.of_upper(np.array([row]))[0])
 
     def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
         """Numbers of the entries from one on by their flags alone."""
@@ -256,9 +259,15 @@ class Edition:
         base, indexes = self.base.entries, self.base.indexes
         few = indexes.touched_since(wanted.since) if wanted.since is not None else None
         if few is not None:
-            few = few[few >= low]
-            few = self._containing(base, few[self._mask(base, few, wanted)], wanted.search)
-            yield from self.entries.of_base(few).tolist()
+            few = few[np.searchsorted(few, low) :]
+            texts = base.strings["texts"]
+            for start in range(0, len(few), _FIRST_BLOCK):
+                rows = few[start : start + _FIRST_BLOCK]
+                rows = rows[self._mask(base, rows, wanted)]
+                if wanted.search:
+                    met = [wanted.search in texts[row] for row in rows.tolist()]
+                    rows = rows[np.array(met, dtype=np.bool_)]
+                yield from self.entries.of_base(rows).tolist()
         elif wanted.search:
             for found in indexes.containing(
                 wanted.search, low, lambda rows: self._mask(base, rows, wanted)
@@ -286,14 +295,6 @@ class Edition:
             updated = layer.columns["updated"][rows] > wanted.since
             mask &= updated | (layer.columns["changed"][rows] > wanted.since)
         return mask
-
-    def _containing(self, layer: Layer, rows: Numbers, needle: bytes) -> Numbers:
-        """Those of some rows whose text contains a needle, looked at one by one."""
-        if not needle:
-            return rows
-        texts = layer.strings["texts"]
-        found = [row for row in rows.tolist() if needle in texts[row]]
-        return np.asarray(found, dtype=np.int64)
 
     def after(self, sequence: int, key: bytes) -> Iterator[int]:
         """Numbers of the entries whose last change is behind (sequence, key), in that order."""

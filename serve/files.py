@@ -50,11 +50,19 @@ class Strings:
         ends, origin = self._ends, self.origin
         return self.data[origin + (ends[index - 1] if index else 0) : origin + ends[index]]
 
-    def place(self, start: int) -> tuple[int, int]:
-        """Where in the data the strings from `start` on begin and end."""
-        ends = self._ends
-        low = ends[start - 1] if start else 0
-        return self.origin + low, self.origin + (ends[-1] if len(ends) else 0)
+    def containing(self, needle: bytes, start: int) -> Iterator[int]:
+        """Numbers of the strings from `start` on that contain a needle; none is made a string."""
+        ends, origin = self._ends, self.origin
+        if not len(ends):
+            return
+        position, last = origin + (ends[start - 1] if start else 0), origin + ends[-1]
+        while (position := self.data.find(needle, position, last)) >= 0:
+            found = bisect.bisect_right(ends, position - origin)
+            if position + len(needle) <= origin + ends[found]:
+                yield found
+                position = origin + ends[found]
+            else:
+                position += 1
 
     def run(self, start: int, end: int) -> bytes:
         """The bytes of the strings from `start` to before `end`, end to end."""

@@ -23,7 +23,7 @@ Mask = Callable[[Numbers], npt.NDArray[np.bool_]]
 _SHARD = 1 << 16
 _FREQUENT = _SHARD // 32
 _UNITS = _SHARD // 16
-_FEW = 8192
+_FEW = 2048
 _ENOUGH = 32
 _LENGTHS = (1, 2, 3, 4)
 
