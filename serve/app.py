@@ -165,6 +165,8 @@ class App:
 
     def _made(self, target: bytes) -> Kept | None:
         """The answer to a target of the hot routes."""
+        if b"#" in target or not target.isascii():
+            return None
         path, _, query = target.partition(b"?")
         shelf, rest = self._route(path)
         if shelf is None or shelf.served.access == "key":

@@ -181,14 +181,8 @@ def _differences(before: Edition, after: Edition, query: Query) -> Answer:
 
 def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models.Difference]:
     """What differs behind a key, in key order. An entry that both show as gone is no difference."""
-    i, j = (_behind(edition.keys, start) for edition in (before, after))
-    while i < before.count or j < after.count:
-        mine = before.key(i) if i < before.count else None
-        yours = after.key(j) if j < after.count else None
-        key = min(key for key in (mine, yours) if key is not None)
-        old = i if mine == key else None
-        new = j if yours == key else None
-        i, j = i + (old is not None), j + (new is not None)
+    walk = _over_one_base if before.base is after.base else _side_by_side
+    for key, old, new in walk(before, after, start):
         was = old is not None and not before.deleted(old)
         is_now = new is not None and not after.deleted(new)
         if was and is_now and old is not None and new is not None:
@@ -204,6 +198,31 @@ def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models
             if old is not None:
                 found.before = _seen(before, old)
             yield found
+
+
+_Both = Iterator[tuple[bytes, int | None, int | None]]
+
+
+def _over_one_base(before: Edition, after: Edition, start: bytes) -> _Both:
+    """Keys that two editions over one base have other rows of, with their numbers in both."""
+    uppers = [edition.entries.upper.keys for edition in (before, after)]
+    keys = {keys[row] for keys in uppers for row in range(keys.first(start), len(keys))}
+    for key in sorted(keys - {start}):
+        parts = key.split(b"\0", 1)
+        yield key, before.keys.find(*parts), after.keys.find(*parts)
+
+
+def _side_by_side(before: Edition, after: Edition, start: bytes) -> _Both:
+    """All keys of two editions, with their numbers in both."""
+    i, j = (_behind(edition.keys, start) for edition in (before, after))
+    while i < before.count or j < after.count:
+        mine = before.key(i) if i < before.count else None
+        yours = after.key(j) if j < after.count else None
+        key = min(key for key in (mine, yours) if key is not None)
+        old = i if mine == key else None
+        new = j if yours == key else None
+        i, j = i + (old is not None), j + (new is not None)
+        yield key, old, new
 
 
 def _behind(keys: TableKeys, start: bytes) -> int:

@@ -19,10 +19,10 @@ class _Format(msgspec.Struct):
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """What an edition was made of: verdicts decided at an instant, and a digest of all else that
-    decides about its bytes. One with the same digest needs only what was decided since."""
+    """What an edition was made of: verdicts with all changes `until` a curation, and a digest of
+    all else that decides about its bytes. One with the same digest needs what changed since."""
 
-    decided_at: datetime
+    until: datetime
     digest: str
 
 

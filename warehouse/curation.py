@@ -235,8 +235,10 @@ def decide(
         session.run("delete_verdicts", feed=_preview_of(feed))
         judge(session, feed, book, policy_hash=policy_hash, now=now)
         session.run("insert_verdict_history", feed=feed)
-        session.run("insert_lost_verdicts", feed=feed, now=now)
-        _store(session, feed, now)
+        last = session.rows("read_last_change", feed=feed)[0]["changed_at"]
+        at = max(now, last + timedelta(microseconds=1)) if last else now
+        session.run("insert_lost_verdicts", feed=feed, now=at)
+        _store(session, feed, at)
         session.run(
             "insert_policy",
             feed=feed,

@@ -21,9 +21,10 @@ def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
     return [row["name"] for row in session.rows("list_changed_names", feed=feed, since=since)]
 
 
-def decided_at(session: Session, feed: str) -> datetime:
-    """When the verdicts of a feed were made."""
-    found: datetime = session.rows("read_decided", feed=feed)[0]["decided_at"]
+def last_change(session: Session, feed: str) -> datetime | None:
+    """The curation at which a verdict of a feed last became another one; rises with each that
+    changes one, whatever the clock does."""
+    found: datetime | None = session.rows("read_last_change", feed=feed)[0]["changed_at"]
     return found
 
 

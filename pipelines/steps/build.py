@@ -26,8 +26,8 @@ from serve.writer import Built, write_candidate
 from warehouse.curation import is_curated
 from warehouse.feeds import (
     changed_names,
-    decided_at,
     feed_entries,
+    last_change,
     last_sequence,
     read_outline,
     replace_treatments,
@@ -89,7 +89,7 @@ def build(
                 "run subregistry pull and subregistry curate first"
             )
         edition = new_edition(at)
-        basis = Basis(decided_at(session, policy.name), _digest(policy, at))
+        basis = Basis(last_change(session, policy.name) or at, _digest(policy, at))
         outline = read_outline(session, policy.name)
         names = _to_look_at(session, policy.name, previous, basis)
         built = write_policy_candidate(
@@ -145,7 +145,7 @@ def _to_look_at(
     before = previous.manifest.basis if previous else None
     if before is None or before.digest != basis.digest:
         return None
-    return changed_names(session, feed, before.decided_at)
+    return changed_names(session, feed, before.until)
 
 
 def _digest(policy: Policy, now: datetime) -> str:

@@ -22,7 +22,7 @@ from tests.line.policies import make_team, published, team
 from tests.serve.feeds import served
 from tests.shared import base_dump, recorded_row, timeline
 from tests.warehouse.expressions import USEFUL
-from warehouse.curation import provisional
+from warehouse.curation import decide, provisional
 
 DAY = timedelta(days=1)
 Json = dict[str, Any]  # served documents
@@ -332,3 +332,20 @@ expires = "never"
     }
     assert needs["a.b/one"] == ["title IS NULL", "the clock passes 2026-01-12T12:00:00Z"]
     assert needs["a.b/two"] == ["the overlay no stands", *needs["a.b/one"]]
+
+
+def test_a_clock_that_goes_back_hides_no_change(recorded: Deployment) -> None:
+    """A curation that seems to be earlier than the one before it is not taken for that."""
+    from warehouse.feeds import changed_names, last_change
+
+    (policy,) = recorded.policies("default")
+    with recorded.warehouse.session() as session:
+        until = last_change(session, policy.name)
+        assert until is not None
+        name = session.rows("list_known_names", feed=policy.name)[0]["name"]
+        session.text(f"UPDATE entries SET status_message = 'x' WHERE name = '{name}'")
+        book = policy.rule_book(until)
+        past = until - timedelta(days=3)
+        decide(session, policy.name, book, policy_hash=policy.hash, now=past)
+        assert changed_names(session, policy.name, until) == [name]
+        assert (last_change(session, policy.name) or past) > until

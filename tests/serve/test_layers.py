@@ -212,3 +212,31 @@ def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
         assert [(table.keys[i], values[i]) for i in range(table.count)] == expected
         flat = table.flat()
         assert [(flat.keys[i], int(flat.columns["value"][i])) for i in range(len(flat))] == expected
+
+
+def test_editions_over_one_base_differ_as_those_that_share_nothing(tmp_path: Path) -> None:
+    from serve.history import _differing, _side_by_side
+
+    source, feed, state = random.Random(3), Feed(tmp_path, "default"), State()
+    found = []
+    for number in range(6):
+        changed(source, state, number)
+        found.append(published(feed, state, number, None))
+    assert len({edition.manifest.base for edition in found}) == 1
+    for before in found:
+        for after in found:
+            for start in (b"", before.key(0), before.key(before.count // 2)):
+                told = list(_differing(before, after, start))
+                keys = [
+                    (key.decode().replace("\0", "@"), old, new)
+                    for key, old, new in _side_by_side(before, after, start)
+                ]
+                known = {key for key, _, _ in keys}
+                assert {f"{d.name}@{d.version}" for d in told} <= known
+                for key, old, new in keys:
+                    was = old is not None and not before.deleted(old)
+                    is_now = new is not None and not after.deleted(new)
+                    same = was == is_now and (
+                        not was or before.body(old or 0) == after.body(new or 0)
+                    )
+                    assert (key in {f"{d.name}@{d.version}" for d in told}) == (not same), key

@@ -89,6 +89,8 @@ TARGETS = [
     "/v0.1/servers?edition=nothing",
     "/v0.1//servers/?limit=1",
     "/v0.1/servers?limit=1&x=%00",
+    "/v0.1/servers?limit=1#x",
+    "http://elsewhere.example/v0.1/servers?limit=1",
     "/health",
     "/",
     "/nothing",
