@@ -1,13 +1,14 @@
 """Answers as bytes: JSON bodies, problem documents, and the headers that every answer carries."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
 
 from serve.edition import Edition
+from serve.files import Piece
 
 Header = tuple[bytes, bytes]
 
@@ -26,28 +27,30 @@ PREFLIGHT: tuple[Header, ...] = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered. `edition` is the one that it was read from, if it depends on nothing else
-    but the request line; `lasting` says that somebody may be shown it a little late. `packed` is
-    the body in content encodings, where that is ready; `again` makes the body, so that it need not
-    be kept."""
+    """What is answered; `pieces` make up its body. `edition` is the one that it was read from, if
+    it depends on nothing else but the request line; `lasting` says that somebody may be shown it a
+    little late. `packed` is the body in content encodings, where that is ready."""
 
     status: int
-    body: bytes
+    pieces: tuple[Piece, ...]
     content_type: bytes = b"application/json"
     headers: tuple[Header, ...] = field(default=CORS)
     edition: Edition | None = None
     lasting: bool = False
-    packed: Mapping[str, bytes] = field(default_factory=dict)
-    again: Callable[[], bytes] | None = None
+    packed: Mapping[str, Piece] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
 
 
 def ok(body: bytes, edition: Edition | None = None, *, lasting: bool = False) -> Answer:
-    return Answer(200, body, edition=edition, lasting=lasting)
+    return Answer(200, (body,), edition=edition, lasting=lasting)
 
 
 def document(value: object, edition: Edition | None = None) -> Answer:
     """Any value that msgspec encodes; `msgspec.Raw` for JSON that is ready."""
-    return Answer(200, msgspec.json.encode(value) + b"\n", edition=edition)
+    return Answer(200, (msgspec.json.encode(value) + b"\n",), edition=edition)
 
 
 def problem(
@@ -66,7 +69,7 @@ def problem(
     if errors:
         value["errors"] = errors
     value["error"] = detail
-    return Answer(status, encode(value), b"application/problem+json", CORS + headers)
+    return Answer(status, (encode(value),), b"application/problem+json", CORS + headers)
 
 
 def encode(value: object) -> bytes:

@@ -23,6 +23,7 @@ from serve.edition import Edition, Selection
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
 from serve.feed import ServedFeed
+from serve.files import Piece
 from serve.openapi import openapi
 from serve.pages import page, page_of
 from serve.params import BadParameter, beside_prefix, read_flag, read_instant, read_list, read_query
@@ -70,7 +71,7 @@ class Api:
         method = request.method
         segments = beside_prefix(request.path)
         if method == b"OPTIONS":
-            return Answer(204, b"", b"", PREFLIGHT)
+            return Answer(204, (), b"", PREFLIGHT)
         if not segments:
             return None
         if len(request.path) + len(request.query) > _MAX_TARGET:
@@ -192,7 +193,8 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
                 if copy is not None:
                     return ok(copy + b"\n", edition, lasting=True)
             elif index is not None and (deleted or not edition.deleted(index)):
-                return ok(edition.body(index) + b"\n", edition, lasting=True)
+                pieces: tuple[Piece, ...] = (*edition.listed(edition.places([index])), b"\n")
+                return Answer(200, pieces, edition=edition, lasting=True)
     return problem(404, _NOT_FOUND)
 
 
@@ -216,7 +218,8 @@ def _catalog(edition: Edition) -> Answer:
 def _schema(name: str) -> Answer | None:
     if name not in models.BLOCKS:
         return None
-    return Answer(200, msgspec.json.encode(models.block_schema(name)), b"application/schema+json")
+    found = msgspec.json.encode(models.block_schema(name))
+    return Answer(200, (found,), b"application/schema+json")
 
 
 @cache
@@ -224,8 +227,9 @@ def description(feed: ServedFeed, name: bytes) -> Answer:
     """The OpenAPI document of a feed, as openapi.json or openapi.yaml."""
     found = openapi(feed)
     if name.endswith(b".json"):
-        return Answer(200, msgspec.json.encode(found))
-    return Answer(200, yaml.safe_dump(found, sort_keys=False).encode(), b"application/yaml")
+        return Answer(200, (msgspec.json.encode(found),))
+    text = yaml.safe_dump(found, sort_keys=False)
+    return Answer(200, (text.encode(),), b"application/yaml")
 
 
 def health(edition: Edition, confirmed: datetime | None, objective: float) -> models.Health:

@@ -32,6 +32,7 @@ from serve.answers import CORS, PREFLIGHT, Answer, problem
 from serve.api import Api, Request, other_method
 from serve.errors import ServeError
 from serve.feed import VISIBLE_WITHIN, ServedFeed
+from serve.files import Piece
 from serve.guard import Guard
 from serve.metrics import Metrics, route_of
 from serve.params import BadParameter, beside_prefix, read_query
@@ -45,8 +46,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-NO_CONTENT = Answer(204, b"", b"", PREFLIGHT)
-HOME = Answer(200, b"", b"text/html")
+NO_CONTENT = Answer(204, (), b"", PREFLIGHT)
+HOME = Answer(200, (), b"text/html")
 """Stands for the page for people, which is sent by Starlette."""
 
 LASTING = 60.0
@@ -136,34 +137,47 @@ class App:
             )
         )
 
-    def quick(self, target: bytes, accept: bytes, match: bytes) -> tuple[bytes, bytes] | None:
-        """Head and body of the answer to a plain GET on the hot routes, as `__call__` gives them;
-        None for everything that is not as simple as that. What was made before is sent again."""
-        began = time.perf_counter()
-        kept = self._cache.get(target)
+    def quick(self, target: bytes, accept: bytes, match: bytes) -> tuple[Piece, ...] | None:
+        """All of the answer to a plain GET on the hot routes, as `__call__` gives it; None for
+        everything that is not as simple as that. What was made before is sent again."""
         try:
-            if kept is None or kept.edition is not kept.shelf.live():
-                kept = self._made(target)
-                if kept is None:
-                    return None
+            kept = self._cache.get(target)
+            if kept is not None and kept.edition is kept.shelf.live():
+                kind = kept.wire.chosen(accept, match)
+                found = kept.wire.whole(kind)
+                if found is not None:
+                    if self._metrics:
+                        self._metrics.count_again(kept.feed, kept.route, kept.wire.status(kind))
+                    return found
+            else:
+                kept = None
+            return self._made(target, kept, accept, match)
         except Exception:  # noqa: BLE001 - whatever it is, `__call__` answers and logs it
             return None
-        wire = kept.wire
-        kind = wire.chosen(accept, match)
-        found = wire.head(kind), wire.body(kind)
-        if wire.grew and self._cache.get(target) is kept:
-            self._cache.put(target, kept)
-        if self._metrics:
-            took = time.perf_counter() - began
-            self._metrics.count(kept.shelf.served.name, kept.route, wire.status(kind), took)
-        return found
 
     @property
     def is_quick(self) -> bool:
         """Whether nobody is counted or written down: else each request needs its client."""
         return not accesslog.is_open() and (self._guard is None or not self._guard.counts)
 
-    def _made(self, target: bytes) -> Kept | None:
+    def _made(
+        self, target: bytes, kept: Kept | None, accept: bytes, match: bytes
+    ) -> tuple[Piece, ...] | None:
+        """The same for what was not sent before: not at all, or in another encoding."""
+        began = time.perf_counter()
+        kept = kept or self._answered(target)
+        if kept is None:
+            return None
+        kind = kept.wire.chosen(accept, match)
+        found = kept.wire.make(kind)
+        if kept.lasts:
+            self._cache.put(target, kept)
+        if self._metrics:
+            took = time.perf_counter() - began
+            self._metrics.count(kept.feed, kept.route, kept.wire.status(kind), took)
+        return found
+
+    def _answered(self, target: bytes) -> Kept | None:
         """The answer to a target of the hot routes."""
         if b"#" in target or not target.isascii():
             return None
@@ -178,10 +192,9 @@ class App:
         answer = self._api.answer(Request(b"GET", rest, query), shelf)
         if answer is None:
             return None
-        kept = Kept(shelf, live, route_of(segments), self._wire(answer, shelf))
-        if answer.edition is live and len(answer.body) < _KEPT:
-            self._cache.put(target, kept)
-        return kept
+        wire = self._wire(answer, shelf)
+        lasts = answer.edition is live and wire.cost < _KEPT
+        return Kept(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
 
     def _wire(self, answer: Answer, shelf: Shelf | None) -> Wire:
         """An answer with what caches are told of it."""
@@ -207,7 +220,8 @@ class App:
         def follow() -> None:
             while not ended.wait(LOOK_EVERY):
                 for shelf in live:
-                    _look(shelf)
+                    if _look(shelf):
+                        self._cache.clear()
                     self._show(shelf)
                 if self._metrics:
                     self._metrics.flush()
@@ -340,11 +354,13 @@ def _query(raw: bytes) -> dict[str, bytes]:
         return {}
 
 
-def _look(shelf: LiveShelf) -> None:
+def _look(shelf: LiveShelf) -> bool:
+    """Look at a feed; whether something else of it is served now."""
     try:
-        shelf.look()
+        return shelf.look()
     except Exception:
         log.exception("a defect: feed=%s is not followed", shelf.served.name)
+        return False
 
 
 async def _send(
@@ -352,7 +368,7 @@ async def _send(
 ) -> tuple[int, int]:
     """Send an answer; returns its status and the size of its body."""
     kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
-    status, body = wire.status(kind), wire.body(kind)
+    status, body = wire.status(kind), b"".join(wire.body(kind))
     await send({"type": "http.response.start", "status": status, "headers": wire.headers(kind)})
     body = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": body})

@@ -247,9 +247,9 @@ class Columns:
             names = (f"{what}_{name}" for name in ("segment", "offset", "length"))
             return Place(*(int(columns[name][before]) for name in names))
         if what != "reason":
-            return self._segments.add(data)
+            return self._segments.put_aside(data)
         if data not in self._reasons:
-            self._reasons[data] = self._segments.add(data)
+            self._reasons[data] = self._segments.put_aside(data)
         return self._reasons[data]
 
     def _hold(self, name: str, version: str, until: datetime | None, known: Held | None) -> None:

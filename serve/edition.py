@@ -9,7 +9,8 @@ bases/ID/     manifest.json     of which edition it is the whole, its files and 
                   keys          name NUL version, in byte order
                   texts         name NUL description NUL in lower case (ASCII), to search in
               indexes           see `serve.indexes`
-segments/ID   bodies and other bytes that edition ID brought in; shared by later editions
+segments/ID   bodies that edition ID brought in, with a comma behind each, and other bytes; shared
+              by later editions
 
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
@@ -178,10 +179,6 @@ class Edition:
             int(columns["segment"][row]), int(columns["offset"][row]), int(columns["length"][row])
         )
 
-    def bodies(self, found: Sequence[int]) -> list[bytes]:
-        """The bodies of some entries."""
-        return self.read(self.places(found))
-
     def places(self, found: Sequence[int]) -> list[Place]:
         """Where the bodies of some entries lie."""
         arrays = self.arrays
@@ -194,10 +191,20 @@ class Edition:
             columns = (arrays[name].of(numbers) for name in _PLACE)
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
-    def read(self, places: Sequence[Place]) -> list[bytes]:
-        """The bytes at some places."""
-        segments = self.segments
-        return [segments[s][o : o + n] for s, o, n in places]
+    def listed(self, places: Sequence[Place]) -> list[memoryview]:
+        """The bodies at some places with commas between them, where they lie; those that lie in
+        this order are one piece."""
+        runs: list[tuple[int, int, int]] = []
+        last, start, end = -1, 0, -1
+        for segment, offset, length in places:
+            if segment == last and offset == end:
+                end += length + 1
+            else:
+                runs.append((last, start, end))
+                last, start, end = segment, offset, offset + length + 1
+        runs = [*runs[1:], (last, start, end - 1)] if places else []
+        views = {segment: memoryview(self.segments[segment]) for segment, _, _ in runs}
+        return [views[segment][start:end] for segment, start, end in runs]
 
     def stored(self, segment: int, offset: int, length: int) -> bytes:
         """Bytes of a segment, by its number in the manifest."""

@@ -5,6 +5,8 @@ from functools import cache, lru_cache
 
 import zstandard
 
+from serve.files import Piece
+
 ENCODINGS = ("zstd", "gzip")
 """Those that we have, the one we like best first."""
 _GZIP_LEVEL, _ZSTD_LEVEL = 1, 3
@@ -40,7 +42,7 @@ def compressed(body: bytes, encoding: str, *, level: int = _GZIP_LEVEL) -> bytes
     return packer.compress(body) + packer.flush()
 
 
-def unpacked(data: bytes, encoding: str) -> bytes:
+def unpacked(data: Piece, encoding: str) -> bytes:
     """The body that an encoding holds. Raises ValueError if it is none."""
     try:
         if encoding == "zstd":

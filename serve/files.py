@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -28,12 +28,9 @@ REMEDY = "run subregistry build --anew, then subregistry switch"
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
-class Mapped(Protocol):
-    """Bytes of a file, as mmap gives them."""
-
-    def __getitem__(self, key: slice, /) -> bytes: ...
-
-    def find(self, needle: bytes, start: int = ..., end: int = ..., /) -> int: ...
+Mapped = bytes | mmap.mmap
+"""Bytes of a file."""
+Piece = bytes | memoryview
 
 
 class Strings:
@@ -49,6 +46,11 @@ class Strings:
     def __getitem__(self, index: int) -> bytes:
         ends, origin = self._ends, self.origin
         return self.data[origin + (ends[index - 1] if index else 0) : origin + ends[index]]
+
+    def view(self, index: int) -> memoryview:
+        """A string where it lies."""
+        start = self.origin + (self._ends[index - 1] if index else 0)
+        return memoryview(self.data)[start : self.origin + self._ends[index]]
 
     def containing(self, needle: bytes, start: int) -> Iterator[int]:
         """Numbers of the strings from `start` on that contain a needle; none is made a string."""

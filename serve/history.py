@@ -245,7 +245,7 @@ def syndicated(name: bytes, query: Query, edition: Edition, title: str, site: st
     items = [_item(edition, found, site) for found in changed]
     if name == b"feed.json":
         return document(json_feed(title, site, items))
-    return Answer(200, rss(title, site, items), b"application/rss+xml")
+    return Answer(200, (rss(title, site, items),), b"application/rss+xml")
 
 
 def _item(edition: Edition, found: _Changed, site: str) -> Item:

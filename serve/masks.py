@@ -65,7 +65,7 @@ def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
         }
         if other.block is not None:
             values["kind"] = KINDS.index(other.state)
-        data += found[:at] + stamp + found[at + len(stamp) :]
+        data += found[:at] + stamp + found[at + len(stamp) :] + b","
         entries.add((edition.key(index), edition.text(index)), **values)
     known = {index: block for block in blocks for index in _targets(edition.records.keys, block)}
     nothing = dict.fromkeys(RECORD_COLUMNS, 0)

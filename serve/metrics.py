@@ -5,6 +5,7 @@ PROMETHEUS_MULTIPROC_DIR names a folder.
 """
 
 import threading
+from collections import Counter as Counts
 from collections.abc import Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
@@ -31,7 +32,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "subregistry_request_seconds",
-            "Time to make an answer",
+            "Time to make an answer that was not ready",
             ["feed", "route"],
             buckets=_BUCKETS,
             registry=own,
@@ -54,6 +55,8 @@ class Metrics:
             for name, text in gauges.items()
         }
         self._waiting: dict[tuple[str, str, int], list[float]] = {}
+        self._again: Counts[tuple[str, str, int]] = Counts()
+        self._told: Counts[tuple[str, str, int]] = Counts()
         self._lock = threading.Lock()
         if shared:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
@@ -65,6 +68,10 @@ class Metrics:
             found = self._waiting[feed, route, status] = []
         found.append(seconds)
 
+    def count_again(self, feed: str, route: str, status: int) -> None:
+        """Count a request whose answer was ready."""
+        self._again[feed, route, status] += 1
+
     def flush(self) -> None:
         """Write down what was counted."""
         with self._lock:
@@ -75,6 +82,10 @@ class Metrics:
                 histogram = self._seconds.labels(feed, route)
                 for seconds in taken:
                     histogram.observe(seconds)
+            for key, count in list(self._again.items()):
+                feed, route, status = key
+                self._requests.labels(feed, route, str(status)).inc(count - self._told[key])
+                self._told[key] = count
 
     def show(self, feed: str, manifest: Manifest, confirmed: float | None) -> None:
         """Set what is live of a feed; `confirmed` in seconds since 1970."""
@@ -94,7 +105,7 @@ class Metrics:
     def answer(self) -> Answer:
         """All of it as /metrics shows it."""
         self.flush()
-        return Answer(200, generate_latest(self._registry), CONTENT_TYPE_LATEST.encode())
+        return Answer(200, (generate_latest(self._registry),), CONTENT_TYPE_LATEST.encode())
 
 
 def route_of(segments: Sequence[bytes]) -> str:

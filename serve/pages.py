@@ -16,7 +16,7 @@ from serve.answers import Answer
 from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Place, Selection, fitting
 from serve.encodings import ENCODINGS, compressed, unpacked
-from serve.files import PackedFile, write_packed
+from serve.files import PackedFile, Piece, write_packed
 from serve.layers import Array
 
 _WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
@@ -41,7 +41,7 @@ class Pages:
             for number, walk in enumerate(_WALKS)
         }
 
-    def at(self, limit: int, selection: Selection, start: int) -> dict[str, bytes]:
+    def at(self, limit: int, selection: Selection, start: int) -> dict[str, Piece]:
         """A page's bodies by encoding; empty if it was not made."""
         found = self._walks.get((limit, selection))
         if found is None:
@@ -50,7 +50,7 @@ class Pages:
         place = int(np.searchsorted(starts, start))
         if place == len(starts) or starts[place] != start:
             return {}
-        return {encoding: strings[place] for encoding, strings in bodies.items()}
+        return {encoding: strings.view(place) for encoding, strings in bodies.items()}
 
 
 def page_of(
@@ -83,11 +83,8 @@ def _page(edition: Edition, places: list[Place], cursor: str | None, *, lasting:
     if cursor is not None:
         metadata = {"nextCursor": cursor, "count": len(places)}
     end = b'],"metadata":%b}\n' % msgspec.json.encode(metadata)
-
-    def body() -> bytes:
-        return b'{"servers":[%b%b' % (b",".join(edition.read(places)), end)
-
-    return Answer(200, body(), edition=edition, lasting=lasting, again=body)
+    pieces: tuple[Piece, ...] = (b'{"servers":[', *edition.listed(places), end)
+    return Answer(200, pieces, edition=edition, lasting=lasting)
 
 
 def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[int, Answer]]:

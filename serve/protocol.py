@@ -158,7 +158,10 @@ class BoundedProtocol(HttpToolsProtocol):
         found = self._quick(self.url, self._accept, self._match)
         if found is None:
             return False
-        self.transport.writelines((found[0], b"\r\n", found[1]))
+        if len(found) == 1:
+            self.transport.write(found[0])
+        else:
+            self.transport.writelines(found)
         self._answered = True
         self.server_state.total_requests += 1
         return True
@@ -178,7 +181,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: Answer) -> None:
         wire = Wire(answer, cache_control="no-store")
-        self.transport.write(b"%bconnection: close\r\n\r\n%b" % (wire.head(""), answer.body))
+        self.transport.writelines(wire.make("", (b"connection", b"close")))
         self.transport.close()
 
 

@@ -1,6 +1,7 @@
 """Where bodies and other bytes of editions lie: append-only segments that editions share."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +29,45 @@ class Place:
 
 
 class SegmentWriter:
-    """The segment that a new edition or base brings in: number `number` of its segments."""
+    """The segment that a new edition or base brings in: number `number` of its segments.
 
-    def __init__(self, file: BinaryIO, number: int) -> None:
+    Bodies stand end to end with a comma behind each, so that those that follow each other in a
+    list are one piece; all else waits in the file `aside` until `settle`.
+    """
+
+    def __init__(self, file: BinaryIO, number: int, aside: BinaryIO | None = None) -> None:
         self._file = file
         self._number = number
+        self._aside = aside
         self._written = 0
 
-    def add(self, data: bytes) -> Place:
-        """Append bytes."""
-        place = Place(self._number, self._written, len(data))
-        self._written += self._file.write(data)
+    def add(self, body: bytes) -> Place:
+        """Append a body."""
+        place = Place(self._number, self._written, len(body))
+        self._written += self._file.write(body) + self._file.write(b",")
         return place
+
+    def put_aside(self, data: bytes) -> Place:
+        """Keep bytes to append later; the place holds once it is settled."""
+        assert self._aside is not None
+        place = Place(self._number, self._aside.tell(), len(data))
+        self._aside.write(data)
+        return place
+
+    def settle(self, records: Layer) -> Layer:
+        """Append what was put aside; the rows with the places that it has now."""
+        assert self._aside is not None
+        columns = dict(records.columns)
+        for prefix in _PLACES["records"]:
+            here = columns[f"{prefix}segment"] == self._number
+            here &= columns[f"{prefix}length"] > 0
+            columns[f"{prefix}offset"] = columns[f"{prefix}offset"] + here * np.uint64(
+                self._written
+            )
+        self._written += self._aside.tell()
+        self._aside.seek(0)
+        shutil.copyfileobj(self._aside, self._file, 1 << 20)
+        return Layer(records.kind, records.strings, columns)
 
     def finish(self) -> None:
         self._file.flush()

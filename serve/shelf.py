@@ -157,10 +157,11 @@ class LiveShelf:
         self.look()
         self._watched = True
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """See whether another edition is live, or other entries are blocked."""
-        self._looked = 0.0
+        before, self._looked = self._shown, 0.0
         self._look()
+        return self._shown is not before
 
     def _masked(self, edition: Edition) -> Edition:
         """An edition without what is blocked."""

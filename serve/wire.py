@@ -6,15 +6,19 @@ the edition is the live one.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from serve.answers import Answer
 from serve.edition import Edition
 from serve.encodings import accepted, compressed
+from serve.files import Piece
 from serve.shelf import Shelf
 
 _LEAST = 2048
+_ONE_PIECE = 16_384
+_OWN, _VIEW = 2048, 200
+"""Bytes that an answer takes beside its pieces, and those of a piece that is a view."""
 
 
 class Wire:
@@ -22,12 +26,11 @@ class Wire:
 
     def __init__(self, answer: Answer, *, cache_control: str) -> None:
         self.answer = answer
-        self._length = len(answer.body)
+        self._length = sum(map(len, answer.pieces))
         self.tag = f'W/"{answer.edition.tag}"'.encode() if answer.edition else b""
         self._cache_control = cache_control.encode()
-        self._packed: dict[str, bytes] = dict(answer.packed)
-        self._heads: dict[str, bytes] = {}
-        self.grew = False
+        self._packed: dict[str, Piece] = dict(answer.packed)
+        self._whole: dict[str, tuple[Piece, ...]] = {}
 
     def chosen(self, accept: bytes, match: bytes) -> str:
         """What to send: an encoding, empty for none, or 304 if the client has it already."""
@@ -40,27 +43,23 @@ class Wire:
     def status(self, kind: str) -> int:
         return 304 if kind == UNCHANGED else self.answer.status
 
-    def body(self, kind: str) -> bytes:
+    def body(self, kind: str) -> tuple[Piece, ...]:
+        """What goes over the wire behind the headers."""
         if not kind:
-            answer = self.answer
-            return answer.again() if answer.again and not answer.body else answer.body
+            return self.answer.pieces
         if kind == UNCHANGED:
-            return b""
+            return ()
         if kind not in self._packed:
-            self._packed[kind] = compressed(self.body(""), kind)
-            self.grew = True
-        return self._packed[kind]
-
-    def slim(self) -> None:
-        """Let go of the body, if it can be made again."""
-        if self.answer.again is not None:
-            self.answer = replace(self.answer, body=b"")
-        self.grew = False
+            self._packed[kind] = compressed(self.answer.body, kind)
+        return (self._packed[kind],)
 
     @property
     def cost(self) -> int:
         """Bytes that it holds, about."""
-        return 4096 + len(self.answer.body) + sum(map(len, self._packed.values()))
+        held = [self.answer.pieces, self._packed.values(), *self._whole.values()]
+        pieces = {id(piece): piece for found in held for piece in found}.values()
+        own = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+        return _OWN + _VIEW * len(pieces) + own
 
     def headers(self, kind: str) -> list[tuple[bytes, bytes]]:
         found, status = list(self.answer.headers), self.status(kind)
@@ -70,19 +69,26 @@ class Wire:
             found.append((b"etag", self.tag))
         if status in (204, 304):
             return found
-        found.append((b"content-length", b"%d" % len(self.body(kind))))
+        found.append((b"content-length", b"%d" % sum(map(len, self.body(kind)))))
         if self.answer.content_type:
             found.append((b"content-type", self.answer.content_type))
         if kind:
             found.append((b"content-encoding", kind.encode()))
         return found
 
-    def head(self, kind: str) -> bytes:
-        """The status line and headers, without the line that ends them."""
-        if kind not in self._heads:
-            lines = [b"%b: %b\r\n" % header for header in self.headers(kind)]
-            self._heads[kind] = STATUS[self.status(kind)] + b"".join(lines)
-        return self._heads[kind]
+    def whole(self, kind: str) -> tuple[Piece, ...] | None:
+        """All that goes over the wire, if it was sent before."""
+        return self._whole.get(kind)
+
+    def make(self, kind: str, *more: tuple[bytes, bytes]) -> tuple[Piece, ...]:
+        """The same, made; `more` are headers besides its own."""
+        lines = [b"%b: %b\r\n" % header for header in (*self.headers(kind), *more)]
+        head = b"%b%b\r\n" % (STATUS[self.status(kind)], b"".join(lines))
+        found: tuple[Piece, ...] = (head, *self.body(kind))
+        if sum(map(len, found)) < _ONE_PIECE:
+            found = (b"".join(found),)
+        self._whole[kind] = found
+        return found
 
 
 UNCHANGED = "304"
@@ -100,35 +106,48 @@ def matches(header: bytes, tag: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer with the edition that it was made of, and the feed and route that it counts for."""
+    """An answer with the edition that it was made of, and the feed and route that it counts for.
+    `lasts` until another edition is live."""
 
     shelf: Shelf
     edition: Edition
+    feed: str
     route: str
     wire: Wire
+    lasts: bool
 
 
 class WireCache:
-    """Answers of live editions by request target, the oldest go first; bounded in bytes."""
+    """Answers of live editions by request target, the oldest go first; bounded in bytes.
+
+    One thread uses it; another one may clear it, so that no edition is held that is not live.
+    """
 
     def __init__(self, limit: int = 24 << 20) -> None:
         self._limit = limit
         self._found: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._size = 0
+        self._stale = False
 
     def get(self, target: bytes) -> Kept | None:
+        if self._stale:
+            self._stale, self._size = False, 0
+            self._found.clear()
         found = self._found.get(target)
         return found[0] if found else None
 
     def put(self, target: bytes, kept: Kept) -> None:
         """Keep an answer, or count anew what it holds."""
         self.drop(target)
-        kept.wire.slim()
         cost = kept.wire.cost + len(target)
         self._found[target] = kept, cost
         self._size += cost
         while self._size > self._limit:
             self.drop(next(iter(self._found)))
+
+    def clear(self) -> None:
+        """Forget all answers, before the next one is looked for."""
+        self._stale = True
 
     def drop(self, target: bytes) -> None:
         """Forget an answer."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import msgspec
@@ -113,8 +114,9 @@ def write_edition(
     (root / "segments").mkdir(exist_ok=True)
     sequence = _sequence(previous, after, now)
     path = root / "segments" / edition
-    with path.open("wb") as file:
-        writer = SegmentWriter(file, len(previous.manifest.segments) if previous else 0)
+    with path.open("wb") as file, TemporaryFile(dir=path.parent) as aside:
+        number = len(previous.manifest.segments) if previous else 0
+        writer = SegmentWriter(file, number, aside)
         columns = Columns(
             writer,
             previous,
@@ -126,7 +128,8 @@ def write_edition(
         )
         fill(columns)
         told = columns.finish()
-        tables = stacked(previous, columns.entries.layer(), columns.records.layer())
+        records = writer.settle(columns.records.layer())
+        tables = stacked(previous, columns.entries.layer(), records)
         stand = lay(root, tables, previous, writer, part, edition=edition, sequence=sequence)
     held = msgspec.json.encode(columns.held())
     for name, data in (("policy.json", outline), ("held.json", held)):

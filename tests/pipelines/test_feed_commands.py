@@ -228,7 +228,7 @@ def test_a_refresh_looks_at_what_changed_only(
 def shown(feed: Feed) -> list[bytes]:
     edition = feed.current()
     assert edition is not None
-    return edition.bodies(range(edition.count))
+    return [edition.body(index) for index in range(edition.count)]
 
 
 def test_health_and_counts_of_two_workers(feed: Feed, home: Path) -> None:

@@ -132,7 +132,7 @@ def rows(edition: Edition) -> list[tuple[object, ...]]:
     for name in names:
         single = [edition.arrays[name][i].item() for i in range(edition.count)]
         assert single == columns[name].tolist()
-    bodies = edition.bodies(range(edition.count))
+    bodies = [edition.body(index) for index in range(edition.count)]
     assert bodies == [edition.body(i) for i in range(edition.count)]
     return [
         (edition.key(i), edition.text(i), bodies[i], *(columns[name][i].item() for name in names))
