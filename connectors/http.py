@@ -35,10 +35,10 @@ from connectors.network import (
     AddressPolicy,
     RefusedAddress,
     deadline,
-    is_loopback,
 )
 from connectors.pacing import Pacer
-from connectors.transport import HTTPCORE_ERRORS, Route, Transport, base_of
+from connectors.routes import Route, base_of, is_loopback
+from connectors.transport import HTTPCORE_ERRORS, Transport
 
 log = logging.getLogger(__name__)
 

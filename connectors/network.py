@@ -181,14 +181,6 @@ class _DeadlineStream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address, or the name of one that needs no resolver."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _literal_or_localhost(host: str) -> bool:
     if host == "localhost":
         return True

@@ -23,7 +23,7 @@ from connectors.origins import Origin
 from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
 from connectors.pacing import Limits
 from connectors.packages import Connector, Probe
-from connectors.transport import base_of
+from connectors.routes import base_of
 
 SUFFIXES = (".pkg.dev", ".azurecr.io")
 HOSTS = {

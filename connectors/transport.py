@@ -1,8 +1,7 @@
 """httpx over httpcore with our network backend: CA bundles, proxies, and who is told a secret."""
 
 import ssl
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +10,7 @@ import httpx
 
 from connectors.errors import ConnectorError
 from connectors.network import AddressPolicy, GuardedBackend
+from connectors.routes import Route
 
 HTTPCORE_ERRORS = (
     httpcore.TimeoutException,
@@ -19,24 +19,6 @@ HTTPCORE_ERRORS = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-
-
-@dataclass(frozen=True)
-class Route:
-    """How one host is reached: a CA bundle for its certificate, a proxy, and what it is told.
-
-    `authorization` is sent to exactly the base URLs named, each with the header value for it.
-    """
-
-    ca_bundle: str | None = None
-    proxy: str | None = None
-    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-def base_of(url: str) -> str:
-    """Scheme, host and port of a URL, as `Route.authorization` names them."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 @cache

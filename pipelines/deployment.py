@@ -17,7 +17,7 @@ from connectors.osv import ADVISORIES, OSV
 from connectors.pacing import Governor, HostState, Pacer
 from connectors.packages import Connector, PackageRegistries
 from connectors.registry import Registry, base_url
-from connectors.transport import Route
+from connectors.routes import Route
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.errors import StepError, UsageError

@@ -54,7 +54,6 @@ LASTING = 60.0
 """Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
 more of the past."""
 _HOT = (b"servers",)
-_KEPT = 1 << 20
 _MAX_HEADERS = 32_768
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 
@@ -192,8 +191,7 @@ class App:
         answer = self._api.answer(Request(b"GET", rest, query), shelf)
         if answer is None:
             return None
-        wire = self._wire(answer, shelf)
-        lasts = answer.edition is live and wire.cost < _KEPT
+        lasts, wire = answer.edition is live, self._wire(answer, shelf)
         return Kept(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
 
     def _wire(self, answer: Answer, shelf: Shelf | None) -> Wire:

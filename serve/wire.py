@@ -17,7 +17,7 @@ from serve.shelf import Shelf
 
 _LEAST = 2048
 _ONE_PIECE = 16_384
-_OWN, _VIEW = 2048, 200
+_OWN, _VIEW = 1024, 200
 """Bytes that an answer takes beside its pieces, and those of a piece that is a view."""
 
 
@@ -123,7 +123,7 @@ class WireCache:
     One thread uses it; another one may clear it, so that no edition is held that is not live.
     """
 
-    def __init__(self, limit: int = 24 << 20) -> None:
+    def __init__(self, limit: int = 16 << 20) -> None:
         self._limit = limit
         self._found: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._size = 0
@@ -137,9 +137,11 @@ class WireCache:
         return found[0] if found else None
 
     def put(self, target: bytes, kept: Kept) -> None:
-        """Keep an answer, or count anew what it holds."""
+        """Keep an answer that is not too large, or count anew what it holds."""
         self.drop(target)
         cost = kept.wire.cost + len(target)
+        if cost > self._limit // 16:
+            return
         self._found[target] = kept, cost
         self._size += cost
         while self._size > self._limit:

@@ -43,6 +43,7 @@ def verify_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
             found = Edition(folder)
             if found.count != told.entries:
                 problem = f"it has {found.count} entries, its manifest says {told.entries}"
+            problem = problem or next(_misplaced(found), None)
             if (folder / "pages").exists():
                 problem = problem or next(check_pages(found, Pages(folder / "pages")), None)
         except (EditionBroken, ValueError) as error:
@@ -50,6 +51,15 @@ def verify_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
         yield {"edition": name, "feed": feed.name, "whole": problem is None} | (
             {"problem": problem} if problem else {}
         )
+
+
+def _misplaced(edition: Edition) -> Iterator[str]:
+    """Bodies that do not begin and end where their rows say, with a comma behind them."""
+    for index in range(edition.count):
+        (segment, offset, length), *_ = edition.places([index])
+        found = edition.stored(segment, offset, length + 1)
+        if (found[:1], found[-2:]) != (b"{", b"},") or len(found) != length + 1:
+            yield f"the body of entry {index} is not where its row says"
 
 
 def _kept(feed: Feed, edition: str | None) -> list[str]:

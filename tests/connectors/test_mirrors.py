@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError
 from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.origins import Origins, OriginSettings
-from connectors.transport import Route
+from connectors.routes import Route
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
