@@ -25,7 +25,7 @@ PREFLIGHT: tuple[Header, ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is answered; `pieces` make up its body. `edition` is the one that it was read from, if
     it depends on nothing else but the request line; `lasting` says that somebody may be shown it a

@@ -367,7 +367,8 @@ async def _send(
     """Send an answer; returns its status and the size of its body."""
     kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
     status, body = wire.status(kind), b"".join(wire.body(kind))
-    await send({"type": "http.response.start", "status": status, "headers": wire.headers(kind)})
+    found = wire.headers(kind, len(body))
+    await send({"type": "http.response.start", "status": status, "headers": found})
     body = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": body})
     return status, len(body)

@@ -24,12 +24,13 @@ _OWN, _VIEW = 1024, 200
 class Wire:
     """An answer, ready to be sent in every encoding that a client may want."""
 
+    __slots__ = ("_cache_control", "_length", "_whole", "answer", "tag")
+
     def __init__(self, answer: Answer, *, cache_control: str) -> None:
         self.answer = answer
         self._length = sum(map(len, answer.pieces))
         self.tag = f'W/"{answer.edition.tag}"'.encode() if answer.edition else b""
         self._cache_control = cache_control.encode()
-        self._packed: dict[str, Piece] = dict(answer.packed)
         self._whole: dict[str, tuple[Piece, ...]] = {}
 
     def chosen(self, accept: bytes, match: bytes) -> str:
@@ -49,19 +50,19 @@ class Wire:
             return self.answer.pieces
         if kind == UNCHANGED:
             return ()
-        if kind not in self._packed:
-            self._packed[kind] = compressed(self.answer.body, kind)
-        return (self._packed[kind],)
+        packed = self.answer.packed.get(kind)
+        return (compressed(self.answer.body, kind) if packed is None else packed,)
 
     @property
     def cost(self) -> int:
         """Bytes that it holds, about."""
-        held = [self.answer.pieces, self._packed.values(), *self._whole.values()]
+        held = [self.answer.pieces, self.answer.packed.values(), *self._whole.values()]
         pieces = {id(piece): piece for found in held for piece in found}.values()
         own = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
         return _OWN + _VIEW * len(pieces) + own
 
-    def headers(self, kind: str) -> list[tuple[bytes, bytes]]:
+    def headers(self, kind: str, length: int) -> list[tuple[bytes, bytes]]:
+        """The headers before a body of so many bytes."""
         found, status = list(self.answer.headers), self.status(kind)
         if self._cache_control:
             found.append((b"cache-control", self._cache_control))
@@ -69,7 +70,7 @@ class Wire:
             found.append((b"etag", self.tag))
         if status in (204, 304):
             return found
-        found.append((b"content-length", b"%d" % sum(map(len, self.body(kind)))))
+        found.append((b"content-length", b"%d" % length))
         if self.answer.content_type:
             found.append((b"content-type", self.answer.content_type))
         if kind:
@@ -82,10 +83,12 @@ class Wire:
 
     def make(self, kind: str, *more: tuple[bytes, bytes]) -> tuple[Piece, ...]:
         """The same, made; `more` are headers besides its own."""
-        lines = [b"%b: %b\r\n" % header for header in (*self.headers(kind), *more)]
+        body = self.body(kind)
+        length = sum(map(len, body))
+        lines = [b"%b: %b\r\n" % header for header in (*self.headers(kind, length), *more)]
         head = b"%b%b\r\n" % (STATUS[self.status(kind)], b"".join(lines))
-        found: tuple[Piece, ...] = (head, *self.body(kind))
-        if sum(map(len, found)) < _ONE_PIECE:
+        found: tuple[Piece, ...] = (head, *body)
+        if length < _ONE_PIECE:
             found = (b"".join(found),)
         self._whole[kind] = found
         return found
@@ -104,7 +107,7 @@ def matches(header: bytes, tag: bytes) -> bool:
     return any(part in (opaque, b"*") for part in found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
     """An answer with the edition that it was made of, and the feed and route that it counts for.
     `lasts` until another edition is live."""
@@ -123,7 +126,7 @@ class WireCache:
     One thread uses it; another one may clear it, so that no edition is held that is not live.
     """
 
-    def __init__(self, limit: int = 16 << 20) -> None:
+    def __init__(self, limit: int = 24 << 20) -> None:
         self._limit = limit
         self._found: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._size = 0
