@@ -29,7 +29,7 @@ def app() -> App:
 def listen(host: str, port: int) -> socket.socket:
     """A socket on an address. Raises StepError in one sentence if it is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family)
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else no TCP_NODELAY
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))

@@ -23,26 +23,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.serve.feeds import change, entries, index, publish, written
+from bench.serve.filters import filters
 from bench.serve.load import Rate, Reader, answer, private, server, wrk
 from bench.serve.rivals import QUERIES, nginx, postgres
 from pipelines.console import print_table
 from serve.api import Api, Request
 from serve.cursor import encode as encode_cursor
-from serve.edition import Edition, Selection, from_micros
+from serve.edition import Edition, Selection
 from serve.feed import Feed, ServedFeed
 from serve.shelf import FixedShelf
 
 Rows = list[list[object]]
 _TARGETS = 2000
 _CHANGES = 500
-_NEEDLES = {
-    "common": ["mcp", "server", "data"],
-    "rare": ["postgres", "weather", "notion", "kubernetes"],
-    "two letters": ["ab", "zz", "er"],
-    "one letter": ["e", "z", "~"],
-    "nothing": ["qzxv", "zzzzzzzz"],
-    "glued together": ["serverver", "er fmcp", "mcpmcpserver", "datadataserv"],
-}
 
 
 def main() -> None:
@@ -61,7 +54,7 @@ def main() -> None:
             build(home, count)
             edition = live(home)
             compare(home, edition, arguments)
-            filters(edition)
+            filters(home, edition, arguments.slice)
             occupied(home, edition)
             changed_under_load(home, arguments.load, arguments.load / 20)
             if arguments.soak:
@@ -247,54 +240,6 @@ def targets(edition: Edition) -> dict[str, list[str]]:
             for target in four
         ],
     }
-
-
-def filters(edition: Edition) -> None:
-    """Answers with filters, made within this process: no cache, no HTTP."""
-    api = Api(version="bench", skew=0.0)
-    shelf = FixedShelf(ServedFeed("default", "default", "/"), edition)
-    last = int(edition.arrays["updated"].of(range(edition.count)).max())
-    instants = [last - days * 86_400_000_000 for days in (0, 1, 7, 30, 60)]
-    began = edition.manifest.sequence
-    starts = [edition.key(int(edition.count * share)) for share in (0.0, 0.5, 0.98)]
-    cases: dict[str, list[str]] = {"none": ["limit=30", "limit=100"]}
-    cases["latest"] = ["version=latest&limit=30", "version=latest&limit=100"]
-    cases["an exact version"] = ["version=1.3.0", "version=0.0.1-none"]
-    for kind, needles in _NEEDLES.items():
-        cases[f"search: {kind}"] = [f"search={quote(needle)}" for needle in needles]
-    since = [quote(from_micros(at).isoformat()) for at in instants]
-    cases["updated_since"] = [f"updated_since={at}" for at in since]
-    cases["search, latest, updated_since"] = [
-        f"search={quote(needle)}&version=latest&updated_since={at}"
-        for needle in ("server", "postgres", "qzxv")
-        for at in since
-    ]
-    rows: Rows = []
-    for kind, queries in cases.items():
-        times = []
-        for query in queries:
-            for key in starts:
-                cursor = encode_cursor(key, _selection(query), edition=None, sequence=began)
-                asked = f"{query}&cursor={cursor}".encode()
-                for _ in range(5):
-                    begun = time.perf_counter()
-                    api.answer(Request(b"GET", b"/v0.1/servers", asked), shelf)
-                    times.append((time.perf_counter() - begun) * 1e6)
-        times.sort()
-        rows.append(
-            [
-                kind,
-                *(f"{times[int(len(times) * at)]:.0f}" for at in (0.5, 0.99)),
-                f"{times[-1]:.0f}",
-            ]
-        )
-    print_table(["filter, in process", "p50 us", "p99 us", "max us"], rows)
-
-
-def _selection(query: str) -> Selection:
-    from serve.params import read_list, read_query
-
-    return read_list(read_query(query.encode()), skew=0.0).selection
 
 
 def occupied(home: Path, edition: Edition) -> None:

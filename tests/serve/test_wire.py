@@ -1,5 +1,6 @@
 """How answers go over the wire: tags, encodings, one write, and the fast path like the long one."""
 
+import asyncio
 import gzip
 import hashlib
 import http.client
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO
 
 import pytest
 import uvicorn
+import uvloop
 import zstandard
 
 from pipelines.server import listen
@@ -70,6 +72,27 @@ def running(app: App, kind: type[BoundedProtocol], loop: Any = "uvloop") -> Iter
     finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_no_part_of_an_answer_waits_for_another_one_to_arrive(loop: Any) -> None:
+    async def delays() -> list[int]:
+        found: asyncio.Queue[int] = asyncio.Queue()
+
+        async def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            sock = writer.get_extra_info("socket")
+            await found.put(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        sock = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(met, sock=sock):
+            _, writer = await asyncio.open_connection(*sock.getsockname())
+            first = await found.get()
+            writer.close()
+            return [first]
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(delays()) == [1]
 
 
 TARGETS = [

@@ -1,0 +1,94 @@
+"""Answers with filters: made within this process, and to 8 clients over HTTP; none from a cache."""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from bench.serve.load import server, wrk
+from pipelines.console import print_table
+from serve.api import Api, Request
+from serve.cursor import encode as encode_cursor
+from serve.edition import Edition, from_micros
+from serve.feed import ServedFeed
+from serve.params import read_list, read_query
+from serve.shelf import FixedShelf
+
+_LIST = "/v0.1/servers"
+_NEEDLES = {
+    "common": ["mcp", "server", "data"],
+    "rare": ["postgres", "weather", "notion", "kubernetes"],
+    "two letters": ["ab", "zz", "er"],
+    "one letter": ["e", "z", "~"],
+    "nothing": ["qzxv", "zzzzzzzz"],
+    "glued together": ["serverver", "er fmcp", "mcpmcpserver", "datadataserv"],
+}
+_CURSORS = 100
+
+
+def filters(home: Path, edition: Edition, seconds: int) -> None:
+    """Print the table of filters; the way over HTTP is the long one, which keeps no answers."""
+    api = Api(version="bench", skew=0.0)
+    shelf = FixedShelf(ServedFeed("default", "default", "/"), edition)
+    source = random.Random(1)
+    shares = [0.0, 0.5, 0.98, *(source.random() for _ in range(_CURSORS))]
+    keys = [edition.key(int(edition.count * share)) for share in shares]
+    rows: list[list[object]] = []
+    with (
+        server(home, fast=False) as (port, process, _),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        for kind, queries in _cases(edition).items():
+            asked = [_behind(query, key, edition) for query in queries for key in keys]
+            source.shuffle(asked)
+            times = sorted(_timed(api, shelf, query) for query in asked)
+            targets = [f"{_LIST}?{query}" for query in asked]
+            rate = wrk(port, process, targets, Path(folder), seconds=seconds, clients=8)
+            rows.append(
+                [
+                    kind,
+                    *(f"{times[int(len(times) * at)]:.0f}" for at in (0.5, 0.99)),
+                    f"{times[-1]:.0f}",
+                    f"{rate.requests:,.0f}",
+                    f"{rate.p99:.1f}",
+                    rate.errors,
+                ]
+            )
+    print_table(["filter", "p50 us", "p99 us", "max us", "over HTTP RPS", "p99 ms", "errors"], rows)
+
+
+def _cases(edition: Edition) -> dict[str, list[str]]:
+    """Query strings by kind."""
+    last = int(edition.arrays["updated"].of(range(edition.count)).max())
+    instants = [last - days * 86_400_000_000 for days in (0, 1, 7, 30, 60)]
+    since = [quote(from_micros(at).isoformat()) for at in instants]
+    return {
+        "none": ["limit=30", "limit=100"],
+        "latest": ["version=latest&limit=30", "version=latest&limit=100"],
+        "an exact version": ["version=1.3.0", "version=0.0.1-none"],
+        **{
+            f"search: {kind}": [f"search={quote(needle)}" for needle in needles]
+            for kind, needles in _NEEDLES.items()
+        },
+        "updated_since": [f"updated_since={at}" for at in since],
+        "search, latest, updated_since": [
+            f"search={quote(needle)}&version=latest&updated_since={at}"
+            for needle in ("server", "postgres", "qzxv")
+            for at in since
+        ],
+    }
+
+
+def _behind(query: str, key: bytes, edition: Edition) -> str:
+    """A query that goes on behind a key."""
+    selection = read_list(read_query(query.encode()), skew=0.0).selection
+    began = edition.manifest.sequence
+    return f"{query}&cursor={encode_cursor(key, selection, edition=None, sequence=began)}"
+
+
+def _timed(api: Api, shelf: FixedShelf, query: str) -> float:
+    """Microseconds to make an answer."""
+    begun = time.perf_counter()
+    api.answer(Request(b"GET", _LIST.encode(), query.encode()), shelf)
+    return (time.perf_counter() - begun) * 1e6
