@@ -276,7 +276,6 @@ def _store(session: Session, feed: str, now: datetime) -> None:
 def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime) -> None:
     """Compute verdicts into the temporary table `deciding` only. Raises RulesFailed."""
     session.run("drop_deciding")
-    _renew(session)
     parameters = {
         "feed": feed,
         "policy_hash": policy_hash,
@@ -284,6 +283,8 @@ def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now:
         "now": now,
     }
     blocks = table(list(book.blocks.items()), _BLOCKS)
+    with _explained(feed):
+        _renew(session)
     with _explained(feed), session.limited(_TIME_LIMIT), session.given(batch_blocks=blocks):
         session.text(book.statement(), parameters | book.parameters())
         session.run("update_blocked")
