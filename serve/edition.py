@@ -281,12 +281,12 @@ class Edition:
             ):
                 yield from self.entries.of_base(found).tolist()
         else:
-            size = _BLOCK
+            size = _FIRST_BLOCK
             while low < len(base):
                 rows = np.arange(low, min(low + size, len(base)))
                 found = rows[self._mask(base, rows, wanted)]
                 yield from self.entries.of_base(found).tolist()
-                low += size
+                low, size = low + size, min(size * 4, _BLOCK)
 
     def _mask(self, layer: Layer, rows: Numbers, wanted: Selection) -> npt.NDArray[np.bool_]:
         """Which rows of a layer match, but for the search."""

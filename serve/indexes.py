@@ -24,7 +24,7 @@ _SHARD = 1 << 16
 _FREQUENT = _SHARD // 32
 _UNITS = _SHARD // 16
 _FEW = 2048
-_ENOUGH = 32
+_ENOUGH, _FIRST_UNITS = 32, 64
 _LENGTHS = (1, 2, 3, 4)
 
 
@@ -93,12 +93,11 @@ class Indexes:
         """Documents that may contain a needle, from one on, shard by shard."""
         count = len(self._documents) - 1
         for shard in range(start // _SHARD, -(-count // _SHARD)):
-            found = self._in_shard(needle, shard)
-            if found is not None:
-                documents = found.astype(np.int64) + shard * _SHARD
-                yield documents[documents >= start]
+            for found in _common(self._in_shard(needle, shard), max(start - shard * _SHARD, 0)):
+                yield found.astype(np.int64) + shard * _SHARD
 
-    def _in_shard(self, needle: bytes, shard: int) -> Array | None:
+    def _in_shard(self, needle: bytes, shard: int) -> list[Array]:
+        """The lists and bits of the pieces of a needle; none if one of them has no document."""
         length = min(len(needle), 3)
         lists = []
         pieces = [needle[i : i + length] for i in range(len(needle) - length + 1)]
@@ -106,16 +105,16 @@ class Indexes:
         for piece in pieces:
             found = self._documents_of(piece, shard)
             if found is None:
-                return None
+                return []
             lists.append(found)
             frequent.append(len(found) == _UNITS)
         for i in range(len(pieces) - 1 if length == 3 else 0):
             if frequent[i] and frequent[i + 1]:
                 found = self._documents_of(needle[i : i + 4], shard)
                 if found is None:
-                    return None
+                    return []
                 lists.append(found)
-        return _common(lists)
+        return lists
 
     def _documents_of(self, piece: bytes, shard: int) -> Array | None:
         """Of one shard the documents that have a piece: a list, or bits if its length is _UNITS."""
@@ -129,11 +128,11 @@ class Indexes:
         return self._postings[start : start + (count if count <= _FREQUENT else _UNITS)]
 
 
-def _common(lists: list[Array]) -> Array:
-    """The documents that are in all of some lists and bits, rising."""
+def _common(lists: list[Array], low: int) -> Iterator[Array]:
+    """The documents from one on that are in all of some lists and bits, rising, some at a time."""
     lists.sort(key=len)
-    if len(lists[0]) < _UNITS:
-        found = lists[0]
+    if lists and len(lists[0]) < _UNITS:
+        found = lists[0][np.searchsorted(lists[0], low) :]
         for other in lists[1:]:
             if len(found) <= _ENOUGH:
                 break
@@ -141,11 +140,14 @@ def _common(lists: list[Array]) -> Array:
                 found = found[(other[found >> 4] >> (found & 15)) & 1 == 1]
             else:
                 found = found[np.isin(found, other, assume_unique=True)]
-        return found
-    bits = lists[0]
-    for other in lists[1:]:
-        bits = bits & other
-    return np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+        yield found
+        return
+    at, size = low >> 4, _FIRST_UNITS
+    while lists and at < _UNITS:
+        bits = np.bitwise_and.reduce([units[at : at + size] for units in lists])
+        found = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little")) + (at << 4)
+        yield found[found >= low]
+        at, size = at + size, min(size * 4, _UNITS)
 
 
 def _expanded(first: Array, documents: Numbers) -> tuple[Numbers, Numbers]:
