@@ -84,10 +84,10 @@ class Indexes:
                 rows, owners = _expanded(first, part)
                 wanted = (rows >= low) & mask(rows)
                 rows, owners = rows[wanted], owners[wanted]
-                seen = owners[_first_of(owners)].tolist()
-                met = [document for document in seen if needle in texts[int(first[document])]]
-                if met:
-                    yield rows[np.isin(owners, met)]
+                new = _first_of(owners)
+                seen = first[owners[new]].tolist()
+                met = np.array([needle in texts[row] for row in seen], dtype=np.bool_)
+                yield rows[met[np.cumsum(new) - 1]]
 
     def _candidates(self, needle: bytes, start: int) -> Iterator[Numbers]:
         """Documents that may contain a needle, from one on, shard by shard."""
@@ -139,7 +139,9 @@ def _common(lists: list[Array], low: int) -> Iterator[Array]:
             if len(other) == _UNITS:
                 found = found[(other[found >> 4] >> (found & 15)) & 1 == 1]
             else:
-                found = found[np.isin(found, other, assume_unique=True)]
+                there = np.zeros(_SHARD, dtype=np.bool_)
+                there[other] = True
+                found = found[there[found]]
         yield found
         return
     at, size = low >> 4, _FIRST_UNITS
