@@ -9,9 +9,11 @@ from logging.handlers import WatchedFileHandler
 
 import msgspec
 
+from serve.search import FILTERS
+
 _SHOWN = frozenset(
     {"limit", "search", "version", "updated_since", "include_deleted", "edition", "as_of"}
-    | {"since_sequence", "raw"}
+    | {"since_sequence", "raw", "q", "min_downloads", *FILTERS}
 )
 _KEY = re.compile(r"sr_[0-9a-f]{8}_[\w-]+")
 _log = logging.getLogger("subregistry.access")

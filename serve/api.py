@@ -20,6 +20,7 @@ from serve import history, models
 from serve.answers import PREFLIGHT, Answer, document, ok, problem
 from serve.cursor import CursorBroken, decode
 from serve.edition import Edition, Selection
+from serve.encodings import ENCODINGS, compressed
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
 from serve.feed import ServedFeed
@@ -62,6 +63,7 @@ class Api:
         self._version = version
         self._skew = skew
         self._objective = objective
+        self._catalogs: dict[str, Answer] = {}
 
     def answer(self, request: Request, shelf: Shelf) -> Answer | None:
         """Answer a request; None for paths that are not the API's.
@@ -112,8 +114,18 @@ class Api:
             case [b"version"]:
                 built = _edition(query, shelf).manifest.built_at
                 return document(models.Version(self._version, "unknown", built))
+            case [b"registry.json"]:
+                return self._catalog(_edition(query, shelf), shelf.served.name)
             case _:
                 return _beside(segments, query, request, shelf)
+
+    def _catalog(self, edition: Edition, feed: str) -> Answer:
+        """Every latest version in one document, for clients that read a file; the last one made
+        of a feed is kept."""
+        found = self._catalogs.get(feed)
+        if found is None or found.edition is not edition:
+            found = self._catalogs[feed] = _catalog(edition)
+        return found
 
     def _list(self, query: Query, shelf: Shelf) -> Answer:
         wanted = read_list(query, skew=self._skew)
@@ -140,8 +152,6 @@ def _beside(
 ) -> Answer | None:
     """What we answer beyond the registry's API."""
     match segments:
-        case [b"registry.json"]:
-            return _catalog(_edition(query, shelf))
         case [b"search"]:
             return ranked(query, shelf)
         case [b"editions", *rest]:
@@ -199,7 +209,6 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
 
 
 def _catalog(edition: Edition) -> Answer:
-    """Every latest version in one document, for clients that read a file."""
     found = list(edition.select(0, Selection(latest=True)))
     if len(found) > _MAX_CATALOG:
         return problem(
@@ -212,7 +221,8 @@ def _catalog(edition: Edition) -> Answer:
         for index in found
     )
     body = b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(s) for s in servers)
-    return ok(body, edition, lasting=True)
+    packed = {encoding: compressed(body, encoding) for encoding in ENCODINGS}
+    return replace(ok(body, edition, lasting=True), packed=packed)
 
 
 def _schema(name: str) -> Answer | None:

@@ -4,6 +4,7 @@ An ASGI application. It opens editions only; a switch is seen within a fraction 
 request is answered from one edition from beginning to end.
 """
 
+import asyncio
 import html
 import logging
 import re
@@ -54,6 +55,8 @@ LASTING = 60.0
 """Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
 more of the past."""
 _HOT = (b"servers",)
+_SLOW = ([b"editions"], [b"explain"], [b"registry.json"], [b"search"])
+_SLOW_AT_ONCE = 2
 _MAX_HEADERS = 32_768
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:\d{1,5})?")
 
@@ -85,6 +88,7 @@ class App:
         self._lasting = lasting
         self._metrics = metrics
         self._cache = WireCache()
+        self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
         self._pages = _pages([shelf.served for shelf in self._shelves], self._watched)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,16 +103,17 @@ class App:
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
                 answer = problem(431, f"the headers are longer than {_MAX_HEADERS} bytes")
+            elif self._metrics and rest == b"/metrics" and path == b"/metrics":
+                read = scope["method"] in ("GET", "HEAD")
+                answer = self._metrics.answer() if read else other_method(b"GET, HEAD")
             elif shelf is not None:
-                key, answer = self._answer(shelf, rest, scope, headers)
+                key, answer = await self._answer(shelf, rest, scope, headers)
         except ServeError as error:
             log.warning("not answered path=%s error=%s", path[:200], error)
             answer = problem(503, f"{error}", headers=((b"retry-after", b"60"),))
         except Exception:
             log.exception("a defect path=%s", path[:200])
             answer = problem(500, "This is a defect of the server; its log says more.")
-        if answer is None and self._metrics and rest == b"/metrics" and path == b"/metrics":
-            answer = self._metrics.answer()
         if answer is None and rest in (b"", b"/") and path.strip(b"/") == b"":
             answer = await self._home(scope, receive, send)
         elif answer is None:
@@ -218,9 +223,12 @@ class App:
         def follow() -> None:
             while not ended.wait(LOOK_EVERY):
                 for shelf in live:
-                    if _look(shelf):
-                        self._cache.clear()
-                    self._show(shelf)
+                    try:
+                        if shelf.look():
+                            self._cache.clear()
+                        self._show(shelf)
+                    except Exception:
+                        log.exception("a defect: feed=%s is not followed", shelf.served.name)
                 if self._metrics:
                     self._metrics.flush()
 
@@ -238,7 +246,7 @@ class App:
     def _show(self, shelf: LiveShelf) -> None:
         if self._metrics is None:
             return
-        with suppress(ServeError):
+        with suppress(ServeError, OSError):
             confirmed = shelf.confirmed()
             at = confirmed.timestamp() if confirmed else None
             self._metrics.show(shelf.served.name, shelf.live().manifest, at)
@@ -252,9 +260,10 @@ class App:
         await self._pages({**scope, "path": "/", "raw_path": b"/"}, receive, send)
         return HOME
 
-    def _answer(
+    async def _answer(
         self, shelf: Shelf, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
     ) -> tuple[str | None, Answer | None]:
+        """The key that was shown, and the answer; one that may take long is made in a thread."""
         key = None
         if self._guard is not None and scope["method"] != "OPTIONS":
             key, refused = self._guard.admit(shelf.served, rest, headers, _address(scope))
@@ -266,7 +275,10 @@ class App:
             scope["query_string"],
             (self._site or _host(scope, headers)) + shelf.served.prefix.decode(),
         )
-        return key, self._api.answer(request, shelf)
+        if beside_prefix(rest)[:1] not in _SLOW:
+            return key, self._api.answer(request, shelf)
+        async with self._slow:
+            return key, await asyncio.to_thread(self._api.answer, request, shelf)
 
     def _route(self, path: bytes) -> tuple[Shelf | None, bytes]:
         """The feed that a path belongs to, if any, and the path below its base."""
@@ -350,15 +362,6 @@ def _query(raw: bytes) -> dict[str, bytes]:
         return read_query(raw[:16_384])
     except BadParameter:
         return {}
-
-
-def _look(shelf: LiveShelf) -> bool:
-    """Look at a feed; whether something else of it is served now."""
-    try:
-        return shelf.look()
-    except Exception:
-        log.exception("a defect: feed=%s is not followed", shelf.served.name)
-        return False
 
 
 async def _send(

@@ -142,10 +142,14 @@ class Edition:
         return self.entries.columns
 
     @property
+    def masked(self) -> bool:
+        """Whether rows were replaced since it was written."""
+        return self.tag != self.manifest.edition
+
+    @property
     def anew(self) -> bool:
         """Whether it was made of nothing: what any edition before it showed may be missing."""
-        told = self.base.manifest
-        return told.edition == self.manifest.edition and not told.over
+        return self.manifest.began == self.manifest.sequence
 
     def brought(self) -> Numbers:
         """Numbers of the entries that came or changed with it."""

@@ -1,7 +1,8 @@
 """Content encodings: which one a client wants, and bodies in them."""
 
+import threading
 import zlib
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import zstandard
 
@@ -26,18 +27,23 @@ def accepted(header: bytes) -> str:
     others = weights.get("*", 0.0)
     found = {name: weights.get(name, others) for name in ENCODINGS}
     best = max(ENCODINGS, key=lambda name: found[name])
-    return best if found[best] > 0 else ""
+    return best if found[best] > 0 and found[best] >= weights.get("identity", 0.0) else ""
 
 
-@cache
-def _zstd() -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+class _Own(threading.local):
+    """What no two threads may share."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+
+
+_own = _Own()
 
 
 def compressed(body: bytes, encoding: str, *, level: int = _GZIP_LEVEL) -> bytes:
     """A body in an encoding."""
     if encoding == "zstd":
-        return _zstd().compress(body)
+        return _own.zstd.compress(body)
     packer = zlib.compressobj(level, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()
 

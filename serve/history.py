@@ -181,7 +181,9 @@ def _differences(before: Edition, after: Edition, query: Query) -> Answer:
 
 def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models.Difference]:
     """What differs behind a key, in key order. An entry that both show as gone is no difference."""
-    walk = _over_one_base if before.base is after.base else _side_by_side
+    older, newer = sorted((before, after), key=lambda edition: edition.manifest.sequence)
+    in_line = newer.manifest.began <= older.manifest.sequence
+    walk = _in_line if in_line and not (older.masked or newer.masked) else _side_by_side
     for key, old, new in walk(before, after, start):
         was = old is not None and not before.deleted(old)
         is_now = new is not None and not after.deleted(new)
@@ -203,11 +205,11 @@ def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models
 _Both = Iterator[tuple[bytes, int | None, int | None]]
 
 
-def _over_one_base(before: Edition, after: Edition, start: bytes) -> _Both:
-    """Keys that two editions over one base have other rows of, with their numbers in both."""
-    uppers = [edition.entries.upper.keys for edition in (before, after)]
-    keys = {keys[row] for keys in uppers for row in range(keys.first(start), len(keys))}
-    for key in sorted(keys - {start}):
+def _in_line(before: Edition, after: Edition, start: bytes) -> _Both:
+    """Keys that changed between two editions, one of which goes back to the other."""
+    older, newer = sorted((before, after), key=lambda edition: edition.manifest.sequence)
+    changed = (newer.key(index) for index in newer.after(older.manifest.sequence, b"\xff"))
+    for key in sorted(key for key in changed if key > start):
         parts = key.split(b"\0", 1)
         yield key, before.keys.find(*parts), after.keys.find(*parts)
 

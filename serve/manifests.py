@@ -47,13 +47,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 
     `parts` counts running entries that have a package of a registry type, or a remote. The hashes
     are sums modulo 2^256 over entries, so that they can follow changes. `segments` begin with those
-    of the base.
+    of the base. `began` is the sequence of the edition made of nothing that it goes back to: every
+    entry of one in between is an entry of it.
     """
 
     format: int
     feed: str
     edition: str
     sequence: int
+    began: int
     previous: str | None
     built_at: datetime
     published_at: datetime | None

@@ -1,10 +1,13 @@
 """Common pages, compressed beforehand: the walks from the start that most readers do.
 
 editions/ID/pages   packed: of each walk the numbers at which its pages start, and per encoding the
-                    bodies end to end. Made beside the path of refreshes, of the live edition only;
-                    without it pages are compressed when they are first asked for.
+                    bodies end to end; behind it all its SHA-256. Made beside the path of
+                    refreshes, of the live edition only; without it pages are compressed when they
+                    are first asked for.
 """
 
+import hashlib
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,11 +19,14 @@ from serve.answers import Answer
 from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Place, Selection, fitting
 from serve.encodings import ENCODINGS, compressed, unpacked
-from serve.files import PackedFile, Piece, write_packed
+from serve.errors import EditionBroken
+from serve.files import PackedFile, Piece, file_hash, write_packed
 from serve.layers import Array
 
 _WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
 _GZIP_LEVEL = 6
+_DIGEST = hashlib.sha256().digest_size
+_REMEDY = "remove it and run subregistry index"
 
 
 class Pages:
@@ -28,6 +34,9 @@ class Pages:
 
     def __init__(self, path: Path) -> None:
         file = PackedFile(path)
+        data = memoryview(file.data)
+        if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+            raise EditionBroken(f"{path} is not what was written; {_REMEDY}")
         self._walks = {
             walk: (
                 file.array(f"{number}_start", "<u8"),
@@ -114,6 +123,11 @@ def write_pages(edition: Edition) -> int:
             packed[f"{number}_{encoding}_end"] = ends
     part = edition.folder / "pages.part"
     write_packed(part, packed)
+    digest = bytes.fromhex(file_hash(part))
+    with part.open("ab") as file:
+        file.write(digest)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(edition.folder / "pages")
     return (edition.folder / "pages").stat().st_size
 

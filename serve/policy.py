@@ -117,16 +117,9 @@ class Policies:
     broken: dict[str, PolicyInvalid]
 
 
-def load_policies(folder: Path | None) -> tuple[Policy, ...]:
-    """All feed documents of a folder (None: those shipped), by name. Raises PolicyInvalid."""
-    found = read_policies(folder)
-    if found.broken:
-        raise PolicyInvalid("; ".join(str(error) for error in found.broken.values()))
-    return found.valid
-
-
 def read_policies(folder: Path | None) -> Policies:
-    """The same, with the broken documents told apart by the name that they should have.
+    """All feed documents of a folder (None: those shipped), by name; the broken ones are told apart
+    by the name that they should have.
 
     Raises PolicyInvalid if there is none at all.
     """

@@ -6,6 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serve.answers import Answer, problem
+from serve.files import Piece
 from serve.wire import Wire
 
 MAX_HEAD = 65_536
@@ -19,6 +20,8 @@ SLOWEST = 1024
 STUCK = 4
 """A client must read SLOWEST bytes a second; one that does not STUCK times in a row is let go."""
 _LONG = 8192
+_MOST_WAITING = 32
+"""Requests that may wait on one connection for answers to those before them; with more it ends."""
 _NOT_PLAIN = frozenset(
     (b"authorization", b"content-length", b"expect", b"transfer-encoding", b"upgrade")
 )
@@ -43,6 +46,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _length = 0
     _moved = 0.0
     _stuck = 0
+    _left = 0
+    _checked = 0.0
+    _line: tuple[object, bytes] = (None, b"")
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # as uvicorn calls it
         super().__init__(*arguments, **named)
@@ -66,7 +72,9 @@ class BoundedProtocol(HttpToolsProtocol):
         idle = self.loop.time() - self._moved
         waiting = self._waiting()
         left = self._unsent()
-        if left:
+        if left and self._moved > self._checked:
+            self._stuck = 0  # whoever asks for more has read what there was
+        elif left:
             self._stuck = self._stuck + 1 if self._left - left < SLOWEST * CHECK_EVERY else 0
             if self._stuck >= STUCK:
                 self.transport.abort()
@@ -77,10 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not waiting and idle > self.timeout_keep_alive:
             self.transport.close()
             return
-        self._left = left
+        self._left, self._checked = left, self.loop.time()
         self._check_later()
-
-    _left = 0
 
     def _waiting(self) -> bool:
         """Whether a request is being answered."""
@@ -133,6 +139,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self.transport.is_closing() or len(self.pipeline) >= _MOST_WAITING:
+            self._answered = True
+            self.transport.abort()
+            return
         if self._quick is not None:
             if self._plain and self._answer():
                 return
@@ -158,13 +168,26 @@ class BoundedProtocol(HttpToolsProtocol):
         found = self._quick(self.url, self._accept, self._match)
         if found is None:
             return False
-        if len(found) == 1:
-            self.transport.write(found[0])
-        else:
-            self.transport.writelines(found)
+        self._send(found)
         self._answered = True
         self.server_state.total_requests += 1
         return True
+
+    def _send(self, found: tuple[Piece, ...]) -> None:
+        """Write an answer in one piece, with what every answer of uvicorn's says (the date)."""
+        headers = self.server_state.default_headers
+        if self._line[0] is not headers:
+            self._line = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
+        status, *rest = found
+        if len(rest) == 1:
+            self.transport.write(b"".join((status, self._line[1], rest[0])))
+        else:
+            self.transport.writelines((status, self._line[1], *rest))
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
 
     def on_body(self, body: bytes) -> None:
         if not self._answered:
@@ -180,8 +203,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(problem(400, msg))
 
     def _refuse(self, answer: Answer) -> None:
-        wire = Wire(answer, cache_control="no-store")
-        self.transport.writelines(wire.make("", (b"connection", b"close")))
+        if not self._waiting():  # else it would be taken for the answer to an earlier one
+            wire = Wire(answer, cache_control="no-store")
+            self._send(wire.make("", (b"connection", b"close")))
         self.transport.close()
 
 

@@ -15,11 +15,24 @@ class _Place(msgspec.Struct, array_like=True):
     offset: int
 
 
+class _Shown(msgspec.Struct):
+    name: str
+    title: str = ""
+    description: str = ""
+
+
+class _Body(msgspec.Struct):
+    server: _Shown
+
+
 def ranked(query: dict[str, bytes], shelf: Shelf) -> Answer:
     """Servers that have every word of `q`, best first; with filters, by pages.
 
-    503 while the feed has no index. What left the feed since the index followed is left out.
+    503 while the feed has no index. What left the feed since the index followed is left out, text
+    that is shown no more among it.
     """
+    if query.get("edition") or query.get("as_of"):
+        raise BadParameter(400, "ranked search knows the live edition only: leave out the other")
     index, edition, limit = shelf.search(), shelf.live(), read_limit(query)
     if index is None:
         return problem(
@@ -45,10 +58,14 @@ def ranked(query: dict[str, bytes], shelf: Shelf) -> Answer:
     results = []
     for hit in hits:
         number = edition.latest(hit.name.encode())
-        if number is not None and not edition.deleted(number):
-            entry = msgspec.Raw(edition.body(number))
-            found = {"score": hit.score, "highlights": hit.highlights, "entry": entry}
-            results.append(found)
+        if number is None or edition.deleted(number):
+            continue
+        body = edition.body(number)
+        server = msgspec.json.decode(body, type=_Body).server
+        highlights = [part for part in hit.highlights if part.text in getattr(server, part.field)]
+        if highlights or not hit.highlights:
+            entry = msgspec.Raw(body)
+            results.append({"score": hit.score, "highlights": highlights, "entry": entry})
     metadata: dict[str, object] = {"count": len(results)}
     if len(hits) == limit and offset + limit <= DEEPEST:
         metadata = {"nextCursor": seal(_Place(offset + limit)), "count": len(results)}

@@ -102,7 +102,8 @@ class SearchIndex:
         text the most fetched ones. `filters` are by the names of FILTERS, each any of its values.
         """
         words = _WORDS.findall(text.lower())[:_MOST_WORDS]
-        scored = [self._word(word, last=word is words[-1]) for word in words]
+        scored = [self._word(word) for word in words[:-1]]
+        scored += [self._begun(word) for word in words[-1:]]
         wanted = [(tantivy.Occur.Must, query) for query in scored or [tantivy.Query.all_query()]]
         schema = self._index.schema
         for name, values in filters.items():
@@ -126,10 +127,10 @@ class SearchIndex:
         }
         return [self._hit(score, address, shown) for score, address in found.hits]
 
-    def _word(self, word: str, *, last: bool) -> tantivy.Query:
-        query = self._index.parse_query_lenient(word, list(_BOOSTS), field_boosts=_BOOSTS)[0]
-        if not last:
-            return query
+    def _word(self, word: str) -> tantivy.Query:
+        return self._index.parse_query_lenient(word, list(_BOOSTS), field_boosts=_BOOSTS)[0]
+
+    def _begun(self, word: str) -> tantivy.Query:
         begun = [
             tantivy.Query.term_query(self._index.schema, field, term)
             for field in _SHOWN
@@ -137,7 +138,7 @@ class SearchIndex:
             if term != word
         ]
         return tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, found) for found in (query, *begun)]
+            [(tantivy.Occur.Should, found) for found in (self._word(word), *begun)]
         )
 
     def _hit(

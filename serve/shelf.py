@@ -133,6 +133,7 @@ class LiveShelf:
         self._blocks: Sequence[Block] = ()
         self._masks: dict[str, Edition] = {}
         self._shown: Edition | None = None
+        self._paged: Edition | None = None
         self._search: SearchIndex | None = None
         self._trouble: ServeError | None = None
         self._watched = False
@@ -154,13 +155,16 @@ class LiveShelf:
     def watch(self) -> None:
         """Look now, and have somebody else call `look` every LOOK_EVERY seconds from now on: then
         no request waits for an edition to be opened."""
-        self.look()
+        self._look()
         self._watched = True
 
     def look(self) -> bool:
-        """See whether another edition is live, or other entries are blocked."""
+        """See whether another edition is live, other entries are blocked, or pages were made;
+        whether something else is served now."""
         before, self._looked = self._shown, 0.0
         self._look()
+        if self._edition is not None:
+            self._take_pages(self._edition)
         return self._shown is not before
 
     def _masked(self, edition: Edition) -> Edition:
@@ -182,43 +186,48 @@ class LiveShelf:
             self._trouble = error
             return
         self._trouble, self._looked = None, now
-        with self._lock:
+        found = None
+        try:
+            found = self._newer(now)
+        except (ServeError, OSError) as error:
+            log.error(  # noqa: TRY400 - the message says it all
+                "feed cannot be followed feed=%s error=%s", self.served.name, error
+            )
+        with self._lock:  # nobody else waits for an edition to be opened
             if blocks != self._blocks:
                 self._blocks = list(blocks)
                 self._masks.clear()
-            try:
-                self._follow(now)
-            except (ServeError, OSError) as error:
-                log.error(  # noqa: TRY400 - the message says it all
-                    "feed cannot be followed feed=%s error=%s", self.served.name, error
-                )
+            if found is not None:
+                self._replace(found)
             self._last_look = micros(self._now())
-            if self._edition is not None and self._edition.pages is None:
-                self._edition.pages = _pages_of(self._edition)
             self._shown = self._masked(self._edition) if self._edition is not None else None
 
-    def look_again(self) -> None:
-        """Forget when the pointer was last looked at, and what was refused."""
-        self._looked = 0.0
-        self._refused.clear()
-
-    def _follow(self, now: float) -> None:
+    def _newer(self, now: float) -> Edition | None:
+        """The edition to serve instead of the one that is served, if there is one."""
         current = self._feed.current_id()
         if current is None or (self._edition and self._edition.manifest.edition == current):
-            return
+            return None
         for name in self._choices(current):
             if now < self._refused.get(name, 0.0) or not (name == current or self.kept(name)):
                 continue
             try:
-                found = self._open(name)
+                return self._open(name)
             except (ServeError, OSError) as error:
                 self._refused[name] = now + _TRY_AGAIN
                 log.error(  # noqa: TRY400 - the message says it all
                     "edition refused feed=%s edition=%s error=%s", self.served.name, name, error
                 )
-            else:
-                self._replace(found)
-                return
+        return None
+
+    def _take_pages(self, edition: Edition) -> None:
+        """Use the pages that were made of an edition, once they are there and whole."""
+        path = edition.folder / "pages"
+        if edition.pages is None and self._paged is not edition and path.exists():
+            self._paged = edition
+            try:
+                edition.pages = Pages(path)
+            except EditionBroken as error:
+                log.error("pages not used edition=%s error=%s", edition.tag, error)  # noqa: TRY400
 
     def _replace(self, found: Edition) -> None:
         """Serve another edition from now on, and let go of those that were removed."""
@@ -331,18 +340,6 @@ class LiveShelf:
 
     def kept(self, edition: str) -> bool:
         return (self._feed.editions / edition / "manifest.json").exists()
-
-
-def _pages_of(edition: Edition) -> Pages | None:
-    """The pages that were made of an edition, once they are there."""
-    path = edition.folder / "pages"
-    if not path.exists():
-        return None
-    try:
-        return Pages(path)
-    except EditionBroken as error:
-        log.error("pages not used edition=%s error=%s", edition.tag, error)  # noqa: TRY400
-        return None
 
 
 def _instant(manifest: Manifest) -> int:

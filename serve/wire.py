@@ -82,15 +82,15 @@ class Wire:
         return self._whole.get(kind)
 
     def make(self, kind: str, *more: tuple[bytes, bytes]) -> tuple[Piece, ...]:
-        """The same, made; `more` are headers besides its own."""
+        """The same, made: the status line, then headers and body in one piece or several. `more`
+        are headers besides its own."""
         body = self.body(kind)
         length = sum(map(len, body))
         lines = [b"%b: %b\r\n" % header for header in (*self.headers(kind, length), *more)]
-        head = b"%b%b\r\n" % (STATUS[self.status(kind)], b"".join(lines))
-        found: tuple[Piece, ...] = (head, *body)
+        rest: tuple[Piece, ...] = (b"%b\r\n" % b"".join(lines), *body)
         if length < _ONE_PIECE:
-            found = (b"".join(found),)
-        self._whole[kind] = found
+            rest = (b"".join(rest),)
+        found = self._whole[kind] = (STATUS[self.status(kind)], *rest)
         return found
 
 

@@ -140,6 +140,7 @@ def write_edition(
         feed=feed,
         edition=edition,
         sequence=sequence,
+        began=previous.manifest.began if previous else sequence,
         previous=follows,
         built_at=now,
         published_at=None,

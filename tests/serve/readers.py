@@ -47,7 +47,7 @@ class World:
         self.shelf = LiveShelf(self.root, served, now=lambda: self.now)
         lag = VISIBLE_WITHIN.total_seconds() + LOOK_EVERY
         self.api = Api(version="0", skew=SKEW + lag)
-        self.pending: list[tuple[datetime, Callable[[], None]]] = []
+        self.pending: list[tuple[datetime, Callable[[], object]]] = []
 
     def pass_time(self, by: timedelta) -> None:
         self.now += by
@@ -120,7 +120,7 @@ class World:
         if self.random.random() < 0.5:
             self.feed.tidy(keep=self.random.randint(2, 4), since=self.now - timedelta(minutes=5))
         seen = self.now + self.random.uniform(0, 1) * VISIBLE_WITHIN
-        self.pending.append((seen, self.shelf.look_again))
+        self.pending.append((seen, self.shelf.look))
 
     def live(self) -> Edition:
         found = self.feed.current()

@@ -233,7 +233,7 @@ def test_a_damaged_pointer_is_named(feed: Feed, name: str) -> None:
     (feed.folder / name).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EditionBroken, match="restore or remove it"):
         {"current": feed.current_id, "candidate": feed.candidate_id, "hold": feed.hold}[name]()
-    followed.look_again()
+    followed.look()
     assert followed.live().manifest.edition == "e1"
 
 
@@ -381,7 +381,7 @@ def test_a_live_edition_that_cannot_be_read_leaves_the_last_good_one(feed: Feed)
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     (feed.editions / "e2" / "entries").unlink()
     (feed.editions / "e2" / "entries").mkdir()
-    followed.look_again()
+    followed.look()
     assert followed.live().manifest.edition == "e1"
 
 

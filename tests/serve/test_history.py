@@ -420,11 +420,14 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
     publish_at = datetime.fromisoformat("2026-01-05T15:00:00+00:00")
     if damage == "hash":
         publish(feed, [entry("a.b/three")], "e3", now=publish_at)
-        shelf.look_again()
+        shelf.look()
         assert shelf.live().manifest.edition == "e3"
 
 
-def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(tmp_path: Path) -> None:
+def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.shelf._TRY_AGAIN", 0.0)
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")
@@ -433,11 +436,11 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(tmp_path: Pa
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     flip(feed.editions / "e2" / "records")
     clock[0] = NOW + 2 * HOUR
-    shelf.look_again()
+    shelf.look()
     assert shelf.live().manifest.edition == "e1"
     flip(feed.editions / "e2" / "records")  # the disk is well again
     clock[0] = NOW + 3 * HOUR
-    shelf.look_again()
+    shelf.look()
     assert shelf.live().manifest.edition == "e2"
     api = Api(version="0", skew=60)
 
@@ -460,7 +463,7 @@ def test_a_switch_that_nobody_looked_at_for_hours_was_not_shown_late(tmp_path: P
     shelf.live()
     publish(feed, [entry("a.b/two")], "e2", now=NOW + HOUR)
     clock[0] = NOW + 9 * HOUR
-    shelf.look_again()
+    shelf.look()
     assert shelf.live().manifest.edition == "e2"
     at = int((NOW + 2 * HOUR).timestamp()) * 1_000_000
     assert shelf.since(at) == at

@@ -22,7 +22,7 @@ def live_once(seed: int, root: Path) -> dict[str, int]:
     for _ in range(chance.randint(0, 12)):
         world.change()
     world.publish()
-    world.shelf.look_again()
+    world.shelf.look()
     readers = [
         Reader(world, kind, random.Random(seed * 31 + n)) for n, kind in enumerate(KINDS * 2)
     ]

@@ -29,7 +29,7 @@ from serve.errors import EditionBroken
 from serve.feed import Feed, ServedFeed
 from serve.pages import Pages, check_pages, walk, write_pages
 from serve.protocol import BoundedProtocol, PlainProtocol
-from serve.shelf import LiveShelf
+from serve.shelf import LOOK_EVERY, LiveShelf
 from serve.wire import matches
 from tests.serve.feeds import NOW, Client, entry, publish, served_app
 
@@ -223,7 +223,7 @@ def test_tags_are_compared_weakly() -> None:
     assert not matches(b'"ab"', b'W/"b"')
 
 
-def test_pages_made_beforehand_are_the_pages(feed: Feed) -> None:
+def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptureFixture) -> None:
     edition = feed.current()
     assert edition is not None
     assert write_pages(edition) == (edition.folder / "pages").stat().st_size
@@ -234,8 +234,10 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed) -> None:
     assert pages.at(100, Selection(), 50) == {}
     assert pages.at(100, Selection(search=b"x"), 0) == {}
     shelf = LiveShelf(feed.folder.parent, FEED)
+    shelf.look()
     assert shelf.live().pages is not None
     with served_app(application(feed)) as client:
+        time.sleep(2 * LOOK_EVERY)  # pages are looked for then
         headers = {"Accept-Encoding": "gzip"}
         body = client.ask("/v0.1/servers?limit=100", headers=headers)[2]
         assert body == pages.at(100, Selection(), 0)["gzip"]
@@ -243,10 +245,16 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed) -> None:
         body = client.ask(f"/v0.1/servers?limit=100&cursor={cursor}", headers=headers)[2]
         assert body == pages.at(100, Selection(), 100)["gzip"]
     other = bytearray((edition.folder / "pages").read_bytes())
-    other[-1] ^= 1
+    other[len(other) // 2] ^= 1
     (edition.folder / "pages").write_bytes(other)
-    with pytest.raises(EditionBroken, match="has not the 3_gzip that it says"):
+    with pytest.raises(EditionBroken, match="is not what was written"):
         Pages(edition.folder / "pages")
+    caplog.clear()
+    shelf = LiveShelf(feed.folder.parent, FEED)
+    for _ in range(3):
+        shelf.look()
+    assert shelf.live().pages is None
+    assert caplog.text.count("pages not used") == 1
 
 
 class CountingTransport:
