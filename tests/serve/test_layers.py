@@ -65,8 +65,10 @@ def changed(source: random.Random, state: State, number: int) -> set[str]:
     return names
 
 
-def published(feed: Feed, state: State, number: int, names: set[str] | None) -> Edition:
-    """Publish an edition of the state, told what changed or not."""
+def published(
+    feed: Feed, state: State, number: int, names: set[str] | None, *, anew: bool = False
+) -> Edition:
+    """Publish an edition of the state, told what changed or not, or without what was before."""
     entries = [found for key, found in state.items() if names is None or key[0] in names]
     previous = feed.current()
     edition = f"e{number:03d}"
@@ -76,7 +78,8 @@ def published(feed: Feed, state: State, number: int, names: set[str] | None) -> 
         edition=edition,
         namespace="local.subregistry",
         policy_hash="p",
-        previous=bases.rebased(previous, feed.folder) if previous else None,
+        previous=bases.rebased(previous, feed.folder) if previous and not anew else None,
+        follows=previous.manifest.edition if previous else None,
         root=feed.folder,
         now=NOW + number * HOUR,
         names=None if names is None else [name.encode() for name in names],
@@ -216,15 +219,24 @@ def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
         assert [(flat.keys[i], int(flat.columns["value"][i])) for i in range(len(flat))] == expected
 
 
-def test_editions_over_one_base_differ_as_those_that_share_nothing(tmp_path: Path) -> None:
+def test_editions_of_one_line_differ_as_those_that_share_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from serve.history import _differing, _side_by_side
 
     source, feed, state = random.Random(3), Feed(tmp_path, "default"), State()
     found = []
-    for number in range(6):
+    for number in range(8):
         changed(source, state, number)
-        found.append(published(feed, state, number, None))
-    assert len({edition.manifest.base for edition in found}) == 1
+        for lost in source.sample(sorted(state), 2) if number == 6 else ():
+            del state[lost]  # nobody knows any more that it was ever shown
+        found.append(published(feed, state, number, None, anew=number == 6))
+        if number == 3:
+            with feed.held(), monkeypatch.context() as patched:
+                patched.setattr(bases, "_LEAST", 4)
+                assert feed.rebase(now=NOW + number * HOUR)
+    assert len({edition.manifest.base for edition in found}) == 3
+    assert [edition.anew for edition in found] == [number in (0, 6) for number in range(8)]
     for before in found:
         for after in found:
             for start in (b"", before.key(0), before.key(before.count // 2)):
@@ -238,7 +250,9 @@ def test_editions_over_one_base_differ_as_those_that_share_nothing(tmp_path: Pat
                 for key, old, new in keys:
                     was = old is not None and not before.deleted(old)
                     is_now = new is not None and not after.deleted(new)
-                    same = was == is_now and (
-                        not was or before.body(old or 0) == after.body(new or 0)
-                    )
+                    signatures = [
+                        edition.arrays["signature"][number or 0]
+                        for edition, number in ((before, old), (after, new))
+                    ]
+                    same = was == is_now and (not was or signatures[0] == signatures[1])
                     assert (key in {f"{d.name}@{d.version}" for d in told}) == (not same), key

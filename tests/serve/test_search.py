@@ -16,6 +16,7 @@ import pytest
 
 from serve import indexes
 from serve.app import build_app
+from serve.blocks import Block, BlockList
 from serve.edition import ENTRIES
 from serve.feed import Feed, ServedFeed
 from serve.files import Packed, PackedFile, write_packed
@@ -111,6 +112,21 @@ def test_results_come_in_pages_with_what_was_met(feed: Feed) -> None:
                 marked = {shown["text"][start:end].lower() for start, end in shown["ranges"]}
                 assert marked <= {"postgres", "postgresql"}
         assert all(result["highlights"] for result in met)
+
+
+def test_text_that_is_shown_no_more_is_not_shown_by_the_index(feed: Feed) -> None:
+    leaked = entry("com.other/notes", "2.0.0", description="LEAKED token of notes")
+    former = replace(ENTRIES_OF[2], is_latest=False)
+    publish(feed, [*ENTRIES_OF[:2], former, ENTRIES_OF[3], leaked], "e2", now=NOW + HOUR)
+    follow(feed, hours=1)
+    with serving(feed) as client:
+        assert names(client, q="leaked") == ["com.other/notes"]
+        BlockList(feed.folder.parent).add(Block("com.other/notes", "2.0.0", "bad", "me", NOW))
+        client.until(lambda: names(client, q="leaked") == [])
+        found = client.ask("/search?q=notes")[2]
+        assert b"LEAKED" not in found
+        assert b'"text":"com.other/notes"' in found
+        assert client.ask("/search?q=notes&edition=e2")[0] == 400
 
 
 def test_the_index_follows_what_changed(feed: Feed) -> None:
