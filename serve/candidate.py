@@ -13,7 +13,8 @@ class Candidate:
 
     `raw` is the whole entry where upstream sent more or other than these two; `served` says that
     an earlier edition showed it, whatever is left of that edition. `held` by a cooldown: until
-    `held_until`, or until its age is known. `atoms` and `seen` are for explanations.
+    `held_until`, or until its age is known. `atoms` and `seen` are for explanations. `kept`: all of
+    it is as the previous edition has it; of JSON there is nothing then.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Candidate:
     held_until: datetime | None = None
     atoms: str = ""
     seen: bytes = b""
+    kept: bool = False
 
     @property
     def key(self) -> bytes:

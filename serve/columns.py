@@ -15,7 +15,7 @@ from serve.errors import EditionBroken
 from serve.files import REMEDY
 from serve.layers import Growing, TableKeys
 from serve.records import RECORDS, Held, Judged, Reason
-from serve.render import Content, body, parted
+from serve.render import Content, body, parted, with_latest
 from serve.segments import Place, SegmentWriter
 
 _NOTHING = Place(0, 0, 0)
@@ -35,18 +35,19 @@ class Entry:
     updated_at: datetime
 
 
-def carried(edition: Edition, index: int) -> Entry:
-    """An entry as an edition showed it, to be shown again."""
-    arrays = edition.arrays
+def carried(edition: Edition, index: int, *, latest: bool | None = None) -> Entry:
+    """An entry as an edition showed it, to be shown again; as the latest one or not, if told."""
+    arrays, namespace = edition.arrays, edition.manifest.namespace
+    body, was_latest = edition.body(index), bool(arrays["flags"][index] & LATEST)
+    if latest is None or latest == was_latest:
+        content = parted(body, namespace=namespace, signature=bytes(arrays["signature"][index]))
+    else:
+        content = with_latest(body, is_latest=latest, namespace=namespace)
     return Entry(
         edition.key(index),
-        parted(
-            edition.body(index),
-            namespace=edition.manifest.namespace,
-            signature=bytes(arrays["signature"][index]),
-        ),
+        content,
         edition.state(index),
-        latest=bool(arrays["flags"][index] & LATEST),
+        latest=was_latest if latest is None else latest,
         published_at=from_micros(int(arrays["published"][index])),
         updated_at=from_micros(int(arrays["updated"][index])),
     )
@@ -181,6 +182,24 @@ class Columns:
             self._next = next(self._due, None)
         self._note(key, judged, raw, shared, seen, before)
 
+    def keep(self, key: bytes, before: int | None, *, latest: bool) -> None:
+        """Let an entry stand as it is, shown (as number `before`) or not, but for whether it is the
+        latest one. Raises EditionBroken if the previous edition has no record of it."""
+        record, records = self._follow.at(key), self._records
+        self._forget(self._follow.next)
+        if record is None or records is None or self._previous is None:
+            raise EditionBroken(f"the live edition knows nothing of {key!r}; {REMEDY}")
+        self._next = next(self._due, None)
+        self._treat(key, records.judged(record).reason)
+        if before is not None:
+            flags = self._previous.arrays["flags"][before]
+            if latest != bool(flags & LATEST):
+                self.add(carried(self._previous, before, latest=latest), before)
+
+    def _treat(self, key: bytes, reason: Reason) -> None:
+        name, _, version = key.decode().partition("\0")
+        self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
+
     def _known_of(self, names: Collection[bytes] | None) -> Iterator[int]:
         """Numbers of the records that must come, of these servers or of all."""
         if self._records is None:
@@ -204,7 +223,7 @@ class Columns:
     ) -> None:
         reason, records = judged.reason, self._records
         name, _, version = key.decode().partition("\0")
-        self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
+        self._treat(key, reason)
         known = self._held.pop((name, version), None)
         if reason.state == "held":
             self._hold(name, version, reason.held_until, known)

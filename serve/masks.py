@@ -19,11 +19,11 @@ from serve.layers import Growing, TableKeys
 from serve.records import RECORD_COLUMNS, RECORDS, Judged, Reason
 from serve.render import (
     Content,
-    as_latest,
     body,
     fixed_instant,
     publish_position,
     tombstone,
+    with_latest,
 )
 
 
@@ -100,7 +100,8 @@ def others_of(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, 
         ]
         if latest is not None and running:
             found = running[elect([_dated(edition, index) for index in running])]
-            content = as_latest(edition.body(found), namespace=edition.manifest.namespace)
+            body, namespace = edition.body(found), edition.manifest.namespace
+            content = with_latest(body, is_latest=True, namespace=namespace)
             since = max(hit[index].since for index in blocked)
             yield found, Other(content, edition.state(found), True, None, since)
         for index in blocked:

@@ -127,11 +127,11 @@ def parted(found: bytes, *, namespace: str, signature: bytes) -> Content:
     return Content(bytes(envelope["server"]), b"{%b}" % meta, signature)
 
 
-def as_latest(found: bytes, *, namespace: str) -> Content:
-    """The content of a body that was served, as its server's latest version."""
+def with_latest(found: bytes, *, is_latest: bool, namespace: str) -> Content:
+    """The content of a body that was served, as its server's latest version or not."""
     part = parted(found, namespace=namespace, signature=b"")
     blocks = _raw_object.decode(part.meta)
-    official = msgspec.json.decode(blocks.pop(OFFICIAL)) | {"isLatest": True}
+    official = msgspec.json.decode(blocks.pop(OFFICIAL)) | {"isLatest": is_latest}
     return _content(part.server, official, blocks, {}, namespace)
 
 

@@ -72,7 +72,8 @@ def write_candidate(
     def fill(columns: Columns) -> None:
         known = with_before(entries, previous, names)
         for _, group in groupby(known, key=lambda item: item[0].name):
-            _serve(columns, [_judged(entry, before, editors) for entry, before in group], namespace)
+            judged = [_judged(entry, before, editors, previous) for entry, before in group]
+            _serve(columns, judged, namespace)
 
     return write_edition(
         fill,
@@ -170,7 +171,8 @@ def _sequence(previous: Edition | None, after: int, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class _Judged:
-    """An entry with what becomes of it. `server` is what is served of it, if anything."""
+    """An entry with what becomes of it. `server` is what is served of it, if anything; of one that
+    is kept it is not told. `runs` if it is served as a version that runs."""
 
     entry: Candidate
     before: int | None
@@ -178,10 +180,16 @@ class _Judged:
     server: bytes | None
     shown: bool
     editorial: bytes | None = None
+    runs: bool = False
 
 
-def _judged(entry: Candidate, before: int | None, editors: Overlays) -> _Judged:
+def _judged(
+    entry: Candidate, before: int | None, editors: Overlays, previous: Edition | None
+) -> _Judged:
     """Decide the state of an entry: verdict, status, then whether clients can decode it."""
+    if entry.kept:
+        runs = before is not None and previous is not None and not previous.deleted(before)
+        return _Judged(entry, before, _KEPT, None, shown=before is not None, runs=runs)
     known = before is not None or entry.served
     reason = Reason(
         "admitted",
@@ -218,13 +226,14 @@ def _judged(entry: Candidate, before: int | None, editors: Overlays) -> _Judged:
         treatments=tuple(treatments),
     )
     shown = repaired.server is not None or known
-    return _Judged(entry, before, state, repaired.server, shown, overlaid.editorial)
+    runs = repaired.server is not None
+    return _Judged(entry, before, state, repaired.server, shown, overlaid.editorial, runs)
 
 
 def _serve(columns: Columns, group: list[_Judged], namespace: str) -> None:
     """Append what is served of one server: admitted versions, tombstones, one latest."""
     shown = [found for found in group if found.shown]
-    pool = [found for found in shown if found.server is not None] or shown
+    pool = [found for found in shown if found.runs] or shown
     chosen = [found for found in pool if found.entry.is_latest]
     if pool and len(chosen) != 1:
         keys = [(found.entry.version, found.entry.published_at) for found in pool]
@@ -232,8 +241,11 @@ def _serve(columns: Columns, group: list[_Judged], namespace: str) -> None:
     columns.servers += bool(shown) and all(found.before is None for found in group)
     for found in group:
         entry = found.entry
+        latest = found.shown and found is chosen[0]
+        if entry.kept:
+            columns.keep(entry.key, found.before, latest=latest)
+            continue
         if found.shown:
-            latest = found is chosen[0]
             columns.add(
                 Entry(
                     entry.key,
@@ -295,6 +307,8 @@ def _render(found: _Judged, *, is_latest: bool, namespace: str) -> Content:
     )
 
 
+_KEPT = Reason("admitted", "admit", "", "")
+"""Stands for the reason that the previous edition has."""
 _GONE = {
     "deleted": "This version was deleted from the registry.",
     "withdrawn": "This version was withdrawn from this feed.",

@@ -45,16 +45,19 @@ def downloads_by_server(session: Session) -> dict[str, int]:
     return {row["name"]: row["downloads"] for row in found}
 
 
-def feed_entries(session: Session, feed: str, *, batch: int = 10_000) -> Iterator[Row]:
+def feed_entries(
+    session: Session, feed: str, *, since: datetime | None = None, batch: int = 10_000
+) -> Iterator[Row]:
     """The wanted entries with their verdicts, ordered by name and version bytes.
 
-    Admitted ones have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
+    Those whose verdicts and content are as they were at `since` are `kept`, without JSON. Admitted
+    others have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
     fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
     packages of an entry come as a list of rows, from a stream of their own.
     """
     packages = _grouped(session.batches("list_feed_packages", batch))
     group = next(packages, None)
-    for rows in session.batches("list_feed_entries", batch, feed=feed):
+    for rows in session.batches("list_feed_entries", batch, feed=feed, since=since):
         parts = [rows[f"{part}_hash"] for part in _PARTS]
         hashes = pa.concat_arrays(parts).unique().drop_null()
         with session.given(wanted=pa.table({"hash": hashes})):

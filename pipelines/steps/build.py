@@ -91,7 +91,8 @@ def build(
         edition = new_edition(at)
         basis = Basis(last_change(session, policy.name) or at, _digest(policy, at))
         outline = read_outline(session, policy.name)
-        names = _to_look_at(session, policy.name, previous, basis)
+        since = _alike_since(previous, basis)
+        names = changed_names(session, policy.name, since) if since else None
         built = write_policy_candidate(
             session,
             policy,
@@ -105,6 +106,7 @@ def build(
             outline=outline,
             basis=basis,
             names=names,
+            since=since,
         )
         with wanted(session, policy.name, names):
             replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
@@ -138,14 +140,10 @@ def build(
     )
 
 
-def _to_look_at(
-    session: Session, feed: str, previous: Edition | None, basis: Basis
-) -> list[str] | None:
-    """The servers that may be shown otherwise than by the edition before; None: any."""
+def _alike_since(previous: Edition | None, basis: Basis) -> datetime | None:
+    """Up to when verdicts that did not change are shown as by the edition before; None: never."""
     before = previous.manifest.basis if previous else None
-    if before is None or before.digest != basis.digest:
-        return None
-    return changed_names(session, feed, before.until)
+    return before.until if before is not None and before.digest == basis.digest else None
 
 
 def _digest(policy: Policy, now: datetime) -> str:
@@ -169,10 +167,12 @@ def write_policy_candidate(
     outline: bytes,
     basis: Basis | None = None,
     names: list[str] | None = None,
+    since: datetime | None = None,
 ) -> Built:
-    """Write what a policy makes of the verdicts under a key; the rest as in `write_candidate`."""
+    """Write what a policy makes of the verdicts under a key, if it is told `names` of those that
+    changed `since` an instant; the rest as in `write_candidate`."""
     return write_candidate(
-        _candidates(session, verdicts, now, names),
+        _candidates(session, verdicts, now, names, since),
         feed=policy.name,
         edition=edition,
         namespace=policy.document.namespace,
@@ -196,13 +196,18 @@ def last_known(feed: Feed, last: int) -> int:
 
 
 def _candidates(
-    session: Session, feed: str, at: datetime, names: list[str] | None
+    session: Session,
+    feed: str,
+    at: datetime,
+    names: list[str] | None = None,
+    since: datetime | None = None,
 ) -> Iterator[Candidate]:
-    """Every entry of some servers (None: of all) with its verdict, and what was shown once and has
-    none any more."""
+    """Every entry of some servers with its verdict; or of all (None), and then also what was shown
+    once and has none any more: else the edition before knows that."""
     with wanted(session, feed, names):
-        lost = (_lost(row, at) for row in session.rows("list_lost", feed=feed))
-        yield from merge(_decided(session, feed), lost, key=lambda found: found.key)
+        found = session.rows("list_lost", feed=feed) if names is None else []
+        lost = (_lost(row, at) for row in found)
+        yield from merge(_decided(session, feed, since), lost, key=lambda part: part.key)
 
 
 def _lost(row: Row, at: datetime) -> Candidate:
@@ -211,8 +216,8 @@ def _lost(row: Row, at: datetime) -> Candidate:
     return forgotten(row["name"], row["version"], published_at=published, updated_at=updated)
 
 
-def _decided(session: Session, feed: str) -> Iterator[Candidate]:
-    for row in feed_entries(session, feed):
+def _decided(session: Session, feed: str, since: datetime | None) -> Iterator[Candidate]:
+    for row in feed_entries(session, feed, since=since):
         yield Candidate(
             name=row["name"],
             version=row["version"],
@@ -236,6 +241,7 @@ def _decided(session: Session, feed: str) -> Iterator[Candidate]:
             held_until=row["held_until"],
             atoms=row["atoms"] or "",
             seen=(row["seen"] or "").encode(),
+            kept=row["kept"],
         )
 
 

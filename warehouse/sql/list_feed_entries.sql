@@ -1,4 +1,5 @@
--- The entries of some servers with their verdicts, in the order of the feed; hashes of what is served.
+-- The entries of some servers with their verdicts, in the order of the feed; hashes of what is served of those
+-- that are not as they were at an instant.
 SELECT
     e.upstream, e.name, e.version, d.verdict, d.rule, d.reason,
     CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
@@ -7,9 +8,10 @@ SELECT
         ELSE e.status_message
     END AS status_message,
     e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
-    CASE WHEN d.verdict = 'admit' THEN e.server_hash END AS server_hash,
-    CASE WHEN d.verdict = 'admit' THEN e.meta_hash END AS meta_hash,
-    CASE WHEN d.verdict = 'admit' THEN e.raw_hash END AS raw_hash,
+    $since IS NOT NULL AND d.changed_at <= $since AS kept,
+    CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.server_hash END AS server_hash,
+    CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.meta_hash END AS meta_hash,
+    CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.raw_hash END AS raw_hash,
     d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served
 FROM (FROM entries SEMI JOIN wanted_names USING (name)) e
 JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
