@@ -1,5 +1,6 @@
 """Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,24 +47,27 @@ def downloads_by_server(session: Session) -> dict[str, int]:
 
 
 def feed_entries(
-    session: Session, feed: str, *, since: datetime | None = None, batch: int = 10_000
+    session: Session,
+    feed: str,
+    *,
+    since: datetime | None = None,
+    copies: Callable[[str, str], Sequence[bytes]] = lambda *_: (),
+    batch: int = 10_000,
 ) -> Iterator[Row]:
     """The wanted entries with their verdicts, ordered by name and version bytes.
 
     Those whose verdicts and content are as they were at `since` are `kept`, without JSON. Admitted
     others have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
     fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
-    packages of an entry come as a list of rows, from a stream of their own.
+    packages of an entry come as a list of rows, from a stream of their own. `copies` gives JSON
+    that somebody has of an entry (name, version) and that may be what is wanted.
     """
     packages = _grouped(session.batches("list_feed_packages", batch))
     group = next(packages, None)
     for rows in session.batches("list_feed_entries", batch, feed=feed, since=since):
-        parts = [rows[f"{part}_hash"] for part in _PARTS]
-        hashes = pa.concat_arrays(parts).unique().drop_null()
-        with session.given(wanted=pa.table({"hash": hashes})):
-            found = session.table("list_bodies")
-        bodies = dict(zip(found["hash"].to_pylist(), found["body"].to_pylist(), strict=True))
-        for row in rows.to_pylist():
+        found = rows.to_pylist()
+        bodies = _bodies(session, found, since, copies)
+        for row in found:
             for part in _PARTS:
                 row[part] = bodies.get(row.pop(f"{part}_hash"))
             key = _key(row)
@@ -71,6 +75,35 @@ def feed_entries(
                 group = next(packages, None)
             row["packages"] = group[1] if group is not None and group[0] == key else []
             yield row
+
+
+def _bodies(
+    session: Session,
+    rows: list[Row],
+    since: datetime | None,
+    copies: Callable[[str, str], Sequence[bytes]],
+) -> dict[str, str]:
+    """JSON by hash: of what came lately and of copies as far as that goes, since it costs less
+    than to look for few among all that ever came."""
+    wanted: dict[tuple[str, str], set[str]] = {
+        (row["name"], row["version"]): {row[f"{part}_hash"] for part in _PARTS} - {None}
+        for row in rows
+    }
+    hashes = set().union(*wanted.values())
+    found: dict[str, str] = {}
+    if since is not None:
+        found |= _fetched(session, "list_bodies_since", hashes, since=since)
+        for (name, version), own in wanted.items():
+            for copy in copies(name, version) if own - found.keys() else ():
+                found[hashlib.sha256(copy).hexdigest()] = copy.decode()
+    if missing := hashes - found.keys():
+        found |= _fetched(session, "list_bodies", missing)
+    return found
+
+
+def _fetched(session: Session, query: str, hashes: set[str], **values: object) -> dict[str, str]:
+    with session.given(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
+        return {row["hash"]: row["body"] for row in session.rows(query, **values)}
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:

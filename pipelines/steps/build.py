@@ -172,7 +172,7 @@ def write_policy_candidate(
     """Write what a policy makes of the verdicts under a key, if it is told `names` of those that
     changed `since` an instant; the rest as in `write_candidate`."""
     return write_candidate(
-        _candidates(session, verdicts, now, names, since),
+        _candidates(session, verdicts, now, names, since, previous),
         feed=policy.name,
         edition=edition,
         namespace=policy.document.namespace,
@@ -201,13 +201,15 @@ def _candidates(
     at: datetime,
     names: list[str] | None = None,
     since: datetime | None = None,
+    previous: Edition | None = None,
 ) -> Iterator[Candidate]:
     """Every entry of some servers with its verdict; or of all (None), and then also what was shown
     once and has none any more: else the edition before knows that."""
     with wanted(session, feed, names):
         found = session.rows("list_lost", feed=feed) if names is None else []
         lost = (_lost(row, at) for row in found)
-        yield from merge(_decided(session, feed, since), lost, key=lambda part: part.key)
+        decided = _decided(session, feed, since, previous)
+        yield from merge(decided, lost, key=lambda part: part.key)
 
 
 def _lost(row: Row, at: datetime) -> Candidate:
@@ -216,8 +218,16 @@ def _lost(row: Row, at: datetime) -> Candidate:
     return forgotten(row["name"], row["version"], published_at=published, updated_at=updated)
 
 
-def _decided(session: Session, feed: str, since: datetime | None) -> Iterator[Candidate]:
-    for row in feed_entries(session, feed, since=since):
+def _decided(
+    session: Session, feed: str, since: datetime | None, previous: Edition | None
+) -> Iterator[Candidate]:
+    def copies(name: str, version: str) -> list[bytes]:
+        key = name.encode(), version.encode()
+        found = previous.records.raw(*key, deleted=True) if previous else None
+        parts = msgspec.json.decode(found, type=dict[str, msgspec.Raw]) if found else {}
+        return [bytes(part) for part in parts.values()]
+
+    for row in feed_entries(session, feed, since=since, copies=copies):
         yield Candidate(
             name=row["name"],
             version=row["version"],

@@ -1,1 +1,4 @@
-INSERT INTO treatments SELECT * FROM batch_treatments
+INSERT INTO treatments
+SELECT DISTINCT b.*
+FROM batch_treatments b
+ANTI JOIN (FROM treatments SEMI JOIN wanted_names USING (name)) t USING (feed, name, version, kind, rule, detail)
