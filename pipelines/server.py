@@ -1,5 +1,6 @@
 """Running the server process: a bound socket, uvicorn, one worker or several."""
 
+import resource
 import shutil
 import socket
 import tempfile
@@ -46,6 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
 def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
     """Serve until a signal; several workers share the socket and the page cache."""
     proxies, fast = settings.trusted_proxies, settings.fast
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if workers == 1:
         uvicorn.Server(_config(_app(settings), proxies=proxies, fast=fast)).run(sockets=[sock])
         return 0

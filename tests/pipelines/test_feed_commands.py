@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -208,21 +209,33 @@ def test_a_refresh_looks_at_what_changed_only(
     asked: list[list[str] | None] = []
     candidates = step._candidates
 
-    def noted(session: Any, verdicts: str, at: datetime, names: list[str] | None) -> Any:
+    def noted(
+        session: Any, verdicts: str, at: datetime, names: list[str] | None, *rest: Any
+    ) -> Any:
         asked.append(names)
-        return candidates(session, verdicts, at, names)
+        return candidates(session, verdicts, at, names, *rest)
 
     monkeypatch.setattr(step, "_candidates", noted)
-    upstream.registry.publish(server_json("a.b/two", "2.0.0"), START)
-    assert main(["run"]) == 0
-    assert ["a.b/two"] in asked
-    whole = (feed.current_id(), shown(feed))
-    monkeypatch.setattr(step, "_to_look_at", lambda *_: None)
-    for name in ("curate", "build"):
-        assert main([name, "--feed", "mirror"]) == 0
-    assert asked[-1] is None
-    assert (feed.current_id(), shown(feed)) == whole
-    assert feed.candidate_id() in (None, whole[0]), "a full look finds nothing else"
+    registry, at = upstream.registry, START
+    changes: list[Callable[[], object]] = [
+        lambda: registry.publish(server_json("a.b/two", "2.0.0"), at),
+        lambda: registry.publish(server_json("a.b/two", "3.0.0"), at),
+        lambda: registry.set_status("a.b/two", ["3.0.0"], "deleted", "", at),
+        lambda: registry.set_status("a.b/two", ["2.0.0"], "deprecated", "", at),
+    ]
+    for change in changes:
+        asked.clear()
+        change()
+        assert main(["run"]) == 0
+        assert ["a.b/two"] in asked
+        whole = (feed.current_id(), shown(feed))
+        with monkeypatch.context() as patched:
+            patched.setattr(step, "_alike_since", lambda *_: None)
+            for name in ("curate", "build"):
+                assert main([name, "--feed", "mirror"]) == 0
+        assert asked[-1] is None
+        assert (feed.current_id(), shown(feed)) == whole
+        assert feed.candidate_id() in (None, whole[0]), "a full look finds nothing else"
 
 
 def shown(feed: Feed) -> list[bytes]:
