@@ -15,6 +15,7 @@ segments/ID   bodies that edition ID brought in, with a comma behind each, and o
 Nothing here parses an entry. Writing is `serve.writer`, going live is `serve.feed`.
 """
 
+import mmap
 import zlib
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -213,6 +214,13 @@ class Edition:
     def stored(self, segment: int, offset: int, length: int) -> bytes:
         """Bytes of a segment, by its number in the manifest."""
         return self.segments[segment][offset : offset + length]
+
+    def read_scattered(self) -> None:
+        """Tell the system that few bodies will be read, each alone: then it reads no more than
+        those from a disk."""
+        for segment in self.segments:
+            if isinstance(segment, mmap.mmap):
+                segment.madvise(mmap.MADV_RANDOM)
 
     def fitting(self, found: Sequence[int]) -> int:
         """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""

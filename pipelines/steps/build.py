@@ -93,6 +93,8 @@ def build(
         outline = read_outline(session, policy.name)
         since = _alike_since(previous, basis)
         names = changed_names(session, policy.name, since) if since else None
+        if previous is not None and names is not None:
+            previous.read_scattered()
         built = write_policy_candidate(
             session,
             policy,
