@@ -271,9 +271,11 @@ def test_health_and_counts_of_two_workers(feed: Feed, home: Path) -> None:
         assert httpx.get(f"{url}/feeds/mirror/health").json()["freshness"] == "never"
         for _ in range(40):  # each on a connection of its own: both workers answer some
             assert httpx.get(f"{url}/feeds/mirror/v0.1/servers").status_code == 200
-        counted = httpx.get(f"{url}/metrics").text
         line = 'subregistry_requests_total{feed="mirror",route="list",status="200"} 40.0'
-        assert line in counted
+        end = time.monotonic() + 10  # each worker writes down what it counted every 0.2 seconds
+        while line not in (counted := httpx.get(f"{url}/metrics").text):
+            assert time.monotonic() < end
+            time.sleep(0.1)
         assert 'subregistry_feed_entries{feed="mirror"} 3.0' in counted
     finally:
         process.terminate()

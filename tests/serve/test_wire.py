@@ -423,6 +423,7 @@ def test_a_disk_in_trouble_ends_no_following(feed: Feed, monkeypatch: pytest.Mon
         return confirmed(self)
 
     with served_app(application(feed, metrics=Metrics())) as client:
+        client.until(lambda: client.ask("/v0.1/servers")[1]["etag"] == 'W/"e1"')
         monkeypatch.setattr(Feed, "confirmed", told)
         client.until(lambda: not troubles)
         publish(feed, [entry("a.b/s000", title="New")], "e2", now=NOW + HOUR)
