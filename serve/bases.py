@@ -5,6 +5,7 @@ grown, `write_base` makes a base of the whole edition, beside the path of refres
 edition is laid over it. Only an edition that differs too much is written whole itself.
 """
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from serve.segments import (
     unlink_empty,
     used_bytes,
 )
+from serve.verified import verify_files
+
+log = logging.getLogger(__name__)
 
 Tables = dict[str, Table]
 """`entries` and `records`."""
@@ -152,6 +156,9 @@ class _Base:
         for name, layer in layers.items():
             write_packed(part / name, layer.packed())
         write_packed(part / "indexes", build_indexes(layers["entries"]))
+        files = described(part, f"bases/{self._name}")
+        if self._name in names and self._name != edition:  # else the edition says what it is
+            files |= _segments(self._root, [self._name], {})
         manifest = BaseManifest(
             format=FORMAT,
             base=self._name,
@@ -159,7 +166,7 @@ class _Base:
             edition=edition,
             sequence=sequence,
             segments=names,
-            files=described(part, f"bases/{self._name}"),
+            files=files,
         )
         replace_file(part / "manifest.json", msgspec.json.encode(manifest))
         part.rename(folder)
@@ -191,7 +198,8 @@ def rebased(edition: Edition, root: Path) -> Edition:
     for folder in sorted((root / "bases").iterdir(), reverse=True):
         try:
             found = _over(edition, root, folder)
-        except EditionBroken:
+        except EditionBroken as error:
+            log.warning("base not used base=%s error=%s", folder.name, error)
             continue
         if found is not None:
             return found
@@ -205,6 +213,7 @@ def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
     told = base.manifest
     if told.over != edition.manifest.base or told.sequence > edition.manifest.sequence:
         return None
+    verify_files(root, told.files)
     then = Edition(root / "editions" / told.edition)
     if then.manifest.base != told.over:
         return None

@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -27,13 +27,13 @@ import msgspec
 import numpy as np
 
 from serve.bases import described, grown, write_base
-from serve.edition import Edition, micros, open_base
+from serve.edition import Edition, micros
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
-from serve.files import PackedFile, file_hash, replace_file, write_packed
-from serve.indexes import build_indexes
+from serve.files import PackedFile, file_hash, replace_file
+from serve.indexes import order_indexes
 from serve.keys import KeyRing
 from serve.ledger import Ledger
-from serve.manifests import BaseManifest, Manifest, read_manifest
+from serve.manifests import BaseManifest, Manifest, read_base_manifest, read_manifest
 from serve.render import fixed_instant, publish_position
 from serve.verified import verify
 
@@ -274,25 +274,33 @@ class Feed:
         """The bases that editions use, and the newest one that the next edition may; others go."""
         found: list[BaseManifest] = []
         for folder in sorted(self.bases.iterdir(), reverse=True) if self.bases.is_dir() else []:
-            base = None if folder.suffix else open_base(folder).manifest
+            try:
+                base = None if folder.suffix else read_base_manifest(folder)
+            except EditionBroken:
+                if folder.name in used:
+                    raise
+                base = None
             newest = base is not None and not any(other.over == base.over for other in found)
             if base and (folder.name in used or (newest and base.edition in kept)):
                 found.append(base)
-            else:
-                shutil.rmtree(folder)
+                continue
+            _remove(folder)
         return found
 
     def rebase(self, *, now: datetime) -> BaseManifest | None:
         """Make a base of the live edition, for the next one, if it differs too much from the one
-        that it has; None if not. To be called by whoever holds the feed. Raises EditionBroken."""
+        that it has; None if not. To be called by whoever holds the feed. Raises EditionBroken, also
+        if a byte of the edition is not what was written: a base would make it good."""
         live = self.current()
         if live is None or not grown(live):
             return None
+        verify(live.folder, whole=True)
         over, sequence = live.manifest.base, live.manifest.sequence
         for folder in self.bases.iterdir():
-            told = None if folder.suffix else open_base(folder).manifest
-            if told is not None and told.over == over and told.sequence == sequence:
-                return None
+            with suppress(EditionBroken):
+                told = None if folder.suffix else read_base_manifest(folder)
+                if told is not None and told.over == over and told.sequence == sequence:
+                    return None
         return write_base(live, self.folder, f"{now:%Y%m%dT%H%M%SZ}-base-{sequence}")
 
     def _stamp(self, manifest: Manifest, at: datetime) -> None:
@@ -333,13 +341,25 @@ class Feed:
         """The same for a base that comes with an edition, and its indexes."""
         folder = self.bases / edition.manifest.base
         _stamp_rows(folder / "entries", edition.manifest.sequence, at)
-        part = folder / "indexes.part"
-        write_packed(part, build_indexes(edition.base.entries))
-        part.replace(folder / "indexes")
-        told, place = open_base(folder).manifest, f"bases/{folder.name}"
-        found = {name: described(folder, place)[name] for name in told.files}
-        told = msgspec.structs.replace(told, files=found)
+        header = PackedFile(folder / "indexes").header
+        with (folder / "indexes").open("r+b") as file:
+            for name, order in order_indexes(edition.base.entries).items():
+                file.seek(header[name][1])
+                file.write(order.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        told, found = read_base_manifest(folder), described(folder, f"bases/{folder.name}")
+        told = msgspec.structs.replace(told, files={name: found[name] for name in told.files})
         replace_file(folder / "manifest.json", msgspec.json.encode(told))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a base; what a crash leaves of it is no base any more."""
+    gone = folder if folder.suffix else folder.with_suffix(".gone")
+    if gone != folder:
+        shutil.rmtree(gone, ignore_errors=True)
+        folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 def _stamp_rows(path: Path, sequence: int, at: datetime) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from serve.errors import EditionBroken
 from serve.files import REMEDY, file_hash, replace_file
-from serve.manifests import Manifest, read_manifest
+from serve.manifests import Files, Manifest, read_manifest
 
 _FRESH = 2.0
 """Seconds in which a file may change again without another instant: it is not remembered."""
@@ -25,11 +25,19 @@ def verify(folder: Path, *, trusted: Container[str] = (), whole: bool = False) -
 
     With `whole` also those which are as they were when they were read last. Raises EditionBroken.
     """
-    manifest, root = read_manifest(folder), folder.parents[1]
+    manifest = read_manifest(folder)
+    verify_files(folder.parents[1], manifest.files, trusted=trusted, whole=whole)
+    return manifest
+
+
+def verify_files(
+    root: Path, files: Files, *, trusted: Container[str] = (), whole: bool = False
+) -> None:
+    """The same of some files below a feed's folder."""
     memory = root / "verified.json"
     seen = {} if whole else _read(memory)
     known = dict(seen)
-    for name, (size, digest) in manifest.files.items():
+    for name, (size, digest) in files.items():
         if name in trusted:
             continue
         path = root / name
@@ -49,7 +57,6 @@ def verify(folder: Path, *, trusted: Container[str] = (), whole: bool = False) -
             raise EditionBroken(f"{path} is not what the manifest says; {REMEDY}")
     if known != seen:
         _write(memory, {name: value for name, value in known.items() if (root / name).exists()})
-    return manifest
 
 
 def _read(path: Path) -> dict[str, _Seen]:

@@ -235,10 +235,11 @@ def decide(
         session.run("delete_verdicts", feed=_preview_of(feed))
         judge(session, feed, book, policy_hash=policy_hash, now=now)
         session.run("insert_verdict_history", feed=feed)
-        last = session.rows("read_last_change", feed=feed)[0]["changed_at"]
+        last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
         at = max(now, last + timedelta(microseconds=1)) if last else now
         session.run("insert_lost_verdicts", feed=feed, now=at)
         _store(session, feed, at)
+        session.run("insert_verdict_change", feed=feed, at=at)
         session.run(
             "insert_policy",
             feed=feed,

@@ -14,6 +14,7 @@ from warehouse.warehouse import Row, Session
 
 _TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
 _PARTS = ("server", "meta", "raw")
+_VERDICT = columns(upstream=TEXT, name=TEXT, version=TEXT)
 _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
@@ -25,8 +26,14 @@ def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
 def last_change(session: Session, feed: str) -> datetime | None:
     """The curation at which a verdict of a feed last became another one; rises with each that
     changes one, whatever the clock does."""
-    found: datetime | None = session.rows("read_last_change", feed=feed)[0]["changed_at"]
+    found: datetime | None = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
     return found
+
+
+def is_known_change(session: Session, feed: str, at: datetime) -> bool:
+    """Whether this warehouse changed verdicts of a feed at an instant: one that was made anew or
+    restored did not."""
+    return bool(session.rows("read_last_change", feed=feed, at=at)[0]["known"])
 
 
 @contextmanager
@@ -75,6 +82,14 @@ def feed_entries(
                 group = next(packages, None)
             row["packages"] = group[1] if group is not None and group[0] == key else []
             yield row
+
+
+def forget_prints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
+    """Have the next curation note a change of some verdicts (upstream, name, version), whatever it
+    finds: they were shown otherwise than they were decided."""
+    if rows:
+        with session.transaction(), session.given(batch_prints=table(rows, _VERDICT)):
+            session.run("forget_prints", feed=feed)
 
 
 def _bodies(

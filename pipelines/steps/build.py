@@ -27,6 +27,8 @@ from warehouse.curation import is_curated
 from warehouse.feeds import (
     changed_names,
     feed_entries,
+    forget_prints,
+    is_known_change,
     last_change,
     last_sequence,
     read_outline,
@@ -36,6 +38,9 @@ from warehouse.feeds import (
 from warehouse.warehouse import Row, Session, Warehouse
 
 log = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]
+"""Upstream, name and version."""
 
 _TOOLHIVE = 10_000  # its CLI fails above so many latest servers
 
@@ -90,8 +95,10 @@ def build(
             )
         edition = new_edition(at)
         basis = Basis(last_change(session, policy.name) or at, _digest(policy, at))
-        outline = read_outline(session, policy.name)
+        outline, stale = read_outline(session, policy.name), list[Key]()
         since = _alike_since(previous, basis)
+        if since is not None and not is_known_change(session, policy.name, since):
+            since = None
         names = changed_names(session, policy.name, since) if since else None
         if previous is not None and names is not None:
             previous.read_scattered()
@@ -109,7 +116,9 @@ def build(
             basis=basis,
             names=names,
             since=since,
+            stale=stale,
         )
+        forget_prints(session, policy.name, stale)
         with wanted(session, policy.name, names):
             replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
         manifest = built.manifest
@@ -170,11 +179,13 @@ def write_policy_candidate(
     basis: Basis | None = None,
     names: list[str] | None = None,
     since: datetime | None = None,
+    stale: list[Key] | None = None,
 ) -> Built:
     """Write what a policy makes of the verdicts under a key, if it is told `names` of those that
-    changed `since` an instant; the rest as in `write_candidate`."""
+    changed `since` an instant; the rest as in `write_candidate`. To `stale` are added those whose
+    entries changed since they were decided."""
     return write_candidate(
-        _candidates(session, verdicts, now, names, since, previous),
+        _candidates(session, verdicts, now, names, since, previous, stale),
         feed=policy.name,
         edition=edition,
         namespace=policy.document.namespace,
@@ -204,13 +215,14 @@ def _candidates(
     names: list[str] | None = None,
     since: datetime | None = None,
     previous: Edition | None = None,
+    stale: list[Key] | None = None,
 ) -> Iterator[Candidate]:
     """Every entry of some servers with its verdict; or of all (None), and then also what was shown
     once and has none any more: else the edition before knows that."""
     with wanted(session, feed, names):
         found = session.rows("list_lost", feed=feed) if names is None else []
         lost = (_lost(row, at) for row in found)
-        decided = _decided(session, feed, since, previous)
+        decided = _decided(session, feed, since, previous, [] if stale is None else stale)
         yield from merge(decided, lost, key=lambda part: part.key)
 
 
@@ -221,7 +233,11 @@ def _lost(row: Row, at: datetime) -> Candidate:
 
 
 def _decided(
-    session: Session, feed: str, since: datetime | None, previous: Edition | None
+    session: Session,
+    feed: str,
+    since: datetime | None,
+    previous: Edition | None,
+    stale: list[Key],
 ) -> Iterator[Candidate]:
     def copies(name: str, version: str) -> list[bytes]:
         key = name.encode(), version.encode()
@@ -230,6 +246,8 @@ def _decided(
         return [bytes(part) for part in parts.values()]
 
     for row in feed_entries(session, feed, since=since, copies=copies):
+        if not row["as_decided"]:
+            stale.append((row["upstream"], row["name"], row["version"]))
         yield Candidate(
             name=row["name"],
             version=row["version"],

@@ -1,5 +1,6 @@
 """Editions over bases: whatever the history, they say what one written in one piece would say."""
 
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from serve import bases
 from serve.blocks import Block
 from serve.candidate import Candidate
 from serve.edition import DELETED, LATEST, Edition, Selection, micros
+from serve.errors import EditionBroken
 from serve.feed import Feed
 from serve.layers import Growing, Kind, Seat, Table, empty
 from serve.masks import hidden
@@ -271,3 +273,80 @@ def test_editions_of_one_line_differ_as_those_that_share_nothing(
                     ]
                     same = was == is_now and (not was or signatures[0] == signatures[1])
                     assert (key in {f"{d.name}@{d.version}" for d in told}) == (not same), key
+
+
+def refreshed(feed: Feed, state: State, number: int) -> Edition:
+    """An edition after three changes."""
+    names = {f"a.x/s{(number * 7 + part) % 60:02d}" for part in range(3)}
+    for name in names:
+        state[name, "1.0.0"] = entry(name, description=f"x{number}")
+    return published(feed, state, number, names)
+
+
+@pytest.fixture
+def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Feed, State]:
+    """A feed whose base is made anew after few changes."""
+    monkeypatch.setattr(bases, "_LEAST", 4)
+    feed, names = Feed(tmp_path, "default"), [f"a.x/s{number:02d}" for number in range(60)]
+    state: State = {(name, "1.0.0"): entry(name) for name in names}
+    published(feed, state, 0, None)
+    for number in (1, 2):
+        refreshed(feed, state, number)
+    return feed, state
+
+
+def rebased(feed: Feed, number: int) -> Path:
+    with feed.held():
+        found = feed.rebase(now=NOW + number * HOUR)
+    assert found is not None
+    return feed.bases / found.base
+
+
+def test_half_a_base_that_a_crash_left_is_removed(grown: tuple[Feed, State]) -> None:
+    feed, state = grown
+    half = rebased(feed, 2)
+    (half / "manifest.json").unlink()
+    for number in (3, 4):
+        refreshed(feed, state, number)
+    feed.tidy(keep=1, since=NOW + 1000 * HOUR)
+    assert not half.exists()
+    assert rebased(feed, 5).exists()
+
+
+def test_nothing_is_laid_over_a_base_that_is_damaged(
+    grown: tuple[Feed, State], caplog: pytest.LogCaptureFixture
+) -> None:
+    feed, state = grown
+    damaged = rebased(feed, 2) / "entries"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 4
+    damaged.write_bytes(data)
+    found = refreshed(feed, state, 3)
+    assert found.manifest.base != damaged.parent.name
+    assert "base not used" in caplog.text
+
+
+def test_a_base_says_what_its_segment_is(
+    grown: tuple[Feed, State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, state = grown
+    monkeypatch.setattr("serve.segments._MAX_SEGMENTS", 3)
+    monkeypatch.setattr("serve.segments._KEPT_SEGMENTS", 1)
+    refreshed(feed, state, 3)
+    base = rebased(feed, 3)
+    segment = feed.segments / base.name
+    segment.write_bytes(segment.read_bytes().replace(b'"x2"', b'"!!"'))
+    assert refreshed(feed, state, 4).manifest.base != base.name
+
+
+def test_no_base_is_made_of_bytes_that_went_bad(grown: tuple[Feed, State]) -> None:
+    feed, _ = grown
+    live = feed.current()
+    assert live is not None
+    path = feed.bases / live.manifest.base / "entries"
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with feed.held(), pytest.raises(EditionBroken, match="not what the manifest says"):
+        feed.rebase(now=NOW + 9 * HOUR)

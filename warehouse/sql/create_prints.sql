@@ -14,7 +14,7 @@ FROM (
     FROM deciding d
     JOIN entries e USING (upstream, name, version)
     LEFT JOIN (
-        SELECT upstream, name, version, bit_xor(hash(s)) AS print
+        SELECT upstream, name, version, bit_xor(hash(s::VARCHAR)) AS print
         FROM served_packages s
         GROUP BY upstream, name, version
     ) p USING (upstream, name, version)

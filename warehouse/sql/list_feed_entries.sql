@@ -1,5 +1,5 @@
 -- The entries of some servers with their verdicts, in the order of the feed; hashes of what is served of those
--- that are not as they were at an instant.
+-- that are not as they were at an instant. What was pulled or learnt since the verdict is not `as_decided`.
 SELECT
     e.upstream, e.name, e.version, d.verdict, d.rule, d.reason,
     CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
@@ -12,11 +12,21 @@ SELECT
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.server_hash END AS server_hash,
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.meta_hash END AS meta_hash,
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.raw_hash END AS raw_hash,
-    d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served
+    d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served,
+    kept OR d.print IS NOT DISTINCT FROM hash(
+        d.verdict, d.rule, d.reason, d.unknown, d.held_until, d.atoms, e.server_hash, e.meta_hash, e.raw_hash,
+        e.status, e.status_message, e.is_latest, e.published_at, e.updated_at, e.status_changed_at,
+        e.vanished_at, p.print
+    ) AS as_decided
 FROM (FROM entries SEMI JOIN wanted_names USING (name)) e
 JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
     ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
+LEFT JOIN (
+    SELECT upstream, name, version, bit_xor(hash(s::VARCHAR)) AS print
+    FROM (FROM served_packages SEMI JOIN wanted_names USING (name)) s
+    GROUP BY upstream, name, version
+) p ON p.upstream = e.upstream AND p.name = e.name AND p.version = e.version
 LEFT JOIN (FROM served SEMI JOIN wanted_names USING (name) WHERE feed = $feed) s
     ON s.name = e.name AND s.version = e.version
 ORDER BY e.name, e.version, e.upstream

@@ -1,7 +1,4 @@
--- When a verdict of a feed last became another one, or was lost.
-SELECT max(instant) AS changed_at
-FROM (
-    SELECT max(changed_at) AS instant FROM verdicts WHERE feed = $feed
-    UNION ALL
-    SELECT max(lost_at) FROM lost_verdicts WHERE feed = $feed
-)
+-- When a verdict of a feed last became another one, or was lost; and whether one did at an instant.
+SELECT max(changed_at) AS changed_at, coalesce(bool_or(changed_at = $at), false) AS known
+FROM verdict_changes
+WHERE feed = $feed
