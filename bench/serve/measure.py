@@ -69,8 +69,12 @@ def live(home: Path) -> Edition:
 
 def apart(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
     """Run a step in a process of its own: seconds, and its peak in MB."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with another() as pool:
         return pool.submit(_timed, step, *arguments).result()
+
+
+def another() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def _timed(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
@@ -265,20 +269,25 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
     memory: list[float] = []
     waits: list[float] = []
     errors, asked = 0, 0
-    with server(home) as (port, process, _), tempfile.TemporaryDirectory() as name:
+    with (
+        server(home) as (port, process, _),
+        tempfile.TemporaryDirectory() as name,
+        another() as builder,
+    ):
         readers = [Reader(port, watched) for _ in range(2)]
         ended = threading.Event()
         threads = [threading.Thread(target=reader.run, args=(ended,)) for reader in readers]
         note(edition, watched, expected)
         for thread in threads:
             thread.start()
-        begun, number, start = time.monotonic(), 0, edition.manifest.built_at
+        begun = indexed_at = time.monotonic()
+        number, start = 0, edition.manifest.built_at
         try:
-            while time.monotonic() - begun < seconds:
+            while time.monotonic() - begun < seconds or number < seconds // every:
                 tick = time.monotonic()
                 number += 1
                 kind = f"s{time.time():.0f}-{number}"
-                apart(more, home, kind, number)
+                builder.submit(more, home, kind, number).result()
                 switched = time.monotonic()
                 edition = live(home)
                 note(edition, watched, expected)
@@ -291,10 +300,12 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
                 rate = wrk(port, process, found["mixed"], Path(name), seconds=round(left) or 1)
                 errors, asked = errors + rate.errors, asked + int(rate.requests * left)
                 memory += private(process)
-                if number % 4 == 0:
-                    apart(indexed, home)
+                if time.monotonic() - indexed_at >= 60:
+                    builder.submit(indexed, home).result()
+                    indexed_at = time.monotonic()
                 feed.tidy(keep=5, since=start)  # a walk goes on where it began
         finally:
+            ended_at = time.monotonic()
             ended.set()
             for thread in threads:
                 thread.join()
@@ -309,7 +320,7 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
     print_table(
         ["seconds", "switches", "answers of wrk", "answers compared", "failed", "mixed",
          "seen within s (max)", "private MB, first third", "last third"],
-        [[f"{seconds:.0f}", number, asked, sum(reader.count for reader in readers),
+        [[f"{ended_at - begun:.0f}", number, asked, sum(reader.count for reader in readers),
           errors + len(troubles), mixed, f"{max(waits):.2f}", f"{early:.0f}", f"{late:.0f}"]],
     )  # fmt: skip
     for trouble in islice(troubles, 5):

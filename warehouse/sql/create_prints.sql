@@ -14,8 +14,8 @@ FROM (
     FROM deciding d
     JOIN entries e USING (upstream, name, version)
     LEFT JOIN (
-        SELECT upstream, name, version, bit_xor(hash(s::VARCHAR)) AS print
-        FROM served_packages s
+        SELECT upstream, name, version, bit_xor(print) AS print
+        FROM served_packages
         GROUP BY upstream, name, version
     ) p USING (upstream, name, version)
 ) f

@@ -7,7 +7,7 @@ SELECT
         WHEN e.vanished_at IS NOT NULL THEN 'vanished from the upstream registry'
         ELSE e.status_message
     END AS status_message,
-    e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri, c.description,
+    e.is_latest, e.published_at, e.updated_at, e.status_changed_at, c.schema_uri,
     $since IS NOT NULL AND d.changed_at <= $since AS kept,
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.server_hash END AS server_hash,
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.meta_hash END AS meta_hash,
@@ -23,8 +23,9 @@ JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
     ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
 LEFT JOIN (
-    SELECT upstream, name, version, bit_xor(hash(s::VARCHAR)) AS print
-    FROM (FROM served_packages SEMI JOIN wanted_names USING (name)) s
+    SELECT upstream, name, version, bit_xor(print) AS print
+    FROM served_packages
+    SEMI JOIN wanted_names USING (name)
     GROUP BY upstream, name, version
 ) p ON p.upstream = e.upstream AND p.name = e.name AND p.version = e.version
 LEFT JOIN (FROM served SEMI JOIN wanted_names USING (name) WHERE feed = $feed) s
