@@ -11,6 +11,15 @@ from tests.line.mutations import MUTATIONS
 
 HISTORIES = int(os.environ.get("SUBREGISTRY_CAMPAIGN", "40"))
 PARTS = 20
+NOTICED_BY = {
+    "names_in_doubt_are_not_read_again": 27,
+    "stale_pages_are_believed": 37,
+    "what_an_incremental_walk_does_not_show_is_ignored": 47,
+    "one_miss_is_a_tombstone": 53,
+    "an_end_is_believed": 63,
+    "a_partial_walk_advances": 77,
+}
+"""Histories tried first, since many before them notice nothing; then all come in their order."""
 
 
 @pytest.mark.timeout(0)
@@ -28,7 +37,7 @@ def test_every_rule_is_needed(
 ) -> None:
     """Without the rule some history ends unequal; with it, the same histories all end equal."""
     mutation(monkeypatch)
-    for seed in range(200):
+    for seed in (NOTICED_BY.get(mutation.__name__, 0), *range(200)):
         try:
             run_campaign(tmp_path, range(seed, seed + 1))
         except (AssertionError, pytest.fail.Exception):
