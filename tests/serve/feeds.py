@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,22 +11,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
-from serve.app import App
+from serve.app import App, build_app
 from serve.candidate import Candidate
 from serve.edition import ENTRIES, Edition
 from serve.feed import Feed, ServedFeed
 from serve.layers import Growing
 from serve.manifests import Manifest
+from serve.protocol import BoundedProtocol
 from serve.records import RECORDS
 from serve.shelf import LiveShelf
 from serve.writer import Built, write_candidate
 from tests.conftest import server_json
 
+HOUR = timedelta(hours=1)
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 FIRST = int(NOW.timestamp())
 """The sequence of an edition that is built at NOW."""
+FEED = ServedFeed("default", "Default", "/")
 Json = dict[str, Any]  # decoded answers
 
 
@@ -187,3 +193,27 @@ def served_app(app: App) -> Iterator[Client]:
     sock = listen("127.0.0.1", 0)
     with serving_app(app, sock):
         yield Client(sock.getsockname()[1])
+
+
+def application(feed: Feed, **named: Any) -> App:
+    """The feed at the root, without a rate limit."""
+    values: dict[str, Any] = {"skew": 60.0, "per_minute": 0, "site": ""} | named
+    return build_app(feed.folder.parent, [FEED], **values)
+
+
+@contextmanager
+def running(app: App, kind: type[BoundedProtocol], loop: Any = "uvloop") -> Iterator[Client]:
+    """The application behind one of the protocols."""
+    sock = listen("127.0.0.1", 0)
+    config = uvicorn.Config(
+        app, http=kind, loop=loop, log_level="warning", access_log=False, ws="none",
+        server_header=False, timeout_keep_alive=75,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    try:
+        yield Client(sock.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
