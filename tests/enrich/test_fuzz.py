@@ -29,7 +29,7 @@ WORDS = st.sampled_from(
         *("", ".", "..", "a", "@s/p", "ghcr.io", "docker.io/x", "x:latest", "1.0.0", "v1", "^1"),
         *("sha256:" + "0" * 64, "ghcr.io/o/r@sha256:" + "a" * 64, "latest", "%2e%2e", "9" * 5000),
         *(default_url("npm"), default_url("pypi"), "https://docker.io", "http://169.254.169.254"),
-        *("\u202e", "\ud800", "a\x00b", "@", ":", "/", "-"),
+        *("\u202e", "\ud800", "a\x00b", "@", ":", "/", "-", "-->"),
     ]
 )
 TEXTS = st.lists(WORDS | st.text(max_size=20), max_size=4).map("".join)

@@ -194,6 +194,7 @@ def test_licences_become_spdx_where_they_can(
 def test_markers_are_whole_tokens() -> None:
     text = "mcp-name: a.b/c--> and mcp-name: a.b/d--!> mcp-name:a.b/e mcp-name: a.b/f\u00e9"
     assert marker_names(text) == ("a.b/c", "a.b/c--", "a.b/d", "a.b/d--", "a.b/f")
+    assert marker_names("<!-- mcp-name: -->") == ("--",)
 
 
 def test_an_absence_is_believed_after_three_answers_over_a_day() -> None:
