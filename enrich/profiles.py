@@ -107,9 +107,9 @@ def marker_names(readme: str) -> tuple[str, ...]:
     for match in _MARKER.finditer(readme):
         token, end = match[1][:300], match[2]
         found.add(token)
-        if end and token.endswith("--") and token != "--":
+        if end and token.endswith("--"):
             found.add(token[:-2])
-    return tuple(sorted(found)[:_MARKERS])
+    return tuple(sorted(found - {""})[:_MARKERS])
 
 
 def instant(value: object) -> datetime | None:
