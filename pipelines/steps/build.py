@@ -100,14 +100,16 @@ def build(
         if since is not None and not is_known_change(session, policy.name, since):
             since = None
         names = changed_names(session, policy.name, since) if since else None
-        if previous is not None and names is not None:
-            previous.read_scattered()
+        if previous is not None:
+            previous = rebased(previous, feed.folder)
+            if names is not None:
+                previous.read_scattered()
         built = write_policy_candidate(
             session,
             policy,
             policy.name,
             edition=edition,
-            previous=rebased(previous, feed.folder) if previous else None,
+            previous=previous,
             follows=live,
             after=last_known(feed, last),
             root=feed.folder,
