@@ -19,7 +19,7 @@ NOTICED_BY = {
     "an_end_is_believed": 63,
     "a_partial_walk_advances": 77,
 }
-"""Histories tried first, since many before them notice nothing; then all come in their order."""
+"""Histories begun with, since many before them notice nothing; all others follow."""
 
 
 @pytest.mark.timeout(0)
@@ -37,7 +37,8 @@ def test_every_rule_is_needed(
 ) -> None:
     """Without the rule some history ends unequal; with it, the same histories all end equal."""
     mutation(monkeypatch)
-    for seed in (NOTICED_BY.get(mutation.__name__, 0), *range(200)):
+    first = NOTICED_BY.get(mutation.__name__, 0)
+    for seed in (*range(first, 200), *range(first)):
         try:
             run_campaign(tmp_path, range(seed, seed + 1))
         except (AssertionError, pytest.fail.Exception):

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
 from pipelines.steps.build import build
 from pipelines.steps.refresh import publish, refresh
 from serve.feed import Feed
 from tests.conftest import START, Upstream, make_deployment, server_json
+from warehouse.feeds import changed_names
 
 HOUR = timedelta(hours=1)
 
@@ -25,13 +28,34 @@ def quiet(*_: object) -> None:
     return None
 
 
-def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
-) -> None:
+@pytest.fixture
+def filled(deployment: Deployment, upstream: Upstream) -> Deployment:
+    """Forty servers, each with a package, published."""
+    package = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
     for number in range(40):
-        upstream.registry.publish(server_json(f"c.d/s{number}"), START - HOUR)
+        document = server_json(f"c.d/s{number}") | {"packages": [package]}
+        upstream.registry.publish(document, START - HOUR)
     refresh(deployment, tell=quiet)
-    home = deployment.settings.home
+    return deployment
+
+
+def test_what_did_not_change_is_not_looked_at_again(
+    filled: Deployment, upstream: Upstream, clock: PlayedClock
+) -> None:
+    """What a curation prints of an entry is what a build finds of it."""
+    clock.move_to(START + HOUR)
+    upstream.registry.publish(server_json("c.d/x"), clock() - timedelta(minutes=9))
+    refresh(filled, tell=quiet)
+    with filled.warehouse.session() as session:
+        begun = session.text("FROM verdict_changes WHERE feed = 'mirror' ORDER BY ALL").to_pylist()
+        assert changed_names(session, "mirror", begun[0]["changed_at"]) == ["c.d/x"]
+        assert session.text("FROM verdicts WHERE print IS NULL").num_rows == 0
+
+
+def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
+    filled: Deployment, upstream: Upstream, clock: PlayedClock
+) -> None:
+    home = filled.settings.home
     for path in home.glob("warehouse.duckdb*"):
         path.unlink()
     upstream.registry.remove(("c.d/s7", "1.0.0"))
@@ -43,43 +67,34 @@ def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
 
 
 def test_what_changed_between_curation_and_build_is_looked_at_again(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    filled: Deployment, upstream: Upstream, clock: PlayedClock
 ) -> None:
-    for number in range(40):
-        upstream.registry.publish(server_json(f"c.d/s{number}"), START - HOUR)
-    refresh(deployment, tell=quiet)
-    (policy,) = deployment.policies("mirror")
-    feed, known = deployment.feed("mirror"), ("c.d/x", "1.0.0")
+    (policy,) = filled.policies("mirror")
+    feed, known = filled.feed("mirror"), ("c.d/x", "1.0.0")
     clock.move_to(START + HOUR)
     upstream.registry.publish(server_json("c.d/x"), clock() - timedelta(minutes=9))
-    deployment.pull()
-    deployment.curate(policy)
+    filled.pull()
+    filled.curate(policy)
     row = upstream.registry.rows()[known]
     upstream.registry.remove(known)
     for _ in range(4):
         clock.move_to(clock() + HOUR)
-        deployment.pull(full=True)
-    build(deployment.warehouse, policy, feed, now=clock)
-    deployment.switch(policy)
+        filled.pull(full=True)
+    build(filled.warehouse, policy, feed, now=clock)
+    filled.switch(policy)
     assert states(feed)["c.d/x@1.0.0"] == "deleted"
     upstream.registry.put(row)
     clock.move_to(clock() + HOUR)
-    deployment.pull(full=True)
-    publish(deployment, policy, tell=quiet)
+    filled.pull(full=True)
+    publish(filled, policy, tell=quiet)
     assert states(feed)["c.d/x@1.0.0"] == "admitted"
 
 
-def test_a_migration_leaves_no_package_behind(
-    deployment: Deployment, upstream: Upstream, tmp_path: Path
-) -> None:
+def test_a_migration_leaves_no_package_behind(filled: Deployment) -> None:
     """The table of packages that builds read is filled when it is made."""
-    package = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
-    document = server_json("c.d/x") | {"packages": [package]}
-    upstream.registry.publish(document, START - HOUR)
-    refresh(deployment, tell=quiet)
     schema = Path("warehouse/sql/schema")
     (script,) = schema.glob("*_create_served_packages.sql")
-    with deployment.warehouse.session() as session:
+    with filled.warehouse.session() as session:
         before = session.text("FROM served_packages").num_rows
         session.text(script.read_text().replace("TABLE served_packages", "TEMP TABLE again"))
         assert session.text("FROM again").num_rows == before > 0
