@@ -43,9 +43,7 @@ def main() -> None:
     options.add_argument("--counts", type=int, nargs="+", default=[80_000, 1_000_000])
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--slice", type=int, default=2, help="seconds of each measurement")
-    options.add_argument(
-        "--load", type=int, default=60, help="seconds of 20 switches, or more"
-    )
+    options.add_argument("--load", type=int, default=60, help="seconds of 20 switches, or more")
     options.add_argument("--soak", type=float, default=0, help="minutes of mixed load")
     options.add_argument("--without", nargs="*", default=[], choices=["postgres", "nginx"])
     arguments = options.parse_args()
