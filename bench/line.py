@@ -122,10 +122,10 @@ def run_part(name: str, home: Path, url: str) -> Result:
 
 
 @contextmanager
-def upstream(count: int) -> Iterator[tuple[str, Callable[[str], None]]]:
-    """The upstream process: its URL, and a way to publish more."""
+def upstream(count: int, *, own: bool = False) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """The upstream process: its URL, and a way to publish more; `own` as in bench.upstream."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.upstream", str(count)],
+        [sys.executable, "-m", "bench.upstream", str(count), *(["own"] if own else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,7 +1,8 @@
 """A large upstream in a process of its own: recorded bodies resampled under recorded names.
 
-`python -m bench.upstream N` prints its URL and serves until its standard input ends; a line `N`
-there publishes N new servers, a line `N more` new versions of N known ones.
+`python -m bench.upstream N [own]` prints its URL and serves until its standard input ends; a line
+`N` there publishes N new servers, a line `N more` new versions of N known ones. With `own` each
+server has packages and remotes that no other has, and npm and PyPI answer for all of them.
 """
 
 import csv
@@ -11,8 +12,9 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from pipelines.demo.loopback import LoopbackServer
-from pipelines.demo.registry import Row, ScriptedRegistry
+from pipelines.demo.loopback import LoopbackServer, Reply, Request
+from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
+from pipelines.demo.registry import Json, Row, ScriptedRegistry
 from tests.shared import base_dump, require
 
 VERSIONS = (1, 1, 1, 2, 2, 3, 4, 6)
@@ -28,8 +30,11 @@ def names() -> Iterator[str]:
             yield f"{name}-{round_number}" if round_number else name
 
 
-def fill(registry: ScriptedRegistry, count: int) -> None:
-    """Put `count` versions, about 2.6 a server, bodies drawn from the recorded ones."""
+def fill(registry: ScriptedRegistry, count: int, packages: PackageStandIns | None = None) -> None:
+    """Put `count` versions, about 2.6 a server, bodies drawn from the recorded ones.
+
+    With `packages` each server has its own, which are put there.
+    """
     source = random.Random(1)
     bodies = [entry["server"] for entry in base_dump()]
     start = datetime(2025, 9, 1, tzinfo=UTC)
@@ -37,6 +42,8 @@ def fill(registry: ScriptedRegistry, count: int) -> None:
     for name in names():
         body = source.choice(bodies)
         versions = source.choice(VERSIONS)
+        if packages is not None:
+            body = owned(body, done, packages)
         for minor in range(min(versions, count - done)):
             at = start + timedelta(seconds=source.uniform(0, 8e6), microseconds=done)
             server = body | {"name": name, "version": f"1.{minor}.0"}
@@ -47,15 +54,40 @@ def fill(registry: ScriptedRegistry, count: int) -> None:
             return
 
 
+def owned(body: Json, number: int, stand_ins: PackageStandIns) -> Json:
+    """A body with packages and remotes that belong to it alone."""
+    packages, remotes = [], []
+    made = datetime(2025, 8, 1, tzinfo=UTC)
+    for package in body.get("packages") or []:
+        kind, name = package.get("registryType"), f"package-{number}"
+        if kind in ("npm", "pypi"):
+            version = package.get("version") or "1.0.0"
+            stand_ins.put(kind, SamplePackage(name, [Release(version, made)]))
+            package = package | {"identifier": name}
+        packages.append(package)
+    for remote in body.get("remotes") or []:
+        remotes.append(remote | {"url": f"https://host-{number // 10}.example/{number}"})
+    repository = body.get("repository") or {}
+    if repository.get("url"):
+        repository = repository | {"url": f"https://github.com/owner/repository-{number}"}
+    parts = {"packages": packages, "remotes": remotes, "repository": repository}
+    return body | {key: value for key, value in parts.items() if value}
+
+
 def main() -> None:
-    registry = ScriptedRegistry()
-    fill(registry, int(sys.argv[1]))
+    registry, packages = ScriptedRegistry(), PackageStandIns()
+    fill(registry, int(sys.argv[1]), packages if "own" in sys.argv[2:] else None)
     known = sorted({name for name, _ in registry.rows()})
     for key in registry.rows():
         registry.body(key)
     source, new = random.Random(2), 0
     body = base_dump()[0]["server"]
-    with LoopbackServer(registry.answer, clock=lambda: datetime.now(UTC)) as server:
+
+    def answer(request: Request) -> Reply:
+        of_registry = request.target.startswith("/v0")
+        return registry.answer(request) if of_registry else packages.answer(request)
+
+    with LoopbackServer(answer, clock=lambda: datetime.now(UTC)) as server:
         print(server.url, flush=True)
         for line in sys.stdin:
             count, more = int(line.split()[0]), line.strip().endswith("more")
