@@ -7,6 +7,7 @@ cgroup of so many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from bench.line import upstream
 from pipelines.console import print_table
 from warehouse.warehouse import Warehouse
 
+STEPS = ("pull", "profile", "curate", "build", "switch", "index", "copy")
 _CGROUP = Path("/sys/fs/cgroup/memory/subregistry-bench")
 _FACTS = """
 INSERT INTO package_facts BY NAME
@@ -98,7 +100,7 @@ def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
         "SUBREGISTRY_UPSTREAM_URL": url,
         "SUBREGISTRY_UPSTREAM_RATE": "0",
         "SUBREGISTRY_PACKAGE_RATE": "0",
-        "SUBREGISTRY_ORIGINS": f'{{"npm": {{"url": "{url}/npm"}}, "pypi": {{"url": "{url}/pypi"}}}}',
+        "SUBREGISTRY_ORIGINS": json.dumps({k: {"url": f"{url}/{k}"} for k in ("npm", "pypi")}),
     }
     line = [sys.executable, "-m", "pipelines.cli", *words]
     if limit:
@@ -117,9 +119,10 @@ def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
         watcher.start()
         assert process.stdout is not None
         for text in process.stdout:
-            words_of = text.split()
-            feed = next((w[5:] for w in words_of if w.startswith("feed=")), "")
-            sampler.cut(f"{words_of[0]} {feed}".strip() if words_of else "")
+            step, *facts = text.split() or [""]
+            if step in STEPS:
+                feed = next((fact[5:] for fact in facts if fact.startswith("feed=")), "")
+                sampler.cut(f"{step} {feed}".strip())
             print(f"    {text.rstrip()[:150]}", file=sys.stderr, flush=True)
         sampler.cut("end")
         done.set()

@@ -56,17 +56,19 @@ def fill(registry: ScriptedRegistry, count: int, packages: PackageStandIns | Non
 
 def owned(body: Json, number: int, stand_ins: PackageStandIns) -> Json:
     """A body with packages and remotes that belong to it alone."""
-    packages, remotes = [], []
-    made = datetime(2025, 8, 1, tzinfo=UTC)
-    for package in body.get("packages") or []:
-        kind, name = package.get("registryType"), f"package-{number}"
-        if kind in ("npm", "pypi"):
-            version = package.get("version") or "1.0.0"
-            stand_ins.put(kind, SamplePackage(name, [Release(version, made)]))
-            package = package | {"identifier": name}
-        packages.append(package)
-    for remote in body.get("remotes") or []:
-        remotes.append(remote | {"url": f"https://host-{number // 10}.example/{number}"})
+    name, made = f"package-{number}", datetime(2025, 8, 1, tzinfo=UTC)
+    packages = [
+        package | {"identifier": name}
+        if package.get("registryType") in ("npm", "pypi")
+        else package
+        for package in body.get("packages") or []
+    ]
+    for package in packages:
+        if package["identifier"] == name:
+            release = Release(package.get("version") or "1.0.0", made)
+            stand_ins.put(package["registryType"], SamplePackage(name, [release]))
+    url = f"https://host-{number // 10}.example/{number}"
+    remotes = [remote | {"url": url} for remote in body.get("remotes") or []]
     repository = body.get("repository") or {}
     if repository.get("url"):
         repository = repository | {"url": f"https://github.com/owner/repository-{number}"}

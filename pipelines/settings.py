@@ -61,7 +61,11 @@ class Settings(BaseSettings):
     warehouse_wait: float = Field(
         30.0, ge=0, description="Seconds to wait while another process has the warehouse"
     )
-    memory_limit: str = Field("256MB", description="DuckDB's memory limit")
+    memory_limit: str | None = Field(
+        None,
+        description="DuckDB's memory, such as 512MB; default: a fifth of what the machine or "
+        "container has, at least 256MB and at most 2GB",
+    )
     public_url: str = Field("", description="Address that readers use, for links in feeds")
     client_rate: int = Field(
         0, ge=0, description="Requests per minute that one client may send to one server process"

@@ -6,7 +6,7 @@ composed of them. The verdicts of a feed are replaced in one transaction; what c
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,12 +17,16 @@ import duckdb
 from warehouse.columns import COLUMNS
 from warehouse.errors import RulesFailed
 from warehouse.logic import Tree
+from warehouse.parts import COLUMNS as COLUMNS_OF_RULES
+from warehouse.parts import FACTS, Part, computed, only, parts, staged
 from warehouse.predicates import Atom, Predicate, sql_of
 from warehouse.staging import TEXT, columns, table
 from warehouse.warehouse import Row, Session
 
 Verdict = Literal["admit", "exclude"]
 Kind = Literal["block", "overlay", "must", "rule"]
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being counted, how many are done, and how many there are if known."""
 _TIME_LIMIT = 600.0
 _BLOCKS = columns(target=TEXT, reason=TEXT)
 
@@ -168,6 +172,7 @@ class RuleBook:
                             SELECT *{atoms}
                             FROM policy_columns($now)
                             SEMI JOIN current_bindings USING (name, upstream)
+                            WHERE hash(name) % $parts = $part
                         )
                     )
                 )
@@ -224,21 +229,32 @@ def _shown(period: timedelta) -> str:
 
 
 def decide(
-    session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime
+    session: Session,
+    feed: str,
+    book: RuleBook,
+    *,
+    policy_hash: str,
+    now: datetime,
+    servers: int | None = None,
+    progress: Progress = lambda *_: None,
 ) -> list[Row]:
     """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
 
-    The first rule that matches decides. Raises RulesFailed if the rules took too long or too much
-    memory; the verdicts before stay.
+    The first rule that matches decides. It goes in parts of about so many `servers` (default: by
+    the memory there is). Raises RulesFailed if the rules took too long, WarehouseFull if more
+    memory or disk is needed than there is; the verdicts before stay.
     """
-    with session.transaction():
+    last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
+    at = max(now, last + timedelta(microseconds=1)) if last else now
+    with (
+        _judged(session, feed, book, at, servers, policy_hash, now, progress),
+        session.transaction(),
+    ):
         session.run("delete_verdicts", feed=_preview_of(feed))
-        judge(session, feed, book, policy_hash=policy_hash, now=now)
         session.run("insert_verdict_history", feed=feed)
-        last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
-        at = max(now, last + timedelta(microseconds=1)) if last else now
         session.run("insert_lost_verdicts", feed=feed, now=at)
-        _store(session, feed, at)
+        session.run("delete_verdicts", feed=feed)
+        session.run("insert_verdicts")
         session.run("insert_verdict_change", feed=feed, at=at)
         session.run(
             "insert_policy",
@@ -252,59 +268,97 @@ def decide(
 
 
 @contextmanager
-def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
+def provisional(
+    session: Session,
+    feed: str,
+    book: RuleBook,
+    *,
+    now: datetime,
+    progress: Progress = lambda *_: None,
+) -> Iterator[str]:
     """Verdicts for the time of the block, under the key that is given; no history is kept."""
     key = _preview_of(feed)
     try:
-        with session.transaction():
-            judge(session, key, book, policy_hash="preview", now=now)
-            _store(session, key, now)
+        with (
+            _judged(session, key, book, now, None, "preview", now, progress),
+            session.transaction(),
+        ):
+            session.run("delete_verdicts", feed=key)
+            session.run("insert_verdicts")
         yield key
     finally:
         session.run("delete_verdicts", feed=key)
 
 
-def _store(session: Session, feed: str, now: datetime) -> None:
-    """Put what was judged in the place of the verdicts of a feed."""
-    session.run("drop_prints")
-    session.run("create_prints", feed=feed, now=now)
-    session.run("delete_verdicts", feed=feed)
-    session.run("insert_verdicts")
-    session.run("drop_prints")
-    session.run("drop_deciding")
-
-
-def judge(session: Session, feed: str, book: RuleBook, *, policy_hash: str, now: datetime) -> None:
-    """Compute verdicts into the temporary table `deciding` only. Raises RulesFailed."""
-    session.run("drop_deciding")
-    parameters = {
+@contextmanager
+def _judged(
+    session: Session,
+    feed: str,
+    book: RuleBook,
+    changed_at: datetime,
+    servers: int | None,
+    policy_hash: str,
+    now: datetime,
+    progress: Progress,
+) -> Iterator[None]:
+    """Verdicts on everything, in the temporary table `next_verdicts`. Raises RulesFailed."""
+    everything = parts(session, servers)
+    steps, what = 2 * len(everything), f"feed {feed}: parts curated"
+    _renew(session, everything, lambda done: progress(what, done, steps))
+    parameters = book.parameters() | {
         "feed": feed,
         "policy_hash": policy_hash,
         "outline_hash": _hash(book.outline()),
         "now": now,
     }
     blocks = table(list(book.blocks.items()), _BLOCKS)
-    with _explained(feed):
-        _renew(session)
-    with _explained(feed), session.limited(_TIME_LIMIT), session.given(batch_blocks=blocks):
-        session.text(book.statement(), parameters | book.parameters())
-        session.run("update_blocked")
+    statement = book.statement()
+    with staged(session, "verdicts"):
+        with computed(session, "name_look_alikes"), computed(session, "current_bindings"):
+            for number, part in enumerate(everything, start=1):
+                with (
+                    only(session, part, COLUMNS_OF_RULES, entries=False),
+                    _explained(feed),
+                    session.limited(_TIME_LIMIT),
+                    session.given(batch_blocks=blocks),
+                ):
+                    session.run("drop_deciding")
+                    session.text(statement, parameters | part.parameters)
+                    session.run("update_blocked")
+                session.run("stage_verdicts", feed=feed, now=changed_at)
+                progress(what, len(everything) + number, steps)
+            session.run("drop_deciding")
+        yield
 
 
-def _renew(session: Session) -> None:
-    """Work out what packages and other servers have to do with each entry, one table at a time.
+def _renew(session: Session, everything: Sequence[Part], done: Callable[[int], None]) -> None:
+    """Work out what packages and other servers have to do with each entry, in one transaction.
 
-    As one statement with the rules it would need memory for all of it at once.
+    What packages have to do with it goes in parts; the rest is narrow.
     """
-    for delete, insert in (
-        ("delete_served_packages", "insert_served_packages"),
-        ("delete_package_columns", "insert_package_columns"),
-        ("delete_advisory_columns", "insert_advisory_columns"),
-        ("delete_clusters", "insert_clusters"),
-        ("delete_server_columns", "insert_server_columns"),
-    ):
-        session.run(delete)
-        session.run(insert)
+    with staged(session, "served_packages", "package_columns", "advisory_columns"):
+        with computed(session, "package_claims"):  # a part does not know those of others
+            for number, part in enumerate(everything, start=1):
+                with only(session, part, FACTS, entries=True):
+                    with computed(session, "entry_packages"):
+                        session.run("stage_served_packages")
+                        session.run("stage_package_columns")
+                    session.run("stage_advisory_columns")
+                done(number)
+        with computed(session, "standing_servers"), session.transaction():
+            for statement in (
+                "delete_served_packages",
+                "insert_served_packages",
+                "delete_package_columns",
+                "insert_package_columns",
+                "delete_advisory_columns",
+                "insert_advisory_columns",
+                "delete_clusters",
+                "insert_clusters",
+                "delete_server_columns",
+                "insert_server_columns",
+            ):
+                session.run(statement)
 
 
 @contextmanager
@@ -314,9 +368,8 @@ def _explained(feed: str) -> Iterator[None]:
     except duckdb.Error as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise RulesFailed(
-            f"the rules of feed {feed} could not be evaluated within {_TIME_LIMIT:.0f} s and the "
-            f"memory there is ({reason}); simplify them, or raise SUBREGISTRY_MEMORY_LIMIT; its "
-            "verdicts stay"
+            f"the rules of feed {feed} could not be evaluated within {_TIME_LIMIT:.0f} s "
+            f"({reason}); simplify them; its verdicts stay"
         ) from error
 
 

@@ -4,9 +4,10 @@ WarehouseError
 ├── WarehouseBusy      another process holds the file; try again
 ├── WarehouseTooNew    written by a newer subregistry
 ├── WarehouseBroken    the file cannot be read as a warehouse
+├── WarehouseFull      more memory or disk was needed than there is
 ├── QueryRefused       a statement of a user that DuckDB does not take
 ├── ExpressionRefused  a rule expression that is not allowed, with the place
-├── RulesFailed        the rules of a feed took too long or too much memory
+├── RulesFailed        the rules of a feed took too long
 └── BrakeEngaged       an upstream shrank implausibly; nothing was changed
 """
 
@@ -24,6 +25,10 @@ class WarehouseTooNew(WarehouseError):
 
 
 class WarehouseBroken(WarehouseError):
+    pass
+
+
+class WarehouseFull(WarehouseError):
     pass
 
 

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseError, WarehouseTooNew
+from warehouse.memory import default_limit, fullness_explained, limit_of, parse_size, there
 
 log = logging.getLogger(__name__)
 
@@ -44,32 +45,42 @@ def schema() -> tuple[str, ...]:
 class Session:
     """One open connection. Statements are named by their file; parameters are bound by name."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._connection = connection
+        self._path = path
+        self._limit = limit_of(connection)
         self._given: dict[str, pa.Table] = {}
+
+    def memory_limit(self) -> int:
+        """How much memory DuckDB may use, in bytes."""
+        return self._limit
 
     def run(self, name: str, /, **parameters: object) -> int:
         """Run a statement; return the rows it counted (inserted, updated, deleted)."""
-        done = self._execute(statement(name), parameters).fetchone()
+        with self._explained():
+            done = self._execute(statement(name), parameters).fetchone()
         return int(done[0]) if done and isinstance(done[0], int) else 0
 
     def rows(self, name: str, /, **parameters: object) -> list[Row]:
         return self.table(name, **parameters).to_pylist()
 
     def table(self, name: str, /, **parameters: object) -> pa.Table:
-        return self._execute(statement(name), parameters).to_arrow_table()
+        with self._explained():
+            return self._execute(statement(name), parameters).to_arrow_table()
 
-    def batches(self, name: str, /, size: int, **parameters: object) -> pa.RecordBatchReader:
+    def batches(self, name: str, /, size: int, **parameters: object) -> Iterator[pa.RecordBatch]:
         """Stream a result; other statements may run on this session meanwhile."""
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone='UTC'")
         for given, table in self._given.items():
             cursor.register(given, table)
-        return cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
+        with self._explained():
+            yield from cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
 
     def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run composed SQL: compiled policies and users' queries. Everything else has a file."""
-        return self._execute(sql, dict(parameters or {})).to_arrow_table()
+        with self._explained():
+            return self._execute(sql, dict(parameters or {})).to_arrow_table()
 
     @contextmanager
     def given(self, **tables: pa.Table) -> Iterator[None]:
@@ -93,7 +104,8 @@ class Session:
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        with self._explained():
+            self._connection.execute("COMMIT")
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -110,7 +122,11 @@ class Session:
         self._connection.execute("SET threads = 2")
 
     def checkpoint(self) -> None:
-        self._connection.execute("CHECKPOINT")
+        with self._explained():
+            self._connection.execute("CHECKPOINT")
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return fullness_explained(self._path, self._limit)
 
     def _execute(self, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
         return self._connection.execute(sql, parameters or None)
@@ -119,7 +135,8 @@ class Session:
 class Warehouse:
     """The warehouse at `path`; made with its schema at the first session.
 
-    `wait` is how many seconds a session waits while another process has the file.
+    `wait` is how many seconds a session waits while another process has the file; `memory_limit`
+    a size such as 512MB, by default a share of what is there (`warehouse.memory`).
     """
 
     def __init__(
@@ -127,7 +144,7 @@ class Warehouse:
         path: Path,
         *,
         wait: float = 30.0,
-        memory_limit: str = "256MB",
+        memory_limit: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.path = path
@@ -141,7 +158,7 @@ class Warehouse:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
-            session = Session(connection)
+            session = Session(connection, self.path)
             _migrate(session, connection, self.path)
             yield session
         finally:
@@ -159,11 +176,10 @@ class Warehouse:
 
 
 def connect(
-    path: Path, *, read_only: bool = False, memory_limit: str = "256MB"
+    path: Path, *, read_only: bool = False, memory_limit: str | None = None
 ) -> duckdb.DuckDBPyConnection:
     """A connection with our settings. Raises WarehouseBusy, WarehouseTooNew or WarehouseBroken."""
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": memory_limit,
         "threads": 2 if read_only else 1,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
@@ -173,6 +189,8 @@ def connect(
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
         connection.execute("SET TimeZone='UTC'")
+        limit = parse_size(memory_limit) if memory_limit else default_limit(there(connection))
+        connection.execute(f"SET memory_limit = '{limit} B'")
     except duckdb.IOException as error:
         text = str(error)
         if "lock" in text:

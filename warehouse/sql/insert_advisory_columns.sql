@@ -1,1 +1,1 @@
-INSERT INTO advisory_columns FROM advisory_columns_now
+INSERT INTO advisory_columns FROM next_advisory_columns

@@ -1,5 +1,5 @@
 INSERT INTO lost_verdicts
 SELECT DISTINCT $feed AS feed, name, $now AS lost_at
 FROM verdicts v
-ANTI JOIN deciding d USING (upstream, name, version)
+ANTI JOIN next_verdicts d USING (upstream, name, version)
 WHERE v.feed = $feed

@@ -1,1 +1,1 @@
-INSERT INTO package_columns FROM package_columns_now
+INSERT INTO package_columns FROM next_package_columns

@@ -1,1 +1,1 @@
-INSERT INTO served_packages FROM served_packages_now
+INSERT INTO served_packages FROM next_served_packages

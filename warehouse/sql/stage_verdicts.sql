@@ -1,11 +1,12 @@
--- Of each verdict that is being made, a hash of what shows it, and since when that is so.
-CREATE TEMP TABLE prints AS
+-- The verdicts of a part, each with a hash of what shows it, and since when that is so.
+INSERT INTO next_verdicts
 SELECT
-    f.upstream, f.name, f.version, f.print,
+    f.feed, f.upstream, f.name, f.version, f.verdict, f.rule, f.reason, f.unknown, f.decided_at, f.policy_hash,
+    f.held_until, f.results, f.atoms, f.seen, f.outline_hash, f.print,
     CASE WHEN v.print = f.print THEN v.changed_at ELSE $now END AS changed_at
 FROM (
     SELECT
-        d.upstream, d.name, d.version,
+        d.*,
         hash(
             d.verdict, d.rule, d.reason, d.unknown, d.held_until, d.atoms, e.server_hash, e.meta_hash, e.raw_hash,
             e.status, e.status_message, e.is_latest, e.published_at, e.updated_at, e.status_changed_at,
@@ -16,6 +17,7 @@ FROM (
     LEFT JOIN (
         SELECT upstream, name, version, bit_xor(print) AS print
         FROM served_packages
+        SEMI JOIN deciding USING (upstream, name, version)
         GROUP BY upstream, name, version
     ) p USING (upstream, name, version)
 ) f

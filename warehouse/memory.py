@@ -1,0 +1,91 @@
+"""How much memory DuckDB may use, and what to say when memory or disk is not enough.
+
+DuckDB itself finds how much memory there is (the machine's, or the container's if that is less)
+and would take four fifths of it; we take less, since a build needs memory beside it.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import WarehouseFull
+
+SHARE, FLOOR, CAP = 0.2, 256_000_000, 2_000_000_000
+"""The default limit: this share of the memory there is, but within these bytes."""
+_DUCKDB_SHARE = 0.8
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]I?B|BYTES?)", re.IGNORECASE)
+_UNITS = {"BYTE": 1, "BYTES": 1}
+_UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)}
+_UNITS |= {f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", start=1)}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 512MB or 1.5 GiB. Raises ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ValueError(f"{text!r} is no size; write it as 512MB or 2GB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def shown(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def limit_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """The limit that is in force, in bytes."""
+    found = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    return parse_size(str(found[0]) if found else "")
+
+
+def there(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes of memory of the machine, or of the container if that is less.
+
+    Read from the limit of a connection for which none was set.
+    """
+    return int(limit_of(connection) / _DUCKDB_SHARE)
+
+
+def default_limit(there: int) -> int:
+    """The limit where none is set, in bytes, for so much memory."""
+    return int(min(max(there * SHARE, FLOOR), CAP))
+
+
+@contextmanager
+def fullness_explained(path: Path, limit: int) -> Iterator[None]:
+    """Turn DuckDB's word that memory or disk is full into one that says what to do.
+
+    `path` is the database file, `limit` its memory limit in bytes. Raises WarehouseFull.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        if "temp_directory" in reason or "offload" in reason:
+            raise _disk_full(path, reason) from error
+        with duckdb.connect(":memory:") as fresh:
+            memory = there(fresh)
+        raise WarehouseFull(
+            f"DuckDB needs more than its {shown(limit)} of memory for this ({reason}); the machine "
+            f"or container has {shown(memory)}. Set SUBREGISTRY_MEMORY_LIMIT to a larger size, "
+            f"such as {2 * limit // 1_000_000}MB, or give it more memory; nothing was changed, and "
+            "what is live stays live"
+        ) from error
+    except duckdb.IOException as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        if re.search("no space left|disk quota|file too large", reason, re.IGNORECASE):
+            raise _disk_full(path, reason) from error
+        raise
+
+
+def _disk_full(path: Path, reason: str) -> WarehouseFull:
+    free = shutil.disk_usage(path.parent).free
+    there = path.stat().st_size if path.exists() else 0
+    return WarehouseFull(
+        f"the disk of {path.parent} is full ({reason}): {shown(free)} are free, and the warehouse "
+        f"has {shown(there)}. Make room for at least three times as much and run the same command "
+        "again; nothing was changed, and what is live stays live"
+    )

@@ -1,0 +1,113 @@
+"""Work in parts, by server: the memory that a curation needs does not follow the warehouse.
+
+Statements read tables by their names. In a part, temporary views of these names show the rows of
+its servers only (DuckDB looks into the temporary schema first), so one text of each statement does
+for a part and for the whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from warehouse.warehouse import Session
+
+_SERVERS = 12_000
+"""Servers of one part for each 256 MB of DuckDB's memory."""
+_MEMORY = 256_000_000
+
+FACTS = {
+    "contents": "part_contents",
+    "packages": "part_packages",
+    "package_refs": "part_package_refs",
+    "package_facts": "part_package_facts",
+    "version_facts": "part_version_facts",
+    "package_checks": "part_package_checks",
+    "popularity": "part_popularity",
+    "purl_advisories": "part_purl_advisories",
+    "advisory_checks": "part_advisory_checks",
+}
+"""What says something of the packages of entries: tables and the statements that copy a part."""
+
+COLUMNS = {
+    "contents": "part_contents",
+    "remotes": "part_remotes",
+    "advisory_columns": "part_advisory_columns",
+    "package_columns": "part_package_columns",
+    "server_columns": "part_server_columns",
+}
+"""What rules read of entries."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The servers whose names hash to `number` modulo `count`."""
+
+    number: int
+    count: int
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters by which statements choose the rows of a part."""
+        return {"part": self.number, "parts": self.count}
+
+
+WHOLE = Part(0, 1)
+
+
+def parts(session: Session, servers: int | None = None) -> list[Part]:
+    """All servers, in parts of about so many; by default as many as DuckDB's memory is good for."""
+    size = servers or max(_SERVERS, _SERVERS * session.memory_limit() // _MEMORY)
+    known = session.rows("count_servers")[0]["servers"]
+    count = max(1, -(-known // size))
+    return [Part(number, count) for number in range(count)]
+
+
+@contextmanager
+def only(
+    session: Session, part: Part, tables: Mapping[str, str], *, entries: bool
+) -> Iterator[None]:
+    """Show a part of some tables, and of `entries` too, to the statements inside."""
+    if part.count == 1:
+        yield
+        return
+    shown = {**tables, "entries": "part_entries"} if entries else tables
+    with ExitStack() as stack:
+        for name in ["part_entries", *tables.values()]:
+            values = part.parameters if name == "part_entries" else {}
+            session.run(name, **values)
+            stack.callback(session.text, f"DROP TABLE temp.{name}")
+        for table, rows in shown.items():
+            stack.enter_context(_standing_for(session, table, rows))
+        yield
+
+
+@contextmanager
+def computed(session: Session, view: str) -> Iterator[None]:
+    """Work a view out once, for all statements inside."""
+    session.text(f"CREATE TEMP TABLE all_{view} AS FROM {view}")
+    with _standing_for(session, view, f"all_{view}"):
+        yield
+    session.text(f"DROP TABLE temp.all_{view}")
+
+
+@contextmanager
+def staged(session: Session, *tables: str) -> Iterator[None]:
+    """Temporary tables `next_TABLE` with the columns of tables.
+
+    Rows that are inserted part after part go there first and then all at once in a transaction:
+    within one, DuckDB keeps what small inserts brought in memory.
+    """
+    with ExitStack() as stack:
+        for table in tables:
+            session.text(f"CREATE TEMP TABLE next_{table} AS FROM {table} LIMIT 0")
+            stack.callback(session.text, f"DROP TABLE temp.next_{table}")
+        yield
+
+
+@contextmanager
+def _standing_for(session: Session, table: str, rows: str) -> Iterator[None]:
+    session.text(f"CREATE TEMP VIEW {table} AS FROM {rows}")
+    try:
+        yield
+    finally:
+        session.text(f"DROP VIEW temp.{table}")

@@ -1,0 +1,1 @@
+INSERT INTO next_advisory_columns FROM advisory_columns_now

@@ -1,0 +1,1 @@
+INSERT INTO next_package_columns FROM package_columns_now

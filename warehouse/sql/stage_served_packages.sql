@@ -1,0 +1,1 @@
+INSERT INTO next_served_packages FROM served_packages_now
