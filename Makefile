@@ -44,14 +44,17 @@ format: setup ## Format the code
 campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
 	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 SUBREGISTRY_KILLS=240 \
 	  SUBREGISTRY_SYNC=3000 SUBREGISTRY_REQUESTS=200000 SUBREGISTRY_SCHEMATHESIS=1000 SUBREGISTRY_FUZZ=50000 \
-	  $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/test_campaign.py \
-	  tests/line/test_kills.py tests/serve/test_sync.py tests/conformance
+	  SUBREGISTRY_SIZE=300000 $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/test_campaign.py \
+	  tests/line/test_kills.py tests/line/test_size.py tests/serve/test_sync.py tests/conformance
 
 bench: setup ## Print the tables of bench/line
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.line
 
 bench-scale: setup ## Pull 500 changes into a million versions and into ten thousand
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.scale
+
+bench-sizes: setup ## A first run and a refresh at 80,000, 300,000 and a million versions, default settings
+	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.sizes
 
 bench-serve: setup ## Serve 80,000 and a million versions, next to nginx and PostgreSQL (needs wrk)
 	SUBREGISTRY_OFFLINE=1 $(BIN)/python -m bench.serve
@@ -76,4 +79,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench bench-scale bench-serve soak bench-curate bench-profile dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale bench-sizes bench-serve soak bench-curate bench-profile dev lock clean

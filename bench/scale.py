@@ -7,7 +7,6 @@ the whole edition, when readers have it already.
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -25,7 +24,6 @@ def main() -> None:
     options.add_argument("--large", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
-    os.environ.setdefault("SUBREGISTRY_MEMORY_LIMIT", "1GB")  # as docs/operators.md says
     sizes = (arguments.small, arguments.large)
     results: dict[tuple[int, str], list[Result]] = {}
     first: dict[tuple[int, str], Result] = {}

@@ -1,9 +1,9 @@
 """`make bench-sizes`: a first run, and a refresh after 50 changes, by the size of the registry.
 
-Everything runs with default settings through the command line, as a newcomer does it. Each server
-has a package or a remote of its own; facts about most packages are written by SQL, since asking a
-stand-in for each would take longer than all the rest. `--limit` runs the commands in a memory
-cgroup of so many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
+Everything runs with default settings through the command line. Each server has a package or a
+remote of its own; facts about most packages are written by SQL before the first feed is made, since
+asking a stand-in for each would take longer than all the rest. `--limit` runs the commands in a
+memory cgroup of so many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
 """
 
 import argparse
@@ -91,9 +91,9 @@ class _Sampler:
             self._began, self._before, self.rss, self.anon = now, self.cpu, 0.0, 0.0
 
 
-def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
-    """Run a command of the command line; a part for each line that it reports."""
-    environment = {
+def environment(home: Path, url: str) -> dict[str, str]:
+    """Default settings but for where things are, and no rates: all is on loopback."""
+    return {
         **os.environ,
         "SUBREGISTRY_OFFLINE": "1",
         "SUBREGISTRY_HOME": str(home),
@@ -102,12 +102,16 @@ def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
         "SUBREGISTRY_PACKAGE_RATE": "0",
         "SUBREGISTRY_ORIGINS": json.dumps({k: {"url": f"{url}/{k}"} for k in ("npm", "pypi")}),
     }
+
+
+def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
+    """Run a command of the command line; a part for each line that it reports."""
     line = [sys.executable, "-m", "pipelines.cli", *words]
     if limit:
         line = ["sh", "-c", f'echo $$ > {_CGROUP}/cgroup.procs; exec "$@"', "sh", *line]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            line, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            line, env=environment(home, url), stdout=subprocess.PIPE, stderr=errors, text=True
         )
         sampler, done = _Sampler(process.pid), threading.Event()
 
@@ -173,16 +177,17 @@ def measure(count: int, limit: int) -> list[list[object]]:
                 if part.name == "end":
                     disk = f"{size_of(home):,.0f}"
                 row = [f"{part.seconds:.1f}", f"{part.cpu:.1f}", f"{part.rss:.0f}"]
-                rows.append([f"{count:,}", title, part.name, *row, f"{part.anon:.0f}", disk])
+                if part.name != "end":
+                    rows.append([f"{count:,}", title, part.name, *row, f"{part.anon:.0f}", ""])
             total = [sum(getattr(p, name) for p in parts) for name in ("seconds", "cpu")]
             peaks = [max(getattr(p, name) for p in parts) for name in ("rss", "anon")]
             shown = [f"{value:.1f}" for value in total] + [f"{value:.0f}" for value in peaks]
             rows.append([f"{count:,}", title, "all", *shown, disk])
 
-        run("first run", "run")
+        run("first pull", "pull")
         run("profile of 2,000", "profile", "--budget", "2000")
         fill_facts(home)
-        run("run, facts known", "run")
+        run("first run", "run")
         publish("25")
         publish("25 more")
         run("50 changes", "run")

@@ -4,6 +4,7 @@ raw: what came; core: what we made of it; out: what leaves. Errors that another 
 raised as failures without retries. No step is written here.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -12,7 +13,9 @@ import dagster as dg
 from connectors.errors import TerminalError
 from pipelines.console import as_json
 from pipelines.deployment import Deployment
-from pipelines.errors import Refused, UsageError
+from pipelines.errors import OutOfRoom, Refused, UsageError
+from pipelines.progress import Progress, in_lines
+from pipelines.room import shortage_explained
 from pipelines.steps.build import build
 from pipelines.steps.index import index
 from pipelines.steps.refresh import pull_all
@@ -20,14 +23,25 @@ from pipelines.steps.switch import examine_candidate
 from serve.errors import ServeError
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
-from warehouse.errors import BrakeEngaged, WarehouseTooNew
+from warehouse.errors import BrakeEngaged, WarehouseFull, WarehouseTooNew
+
+log = logging.getLogger(__name__)
 
 ENTRIES = dg.AssetKey("raw_registry__entries")
 VERSIONS = dg.AssetKey("core_registry__versions")
 FACTS = dg.AssetKey("raw_packages__facts")
 
 T = TypeVar("T")
-_FINAL = (TerminalError, BrakeEngaged, Refused, UsageError, ServeError, WarehouseTooNew)
+_FINAL = (
+    TerminalError,
+    BrakeEngaged,
+    Refused,
+    UsageError,
+    OutOfRoom,
+    ServeError,
+    WarehouseFull,
+    WarehouseTooNew,
+)
 _RETRY = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
@@ -48,20 +62,28 @@ class SwitchConfig(dg.Config):
     reason: str = ""
 
 
-def _once(step: Callable[[], T]) -> T:
+def _once(deployment: Deployment, step: Callable[[], T]) -> T:
     """Run a step; its final errors are failures without retries."""
     try:
-        return step()
+        with shortage_explained(lambda: deployment.settings.home):
+            return step()
     except _FINAL as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def _progress() -> Progress:
+    """A line in the run's log every minute."""
+    return in_lines(log.info, every=60.0)
 
 
 def _metadata(report: object) -> dict[str, Any]:  # JSON values
     return {key: value for key, value in as_json(report).items() if value is not None}
 
 
-def _finally(step: Callable[[], object]) -> dict[str, Any]:  # a report as metadata
-    return _metadata(_once(step))
+def _finally(
+    deployment: Deployment, step: Callable[[], object]
+) -> dict[str, Any]:  # a report as metadata
+    return _metadata(_once(deployment, step))
 
 
 @dg.multi_asset(
@@ -79,13 +101,15 @@ def registry(
     """Entries as upstream sent them, and their history: per upstream one walk, one transaction."""
     reports: list[dict[str, Any]] = []
     failed = _once(
+        deployment,
         lambda: pull_all(
             deployment,
             upstream=config.upstream,
             full=config.full,
             accept_shrink=config.accept_shrink,
             tell=lambda _, report: reports.append(_metadata(report)),
-        )
+            progress=_progress(),
+        ),
     )
     check = dg.AssetCheckResult(
         check_name="every_upstream_pulled",
@@ -108,7 +132,9 @@ def packages(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[A
 
     It has a job of its own: an hourly refresh does not wait for it.
     """
-    return dg.MaterializeResult(metadata=_finally(deployment.profile))
+    return dg.MaterializeResult(
+        metadata=_finally(deployment, lambda: deployment.profile(progress=_progress()))
+    )
 
 
 def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChecksDefinition]:
@@ -125,7 +151,9 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
     )
     def verdicts(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
         """Every entry's verdict in this feed, with rule and reason."""
-        return dg.MaterializeResult(metadata=_finally(lambda: deployment.curate(policy)))
+        return dg.MaterializeResult(
+            metadata=_finally(deployment, lambda: deployment.curate(policy, progress=_progress()))
+        )
 
     @dg.asset(name=candidate_key.path[0], group_name=name, deps=[verdicts])
     def candidate(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult[Any]:
@@ -133,7 +161,14 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         feed = deployment.feed(policy.name)
         return dg.MaterializeResult(
             metadata=_finally(
-                lambda: build(deployment.warehouse, policy, feed, now=deployment.clock)
+                deployment,
+                lambda: build(
+                    deployment.warehouse,
+                    policy,
+                    feed,
+                    now=deployment.clock,
+                    progress=_progress(),
+                ),
             )
         )
 
@@ -144,7 +179,9 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         waiting = feed.candidate_id()
         if waiting is None or waiting == feed.current_id():
             return dg.AssetCheckResult(passed=True, metadata={"candidate": "none, as before"})
-        problems = examine_candidate(feed, deployment.limits(policy), now=deployment.clock)
+        problems = examine_candidate(
+            feed, deployment.limits(policy), now=deployment.clock, progress=_progress()
+        )
         return dg.AssetCheckResult(
             passed=not problems,
             metadata={"candidate": waiting, "problems": dg.MetadataValue.json(problems)},
@@ -162,7 +199,10 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
             return dg.MaterializeResult(metadata={"edition": feed.current_id() or "none"})
         return dg.MaterializeResult(
             metadata=_finally(
-                lambda: deployment.switch(policy, accept=config.accept, reason=config.reason)
+                deployment,
+                lambda: deployment.switch(
+                    policy, accept=config.accept, reason=config.reason, progress=_progress()
+                ),
             )
         )
 
@@ -173,7 +213,12 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         if feed.current_id() is None:
             return dg.MaterializeResult(metadata={"edition": "none"})
         return dg.MaterializeResult(
-            metadata=_finally(lambda: index(deployment.warehouse, feed, now=deployment.clock))
+            metadata=_finally(
+                deployment,
+                lambda: index(
+                    deployment.warehouse, feed, now=deployment.clock, progress=_progress()
+                ),
+            )
         )
 
     return [verdicts, candidate, edition, indexes], servable

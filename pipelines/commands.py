@@ -13,6 +13,7 @@ from pipelines import feeding, inquiries
 from pipelines.console import Teller, print_json, print_report, progress_bar
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.opening import find_policies, open_deployment
+from pipelines.room import shortage_explained
 from pipelines.settings import load_settings
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     run: Callable[[argparse.Namespace], int] = _COMMANDS[arguments.command]
-    return run(arguments)
+    with shortage_explained(lambda: load_settings().home):
+        return run(arguments)
 
 
 def exit_code(error: Exception) -> int | None:

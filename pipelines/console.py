@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
-Progress = Callable[[str, int, int | None], None]
+from pipelines.progress import Progress, in_lines
 
 
 def as_json(value: object) -> Any:  # JSON values of a report
@@ -46,9 +46,9 @@ def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere nothing, the report says it all."""
+    """A bar on a terminal; elsewhere a line now and then, on standard error."""
     if not sys.stderr.isatty():
-        yield lambda *_: None
+        yield in_lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

@@ -21,13 +21,14 @@ from connectors.routes import Route
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.errors import StepError, UsageError
+from pipelines.progress import Progress, silent
 from pipelines.settings import Settings
 from pipelines.steps.block import BlockReport, block, lift
 from pipelines.steps.curate import CurateReport, curate, note_overlays
 from pipelines.steps.documents import pull_documents
 from pipelines.steps.gate import Limits
 from pipelines.steps.profile import ProfileReport, profile
-from pipelines.steps.pull import Progress, PullReport, pull
+from pipelines.steps.pull import PullReport, pull
 from pipelines.steps.switch import SwitchReport, go_back, switch
 from serve.blocks import Block, BlockList
 from serve.feed import Feed
@@ -75,9 +76,9 @@ class Deployment:
         """What no feed may show."""
         return BlockList(self.settings.feed_root)
 
-    def curate(self, policy: Policy) -> CurateReport:
+    def curate(self, policy: Policy, *, progress: Progress = silent) -> CurateReport:
         """The curate step, with what is blocked; overlays that came or went are on record."""
-        report = curate(self.warehouse, policy, self.blocks, now=self.clock)
+        report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
         self.feed(policy.name).identify(policy.served)
         note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
         return report
@@ -91,7 +92,7 @@ class Deployment:
         *,
         full: bool = False,
         accept_shrink: bool = False,
-        progress: Progress = lambda *_: None,
+        progress: Progress = silent,
     ) -> PullReport:
         """The pull step against one upstream, by default the first."""
         settings = self.settings
@@ -151,7 +152,7 @@ class Deployment:
         *,
         budget: int = 1_000_000,
         only: tuple[str, str] | None = None,
-        progress: Progress = lambda *_: None,
+        progress: Progress = silent,
     ) -> ProfileReport:
         """The profile step against the configured package registries.
 
@@ -183,7 +184,13 @@ class Deployment:
         return Limits(share, gate.floor)
 
     def switch(
-        self, policy: Policy, *, accept: bool = False, reason: str = "", by: str | None = None
+        self,
+        policy: Policy,
+        *,
+        accept: bool = False,
+        reason: str = "",
+        by: str | None = None,
+        progress: Progress = silent,
     ) -> SwitchReport:
         """The switch step with the feed's gate; what an operator accepts is on record."""
         feed = self.feed(policy.name)
@@ -196,6 +203,7 @@ class Deployment:
             keep=self.settings.keep_editions,
             keep_for=self._keep_for,
             accept=accept,
+            progress=progress,
         )
         if report.edition != live:
             action = "accept" if accept else "switch"

@@ -4,6 +4,7 @@ StepError        1  the step failed; the message says what to do
 ├── UsageError   2  a flag, a setting or a file is wrong
 ├── Refused      3  a gate or a brake refused
 ├── Busy         4  another process is at it
+├── OutOfRoom    1  the disk is full, or memory ran out
 └── SomeFailed   *  some upstreams or feeds had trouble; ends as the first of their errors does
 """
 
@@ -24,6 +25,10 @@ class Refused(StepError):
 
 class Busy(StepError):
     exit_code = 4
+
+
+class OutOfRoom(StepError):
+    pass
 
 
 class SomeFailed(StepError):

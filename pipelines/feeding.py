@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines.console import Teller, print_json, print_report
+from pipelines.console import Teller, print_json, print_report, progress_bar
 from pipelines.errors import StepError, UsageError
 from pipelines.opening import find_policies, open_deployment
+from pipelines.progress import Progress
 
 if TYPE_CHECKING:
     from pipelines.deployment import Deployment
@@ -14,15 +15,19 @@ if TYPE_CHECKING:
 
 
 def curate(arguments: argparse.Namespace) -> int:
-    return _each(arguments, lambda deployment, policy: deployment.curate(policy))
+    return _each(
+        arguments, lambda deployment, policy, progress: deployment.curate(policy, progress=progress)
+    )
 
 
 def build(arguments: argparse.Namespace) -> int:
     from pipelines.steps.build import build as build_candidate
 
-    def run(deployment: "Deployment", policy: "Policy") -> object:
+    def run(deployment: "Deployment", policy: "Policy", progress: Progress) -> object:
         feed, clock = deployment.feed(policy.name), deployment.clock
-        return build_candidate(deployment.warehouse, policy, feed, now=clock, anew=arguments.anew)
+        return build_candidate(
+            deployment.warehouse, policy, feed, now=clock, anew=arguments.anew, progress=progress
+        )
 
     return _each(arguments, run)
 
@@ -30,18 +35,21 @@ def build(arguments: argparse.Namespace) -> int:
 def index(arguments: argparse.Namespace) -> int:
     from pipelines.steps.index import index as index_feed
 
-    def run(deployment: "Deployment", policy: "Policy") -> object:
+    def run(deployment: "Deployment", policy: "Policy", progress: Progress) -> object:
         feed = deployment.feed(policy.name)
-        return index_feed(deployment.warehouse, feed, now=deployment.clock)
+        return index_feed(deployment.warehouse, feed, now=deployment.clock, progress=progress)
 
     return _each(arguments, run)
 
 
-def _each(arguments: argparse.Namespace, run: Callable[["Deployment", "Policy"], object]) -> int:
+def _each(
+    arguments: argparse.Namespace, run: Callable[["Deployment", "Policy", Progress], object]
+) -> int:
     """Run a step for every feed, or for the one that was named."""
     deployment, tell = open_deployment(), Teller(as_json=arguments.json)
-    for policy in find_policies(deployment, arguments.feed):
-        tell(arguments.command, run(deployment, policy))
+    with progress_bar() as progress:
+        for policy in find_policies(deployment, arguments.feed):
+            tell(arguments.command, run(deployment, policy, progress))
     return tell.end()
 
 
@@ -64,8 +72,12 @@ def switch(arguments: argparse.Namespace) -> int:
         for policy in policies
         if feeds[policy.name].candidate_id() not in (None, feeds[policy.name].current_id())
     ]
-    for policy in waiting or policies[:1]:
-        tell("switch", deployment.switch(policy, accept=arguments.accept, reason=reason))
+    with progress_bar() as progress:
+        for policy in waiting or policies[:1]:
+            report = deployment.switch(
+                policy, accept=arguments.accept, reason=reason, progress=progress
+            )
+            tell("switch", report)
     return tell.end()
 
 

@@ -110,7 +110,8 @@ def quarantine(arguments: argparse.Namespace) -> int:
 def query(arguments: argparse.Namespace) -> int:
     from warehouse.analytics import query
 
-    table = query(load_settings().analytics, arguments.sql)
+    settings = load_settings()
+    table = query(settings.analytics, arguments.sql, memory_limit=settings.memory_limit)
     if arguments.json:
         print_json(table.to_pylist())
         return 0

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.origins import OriginSettings
 from pipelines.errors import UsageError
+from warehouse.sizes import parse_size
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -91,6 +92,13 @@ class Settings(BaseSettings):
     @field_validator("feeds", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_size(cls, value: str | None) -> str | None:
+        if value and parse_size(value) < 128_000_000:
+            raise ValueError(f"{value} is too little; 128MB is the least")
         return value or None
 
     @field_validator("upstreams")

@@ -147,13 +147,20 @@ def map_file(path: Path) -> Mapped:
         raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
 
 
+def mapped(descriptor: int) -> Mapped:
+    """An open file mapped into memory, read only."""
+    if os.fstat(descriptor).st_size == 0:
+        return b""
+    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+
+
 _maps: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
 
 _MAGIC = b"SRPACK1\n"
 _ALIGNED = 64
 BYTES = "bytes"
 
-Packed = Mapping[str, npt.NDArray[Any] | bytes]
+Packed = Mapping[str, npt.NDArray[Any] | Mapped]
 
 
 def write_packed(path: Path, values: Packed) -> None:
@@ -164,8 +171,10 @@ def write_packed(path: Path, values: Packed) -> None:
         offset = len(_MAGIC) + 8 + length
         for name, value in values.items():
             offset += -offset % _ALIGNED
-            kind = BYTES if isinstance(value, bytes) else value.dtype.str
-            size = len(value) if isinstance(value, bytes) else value.nbytes
+            if isinstance(value, np.ndarray):
+                kind, size = value.dtype.str, value.nbytes
+            else:
+                kind, size = BYTES, len(value)
             header[name] = kind, offset, size
             offset += size
         length = len(msgspec.json.encode(header)) + _ALIGNED
@@ -175,7 +184,7 @@ def write_packed(path: Path, values: Packed) -> None:
         file.write(b"%b%08x%b" % (_MAGIC, length, encoded))
         for name, value in values.items():
             file.write(b"\0" * (header[name][1] - file.tell()))
-            file.write(value if isinstance(value, bytes) else np.ascontiguousarray(value).data)
+            file.write(np.ascontiguousarray(value).data if isinstance(value, np.ndarray) else value)
         file.flush()
         os.fsync(file.fileno())
 

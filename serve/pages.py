@@ -8,9 +8,12 @@ editions/ID/pages   packed: of each walk the numbers at which its pages start, a
 
 import hashlib
 import os
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import msgspec
 import numpy as np
@@ -20,7 +23,7 @@ from serve.cursor import encode as encode_cursor
 from serve.edition import Edition, Place, Selection, fitting
 from serve.encodings import ENCODINGS, compressed, unpacked
 from serve.errors import EditionBroken
-from serve.files import PackedFile, Piece, file_hash, write_packed
+from serve.files import Mapped, PackedFile, Piece, file_hash, mapped, write_packed
 from serve.layers import Array
 
 _WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
@@ -106,28 +109,39 @@ def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[i
         yield at, answer
 
 
-def write_pages(edition: Edition) -> int:
-    """Make the pages of an edition; returns how many bytes they take."""
-    packed: dict[str, Array | bytes] = {}
-    for number, (limit, selection) in enumerate(_WALKS):
-        starts: list[int] = []
-        bodies: dict[str, list[bytes]] = {encoding: [] for encoding in ENCODINGS}
-        for start, answer in walk(edition, limit, selection):
-            starts.append(start)
-            for encoding, parts in bodies.items():
-                parts.append(compressed(answer.body, encoding, level=_GZIP_LEVEL))
-        packed[f"{number}_start"] = np.array(starts, dtype="<u8")
-        for encoding, parts in bodies.items():
-            ends = np.cumsum([len(part) for part in parts], dtype="<u8")
-            packed[f"{number}_{encoding}"] = b"".join(parts)
-            packed[f"{number}_{encoding}_end"] = ends
-    part = edition.folder / "pages.part"
-    write_packed(part, packed)
+def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) -> int:
+    """Make the pages of an edition; returns how many bytes they take.
+
+    `tell` is called with how many are done. Bodies wait in files: of a large feed they are many.
+    """
+    packed: dict[str, Array | Mapped] = {}
+    done, part = 0, edition.folder / "pages.part"
+    with ExitStack() as stack:
+        for number, (limit, selection) in enumerate(_WALKS):
+            starts = array("Q")
+            ends = {encoding: array("Q") for encoding in ENCODINGS}
+            files = {
+                encoding: stack.enter_context(TemporaryFile(dir=edition.folder))
+                for encoding in ENCODINGS
+            }
+            for start, answer in walk(edition, limit, selection):
+                starts.append(start)
+                for encoding, file in files.items():
+                    file.write(compressed(answer.body, encoding, level=_GZIP_LEVEL))
+                    ends[encoding].append(file.tell())
+                done += 1
+                tell(done)
+            packed[f"{number}_start"] = np.array(starts, dtype="<u8")
+            for encoding, bodies in files.items():
+                bodies.flush()
+                packed[f"{number}_{encoding}"] = mapped(bodies.fileno())
+                packed[f"{number}_{encoding}_end"] = np.array(ends[encoding], dtype="<u8")
+        write_packed(part, packed)
     digest = bytes.fromhex(file_hash(part))
-    with part.open("ab") as file:
-        file.write(digest)
-        file.flush()
-        os.fsync(file.fileno())
+    with part.open("ab") as output:
+        output.write(digest)
+        output.flush()
+        os.fsync(output.fileno())
     part.replace(edition.folder / "pages")
     return (edition.folder / "pages").stat().st_size
 

@@ -10,7 +10,7 @@ as the live edition has it, so that nothing comes that a feed does not serve.
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -169,10 +169,16 @@ def read_state(folder: Path) -> State | None:
 
 
 def catch_up(
-    folder: Path, edition: Edition, downloads: Mapping[str, int], *, now: datetime
+    folder: Path,
+    edition: Edition,
+    downloads: Mapping[str, int],
+    *,
+    now: datetime,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> tuple[str, int]:
     """Bring the index below `folder` up to an edition; returns `followed` or `made anew`, and how
-    many servers were looked at. `downloads` are of the most fetched package, by server."""
+    many servers were looked at. `downloads` are of the most fetched package, by server; `tell` is
+    called with how many are done."""
     state = read_state(folder)
     index = _standing(folder, state, edition, now) if state is not None else None
     if state is not None and index is not None:
@@ -192,6 +198,8 @@ def catch_up(
         for document in _documents(edition, names, downloads):
             writer.add_document(document)
             count += 1
+            if count % 1000 == 0:
+                tell(count)
         writer.commit()
         writer.wait_merging_threads()
     told = State(FORMAT, place, made_at, edition.manifest.edition, edition.manifest.sequence)

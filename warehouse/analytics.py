@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.errors import QueryRefused, WarehouseBroken
+from warehouse.memory import fullness_explained, limit_of
 from warehouse.warehouse import Warehouse, connect
 
 LINK = "warehouse.duckdb"
@@ -40,21 +41,23 @@ def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
     return copy
 
 
-def query(folder: Path, sql: str) -> pa.Table:
+def query(folder: Path, sql: str, *, memory_limit: str | None = None) -> pa.Table:
     """Run one statement of a user on the newest copy: no writing, no other file, no network.
 
-    Raises QueryRefused with DuckDB's reason, WarehouseBroken before the first run.
+    Raises QueryRefused with DuckDB's reason, WarehouseFull if it needs more memory or disk than
+    there is, WarehouseBroken before the first run.
     """
     copy = folder / LINK
     if not copy.exists():
         raise WarehouseBroken(f"there is no copy at {copy} yet; run subregistry run first")
-    connection = connect(copy.resolve(), read_only=True)
+    connection = connect(copy.resolve(), read_only=True, memory_limit=memory_limit)
     try:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         if len(connection.extract_statements(sql)) != 1:
             raise QueryRefused("write one SQL statement")
-        return connection.execute(sql).to_arrow_table()
+        with fullness_explained(copy, limit_of(connection)):
+            return connection.execute(sql).to_arrow_table()
     except duckdb.Error as error:
         raise QueryRefused(str(error)) from error
     finally:

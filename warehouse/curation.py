@@ -25,8 +25,8 @@ from warehouse.warehouse import Row, Session
 
 Verdict = Literal["admit", "exclude"]
 Kind = Literal["block", "overlay", "must", "rule"]
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being counted, how many are done, and how many there are if known."""
+Progress = Callable[[int, int], None]
+"""Called with how many parts are done, and of how many."""
 _TIME_LIMIT = 600.0
 _BLOCKS = columns(target=TEXT, reason=TEXT)
 
@@ -268,19 +268,12 @@ def decide(
 
 
 @contextmanager
-def provisional(
-    session: Session,
-    feed: str,
-    book: RuleBook,
-    *,
-    now: datetime,
-    progress: Progress = lambda *_: None,
-) -> Iterator[str]:
+def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
     """Verdicts for the time of the block, under the key that is given; no history is kept."""
     key = _preview_of(feed)
     try:
         with (
-            _judged(session, key, book, now, None, "preview", now, progress),
+            _judged(session, key, book, now, None, "preview", now, lambda *_: None),
             session.transaction(),
         ):
             session.run("delete_verdicts", feed=key)
@@ -303,8 +296,8 @@ def _judged(
 ) -> Iterator[None]:
     """Verdicts on everything, in the temporary table `next_verdicts`. Raises RulesFailed."""
     everything = parts(session, servers)
-    steps, what = 2 * len(everything), f"feed {feed}: parts curated"
-    _renew(session, everything, lambda done: progress(what, done, steps))
+    steps = 2 * len(everything)
+    _renew(session, everything, lambda done: progress(done, steps))
     parameters = book.parameters() | {
         "feed": feed,
         "policy_hash": policy_hash,
@@ -326,7 +319,7 @@ def _judged(
                     session.text(statement, parameters | part.parameters)
                     session.run("update_blocked")
                 session.run("stage_verdicts", feed=feed, now=changed_at)
-                progress(what, len(everything) + number, steps)
+                progress(len(everything) + number, steps)
             session.run("drop_deciding")
         yield
 

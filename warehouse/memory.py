@@ -13,26 +13,11 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import WarehouseFull
+from warehouse.sizes import parse_size, shown
 
 SHARE, FLOOR, CAP = 0.2, 256_000_000, 2_000_000_000
 """The default limit: this share of the memory there is, but within these bytes."""
 _DUCKDB_SHARE = 0.8
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]I?B|BYTES?)", re.IGNORECASE)
-_UNITS = {"BYTE": 1, "BYTES": 1}
-_UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)}
-_UNITS |= {f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", start=1)}
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size such as 512MB or 1.5 GiB. Raises ValueError."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise ValueError(f"{text!r} is no size; write it as 512MB or 2GB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
-
-
-def shown(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def limit_of(connection: duckdb.DuckDBPyConnection) -> int:

@@ -18,7 +18,8 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseError, WarehouseTooNew
-from warehouse.memory import default_limit, fullness_explained, limit_of, parse_size, there
+from warehouse.memory import default_limit, fullness_explained, limit_of, there
+from warehouse.sizes import parse_size
 
 log = logging.getLogger(__name__)
 

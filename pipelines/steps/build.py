@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pipelines.errors import StepError
+from pipelines.progress import Progress, silent
 from pipelines.steps.switch import new_edition, record_live
 from serve.bases import rebased
 from serve.candidate import Candidate, forgotten
@@ -69,6 +70,7 @@ def build(
     *,
     now: Callable[[], datetime],
     anew: bool = False,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
 
@@ -119,6 +121,7 @@ def build(
             names=names,
             since=since,
             stale=stale,
+            progress=progress,
         )
         forget_prints(session, policy.name, stale)
         with wanted(session, policy.name, names):
@@ -182,12 +185,14 @@ def write_policy_candidate(
     names: list[str] | None = None,
     since: datetime | None = None,
     stale: list[Key] | None = None,
+    progress: Progress = silent,
 ) -> Built:
     """Write what a policy makes of the verdicts under a key, if it is told `names` of those that
     changed `since` an instant; the rest as in `write_candidate`. To `stale` are added those whose
     entries changed since they were decided."""
+    entries = _candidates(session, verdicts, now, names, since, previous, stale)
     return write_candidate(
-        _candidates(session, verdicts, now, names, since, previous, stale),
+        _counted(entries, lambda done: progress(f"{policy.name}: entries built", done, None)),
         feed=policy.name,
         edition=edition,
         namespace=policy.document.namespace,
@@ -202,6 +207,13 @@ def write_policy_candidate(
         basis=basis,
         names=None if names is None else [name.encode() for name in names],
     )
+
+
+def _counted(entries: Iterator[Candidate], tell: Callable[[int], None]) -> Iterator[Candidate]:
+    for number, entry in enumerate(entries, start=1):
+        yield entry
+        if number % 1000 == 0:
+            tell(number)
 
 
 def last_known(feed: Feed, last: int) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from pipelines.audit import AuditLog
+from pipelines.progress import Progress, silent
 from serve.blocks import BlockList
 from serve.feed import Feed
 from serve.files import JsonFile
@@ -64,10 +65,15 @@ def note_overlays(feed: Feed, policy: Policy, audit: AuditLog, *, now: datetime)
 
 
 def curate(
-    warehouse: Warehouse, policy: Policy, blocks: BlockList, *, now: Callable[[], datetime]
+    warehouse: Warehouse,
+    policy: Policy,
+    blocks: BlockList,
+    *,
+    now: Callable[[], datetime],
+    progress: Progress = silent,
 ) -> CurateReport:
     """Decide on every entry anew; the same warehouse, policy, blocks and instant give the same
-    verdicts. Raises RulesFailed, BlocksBroken."""
+    verdicts. Raises RulesFailed, WarehouseFull, BlocksBroken."""
     at = now()
     with warehouse.session() as session:
         counts = decide(
@@ -76,6 +82,7 @@ def curate(
             policy.rule_book(at, blocks.read()),
             policy_hash=policy.hash,
             now=at,
+            progress=lambda done, total: progress(f"{policy.name}: parts curated", done, total),
         )
     count = Counter({row["verdict"]: 0 for row in counts})
     for row in counts:

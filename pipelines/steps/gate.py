@@ -13,6 +13,7 @@ from connectors.contract import Entry, read_entry, read_page
 from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.registry import Registry
+from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
 from serve.app import App
 from serve.edition import LATEST, Edition, Selection
@@ -35,7 +36,12 @@ class Limits:
 
 
 def examine(
-    feed: Feed, candidate: Edition, limits: Limits, *, now: Callable[[], datetime]
+    feed: Feed,
+    candidate: Edition,
+    limits: Limits,
+    *,
+    now: Callable[[], datetime],
+    progress: Progress = silent,
 ) -> list[str]:
     """Why a candidate must not go live; empty when it may. Raises EditionBroken for its files."""
     problems = [*_odd_latest(candidate), *_unreadable(candidate)]
@@ -45,7 +51,7 @@ def examine(
             problems += _losses(feed.open(live), candidate, limits)
         except (EditionBroken, NoEdition):
             problems += _shrink(feed, live, candidate, limits)
-    return problems + self_walk(candidate, now=now)[:_SHOWN]
+    return problems + self_walk(candidate, now=now, progress=progress)[:_SHOWN]
 
 
 def _losses(live: Edition, candidate: Edition, limits: Limits) -> Iterator[str]:
@@ -119,7 +125,9 @@ def _unreadable(candidate: Edition) -> Iterator[str]:
                 return
 
 
-def self_walk(edition: Edition, *, now: Callable[[], datetime]) -> list[str]:
+def self_walk(
+    edition: Edition, *, now: Callable[[], datetime], progress: Progress = silent
+) -> list[str]:
     """Serve an edition to ourselves and walk it; returns what is missing or unreadable.
 
     One that was laid over another is walked as far as it changed.
@@ -144,6 +152,7 @@ def self_walk(edition: Edition, *, now: Callable[[], datetime]) -> list[str]:
                         met[f"{found.name}\0{found.version}".encode()] += 1
                     else:
                         complaints.append(f"unreadable: {found.name} {found.reason}")
+                progress(f"{manifest.feed}: entries served to ourselves", met.total(), len(wanted))
     for index in wanted:
         if not met[edition.key(index)]:  # the walk may ask for its last page again
             shown = edition.key(index).decode().replace("\0", "@")

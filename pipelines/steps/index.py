@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipelines.progress import Progress, silent
 from serve.errors import FeedBusy, NoEdition
 from serve.feed import Feed
 from serve.pages import write_pages
@@ -39,7 +40,13 @@ def is_due(feed: Feed) -> bool:
     return not made or state is None or state.edition != live
 
 
-def index(warehouse: Warehouse, feed: Feed, *, now: Callable[[], datetime]) -> IndexReport:
+def index(
+    warehouse: Warehouse,
+    feed: Feed,
+    *,
+    now: Callable[[], datetime],
+    progress: Progress = silent,
+) -> IndexReport:
     """Bring all that is made of the live edition up to it. Raises NoEdition, FeedBusy."""
     feed.folder.mkdir(parents=True, exist_ok=True)
     with (feed.folder / "index.lock").open("a+b") as lock:
@@ -53,11 +60,19 @@ def index(warehouse: Warehouse, feed: Feed, *, now: Callable[[], datetime]) -> I
         if edition is None:
             raise NoEdition(f"feed {feed.name} has no edition; run subregistry run first")
         pages = edition.folder / "pages"
-        size = pages.stat().st_size if pages.exists() else write_pages(edition)
+        if not pages.exists():
+            write_pages(edition, lambda n: progress(f"{feed.name}: pages compressed", n, None))
+        size = pages.stat().st_size
         for other in feed.editions.glob("*/pages*"):
             if other.parent != edition.folder:
                 other.unlink(missing_ok=True)
         with warehouse.session() as session:
             downloads = downloads_by_server(session)
-        done, servers = catch_up(feed.folder / "search", edition, downloads, now=now())
+        done, servers = catch_up(
+            feed.folder / "search",
+            edition,
+            downloads,
+            now=now(),
+            tell=lambda n: progress(f"{feed.name}: servers indexed for search", n, None),
+        )
     return IndexReport(feed.name, edition.tag, base.base if base else None, size, done, servers)

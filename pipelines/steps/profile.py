@@ -21,11 +21,11 @@ from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, rules
 from enrich.profiles import PackageFacts, Profile, text
 from pipelines.errors import Busy
+from pipelines.progress import Progress, silent
 from pipelines.steps.advisories import advisories
 from pipelines.steps.fetches import Answer, fetched_batches
 from pipelines.steps.hosts import host_rows
 from pipelines.steps.popularity import popularity
-from pipelines.steps.pull import Progress
 from warehouse import packages as store
 from warehouse.staging import Tuple
 from warehouse.warehouse import Row, Session, Warehouse
@@ -67,7 +67,7 @@ def profile(
     seconds: float = 900.0,
     only: tuple[str, str] | None = None,
     advised: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> ProfileReport:
     """Fetch at most `budget` due packages within `seconds`; a repeat goes on from there.
 

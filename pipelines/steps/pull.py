@@ -16,6 +16,7 @@ from pathlib import Path
 from connectors.contract import latest_flag, read_page
 from connectors.errors import BudgetSpent, ConnectorError
 from connectors.registry import Missing, Registry
+from pipelines.progress import Progress, silent
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
 from pipelines.steps.confirm import confirm
@@ -36,8 +37,6 @@ from warehouse.warehouse import GENERATION, Warehouse
 log = logging.getLogger(__name__)
 
 _RETRY_AT_MOST = 20
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being counted, how many are done, and how many there are if known."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def pull(
     requests: Callable[[], int],
     full: bool = False,
     accept_shrink: bool = False,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> PullReport:
     """Bring the warehouse up to upstream's present; a repeat changes nothing more.
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from connectors.errors import ConnectorError
 from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError, UsageError
+from pipelines.progress import Progress, silent
+from pipelines.room import shortage_explained
 from pipelines.steps.build import build
 from pipelines.steps.index import index, is_due
-from pipelines.steps.pull import Progress
 from serve.errors import ServeError
 from serve.policy import Policy
 from warehouse.analytics import publish_copy
@@ -27,7 +28,7 @@ def pull_all(
     full: bool = False,
     accept_shrink: bool = False,
     tell: Tell,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> SomeFailed | None:
     """Pull every upstream, or the one named, in order of precedence; one's trouble stops no other.
 
@@ -43,9 +44,10 @@ def pull_all(
         )
     for name in names:
         try:
-            report = deployment.pull(
-                name, full=full, accept_shrink=accept_shrink, progress=progress
-            )
+            with shortage_explained(lambda: deployment.settings.home):
+                report = deployment.pull(
+                    name, full=full, accept_shrink=accept_shrink, progress=progress
+                )
         except (ConnectorError, WarehouseError, StepError, OSError) as error:
             errors[name] = error
         else:
@@ -81,7 +83,7 @@ def refresh(
     accept_shrink: bool = False,
     profile: bool = False,
     tell: Tell,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> None:
     """Pull, then each feed, then the copy; the trouble of one upstream or feed stops no other.
 
@@ -98,7 +100,8 @@ def refresh(
         tell("profile", deployment.profile(progress=progress))
     for policy in documents.valid:
         try:
-            publish(deployment, policy, tell=tell)
+            with shortage_explained(lambda: deployment.settings.home):
+                publish(deployment, policy, tell=tell, progress=progress)
         except (ServeError, WarehouseError, StepError, OSError) as error:
             errors[f"feed {policy.name}"] = error
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
@@ -108,18 +111,20 @@ def refresh(
         raise SomeFailed(errors)
 
 
-def publish(deployment: Deployment, policy: Policy, *, tell: Tell) -> None:
+def publish(
+    deployment: Deployment, policy: Policy, *, tell: Tell, progress: Progress = silent
+) -> None:
     """Curate, build and switch one feed.
 
     A candidate without a change is not switched, and none of a feed that is held.
     """
     feed = deployment.feed(policy.name)
-    tell("curate", deployment.curate(policy))
-    built = build(deployment.warehouse, policy, feed, now=deployment.clock)
+    tell("curate", deployment.curate(policy, progress=progress))
+    built = build(deployment.warehouse, policy, feed, now=deployment.clock, progress=progress)
     tell("build", built)
     if held := feed.hold():
         log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
     elif not built.unchanged:
-        tell("switch", deployment.switch(policy))
+        tell("switch", deployment.switch(policy, progress=progress))
     if is_due(feed):
-        tell("index", index(deployment.warehouse, feed, now=deployment.clock))
+        tell("index", index(deployment.warehouse, feed, now=deployment.clock, progress=progress))

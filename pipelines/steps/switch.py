@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipelines.errors import Refused, StepError
+from pipelines.progress import Progress, silent
 from pipelines.steps.gate import Limits, examine
 from serve.edition import Edition
 from serve.errors import NoEdition, ServeError
@@ -28,14 +29,16 @@ class SwitchReport:
     removed_editions: int
 
 
-def examine_candidate(feed: Feed, limits: Limits, *, now: Callable[[], datetime]) -> list[str]:
+def examine_candidate(
+    feed: Feed, limits: Limits, *, now: Callable[[], datetime], progress: Progress = silent
+) -> list[str]:
     """Why the candidate must not go live; empty when it may.
 
     Raises NoEdition without one, EditionBroken if its files are not what was built.
     """
     edition = _candidate(feed)
     verify(feed.editions / edition)
-    return examine(feed, feed.open(edition), limits, now=now)
+    return examine(feed, feed.open(edition), limits, now=now, progress=progress)
 
 
 def switch(
@@ -47,6 +50,7 @@ def switch(
     keep: int,
     keep_for: timedelta,
     accept: bool = False,
+    progress: Progress = silent,
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
 
@@ -60,7 +64,7 @@ def switch(
                 f"candidate {edition} of feed {feed.name} was not switched: {held}. "
                 "When the cause is mended, run subregistry switch --resume"
             )
-        problems = [] if accept else examine_candidate(feed, limits, now=now)
+        problems = [] if accept else examine_candidate(feed, limits, now=now, progress=progress)
         if problems:
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "

@@ -1,0 +1,94 @@
+"""The line at any size: memory does not follow it, and parts come to what the whole comes to."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.line import upstream
+from bench.sizes import environment
+from pipelines.demo.play import played
+from warehouse.curation import decide
+from warehouse.parts import parts
+from warehouse.warehouse import Session
+
+VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "32000"))
+_TABLES = (
+    "verdicts",
+    "verdict_history",
+    "served_packages",
+    "package_columns",
+    "advisory_columns SEMI JOIN entries USING (server_hash)",
+    "clusters",
+    "server_columns",
+)
+
+
+def test_a_curation_in_parts_comes_to_what_the_whole_comes_to(tmp_path: Path) -> None:
+    """The demonstration has every kind of fact."""
+    with played(tmp_path, lambda _: None, lambda *_: None) as result:
+        deployment = result.deployment
+    now = deployment.clock()
+    with deployment.warehouse.session() as session:
+        for policy in deployment.policies():
+            book = policy.rule_book(now, [])
+            found = []
+            for servers in (10_000, 40):
+                session.text("DELETE FROM verdict_history")
+                session.text("DELETE FROM verdicts")
+                decide(session, policy.name, book, policy_hash="p", now=now, servers=servers)
+                found.append({table: _rows(session, table) for table in _TABLES})
+            assert len(parts(session, 40)) > 3
+            assert found[0] == found[1]
+            assert all(found[0][table] for table in ("verdicts", "served_packages"))
+
+
+def _rows(session: Session, table: str) -> list[str]:
+    columns = "* EXCLUDE (changed_at)" if table == "verdicts" else "*"
+    rows = f"SELECT to_json(t)::VARCHAR AS row FROM (SELECT {columns} FROM {table}) t"
+    return [row["row"] for row in session.text(f"{rows} ORDER BY ALL").to_pylist()]
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("limit", [None, "256MB"], ids=["default", "floor"])
+def test_the_whole_line_runs_without_a_setting_for_its_size(
+    limit: str | None, tmp_path: Path
+) -> None:
+    """A first run, facts, a refresh, a full walk and a query, each as a command."""
+    with upstream(VERSIONS, own=True) as (url, publish):
+        settings = environment(tmp_path, url)
+        if limit:
+            settings["SUBREGISTRY_MEMORY_LIMIT"] = limit
+
+        def run(*words: str) -> Any:  # JSON that a command prints
+            done = subprocess.run(
+                [sys.executable, "-m", "pipelines.cli", *words, "--json"],
+                env=settings,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr[-2000:]
+            return json.loads(done.stdout)
+
+        built = {r["feed"]: r for r in run("run") if r["step"] == "build"}
+        served = built["mirror"]["entries"]
+        assert built.keys() == {"default", "mirror", "remote-only", "strict"}
+        assert VERSIONS * 0.99 < served <= VERSIONS
+        assert run("profile", "--budget", "200")[0]["asked"] == 200
+        publish("25")
+        publish("25 more")
+        steps = run("run")
+        assert [r["new"] for r in steps if r["step"] == "pull"] == [50]
+        switched = {r["feed"]: r for r in steps if r["step"] == "switch"}
+        assert switched["mirror"]["entries"] == served + 50
+        publish("10")
+        for command in ("pull", "curate", "build", "switch", "index"):
+            run(command)
+        assert run("run", "--full")[0]["kind"] == "full"
+        (row,) = run("query", "SELECT count(*) AS n FROM verdicts WHERE feed = 'mirror'")
+        assert row["n"] == served + 60
