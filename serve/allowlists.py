@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from serve.edition import Edition, Selection
+from serve.edition import Edition
+from serve.selection import Selection
 
 Json = dict[str, Any]  # what clients read
 _VARIABLE = re.compile(r"\{[^{}]*\}")

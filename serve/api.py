@@ -19,7 +19,7 @@ import yaml
 from serve import history, models
 from serve.answers import PREFLIGHT, Answer, document, ok, problem
 from serve.cursor import CursorBroken, decode
-from serve.edition import Edition, Selection
+from serve.edition import Edition
 from serve.encodings import ENCODINGS, compressed
 from serve.errors import EditionGone, EditionUnknown
 from serve.explain import explain
@@ -29,6 +29,7 @@ from serve.openapi import openapi
 from serve.pages import page, page_of
 from serve.params import BadParameter, beside_prefix, read_flag, read_instant, read_list, read_query
 from serve.ranking import ranked
+from serve.selection import Selection
 from serve.shelf import Shelf
 
 _WRITE_ONLY = (b"publish", b"validate")
@@ -141,9 +142,9 @@ class Api:
                 edition = shelf.find(pinned) if pinned else shelf.following(began)
             start = edition.keys.after(position.key)
         answer, _ = page_of(edition, selection, start, wanted.limit, pinned=pinned, began=began)
-        if edition.pages is not None and pinned is None and began == edition.manifest.sequence:
-            packed = edition.pages.at(wanted.limit, selection, start)
-            answer = replace(answer, packed=packed)
+        pages = shelf.pages(edition)
+        if pages is not None and pinned is None and began == edition.manifest.sequence:
+            answer = replace(answer, packed=pages.at(wanted.limit, selection, start))
         return answer
 
 

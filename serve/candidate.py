@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from serve.edition import Edition, from_micros
+from serve.edition import Edition
+from serve.selection import from_micros
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition, from_micros, micros
+from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition
 from serve.errors import EditionBroken
 from serve.files import REMEDY
 from serve.layers import Growing, TableKeys
 from serve.records import RECORDS, Held, Judged, Reason
 from serve.render import Content, body, parted, with_latest
 from serve.segments import Place, SegmentWriter
+from serve.selection import from_micros, micros
 
 _NOTHING = Place(0, 0, 0)
 _GONE = Reason("excluded", "exclude", "unknown", "it is no longer known upstream")

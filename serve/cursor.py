@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from serve.edition import Selection
+from serve.selection import Selection
 
 _PREFIX = b"sr2_"
 _OURS = re.compile(rb"sr\d+_")

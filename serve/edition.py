@@ -19,11 +19,8 @@ import mmap
 import zlib
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -35,9 +32,7 @@ from serve.indexes import Indexes
 from serve.layers import Array, Column, Kind, Layer, Numbers, Seat, Table, TableKeys, read_layer
 from serve.manifests import Manifest, read_base_manifest, read_manifest
 from serve.records import RECORDS, Records
-
-if TYPE_CHECKING:
-    from serve.pages import Pages
+from serve.selection import Selection
 
 LATEST, DELETED = 1, 2
 KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
@@ -65,17 +60,6 @@ _PLACE = ("segment", "offset", "length")
 Place = tuple[int, int, int]
 """Segment, offset and length of bytes."""
 _PAGE_BYTES = 8 << 20
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a list asks for. Instants are microseconds; `search` is lower case bytes."""
-
-    latest: bool = False
-    version: bytes | None = None
-    since: int | None = None
-    include_deleted: bool = False
-    search: bytes = b""
 
 
 class Base:
@@ -119,7 +103,6 @@ class Edition:
     def __init__(self, folder: Path) -> None:
         self.manifest = read_manifest(folder)
         self.tag = self.manifest.edition
-        self.pages: Pages | None = None
         self.folder = folder
         root = folder.parents[1]
         self.base = open_base(root / "bases" / self.manifest.base)
@@ -168,7 +151,7 @@ class Edition:
         """The same edition with some rows replaced; their bytes are in `data`, as the segment
         behind the last one."""
         found = copy(self)
-        found.tag, found.pages = f"{self.tag}.{zlib.crc32(data):08x}", None
+        found.tag = f"{self.tag}.{zlib.crc32(data):08x}"
         found.entries = self.entries.under(entries)
         found.segments = [*self.segments, data]
         found.records = self.records.under(found, records)
@@ -350,12 +333,3 @@ class Edition:
 
 def _mapped(root: Path, manifest: Manifest) -> list[Mapped]:
     return [map_file(root / "segments" / name) for name in manifest.segments]
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def from_micros(value: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)

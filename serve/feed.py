@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 
 from serve.bases import described, grown, write_base
-from serve.edition import Edition, micros
+from serve.edition import Edition
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.files import PackedFile, file_hash, replace_file
 from serve.indexes import order_indexes
@@ -35,6 +35,7 @@ from serve.keys import KeyRing
 from serve.ledger import Ledger
 from serve.manifests import BaseManifest, Manifest, read_base_manifest, read_manifest
 from serve.render import fixed_instant, publish_position
+from serve.selection import micros
 from serve.verified import verify
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,12 @@ import msgspec
 from serve import models
 from serve.answers import Answer, document
 from serve.cursor import CursorBroken, seal, unseal
-from serve.edition import KINDS, Edition, from_micros
+from serve.edition import KINDS, Edition
 from serve.errors import EditionBroken
 from serve.layers import TableKeys
 from serve.params import read_limit, read_sequence
 from serve.records import Held
+from serve.selection import from_micros
 from serve.shelf import Shelf
 from serve.syndication import Item, json_feed, rss
 

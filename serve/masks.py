@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from serve.blocks import Block
-from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition, from_micros, micros
+from serve.edition import DELETED, ENTRIES, KINDS, LATEST, Edition
 from serve.latest import elect
 from serve.layers import Growing, TableKeys
 from serve.records import RECORD_COLUMNS, RECORDS, Judged, Reason
@@ -25,6 +25,7 @@ from serve.render import (
     tombstone,
     with_latest,
 )
+from serve.selection import from_micros, micros
 
 
 @dataclass(frozen=True)

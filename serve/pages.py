@@ -20,11 +20,12 @@ import numpy as np
 
 from serve.answers import Answer
 from serve.cursor import encode as encode_cursor
-from serve.edition import Edition, Place, Selection, fitting
+from serve.edition import Edition, Place, fitting
 from serve.encodings import ENCODINGS, compressed, unpacked
 from serve.errors import EditionBroken
 from serve.files import Mapped, PackedFile, Piece, file_hash, mapped, write_packed
 from serve.layers import Array
+from serve.selection import Selection
 
 _WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
 _GZIP_LEVEL = 6

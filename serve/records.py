@@ -9,15 +9,12 @@ from copy import copy
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from serve.files import map_file
-from serve.layers import Kind, Layer, Table
-
-if TYPE_CHECKING:
-    from serve.edition import Edition
+from serve.layers import Kind, Layer, Table, TableKeys
 
 RECORD_COLUMNS: dict[str, str] = {
     "reason_segment": "<u4",
@@ -84,23 +81,36 @@ class Held(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
+class Shown(Protocol):
+    """The entries that an edition serves, as far as their records need them."""
+
+    @property
+    def keys(self) -> TableKeys: ...
+
+    def stored(self, segment: int, offset: int, length: int) -> bytes: ...
+
+    def state(self, index: int) -> str: ...
+
+    def body(self, index: int) -> bytes: ...
+
+
 class Records:
     """The records of one edition."""
 
-    def __init__(self, edition: "Edition", table: Table, folder: Path) -> None:
+    def __init__(self, edition: Shown, table: Table, folder: Path) -> None:
         self.edition = edition
         self.table = table
         self.keys = table.keys
         self._held = map_file(folder / "held.json")[:]
         self.encoded_outline = map_file(folder / "policy.json")[:]
 
-    def upon(self, edition: "Edition", table: Table) -> "Records":
+    def upon(self, edition: Shown, table: Table) -> "Records":
         """The same records in another table."""
         found = copy(self)
         found.edition, found.table, found.keys = edition, table, table.keys
         return found
 
-    def under(self, edition: "Edition", rows: Layer) -> "Records":
+    def under(self, edition: Shown, rows: Layer) -> "Records":
         """The same records for another view of their edition, with some replaced: of blocked
         entries, which are not held any more."""
         found = self.upon(edition, self.table.under(rows))

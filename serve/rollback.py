@@ -12,11 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 from serve.columns import Columns, Entry, Follower, carried
-from serve.edition import Edition, from_micros
+from serve.edition import Edition
 from serve.latest import elect
 from serve.layers import TableKeys
 from serve.records import Judged, Reason
 from serve.render import tombstone
+from serve.selection import from_micros
 from serve.writer import Built, write_edition
 
 

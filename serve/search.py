@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 import tantivy
 
-from serve.edition import Edition, Selection
+from serve.edition import Edition
 from serve.files import replace_file
+from serve.selection import Selection
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from serve.blocks import Block, BlockList
-from serve.edition import Edition, from_micros, micros
+from serve.edition import Edition
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
 from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
 from serve.ledger import Published
@@ -19,6 +19,7 @@ from serve.manifests import Manifest
 from serve.masks import hidden
 from serve.pages import Pages
 from serve.search import SearchIndex, read_state
+from serve.selection import from_micros, micros
 from serve.verified import verify
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,10 @@ class Shelf(Protocol):
         """As of when the live edition shows what upstream has; None if nobody knows."""
         ...
 
+    def pages(self, edition: Edition) -> Pages | None:
+        """The pages that were made of an edition beforehand, if they are there."""
+        ...
+
     def search(self) -> SearchIndex | None:
         """The index for ranked search, if it was made."""
         ...
@@ -106,6 +111,9 @@ class FixedShelf:
     def confirmed(self) -> datetime | None:
         return self._edition.manifest.built_at
 
+    def pages(self, edition: Edition) -> Pages | None:
+        return None
+
     def search(self) -> SearchIndex | None:
         return None
 
@@ -133,7 +141,7 @@ class LiveShelf:
         self._blocks: Sequence[Block] = ()
         self._masks: dict[str, Edition] = {}
         self._shown: Edition | None = None
-        self._paged: Edition | None = None
+        self._pages: tuple[Edition, Pages | None] | None = None
         self._search: SearchIndex | None = None
         self._trouble: ServeError | None = None
         self._watched = False
@@ -166,6 +174,10 @@ class LiveShelf:
         if self._edition is not None:
             self._take_pages(self._edition)
         return self._shown is not before
+
+    def pages(self, edition: Edition) -> Pages | None:
+        made = self._pages
+        return made[1] if made is not None and made[0] is edition else None
 
     def _masked(self, edition: Edition) -> Edition:
         """An edition without what is blocked."""
@@ -222,10 +234,10 @@ class LiveShelf:
     def _take_pages(self, edition: Edition) -> None:
         """Use the pages that were made of an edition, once they are there and whole."""
         path = edition.folder / "pages"
-        if edition.pages is None and self._paged is not edition and path.exists():
-            self._paged = edition
+        if (self._pages is None or self._pages[0] is not edition) and path.exists():
+            self._pages = edition, None
             try:
-                edition.pages = Pages(path)
+                self._pages = edition, Pages(path)
             except EditionBroken as error:
                 log.error("pages not used edition=%s error=%s", edition.tag, error)  # noqa: TRY400
 

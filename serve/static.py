@@ -31,10 +31,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from serve import models
 from serve.answers import encode
 from serve.api import description
-from serve.edition import LATEST, Edition, Selection
+from serve.edition import LATEST, Edition
 from serve.errors import ExportFailed
 from serve.feed import ServedFeed
 from serve.files import replace_file, sync
+from serve.selection import Selection
 
 _PAGE = 100
 _WHOLE = 10 << 20

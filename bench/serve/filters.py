@@ -10,9 +10,10 @@ from bench.serve.load import server, wrk
 from pipelines.console import print_table
 from serve.api import Api, Request
 from serve.cursor import encode as encode_cursor
-from serve.edition import Edition, from_micros
+from serve.edition import Edition
 from serve.feed import ServedFeed
 from serve.params import read_list, read_query
+from serve.selection import from_micros
 from serve.shelf import FixedShelf
 
 _LIST = "/v0.1/servers"

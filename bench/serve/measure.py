@@ -29,8 +29,9 @@ from bench.serve.rivals import QUERIES, nginx, postgres
 from pipelines.console import print_table
 from serve.api import Api, Request
 from serve.cursor import encode as encode_cursor
-from serve.edition import Edition, Selection
+from serve.edition import Edition
 from serve.feed import Feed, ServedFeed
+from serve.selection import Selection
 from serve.shelf import FixedShelf
 
 Rows = list[list[object]]

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from serve.edition import LATEST, Edition, from_micros
+from serve.edition import LATEST, Edition
+from serve.selection import from_micros
 
 _NGINX = """
 worker_processes 1;

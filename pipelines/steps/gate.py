@@ -16,11 +16,12 @@ from connectors.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
 from serve.app import App
-from serve.edition import LATEST, Edition, Selection
+from serve.edition import LATEST, Edition
 from serve.errors import EditionBroken, NoEdition
 from serve.feed import Feed, ServedFeed
 from serve.models import ServerResponse
 from serve.render import fixed_instant
+from serve.selection import Selection
 from serve.shelf import FixedShelf
 
 _SHOWN = 20

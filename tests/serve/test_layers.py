@@ -13,11 +13,12 @@ import pytest
 from serve import bases
 from serve.blocks import Block
 from serve.candidate import Candidate
-from serve.edition import DELETED, LATEST, Edition, Selection, micros
+from serve.edition import DELETED, LATEST, Edition
 from serve.errors import EditionBroken
 from serve.feed import Feed
 from serve.layers import Growing, Kind, Seat, Table, empty
 from serve.masks import hidden
+from serve.selection import Selection, micros
 from serve.verified import verify
 from serve.writer import write_candidate
 from tests.serve.feeds import NOW, entry, excluded

@@ -9,12 +9,12 @@ import zstandard
 
 from serve.app import build_app
 from serve.blocks import Block, BlockList
-from serve.edition import Selection
 from serve.encodings import accepted
 from serve.errors import EditionBroken
 from serve.feed import Feed, ServedFeed
 from serve.pages import Pages, check_pages, walk, write_pages
 from serve.protocol import BoundedProtocol, PlainProtocol
+from serve.selection import Selection
 from serve.shelf import LOOK_EVERY, LiveShelf
 from serve.wire import matches
 from tests.serve.feeds import FEED, HOUR, NOW, application, entry, publish, running, served_app
@@ -157,7 +157,7 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     assert pages.at(100, Selection(search=b"x"), 0) == {}
     shelf = LiveShelf(feed.folder.parent, FEED)
     shelf.look()
-    assert shelf.live().pages is not None
+    assert shelf.pages(shelf.live()) is not None
     with served_app(application(feed)) as client:
         time.sleep(2 * LOOK_EVERY)  # pages are looked for then
         headers = {"Accept-Encoding": "gzip"}
@@ -175,5 +175,5 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     shelf = LiveShelf(feed.folder.parent, FEED)
     for _ in range(3):
         shelf.look()
-    assert shelf.live().pages is None
+    assert shelf.pages(shelf.live()) is None
     assert caplog.text.count("pages not used") == 1
