@@ -21,7 +21,7 @@ from pipelines.steps.index import index
 from pipelines.steps.refresh import pull_all
 from pipelines.steps.switch import examine_candidate
 from serve.errors import ServeError
-from serve.policy import Policy
+from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import BrakeEngaged, WarehouseFull, WarehouseTooNew
 

@@ -177,7 +177,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from pipelines.server import listen, run
-    from serve.served import served_feeds
+    from serve.server.served import served_feeds
 
     settings = load_settings()
     feeds = ", ".join(feed.base_path for feed in served_feeds(settings.feed_root, settings.feeds))

@@ -30,9 +30,9 @@ from pipelines.steps.gate import Limits
 from pipelines.steps.profile import ProfileReport, profile
 from pipelines.steps.pull import PullReport, pull
 from pipelines.steps.switch import SwitchReport, go_back, switch
-from serve.blocks import Block, BlockList
-from serve.feed import Feed
-from serve.policy import Policies, Policy, read_policies
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block, BlockList
+from serve.policy.policy import Policies, Policy, read_policies
 from warehouse.entries import read_state
 from warehouse.warehouse import Warehouse
 

@@ -11,7 +11,7 @@ from pipelines.progress import Progress
 
 if TYPE_CHECKING:
     from pipelines.deployment import Deployment
-    from serve.policy import Policy
+    from serve.policy.policy import Policy
 
 
 def curate(arguments: argparse.Namespace) -> int:

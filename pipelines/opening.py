@@ -8,7 +8,7 @@ from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from pipelines.deployment import Deployment
-    from serve.policy import Policy
+    from serve.policy.policy import Policy
 
 
 log = logging.getLogger(__name__)

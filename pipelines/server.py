@@ -13,11 +13,11 @@ from uvicorn.supervisors import Multiprocess
 
 from pipelines.errors import StepError
 from pipelines.settings import Settings, counts_are_shared, load_settings, share_counts
-from serve.accesslog import open_log
-from serve.app import App, build_app
-from serve.metrics import Metrics
-from serve.protocol import BoundedProtocol, PlainProtocol
-from serve.served import served_feeds
+from serve.server.accesslog import open_log
+from serve.server.app import App, build_app
+from serve.server.metrics import Metrics
+from serve.server.protocol import BoundedProtocol, PlainProtocol
+from serve.server.served import served_feeds
 
 _MOST_CLIENTS = 4096
 

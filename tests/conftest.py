@@ -119,7 +119,7 @@ def two_feeds(folder: Path) -> Path:
     """The shipped documents of the feeds `default` and `mirror`, in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("default.toml", "mirror.toml"):
-        (folder / name).write_bytes((files("serve") / "feeds" / name).read_bytes())
+        (folder / name).write_bytes((files("serve.policy") / "feeds" / name).read_bytes())
     return folder
 
 

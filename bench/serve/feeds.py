@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 from bench.upstream import VERSIONS, names
-from serve.bases import rebased
-from serve.candidate import Candidate
-from serve.feed import Feed
-from serve.pages import write_pages
-from serve.search import catch_up
-from serve.writer import write_candidate
+from serve.api.pages import write_pages
+from serve.build.candidate import Candidate
+from serve.build.writer import write_candidate
+from serve.edition.bases import rebased
+from serve.feed.feed import Feed
+from serve.search.index import catch_up
 from tests.shared import base_dump
 
 START = datetime(2025, 9, 1, tzinfo=UTC)

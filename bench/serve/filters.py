@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from bench.serve.load import server, wrk
 from pipelines.console import print_table
-from serve.api import Api, Request
-from serve.cursor import encode as encode_cursor
-from serve.edition import Edition
-from serve.feed import ServedFeed
-from serve.params import read_list, read_query
-from serve.selection import from_micros
-from serve.shelf import FixedShelf
+from serve.api.cursor import encode as encode_cursor
+from serve.api.params import read_list, read_query
+from serve.api.registry import Api, Request
+from serve.api.shelf import FixedShelf
+from serve.edition.edition import Edition
+from serve.edition.selection import from_micros
+from serve.policy.served_feed import ServedFeed
 
 _LIST = "/v0.1/servers"
 _NEEDLES = {

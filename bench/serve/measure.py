@@ -27,12 +27,13 @@ from bench.serve.filters import filters
 from bench.serve.load import Rate, Reader, answer, private, server, wrk
 from bench.serve.rivals import QUERIES, nginx, postgres
 from pipelines.console import print_table
-from serve.api import Api, Request
-from serve.cursor import encode as encode_cursor
-from serve.edition import Edition
-from serve.feed import Feed, ServedFeed
-from serve.selection import Selection
-from serve.shelf import FixedShelf
+from serve.api.cursor import encode as encode_cursor
+from serve.api.registry import Api, Request
+from serve.api.shelf import FixedShelf
+from serve.edition.edition import Edition
+from serve.edition.selection import Selection
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
 
 Rows = list[list[object]]
 _TARGETS = 2000

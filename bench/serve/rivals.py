@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from serve.edition import LATEST, Edition
-from serve.selection import from_micros
+from serve.edition.base import LATEST
+from serve.edition.edition import Edition
+from serve.edition.selection import from_micros
 
 _NGINX = """
 worker_processes 1;

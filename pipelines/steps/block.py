@@ -12,10 +12,10 @@ from pathlib import Path
 from pipelines.audit import AuditLog, user
 from pipelines.errors import UsageError
 from pipelines.steps.switch import new_edition, record_live
-from serve.blocking import write_blocked
-from serve.blocks import Block, BlockList
+from serve.build.withdrawal import write_blocked
 from serve.errors import BlockUnknown, FeedBusy, ServeError
-from serve.feed import Feed
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block, BlockList
 from warehouse.errors import WarehouseError
 from warehouse.warehouse import Warehouse
 

@@ -15,15 +15,15 @@ import msgspec
 from pipelines.errors import StepError
 from pipelines.progress import Progress, silent
 from pipelines.steps.switch import new_edition, record_live
-from serve.bases import rebased
-from serve.candidate import Candidate, forgotten
-from serve.edition import Edition
-from serve.feed import Feed
-from serve.manifests import FORMAT, Basis
-from serve.models import EnrichmentBlock, PackageFacts
-from serve.policy import Policy
-from serve.records import pulled_at
-from serve.writer import Built, write_candidate
+from serve.build.candidate import Candidate, forgotten
+from serve.build.writer import Built, write_candidate
+from serve.edition.bases import rebased
+from serve.edition.edition import Edition
+from serve.edition.manifests import FORMAT, Basis
+from serve.edition.records import pulled_at
+from serve.entry.meta import EnrichmentBlock, PackageFacts
+from serve.feed.feed import Feed
+from serve.policy.policy import Policy
 from warehouse.curation import is_curated
 from warehouse.feeds import (
     changed_names,

@@ -10,10 +10,10 @@ import msgspec
 
 from pipelines.audit import AuditLog
 from pipelines.progress import Progress, silent
-from serve.blocks import BlockList
-from serve.feed import Feed
-from serve.files import JsonFile
-from serve.policy import Policy
+from serve.disk import JsonFile
+from serve.feed.feed import Feed
+from serve.policy.blocks import BlockList
+from serve.policy.policy import Policy
 from warehouse.curation import decide
 from warehouse.warehouse import Warehouse
 

@@ -18,7 +18,7 @@ from connectors.documents import Document, read_documents
 from pipelines.readings import Record, batches
 from pipelines.spool import Kind, Spool, SpooledPage
 from pipelines.steps.pull import PullReport
-from serve.latest import elect
+from serve.entry.latest import elect
 from warehouse.entries import Key, Walk, commit_walk, known_entries, read_state
 from warehouse.staging import content_hash
 from warehouse.warehouse import Row, Warehouse

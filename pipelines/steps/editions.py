@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from serve.edition import Edition
+from serve.api.pages import Pages, check_pages
+from serve.edition.edition import Edition
+from serve.edition.manifests import read_manifest
+from serve.edition.verification import verify
 from serve.errors import EditionBroken
-from serve.feed import Feed
-from serve.manifests import read_manifest
-from serve.pages import Pages, check_pages
-from serve.verified import verify
+from serve.feed.feed import Feed
 
 Row = dict[str, object]
 

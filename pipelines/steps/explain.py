@@ -7,8 +7,8 @@ import msgspec
 
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
-from serve.explain import trace
-from serve.records import Judged, Reason
+from serve.entry.reasons import Judged, Reason
+from serve.policy.tracing import trace
 from warehouse import feeds
 from warehouse.warehouse import Row
 

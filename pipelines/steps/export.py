@@ -8,13 +8,13 @@ import msgspec
 from connectors.origins import default_url
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
-from serve.allowlists import FORMS, allow_list
-from serve.edition import Edition
+from serve.disk import JsonFile, replace_file
+from serve.edition.edition import Edition
 from serve.errors import ServeError
-from serve.feed import ServedFeed
-from serve.files import JsonFile, replace_file
-from serve.shelf import LiveShelf
-from serve.static import export_static
+from serve.export.allowlists import FORMS, allow_list
+from serve.export.static import export_static
+from serve.policy.served_feed import ServedFeed
+from serve.server.shelf import LiveShelf
 
 
 @dataclass(frozen=True)

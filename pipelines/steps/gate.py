@@ -15,14 +15,16 @@ from connectors.network import AddressPolicy
 from connectors.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
-from serve.app import App
-from serve.edition import LATEST, Edition
+from serve.api.models import ServerResponse
+from serve.api.shelf import FixedShelf
+from serve.edition.base import LATEST
+from serve.edition.edition import Edition
+from serve.edition.selection import Selection
+from serve.entry.render import fixed_instant
 from serve.errors import EditionBroken, NoEdition
-from serve.feed import Feed, ServedFeed
-from serve.models import ServerResponse
-from serve.render import fixed_instant
-from serve.selection import Selection
-from serve.shelf import FixedShelf
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.app import App
 
 _SHOWN = 20
 _MOMENT = timedelta(microseconds=1)

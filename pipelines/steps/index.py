@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.progress import Progress, silent
+from serve.api.pages import write_pages
 from serve.errors import FeedBusy, NoEdition
-from serve.feed import Feed
-from serve.pages import write_pages
-from serve.search import catch_up, read_state
+from serve.feed.feed import Feed
+from serve.search.index import catch_up, read_state
 from warehouse.feeds import downloads_by_server
 from warehouse.warehouse import Warehouse
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from pipelines.steps.build import write_policy_candidate
-from serve.edition import Edition
+from serve.edition.edition import Edition
 from serve.errors import PolicyInvalid
-from serve.feed import Feed
-from serve.policy import Policy, read_policy
+from serve.feed.feed import Feed
+from serve.policy.policy import Policy, read_policy
 from warehouse.curation import provisional
 from warehouse.warehouse import Session
 

@@ -11,7 +11,7 @@ from pipelines.room import shortage_explained
 from pipelines.steps.build import build
 from pipelines.steps.index import index, is_due
 from serve.errors import ServeError
-from serve.policy import Policy
+from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import WarehouseError
 

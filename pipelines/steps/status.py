@@ -8,9 +8,9 @@ import msgspec
 
 from connectors.downloads import COUNTERS
 from pipelines.deployment import Deployment
+from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
-from serve.manifests import read_manifest
-from serve.policy import Policy
+from serve.policy.policy import Policy
 from warehouse.warehouse import Row
 
 _WARNED = timedelta(days=7)

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from pipelines.errors import Refused, StepError
 from pipelines.progress import Progress, silent
 from pipelines.steps.gate import Limits, examine
-from serve.edition import Edition
+from serve.build.rollback import write_rollback
+from serve.edition.edition import Edition
+from serve.edition.verification import verify
 from serve.errors import NoEdition, ServeError
-from serve.feed import Feed
-from serve.rollback import write_rollback
-from serve.verified import verify
+from serve.feed.feed import Feed
 from warehouse.feeds import record_edition
 from warehouse.warehouse import Session, Warehouse
 
@@ -55,7 +55,7 @@ def switch(
     """Replace the live edition by the candidate; a repeat changes nothing.
 
     `accept` passes by what the gate says, but for broken files. Raises Refused at the gate and
-    while the feed is held, NoEdition without a candidate, and the errors of `serve.feed`.
+    while the feed is held, NoEdition without a candidate, and the errors of `serve.feed.feed`.
     """
     with feed.held():
         edition = _candidate(feed)

@@ -20,7 +20,8 @@ import pytest
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.registry import Row
 from pipelines.steps.refresh import publish
-from serve.edition import LATEST, Edition
+from serve.edition.base import LATEST
+from serve.edition.edition import Edition
 from tests.clients.install import HERE, NPM, PLACE, PYTHON, interpreter
 from tests.conftest import make_deployment, server_json, upstream_server
 from tests.serve.feeds import NOW, served

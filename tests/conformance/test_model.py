@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from serve.api import Api, Request
-from serve.edition import Edition
-from serve.feed import Feed, ServedFeed
-from serve.shelf import FixedShelf
+from serve.api.registry import Api, Request
+from serve.api.shelf import FixedShelf
+from serve.edition.edition import Edition
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
 from tests.conformance.model import Known, Model
 from tests.serve.feeds import NOW, entry, excluded, publish, served
 from tests.serve.test_api import ODD_VERSIONS

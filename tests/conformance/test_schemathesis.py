@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance, response_schema_conformance
 
-from serve.feed import Feed, ServedFeed
-from serve.openapi import openapi
+from serve.api.openapi import openapi
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
 from tests.serve.feeds import NOW, entry, excluded, publish, served
 from tests.serve.test_api import ODD_VERSIONS
 from tests.shared import FOLDER, require

@@ -12,8 +12,8 @@ import yaml
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.steps.refresh import publish
-from serve.feed import ServedFeed
-from serve.openapi import openapi
+from serve.api.openapi import openapi
+from serve.policy.served_feed import ServedFeed
 from tests.conftest import make_deployment, upstream_server
 from tests.serve.feeds import NOW, Client, served
 from tests.shared import base_dump, recorded_row, require, timeline

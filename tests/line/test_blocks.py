@@ -12,7 +12,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
 from pipelines.steps.export import export, renew_all
 from pipelines.steps.refresh import publish, refresh
-from serve.feed import Feed
+from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, server_json
 from tests.serve.feeds import Client, served
 

@@ -13,10 +13,10 @@ from pipelines.deployment import Deployment
 from pipelines.errors import StepError
 from pipelines.steps.explain import explain
 from pipelines.steps.refresh import publish
-from serve.blocks import Block
-from serve.explain import trace
-from serve.policy import read_policy
-from serve.writer import write_candidate
+from serve.build.writer import write_candidate
+from serve.policy.blocks import Block
+from serve.policy.policy import read_policy
+from serve.policy.tracing import trace
 from tests.conftest import START, Upstream, make_deployment, server_json, upstream_server
 from tests.line.policies import make_team, published, team
 from tests.serve.feeds import served
@@ -117,7 +117,9 @@ def test_another_deny_never_admits_more(recorded: Deployment) -> None:
     with recorded.warehouse.session() as session:
         for policy in recorded.policies():
             before = admitted(session, policy, recorded)
-            text = (Path(__file__).parents[2] / f"serve/feeds/{policy.name}.toml").read_text()
+            text = (
+                Path(__file__).parents[2] / f"serve/policy/feeds/{policy.name}.toml"
+            ).read_text()
             for expression in generator.sample(USEFUL, 6):
                 parts = text.split("[[rules]]")
                 place = generator.randrange(1, len(parts) + 1)

@@ -14,7 +14,7 @@ from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.deployment import Deployment
 from pipelines.steps.refresh import refresh
-from serve.models import PackageFacts
+from serve.entry.meta import PackageFacts
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
 from warehouse.warehouse import Row

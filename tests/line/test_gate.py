@@ -96,7 +96,7 @@ def test_what_comes_does_not_make_up_for_what_goes(
 
 
 def test_bodies_that_strict_clients_cannot_decode_are_refused(tmp_path: Path) -> None:
-    from serve.feed import Feed
+    from serve.feed.feed import Feed
 
     feed = Feed(tmp_path, "team")
     publish_entries(feed, [entry("a.b/one"), entry("a.b/two")], "e1")
@@ -134,8 +134,8 @@ def test_one_feed_that_is_refused_stops_no_other(
 def test_a_broken_document_takes_no_live_feed_down(
     live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
-    from serve.app import build_app
-    from serve.served import served_feeds
+    from serve.server.app import build_app
+    from serve.server.served import served_feeds
     from tests.serve.feeds import served_app
 
     settings = live.settings

@@ -20,7 +20,7 @@ import pytest
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
-from serve.verified import verify
+from serve.edition.verification import verify
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.line.campaign import stored, visible
 from tests.shared import base_dump, recorded_row, timeline

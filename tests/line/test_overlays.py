@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.steps.status import status
-from serve.documents import Overlay
-from serve.overlays import Overlays
+from serve.policy.documents import Overlay
+from serve.policy.overlays import Overlays
 from tests.conftest import START, Upstream, server_json
 from tests.line.policies import make_team, published, shown, team, verdicts
 from tests.serve.feeds import served

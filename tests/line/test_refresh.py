@@ -9,7 +9,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
 from pipelines.steps.build import build
 from pipelines.steps.refresh import publish, refresh
-from serve.feed import Feed
+from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, make_deployment, server_json
 from warehouse.feeds import changed_names
 

@@ -14,8 +14,8 @@ from pipelines.demo.registry import OFFICIAL
 from pipelines.deployment import Deployment
 from pipelines.server import listen, serving
 from pipelines.steps.refresh import publish
-from serve.repair import REPAIRS
-from serve.strict import SCHEMA
+from serve.entry.repair import REPAIRS
+from serve.entry.strict import SCHEMA
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.shared import base_dump, recorded_row, timeline
 from warehouse.entries import read_state

@@ -188,7 +188,7 @@ def test_a_switch_of_all_feeds_skips_those_without_a_change(
     folder = tmp_path / "documents"
     folder.mkdir()
     for name in ("default", "mirror"):
-        text = (files("serve") / "feeds" / f"{name}.toml").read_text()
+        text = (files("serve.policy") / "feeds" / f"{name}.toml").read_text()
         (folder / f"{name}.toml").write_text(text + "\n# edited" * (name == "mirror"))
     monkeypatch.setenv("SUBREGISTRY_FEEDS", str(folder))
     capsys.readouterr()

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from pipelines.cli import main
-from serve.feed import Feed
+from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, server_json
 from tests.pipelines.conftest import said
 
@@ -105,7 +105,7 @@ def test_a_lost_feed_remembers_what_it_showed(
     shutil.rmtree(feed.folder)
     documents = tmp_path / "documents"
     documents.mkdir()
-    text = (files("serve") / "feeds" / "mirror.toml").read_text()
+    text = (files("serve.policy") / "feeds" / "mirror.toml").read_text()
     rule = """
 [[rules]]
 name = "no-two"

@@ -13,7 +13,7 @@ import pytest
 from connectors.origins import default_url
 from pipelines.cli import parser
 from pipelines.settings import Settings
-from serve.repair import REPAIRS
+from serve.entry.repair import REPAIRS
 from warehouse.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serve import accesslog
-from serve.feed import Feed
+from serve.feed.feed import Feed
+from serve.server import accesslog
 from tests.serve.feeds import entry, publish
 
 

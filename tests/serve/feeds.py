@@ -15,16 +15,18 @@ import uvicorn
 
 from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
-from serve.app import App, build_app
-from serve.candidate import Candidate
-from serve.edition import ENTRIES, Edition
-from serve.feed import Feed, ServedFeed
-from serve.layers import Growing
-from serve.manifests import Manifest
-from serve.protocol import BoundedProtocol
-from serve.records import RECORDS
-from serve.shelf import LiveShelf
-from serve.writer import Built, write_candidate
+from serve.build.candidate import Candidate
+from serve.build.writer import Built, write_candidate
+from serve.edition.base import ENTRIES
+from serve.edition.edition import Edition
+from serve.edition.layers import Growing
+from serve.edition.manifests import Manifest
+from serve.edition.records import RECORDS
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.app import App, build_app
+from serve.server.protocol import BoundedProtocol
+from serve.server.shelf import LiveShelf
 from tests.conftest import server_json
 
 HOUR = timedelta(hours=1)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from serve.api import Api, Request
-from serve.candidate import Candidate
-from serve.edition import Edition
-from serve.feed import VISIBLE_WITHIN, Feed, ServedFeed
-from serve.rollback import write_rollback
-from serve.shelf import LOOK_EVERY, LiveShelf
+from serve.api.registry import Api, Request
+from serve.build.candidate import Candidate
+from serve.build.rollback import write_rollback
+from serve.edition.edition import Edition
+from serve.feed.feed import VISIBLE_WITHIN, Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.shelf import LOOK_EVERY, LiveShelf
 from tests.serve.feeds import NOW, entry, excluded, publish
 
 SKEW = 60.0

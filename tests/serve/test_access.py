@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.server import listen, serving_app
-from serve.accesslog import open_log
-from serve.app import App, build_app
 from serve.errors import KeyUnknown
-from serve.feed import Feed, ServedFeed
-from serve.guard import Guard
-from serve.protocol import MAX_HEAD
-from serve.shelf import LiveShelf
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.access import Guard
+from serve.server.accesslog import open_log
+from serve.server.app import App, build_app
+from serve.server.protocol import MAX_HEAD
+from serve.server.shelf import LiveShelf
 from tests.serve.feeds import NOW, Client, entry, publish, served_app
 
 HOUR = timedelta(hours=1)

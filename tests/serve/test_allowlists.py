@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from serve.allowlists import allow_list
-from serve.feed import Feed
+from serve.export.allowlists import allow_list
+from serve.feed.feed import Feed
 from tests.serve.feeds import entry, publish
 
 STDIO = {"type": "stdio"}

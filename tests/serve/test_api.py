@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from serve.feed import Feed
+from serve.feed.feed import Feed
 from tests.serve.feeds import FIRST, NOW, Client, entry, excluded, publish, served
 
 DAY = timedelta(days=1)

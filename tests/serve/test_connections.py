@@ -17,13 +17,13 @@ import uvicorn
 import uvloop
 
 from pipelines.server import listen
-from serve import protocol
-from serve.api import Api, Request
-from serve.feed import Feed
-from serve.metrics import Metrics
-from serve.protocol import BoundedProtocol
-from serve.shelf import LiveShelf
-from serve.verified import verify
+from serve.api.registry import Api, Request
+from serve.edition.verification import verify
+from serve.feed.feed import Feed
+from serve.server import protocol
+from serve.server.metrics import Metrics
+from serve.server.protocol import BoundedProtocol
+from serve.server.shelf import LiveShelf
 from tests.serve.feeds import FEED, HOUR, NOW, application, entry, publish, running, served_app
 
 
@@ -235,7 +235,7 @@ def test_nobody_waits_for_a_new_edition_to_be_verified(
         assert go_on.wait(20)
         return verify(*arguments, **named)
 
-    monkeypatch.setattr("serve.shelf.verify", slowly)
+    monkeypatch.setattr("serve.server.shelf.verify", slowly)
     publish(feed, [entry("a.b/s001", title="New")], "e3", now=NOW + 2 * HOUR)
     thread = threading.Thread(target=shelf.look)
     thread.start()

@@ -10,15 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serve.candidate import Candidate
-from serve.edition import DELETED, LATEST, Edition
+from serve.build.candidate import Candidate
+from serve.disk import replace_file
+from serve.edition.base import DELETED, LATEST
+from serve.edition.edition import Edition
+from serve.edition.verification import verify
+from serve.entry.latest import elect
+from serve.entry.render import fixed_instant
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
-from serve.feed import Feed, ServedFeed
-from serve.files import replace_file
-from serve.latest import elect
-from serve.render import fixed_instant
-from serve.shelf import LiveShelf
-from serve.verified import verify
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.shelf import LiveShelf
 from tests.serve.feeds import FIRST, NOW, build, entry, excluded, publish
 
 HOUR = timedelta(hours=1)
@@ -197,8 +199,8 @@ def test_a_switch_that_is_cut_short_anywhere_can_be_done_again(
             replace_file(path, data)
 
         with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-            patch.setattr("serve.feed.replace_file", counted)
-            patch.setattr("serve.files.replace_file", counted)
+            patch.setattr("serve.feed.feed.replace_file", counted)
+            patch.setattr("serve.disk.replace_file", counted)
             feed.switch("e2", now=lambda: NOW + HOUR)
     feed.switch("e2", now=lambda: NOW + 2 * HOUR)
     verify(feed.editions / "e2")

@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from serve.api import Api, Request
-from serve.feed import Feed, ServedFeed
-from serve.models import BLOCKS
-from serve.openapi import openapi
-from serve.rollback import write_rollback
-from serve.shelf import LiveShelf
+from serve.api.openapi import openapi
+from serve.api.registry import Api, Request
+from serve.api.schemas import BLOCKS
+from serve.build.rollback import write_rollback
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
+from serve.server.shelf import LiveShelf
 from tests.serve.feeds import FIRST, NOW, Client, Json, entry, excluded, publish, served
 
 HOUR = timedelta(hours=1)
@@ -427,7 +428,7 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
 def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve.shelf._TRY_AGAIN", 0.0)
+    monkeypatch.setattr("serve.server.shelf._TRY_AGAIN", 0.0)
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")

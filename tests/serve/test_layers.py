@@ -10,17 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serve import bases
-from serve.blocks import Block
-from serve.candidate import Candidate
-from serve.edition import DELETED, LATEST, Edition
+from serve.build.candidate import Candidate
+from serve.build.writer import write_candidate
+from serve.edition import bases
+from serve.edition.base import DELETED, LATEST
+from serve.edition.edition import Edition
+from serve.edition.layers import Growing, Kind, Seat, empty
+from serve.edition.masks import hidden
+from serve.edition.selection import Selection, micros
+from serve.edition.tables import Table
+from serve.edition.verification import verify
 from serve.errors import EditionBroken
-from serve.feed import Feed
-from serve.layers import Growing, Kind, Seat, Table, empty
-from serve.masks import hidden
-from serve.selection import Selection, micros
-from serve.verified import verify
-from serve.writer import write_candidate
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block
 from tests.serve.feeds import NOW, entry, excluded
 
 HOUR = timedelta(hours=1)
@@ -240,7 +242,7 @@ def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
 def test_editions_of_one_line_differ_as_those_that_share_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from serve.history import _differing, _side_by_side
+    from serve.api.history import _differing, _side_by_side
 
     source, feed, state = random.Random(3), Feed(tmp_path, "default"), State()
     found = []
@@ -331,8 +333,8 @@ def test_a_base_says_what_its_segment_is(
     grown: tuple[Feed, State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed, state = grown
-    monkeypatch.setattr("serve.segments._MAX_SEGMENTS", 3)
-    monkeypatch.setattr("serve.segments._KEPT_SEGMENTS", 1)
+    monkeypatch.setattr("serve.edition.segments._MAX_SEGMENTS", 3)
+    monkeypatch.setattr("serve.edition.segments._KEPT_SEGMENTS", 1)
     refreshed(feed, state, 3)
     base = rebased(feed, 3)
     segment = feed.segments / base.name

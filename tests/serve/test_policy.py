@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serve.errors import PolicyInvalid
-from serve.policy import read_policies, read_policy
+from serve.policy.policy import read_policies, read_policy
 
 GOOD = """
 name = "mine"

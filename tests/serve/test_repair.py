@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.repair import PUBLISHER, REPAIRS, repair
-from serve.strict import SCHEMA, objection
+from serve.entry.repair import PUBLISHER, REPAIRS, repair
+from serve.entry.strict import SCHEMA, objection
 from tests.conftest import server_json
 
 Json = dict[str, Any]  # a server.json

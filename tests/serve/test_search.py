@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from serve import indexes
-from serve.app import build_app
-from serve.blocks import Block, BlockList
-from serve.edition import ENTRIES
-from serve.feed import Feed, ServedFeed
-from serve.files import Packed, PackedFile, write_packed
-from serve.layers import Growing, Numbers
-from serve.search import catch_up, read_state
+from serve.edition import indexes
+from serve.edition.base import ENTRIES
+from serve.edition.layers import Growing, Numbers
+from serve.edition.packed import Packed, PackedFile, write_packed
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block, BlockList
+from serve.policy.served_feed import ServedFeed
+from serve.search.index import catch_up, read_state
+from serve.server.app import build_app
 from tests.serve.feeds import NOW, Client, Json, entry, excluded, publish, served_app
 
 HOUR = timedelta(hours=1)

@@ -22,8 +22,9 @@ from connectors.http import HttpClient, Manners
 from connectors.network import AddressPolicy
 from connectors.registry import Registry
 from serve.errors import ExportFailed
-from serve.feed import Feed, ServedFeed
-from serve.static import export_static
+from serve.export.static import export_static
+from serve.feed.feed import Feed
+from serve.policy.served_feed import ServedFeed
 from tests.serve.feeds import NOW, Client, entry, excluded, publish
 from tests.shared import missing
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serve import shelf
-from serve.feed import VISIBLE_WITHIN
+from serve.feed.feed import VISIBLE_WITHIN
+from serve.server import shelf
 from tests.serve.readers import Reader, World
 
 LIVES = int(os.environ.get("SUBREGISTRY_SYNC", "60"))
@@ -78,7 +78,7 @@ def test_every_rule_of_it_is_needed(
         monkeypatch.setattr("tests.serve.readers.LOOK_EVERY", -VISIBLE_WITHIN.total_seconds() - 60)
     elif rule == "sequences":
         following = "lambda previous, after, now: previous.manifest.sequence + 1 if previous else 1"
-        monkeypatch.setattr("serve.writer._sequence", eval(following))
+        monkeypatch.setattr("serve.build.writer._sequence", eval(following))
     else:
         monkeypatch.setattr(World, "served", set(), raising=False)
         monkeypatch.setattr(World, "_published", _forgetful(World._published))

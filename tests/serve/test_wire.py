@@ -7,16 +7,17 @@ import time
 import pytest
 import zstandard
 
-from serve.app import build_app
-from serve.blocks import Block, BlockList
-from serve.encodings import accepted
+from serve.api.encodings import accepted
+from serve.api.pages import Pages, check_pages, walk, write_pages
+from serve.edition.selection import Selection
 from serve.errors import EditionBroken
-from serve.feed import Feed, ServedFeed
-from serve.pages import Pages, check_pages, walk, write_pages
-from serve.protocol import BoundedProtocol, PlainProtocol
-from serve.selection import Selection
-from serve.shelf import LOOK_EVERY, LiveShelf
-from serve.wire import matches
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block, BlockList
+from serve.policy.served_feed import ServedFeed
+from serve.server.app import build_app
+from serve.server.protocol import BoundedProtocol, PlainProtocol
+from serve.server.responses import matches
+from serve.server.shelf import LOOK_EVERY, LiveShelf
 from tests.serve.feeds import FEED, HOUR, NOW, application, entry, publish, running, served_app
 
 TARGETS = [

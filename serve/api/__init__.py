@@ -1,0 +1,1 @@
+"""What is answered: one module per kind of answer. No sockets here."""

@@ -1,0 +1,77 @@
+"""Answers as bytes: JSON bodies, problem documents, and the headers that every answer carries."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import msgspec
+
+from serve.disk import Piece
+from serve.edition.edition import Edition
+
+Header = tuple[bytes, bytes]
+
+CORS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Content-Type, Content-Length, ETag, Retry-After"),
+    (b"vary", b"Origin, Accept-Encoding"),
+)
+PREFLIGHT: tuple[Header, ...] = (
+    *CORS,
+    (b"access-control-allow-methods", b"GET, OPTIONS"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, If-None-Match"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered; `pieces` make up its body. `edition` is the one that it was read from, if
+    it depends on nothing else but the request line; `lasting` says that somebody may be shown it a
+    little late. `packed` is the body in content encodings, where that is ready."""
+
+    status: int
+    pieces: tuple[Piece, ...]
+    content_type: bytes = b"application/json"
+    headers: tuple[Header, ...] = field(default=CORS)
+    edition: Edition | None = None
+    lasting: bool = False
+    packed: Mapping[str, Piece] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+def ok(body: bytes, edition: Edition | None = None, *, lasting: bool = False) -> Answer:
+    return Answer(200, (body,), edition=edition, lasting=lasting)
+
+
+def document(value: object, edition: Edition | None = None) -> Answer:
+    """Any value that msgspec encodes; `msgspec.Raw` for JSON that is ready."""
+    return Answer(200, (msgspec.json.encode(value) + b"\n",), edition=edition)
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: list[dict[str, object]] | None = None,
+    headers: tuple[Header, ...] = (),
+) -> Answer:
+    """A problem document (RFC 9457); `error` repeats the detail for clients of the OpenAPI."""
+    value: dict[str, object] = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        value["errors"] = errors
+    value["error"] = detail
+    return Answer(status, (encode(value),), b"application/problem+json", CORS + headers)
+
+
+def encode(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"

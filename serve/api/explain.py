@@ -1,0 +1,64 @@
+"""Why an entry is in an edition or not: every rule in order, what it saw, what would admit it.
+
+From the edition's own records; `trace` does the same for the warehouse's verdicts.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from serve.api import models
+from serve.api.answers import Answer, document, problem
+from serve.edition.edition import Edition
+from serve.entry.meta import EnrichmentBlock, PackageFacts
+from serve.policy.tracing import trace
+
+
+def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
+    """One server's versions, latest publication first; `versions` are spellings of one, or none.
+
+    404 says that upstream never showed such an entry, as far as the edition knows.
+    """
+    records = edition.records
+    for name in names:
+        found = [
+            index
+            for index in records.keys.of(name)
+            if not versions or records.keys[index].partition(b"\0")[2] in versions
+        ]
+        if found:
+            told = [_told(edition, index) for index in found]
+            told.sort(key=lambda item: -item[0])
+            answer = models.ServerExplanation(
+                records.keys.pair(found[0])[0],
+                edition.manifest.edition,
+                edition.manifest.published_at,
+                [explanation for _, explanation in told],
+            )
+            return document(answer, edition)
+    return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
+
+
+def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
+    """An explanation, with the instant of publication to sort by (0 where it is not served)."""
+    records = edition.records
+    name, version = records.keys.pair(index)
+    shown = edition.keys.find(name.encode(), version.encode())
+    packages: tuple[PackageFacts, ...] = ()
+    if shown is not None and not edition.deleted(shown):
+        blocks = msgspec.json.decode(edition.body(shown), type=_Body).meta
+        block = blocks.get(f"{edition.manifest.namespace}/enrichment")
+        if block is not None:
+            packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
+    judged, seen = records.judged(index), records.seen(index)
+    told = models.Explanation(
+        **msgspec.structs.asdict(judged.reason),
+        **msgspec.structs.asdict(trace(records.outline, judged, seen)),
+        version=version,
+        packages=packages,
+    )
+    return int(edition.arrays["published"][shown]) if shown is not None else 0, told
+
+
+class _Body(msgspec.Struct):
+    meta: dict[str, msgspec.Raw] = msgspec.field(name="_meta")

@@ -1,0 +1,157 @@
+"""Common pages, compressed beforehand: the walks from the start that most readers do.
+
+editions/ID/pages   packed: of each walk the numbers at which its pages start, and per encoding the
+                    bodies end to end; behind it all its SHA-256. Made beside the path of
+                    refreshes, of the live edition only; without it pages are compressed when they
+                    are first asked for.
+"""
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import msgspec
+import numpy as np
+
+from serve.api.answers import Answer
+from serve.api.cursor import encode as encode_cursor
+from serve.api.encodings import ENCODINGS, compressed, unpacked
+from serve.disk import Mapped, Piece, file_hash, mapped
+from serve.edition.edition import Edition, Place, fitting
+from serve.edition.layers import Array
+from serve.edition.packed import PackedFile, write_packed
+from serve.edition.selection import Selection
+from serve.errors import EditionBroken
+
+_WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
+_GZIP_LEVEL = 6
+_DIGEST = hashlib.sha256().digest_size
+_REMEDY = "remove it and run subregistry index"
+
+
+class Pages:
+    """The pages that were made of an edition. Raises EditionBroken."""
+
+    def __init__(self, path: Path) -> None:
+        file = PackedFile(path)
+        data = memoryview(file.data)
+        if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+            raise EditionBroken(f"{path} is not what was written; {_REMEDY}")
+        self._walks = {
+            walk: (
+                file.array(f"{number}_start", "<u8"),
+                {
+                    encoding: file.strings(
+                        f"{number}_{encoding}", file.array(f"{number}_{encoding}_end", "<u8")
+                    )
+                    for encoding in ENCODINGS
+                },
+            )
+            for number, walk in enumerate(_WALKS)
+        }
+
+    def at(self, limit: int, selection: Selection, start: int) -> dict[str, Piece]:
+        """A page's bodies by encoding; empty if it was not made."""
+        found = self._walks.get((limit, selection))
+        if found is None:
+            return {}
+        starts, bodies = found
+        place = int(np.searchsorted(starts, start))
+        if place == len(starts) or starts[place] != start:
+            return {}
+        return {encoding: strings.view(place) for encoding, strings in bodies.items()}
+
+
+def page_of(
+    edition: Edition,
+    selection: Selection,
+    start: int,
+    limit: int,
+    *,
+    pinned: str | None,
+    began: int,
+) -> tuple[Answer, int | None]:
+    """A page of a list from a number on, and the number at which the next one starts, if any."""
+    found = list(islice(edition.select(start, selection), limit))
+    places, lasting = edition.places(found), selection.since is None
+    fit = fitting(places)
+    if len(found) < limit and fit == len(found):
+        return _page(edition, places, None, lasting=lasting), None
+    last = found[fit - 1]
+    cursor = encode_cursor(edition.key(last), selection, edition=pinned, sequence=began)
+    return _page(edition, places[:fit], cursor, lasting=lasting), last + 1
+
+
+def page(edition: Edition, found: list[int]) -> Answer:
+    """Entries as a list answers them, all on one page."""
+    return _page(edition, edition.places(found), None, lasting=True)
+
+
+def _page(edition: Edition, places: list[Place], cursor: str | None, *, lasting: bool) -> Answer:
+    metadata: dict[str, object] = {"count": len(places)}
+    if cursor is not None:
+        metadata = {"nextCursor": cursor, "count": len(places)}
+    end = b'],"metadata":%b}\n' % msgspec.json.encode(metadata)
+    pieces: tuple[Piece, ...] = (b'{"servers":[', *edition.listed(places), end)
+    return Answer(200, pieces, edition=edition, lasting=lasting)
+
+
+def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[int, Answer]]:
+    """Every page of a walk from the start, with the number at which it starts."""
+    start: int | None = 0
+    began = edition.manifest.sequence
+    while start is not None:
+        at = start
+        answer, start = page_of(edition, selection, at, limit, pinned=None, began=began)
+        yield at, answer
+
+
+def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) -> int:
+    """Make the pages of an edition; returns how many bytes they take.
+
+    `tell` is called with how many are done. Bodies wait in files: of a large feed they are many.
+    """
+    packed: dict[str, Array | Mapped] = {}
+    done, part = 0, edition.folder / "pages.part"
+    with ExitStack() as stack:
+        for number, (limit, selection) in enumerate(_WALKS):
+            starts = array("Q")
+            ends = {encoding: array("Q") for encoding in ENCODINGS}
+            files = {
+                encoding: stack.enter_context(TemporaryFile(dir=edition.folder))
+                for encoding in ENCODINGS
+            }
+            for start, answer in walk(edition, limit, selection):
+                starts.append(start)
+                for encoding, file in files.items():
+                    file.write(compressed(answer.body, encoding, level=_GZIP_LEVEL))
+                    ends[encoding].append(file.tell())
+                done += 1
+                tell(done)
+            packed[f"{number}_start"] = np.array(starts, dtype="<u8")
+            for encoding, bodies in files.items():
+                bodies.flush()
+                packed[f"{number}_{encoding}"] = mapped(bodies.fileno())
+                packed[f"{number}_{encoding}_end"] = np.array(ends[encoding], dtype="<u8")
+        write_packed(part, packed)
+    digest = bytes.fromhex(file_hash(part))
+    with part.open("ab") as output:
+        output.write(digest)
+        output.flush()
+        os.fsync(output.fileno())
+    part.replace(edition.folder / "pages")
+    return (edition.folder / "pages").stat().st_size
+
+
+def check_pages(edition: Edition, pages: Pages) -> Iterator[str]:
+    """What is wrong with the pages of an edition."""
+    for limit, selection in _WALKS:
+        for start, answer in walk(edition, limit, selection):
+            found = pages.at(limit, selection, start)
+            if any(unpacked(found.get(e, b""), e) != answer.body for e in ENCODINGS):
+                yield f"the page of {limit} at entry {start} is not what the edition says"

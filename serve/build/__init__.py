@@ -1,0 +1,1 @@
+"""Writing an edition: entries with verdicts in, files out. Nothing goes live here."""

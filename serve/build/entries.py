@@ -1,0 +1,39 @@
+"""An entry as an edition shows it: newly made, or carried over from the edition before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from serve.edition.base import LATEST
+from serve.edition.edition import Edition
+from serve.edition.selection import from_micros
+from serve.entry.render import Content, parted, with_latest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is served of an entry. `state` is admitted, deleted, withdrawn or withheld."""
+
+    key: bytes
+    content: Content
+    state: str
+    latest: bool
+    published_at: datetime
+    updated_at: datetime
+
+
+def carried(edition: Edition, index: int, *, latest: bool | None = None) -> Entry:
+    """An entry as an edition showed it, to be shown again; as the latest one or not, if told."""
+    arrays, namespace = edition.arrays, edition.manifest.namespace
+    body, was_latest = edition.body(index), bool(arrays["flags"][index] & LATEST)
+    if latest is None or latest == was_latest:
+        content = parted(body, namespace=namespace, signature=bytes(arrays["signature"][index]))
+    else:
+        content = with_latest(body, is_latest=latest, namespace=namespace)
+    return Entry(
+        edition.key(index),
+        content,
+        edition.state(index),
+        latest=was_latest if latest is None else latest,
+        published_at=from_micros(int(arrays["published"][index])),
+        updated_at=from_micros(int(arrays["updated"][index])),
+    )

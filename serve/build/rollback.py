@@ -1,0 +1,113 @@
+"""Going back: a candidate that shows again what an earlier edition showed.
+
+It is an edition of its own with a sequence of its own, so that readers who follow changes learn of
+it. What only the live edition knows becomes a tombstone. Bodies are those that were served then,
+whatever the policy or the repairs say today.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+from itertools import groupby
+from pathlib import Path
+
+from serve.build.entries import Entry, carried
+from serve.build.follower import Follower
+from serve.build.rows import Columns
+from serve.build.writer import Built, write_edition
+from serve.edition.edition import Edition
+from serve.edition.selection import from_micros
+from serve.edition.tables import TableKeys
+from serve.entry.latest import elect
+from serve.entry.reasons import Judged, Reason
+from serve.entry.render import tombstone
+
+
+def write_rollback(
+    target: Edition, *, live: Edition, edition: str, root: Path, now: datetime
+) -> Built:
+    """Write a candidate with the content of `target`, to go live after `live`."""
+    return write_edition(
+        lambda columns: _restore(columns, target, live),
+        feed=target.manifest.feed,
+        edition=edition,
+        namespace=target.manifest.namespace,
+        policy_hash=target.manifest.policy_hash,
+        previous=live,
+        follows=live.manifest.edition,
+        root=root,
+        now=now,
+        outline=target.records.encoded_outline,
+    )
+
+
+def _restore(columns: Columns, target: Edition, live: Edition) -> None:
+    records, later = target.records, live.records
+    known = merge(_all(records.keys), _all(later.keys))
+    recorded, shown, now_shown = (Follower(k) for k in (records.keys, target.keys, live.keys))
+    for _, names in groupby(known, key=lambda key: key.partition(b"\0")[0]):
+        keys = [key for key, _ in groupby(names)]
+        places = [(key, shown.at(key), now_shown.at(key)) for key in keys]
+        left = [(key, index) for key, then, index in places if then is None and index is not None]
+        latest = None
+        if left and all(then is None for _, then, _ in places):
+            dated = [
+                (key.partition(b"\0")[2].decode(), from_micros(int(live.arrays["published"][i])))
+                for key, i in left
+            ]
+            latest = left[elect(dated)][0]
+        columns.servers += all(index is None for _, _, index in places) and any(
+            then is not None for _, then, _ in places
+        )
+        for key, then, index in places:
+            if then is not None:
+                columns.add(carried(target, then), index)
+            elif index is not None:
+                columns.add(_left(target, live, index, latest=key == latest), index)
+            at = recorded.at(key)
+            if at is not None and (then is not None or index is None):
+                stored, shared = records.stored(at), records.shared(at)
+                columns.know(key, records.judged(at), stored, shared, records.seen(at))
+            else:
+                reason = Reason(
+                    "withdrawn" if index is not None else "excluded",
+                    "exclude",
+                    "rollback",
+                    _why(target),
+                )
+                columns.know(key, Judged(reason, ""), b"", 0, b"")
+
+
+def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> Entry:
+    """A tombstone for an entry that the earlier edition did not have."""
+    name, version = live.keys.pair(index)
+    published = from_micros(int(live.arrays["published"][index]))
+    updated = from_micros(int(live.arrays["updated"][index]))
+    content = tombstone(
+        name=name,
+        version=version,
+        schema_uri=None,
+        description="This version was withdrawn from this feed.",
+        message=f"withdrawn from this feed: {_why(target)}",
+        published_at=published,
+        updated_at=updated,
+        status_changed_at=None,
+        is_latest=latest,
+        namespace=target.manifest.namespace,
+    )
+    return Entry(
+        live.key(index),
+        content,
+        "withdrawn",
+        latest=latest,
+        published_at=published,
+        updated_at=updated,
+    )
+
+
+def _why(target: Edition) -> str:
+    return f"the feed went back to edition {target.manifest.edition}"
+
+
+def _all(keys: TableKeys) -> Iterator[bytes]:
+    return (keys[index] for index in range(len(keys)))

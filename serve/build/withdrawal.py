@@ -1,0 +1,64 @@
+"""The edition behind a block: like the live one, without what is blocked."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from serve.build.entries import Entry, carried
+from serve.build.follower import Follower
+from serve.build.rows import Columns
+from serve.build.writer import Built, write_edition
+from serve.edition.edition import Edition
+from serve.edition.masks import Other, judged_by, others_of
+from serve.policy.blocks import Block
+
+
+def write_blocked(
+    live: Edition,
+    blocks: Sequence[Block],
+    *,
+    edition: str,
+    root: Path,
+    now: datetime,
+) -> Built | None:
+    """Write a candidate like the live edition without what is blocked; None if it shows none."""
+    others = dict(others_of(live, blocks))
+    if not others:
+        return None
+    return write_edition(
+        lambda columns: _copy(columns, live, others),
+        feed=live.manifest.feed,
+        edition=edition,
+        namespace=live.manifest.namespace,
+        policy_hash=live.manifest.policy_hash,
+        previous=live,
+        follows=live.manifest.edition,
+        root=root,
+        now=now,
+        outline=live.records.encoded_outline,
+    )
+
+
+def _copy(columns: Columns, live: Edition, others: dict[int, Other]) -> None:
+    records, shown = live.records, Follower(live.keys)
+    for at in range(len(records.keys)):
+        key = records.keys[at]
+        index, judged = shown.at(key), records.judged(at)
+        stored, seen = records.stored(at), records.seen(at)
+        shared = records.shared(at)
+        if index is not None:
+            other = others.get(index)
+            columns.add(_entry(live, index, other), index)
+            if other is not None and other.block is not None:
+                judged, stored, shared = judged_by(other.block, shown=index), b"", 0
+            elif other is not None and shared:
+                stored, shared = records.whole(at) or b"", 0
+        columns.know(key, judged, stored, shared, seen)
+
+
+def _entry(live: Edition, index: int, other: Other | None) -> Entry:
+    entry = carried(live, index)
+    if other is None:
+        return entry
+    return replace(entry, content=other.content, state=other.state, latest=other.latest)

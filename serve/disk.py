@@ -1,0 +1,113 @@
+"""Files on disk: written whole or not at all, mapped, hashed; JSON lists that are replaced whole.
+
+What stands in the files of an edition is `serve.edition.edition`.
+"""
+
+import fcntl
+import hashlib
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from serve.errors import EditionBroken
+
+REMEDY = "run subregistry build --anew, then subregistry switch"
+
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+Mapped = bytes | mmap.mmap
+"""Bytes of a file."""
+Piece = bytes | memoryview
+
+
+class JsonFile(Generic[Row]):
+    """A JSON list of rows of one type, replaced whole, and read again when it is another."""
+
+    def __init__(self, path: Path, kind: type[Row]) -> None:
+        self._path = path
+        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._seen: tuple[int, int] | None = None
+        self._rows: list[Row] = []
+
+    def read(self) -> list[Row]:
+        """All rows; none if there is no file. Raises OSError, msgspec.DecodeError."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return []
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        if seen != self._seen:
+            self._rows = self._decoder.decode(self._path.read_bytes())
+            self._seen = seen
+        return self._rows
+
+    def write(self, rows: list[Row]) -> None:
+        replace_file(self._path, msgspec.json.format(msgspec.json.encode(rows)))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody else change it between reading and writing; waits."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("a+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def map_file(path: Path) -> Mapped:
+    """A file mapped into memory, read only; who maps it again shares it. Raises EditionBroken."""
+    try:
+        with path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            if stat.st_size == 0:
+                return b""
+            place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            found = _maps.get(place)
+            if found is None:
+                found = _maps[place] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return found
+    except OSError as error:
+        raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
+
+
+def mapped(descriptor: int) -> Mapped:
+    """An open file mapped into memory, read only."""
+    if os.fstat(descriptor).st_size == 0:
+        return b""
+    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+
+
+_maps: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole, and lasts."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep a file, or what a folder lists."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

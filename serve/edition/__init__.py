@@ -1,0 +1,1 @@
+"""The files of an edition, and reading them. Writing one is `serve.build`."""

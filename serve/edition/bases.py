@@ -1,0 +1,260 @@
+"""Bases: the tables that editions share, and when an edition gets one of its own.
+
+An edition is a base and what differs from it. A refresh writes the difference; when that has
+grown, `write_base` makes a base of the whole edition, beside the path of refreshes, and the next
+edition is laid over it. Only an edition that differs too much is written whole itself.
+"""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from serve.disk import file_hash, replace_file, sync
+from serve.edition.base import open_base
+from serve.edition.edition import Edition
+from serve.edition.indexes import build_indexes
+from serve.edition.layers import Layer, Seat, empty
+from serve.edition.manifests import FORMAT, BaseManifest, Files
+from serve.edition.packed import write_packed
+from serve.edition.segments import (
+    MAX_OWN,
+    SegmentWriter,
+    renumbered,
+    to_fold,
+    unlink_empty,
+    used_bytes,
+)
+from serve.edition.tables import Table
+from serve.edition.verification import verify_files
+from serve.errors import EditionBroken
+
+log = logging.getLogger(__name__)
+
+Tables = dict[str, Table]
+"""`entries` and `records`."""
+
+_NOWHERE = 0xFFFFFFFF
+_MOST = 65_536
+_LEAST = 2048
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What the tables of an edition were laid down as."""
+
+    base: str
+    segments: tuple[str, ...]
+    files: Files
+
+
+def stacked(previous: Edition | None, entries: Layer, records: Layer) -> Tables:
+    """The tables of an edition: those of the one before it, with rows over them."""
+    if previous is None:
+        return {
+            name: Table(nothing := empty(rows.kind), rows, Seat.of(rows, nothing))
+            for name, rows in (("entries", entries), ("records", records))
+        }
+    return {
+        "entries": previous.entries.under(entries),
+        "records": previous.records.table.under(records),
+    }
+
+
+def lay(
+    root: Path,
+    tables: Tables,
+    previous: Edition | None,
+    writer: SegmentWriter,
+    part: Path,
+    *,
+    edition: str,
+    sequence: int,
+) -> Stand:
+    """Write the tables of a new edition: its rows into `part`, or all of them as a base."""
+    segments = [*(previous.manifest.segments if previous else ()), edition]
+    if previous is None or any(_overgrown(table) for table in tables.values()):
+        layers = {name: table.flat() for name, table in tables.items()}
+        base = _Base(root, edition, over=previous.manifest.base if previous else "")
+        stand = base.write(layers, segments, writer, previous, edition=edition, sequence=sequence)
+        tables = {
+            name: Table(layer, empty(layer.kind), Seat.of(empty(layer.kind), layer))
+            for name, layer in layers.items()
+        }
+        uppers = {name: table.upper for name, table in tables.items()}
+    else:
+        stand, uppers = _upon(root, tables, previous, writer, segments)
+    for name, table in tables.items():
+        write_packed(part / name, {**uppers[name].packed(), **table.seat.packed()})
+    return stand
+
+
+def _overgrown(table: Table) -> bool:
+    return len(table.upper) > max(_LEAST, min(len(table.base) // 4, _MOST))
+
+
+def grown(edition: Edition) -> bool:
+    """Whether an edition differs so much from its base that it should have a new one."""
+    tables = (edition.entries, edition.records.table)
+    return any(len(t.upper) > max(_LEAST // 4, min(len(t.base) // 16, _MOST // 8)) for t in tables)
+
+
+def _upon(
+    root: Path, tables: Tables, previous: Edition, writer: SegmentWriter, segments: list[str]
+) -> tuple[Stand, dict[str, Layer]]:
+    """Rows that stay over the base of the previous edition."""
+    uppers = {name: table.upper for name, table in tables.items()}
+    own, last = len(previous.base.manifest.segments), len(segments) - 1
+    sizes = used_bytes(uppers, len(segments))
+    used = [number for number in range(own, last) if sizes[number]]
+    if len(used) >= MAX_OWN:
+        uppers, used = writer.move(uppers, previous, set(used)), []
+    writer.finish()
+    if not unlink_empty(root / "segments" / segments[last]):
+        used.append(last)
+    kept = [*range(own), *used]
+    uppers = renumbered(uppers, {old: new for new, old in enumerate(kept)})
+    segments = [segments[number] for number in kept]
+    known = previous.manifest.files
+    base = previous.manifest.base
+    files = {name: known[name] for name in known if name.startswith(f"bases/{base}/")}
+    return Stand(base, tuple(segments), files | _segments(root, segments, known)), uppers
+
+
+class _Base:
+    """A base that is being written."""
+
+    def __init__(self, root: Path, name: str, *, over: str) -> None:
+        self._root = root
+        self._name = name
+        self._over = over
+
+    def write(
+        self,
+        layers: dict[str, Layer],
+        segments: list[str],
+        writer: SegmentWriter,
+        source: Edition | None,
+        *,
+        edition: str,
+        sequence: int,
+    ) -> Stand:
+        """Write it whole; `layers` are changed to what was written. Its own segment is the last."""
+        sizes = used_bytes(layers, len(segments))
+        if source is not None and (fold := to_fold(sizes[:-1])):
+            layers |= writer.move(layers, source, fold)
+            sizes = used_bytes(layers, len(segments))
+        used = [number for number, size in enumerate(sizes) if size]
+        writer.finish()
+        unlink_empty(self._root / "segments" / segments[-1])
+        layers |= renumbered(layers, {old: new for new, old in enumerate(used)})
+        names = tuple(segments[number] for number in used)
+        folder = self._root / "bases" / self._name
+        part = folder.with_name(f"{self._name}.part")
+        for path in (part, folder):
+            shutil.rmtree(path, ignore_errors=True)
+        part.mkdir(parents=True)
+        for name, layer in layers.items():
+            write_packed(part / name, layer.packed())
+        write_packed(part / "indexes", build_indexes(layers["entries"]))
+        files = described(part, f"bases/{self._name}")
+        if self._name in names and self._name != edition:  # else the edition says what it is
+            files |= _segments(self._root, [self._name], {})
+        manifest = BaseManifest(
+            format=FORMAT,
+            base=self._name,
+            over=self._over,
+            edition=edition,
+            sequence=sequence,
+            segments=names,
+            files=files,
+        )
+        replace_file(part / "manifest.json", msgspec.json.encode(manifest))
+        part.rename(folder)
+        sync(folder.parent)
+        known = source.manifest.files if source else {}
+        return Stand(self._name, names, manifest.files | _segments(self._root, names, known))
+
+
+def write_base(edition: Edition, root: Path, name: str) -> BaseManifest:
+    """Write a base of all that an edition is, under a name of its own."""
+    layers = {"entries": edition.entries.flat(), "records": edition.records.table.flat()}
+    segments, manifest = [*edition.manifest.segments, name], edition.manifest
+    with (root / "segments" / name).open("wb") as file:
+        writer = SegmentWriter(file, len(segments) - 1)
+        _Base(root, name, over=manifest.base).write(
+            layers,
+            segments,
+            writer,
+            edition,
+            edition=manifest.edition,
+            sequence=manifest.sequence,
+        )
+    return open_base(root / "bases" / name).manifest
+
+
+def rebased(edition: Edition, root: Path) -> Edition:
+    """The edition over the newest base that was made of it or of one before it; itself if there
+    is none."""
+    for folder in sorted((root / "bases").iterdir(), reverse=True):
+        try:
+            found = _over(edition, root, folder)
+        except EditionBroken as error:
+            log.warning("base not used base=%s error=%s", folder.name, error)
+            continue
+        if found is not None:
+            return found
+    return edition
+
+
+def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
+    if folder.suffix or folder.name == edition.manifest.base:
+        return None
+    base = open_base(folder)
+    told = base.manifest
+    if told.over != edition.manifest.base or told.sequence > edition.manifest.sequence:
+        return None
+    verify_files(root, told.files)
+    then = Edition(root / "editions" / told.edition)
+    if then.manifest.base != told.over:
+        return None
+    now = edition.manifest.segments
+    places = {name: number for number, name in enumerate(now)}
+    known = renumbered(
+        {"entries": then.entries.upper, "records": then.records.table.upper},
+        {old: places.get(name, _NOWHERE) for old, name in enumerate(then.manifest.segments)},
+    )
+    tables = {
+        "entries": edition.entries.over(base.entries, known["entries"]),
+        "records": edition.records.table.over(base.records, known["records"]),
+    }
+    segments = (*told.segments, *(name for name in now if name not in told.segments))
+    numbers = {old: segments.index(name) for old, name in enumerate(now)}
+    uppers = renumbered({name: table.upper for name, table in tables.items()}, numbers)
+    files = edition.manifest.files | told.files
+    laid = {name: Table(tables[name].base, uppers[name], tables[name].seat) for name in tables}
+    return edition.upon(
+        base,
+        laid["entries"],
+        laid["records"],
+        msgspec.structs.replace(edition.manifest, base=told.base, segments=segments, files=files),
+    )
+
+
+def described(folder: Path, place: str) -> Files:
+    """Size and hash of every file of a folder, by its path as `place` says."""
+    return {
+        f"{place}/{path.name}": (path.stat().st_size, file_hash(path))
+        for path in sorted(folder.iterdir())
+    }
+
+
+def _segments(root: Path, names: tuple[str, ...] | list[str], known: Files) -> Files:
+    found = {}
+    for name in names:
+        place = f"segments/{name}"
+        path = root / place
+        found[place] = known.get(place) or (path.stat().st_size, file_hash(path))
+    return found

@@ -1,0 +1,289 @@
+"""An edition on disk, and reading it: immutable flat files, mapped into memory.
+
+editions/ID/  manifest.json     what it is, its counts, sizes and hashes (format 4)
+              entries, records  what differs from its base, as packed files (`serve.edition.layers`)
+              policy.json       the rules by which it was decided, as `warehouse.curation` outlines
+              held.json         `serve.entry.reasons.Held` entries, oldest first
+bases/ID/     manifest.json     of which edition it is the whole, its files and segments
+              entries, records  tables; the strings of entries are
+                  keys          name NUL version, in byte order
+                  texts         name NUL description NUL in lower case (ASCII), to search in
+              indexes           see `serve.edition.edition.indexes`
+segments/ID   bodies that edition ID brought in, with a comma behind each, and other bytes; shared
+              by later editions
+
+Nothing here parses an entry. Writing is `serve.build.writer`, going live is `serve.feed.feed`.
+"""
+
+import mmap
+import zlib
+from collections.abc import Iterator, Sequence
+from copy import copy
+from heapq import merge
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from serve.disk import Mapped, map_file
+from serve.edition.base import DELETED, ENTRIES, GONE, KINDS, LATEST, Base, open_base
+from serve.edition.layers import Array, Layer, Numbers, Seat, read_layer
+from serve.edition.manifests import Manifest, read_manifest
+from serve.edition.packed import PackedFile
+from serve.edition.records import RECORDS, Records
+from serve.edition.selection import Selection
+from serve.edition.tables import Column, Table, TableKeys
+
+_BLOCK, _FIRST_BLOCK = 16_384, 128
+_PLACE = ("segment", "offset", "length")
+Place = tuple[int, int, int]
+"""Segment, offset and length of bytes."""
+_PAGE_BYTES = 8 << 20
+
+
+def fitting(places: Sequence[Place]) -> int:
+    """How many bodies fit on one page: clients refuse one of more than 10 MiB."""
+    total = 0
+    for number, (_, _, length) in enumerate(places):
+        total += length
+        if number and total > _PAGE_BYTES:
+            return number
+    return len(places)
+
+
+class Edition:
+    """A whole edition, read only. Entries are numbered in (name, version) byte order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.manifest = read_manifest(folder)
+        self.tag = self.manifest.edition
+        self.folder = folder
+        root = folder.parents[1]
+        self.base = open_base(root / "bases" / self.manifest.base)
+        file = PackedFile(folder / "entries")
+        self.entries = Table(self.base.entries, read_layer(file, ENTRIES), Seat.read(file))
+        self.segments = _mapped(root, self.manifest)
+        file = PackedFile(folder / "records")
+        records = Table(self.base.records, read_layer(file, RECORDS), Seat.read(file))
+        self.records = Records(self, records, folder)
+
+    @property
+    def keys(self) -> TableKeys:
+        return self.entries.keys
+
+    @property
+    def count(self) -> int:
+        return self.entries.count
+
+    @property
+    def arrays(self) -> dict[str, Column]:
+        return self.entries.columns
+
+    @property
+    def masked(self) -> bool:
+        """Whether rows were replaced since it was written."""
+        return self.tag != self.manifest.edition
+
+    @property
+    def anew(self) -> bool:
+        """Whether it was made of nothing: what any edition before it showed may be missing."""
+        return self.manifest.began == self.manifest.sequence
+
+    def brought(self) -> Numbers:
+        """Numbers of the entries that came or changed with it."""
+        return self.arrays["sequence"].where(self.manifest.sequence)
+
+    def upon(self, base: Base, entries: Table, records: Table, manifest: Manifest) -> "Edition":
+        """The same edition with other tables that say the same."""
+        found = copy(self)
+        found.base, found.entries, found.manifest = base, entries, manifest
+        found.segments = _mapped(self.folder.parents[1], manifest)
+        found.records = self.records.upon(found, records)
+        return found
+
+    def under(self, entries: Layer, records: Layer, data: bytes) -> "Edition":
+        """The same edition with some rows replaced; their bytes are in `data`, as the segment
+        behind the last one."""
+        found = copy(self)
+        found.tag = f"{self.tag}.{zlib.crc32(data):08x}"
+        found.entries = self.entries.under(entries)
+        found.segments = [*self.segments, data]
+        found.records = self.records.under(found, records)
+        return found
+
+    def key(self, index: int) -> bytes:
+        return self.keys[index]
+
+    def body(self, index: int) -> bytes:
+        layer, row = self.entries.locate(index)
+        columns = layer.columns
+        return self.stored(
+            int(columns["segment"][row]), int(columns["offset"][row]), int(columns["length"][row])
+        )
+
+    def places(self, found: Sequence[int]) -> list[Place]:
+        """Where the bodies of some entries lie."""
+        arrays = self.arrays
+        columns: Iterator[Array]
+        if found and list(found) == list(range(found[0], found[0] + len(found))):
+            low, high = found[0], found[0] + len(found)
+            columns = (arrays[name].window(low, high) for name in _PLACE)
+        else:
+            numbers = np.asarray(found, dtype=np.int64)
+            columns = (arrays[name].of(numbers) for name in _PLACE)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def listed(self, places: Sequence[Place]) -> list[memoryview]:
+        """The bodies at some places with commas between them, where they lie; those that lie in
+        this order are one piece."""
+        runs: list[tuple[int, int, int]] = []
+        last, start, end = -1, 0, -1
+        for segment, offset, length in places:
+            if segment == last and offset == end:
+                end += length + 1
+            else:
+                runs.append((last, start, end))
+                last, start, end = segment, offset, offset + length + 1
+        runs = [*runs[1:], (last, start, end - 1)] if places else []
+        views = {segment: memoryview(self.segments[segment]) for segment, _, _ in runs}
+        return [views[segment][start:end] for segment, start, end in runs]
+
+    def stored(self, segment: int, offset: int, length: int) -> bytes:
+        """Bytes of a segment, by its number in the manifest."""
+        return self.segments[segment][offset : offset + length]
+
+    def read_scattered(self) -> None:
+        """Tell the system that few bodies will be read, each alone: then it reads no more than
+        those from a disk."""
+        for segment in self.segments:
+            if isinstance(segment, mmap.mmap):
+                segment.madvise(mmap.MADV_RANDOM)
+
+    def fitting(self, found: Sequence[int]) -> int:
+        """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""
+        return fitting(self.places(found))
+
+    def state(self, index: int) -> str:
+        """admitted, or how it left: deleted, withdrawn, withheld."""
+        kind = KINDS[int(self.arrays["kind"][index])]
+        return kind if kind in GONE else "admitted"
+
+    def text(self, index: int) -> bytes:
+        """What search looks at: name and description, each with a NUL behind it, lower case."""
+        return self.entries.string("texts", index)
+
+    def deleted(self, index: int) -> bool:
+        return bool(self.arrays["flags"][index] & DELETED)
+
+    def latest(self, name: bytes) -> int | None:
+        flags = self.arrays["flags"]
+        return next((i for i in self.keys.of(name) if flags[i] & LATEST), None)
+
+    def select(self, start: int, wanted: Selection) -> Iterator[int]:
+        """Numbers of the entries that match, from `start` on."""
+        if not wanted.search and wanted.since is None and wanted.version is None:
+            yield from self._plain(start, wanted)
+            return
+        table = self.entries
+        low, upper = table.split(start)
+        for index in merge(self._of_upper(upper, wanted), self._of_base(low, wanted)):
+            if wanted.version is None or self.key(index).partition(b"\0")[2] == wanted.version:
+                yield index
+
+    def _of_upper(self, low: int, wanted: Selection) -> Iterator[int]:
+        table = self.entries
+        behind = np.arange(low, len(table.upper))
+        mask = self._mask(table.upper, behind, wanted)
+        if not wanted.search:
+            yield from table.of_upper(behind[mask]).tolist()
+            return
+        for row in table.upper.strings["texts"].containing(wanted.search, low):
+            if mask[row - low]:
+                yield int(table.of_upper(np.array([row]))[0])
+
+    def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
+        """Numbers of the entries from one on by their flags alone."""
+        flags, size = self.arrays["flags"], _FIRST_BLOCK
+        care = LATEST * wanted.latest | DELETED * (not wanted.include_deleted)
+        while start < self.count:
+            end = min(start + size, self.count)
+            found = flags.window(start, end) & care == LATEST * wanted.latest
+            yield from (np.flatnonzero(found) + start).tolist()
+            start, size = end, min(size * 4, _BLOCK)
+
+    def _of_base(self, low: int, wanted: Selection) -> Iterator[int]:
+        base, indexes = self.base.entries, self.base.indexes
+        few = indexes.touched_since(wanted.since) if wanted.since is not None else None
+        if few is not None:
+            few = few[np.searchsorted(few, low) :]
+            texts = base.strings["texts"]
+            for start in range(0, len(few), _FIRST_BLOCK):
+                rows = few[start : start + _FIRST_BLOCK]
+                rows = rows[self._mask(base, rows, wanted)]
+                if wanted.search:
+                    met = [wanted.search in texts[row] for row in rows.tolist()]
+                    rows = rows[np.array(met, dtype=np.bool_)]
+                yield from self.entries.of_base(rows).tolist()
+        elif wanted.search:
+            for found in indexes.containing(
+                wanted.search, low, lambda rows: self._mask(base, rows, wanted)
+            ):
+                yield from self.entries.of_base(found).tolist()
+        else:
+            size = _FIRST_BLOCK
+            while low < len(base):
+                rows = np.arange(low, min(low + size, len(base)))
+                found = rows[self._mask(base, rows, wanted)]
+                yield from self.entries.of_base(found).tolist()
+                low, size = low + size, min(size * 4, _BLOCK)
+
+    def _mask(self, layer: Layer, rows: Numbers, wanted: Selection) -> npt.NDArray[np.bool_]:
+        """Which rows of a layer match, but for the search."""
+        flags = layer.columns["flags"][rows]
+        mask = np.ones(len(flags), dtype=np.bool_)
+        if not wanted.include_deleted:
+            mask &= (flags & DELETED) == 0
+        if wanted.latest:
+            mask &= (flags & LATEST) != 0
+        if wanted.version is not None:
+            mask &= layer.columns["version_tag"][rows] == zlib.crc32(wanted.version)
+        if wanted.since is not None:
+            updated = layer.columns["updated"][rows] > wanted.since
+            mask &= updated | (layer.columns["changed"][rows] > wanted.since)
+        return mask
+
+    def after(self, sequence: int, key: bytes) -> Iterator[int]:
+        """Numbers of the entries whose last change is behind (sequence, key), in that order."""
+        table = self.entries
+        base = self.base.indexes.by_sequence(sequence, table.base.keys.after(key))
+        changes = table.upper.columns["sequence"]
+        rows = np.flatnonzero(changes >= max(sequence, 0))
+        behind = table.upper.keys.after(key)
+        rows = rows[(changes[rows] > sequence) | (rows >= behind)]
+        rows = rows[np.argsort(changes[rows], kind="stable")]
+        mine = zip(changes[rows].tolist(), table.of_upper(rows).tolist(), strict=True)
+        theirs = (found for part in base for found in self._shown(part))
+        for _, index in merge(mine, theirs):
+            yield index
+
+    def newest(self, count: int) -> list[int]:
+        """Numbers of the entries that changed last, by sequence (the last one first) and key."""
+        table, order = self.entries, self.base.indexes.newest(count + len(self.entries.upper))
+        numbers = np.concatenate(
+            (table.of_upper(np.arange(len(table.upper))), table.of_base(np.sort(order)))
+        )
+        numbers.sort()
+        sequence = self.arrays["sequence"].of(numbers).astype(np.int64)
+        found: list[int] = numbers[np.argsort(-sequence, kind="stable")][:count].tolist()
+        return found
+
+    def _shown(self, rows: Numbers) -> Iterator[tuple[int, int]]:
+        """(sequence, number) of rows of the base that are not replaced, in the order given."""
+        sequence = self.base.entries.columns["sequence"]
+        for row in rows.tolist():
+            for index in self.entries.of_base(np.array([row])).tolist():
+                yield int(sequence[row]), index
+
+
+def _mapped(root: Path, manifest: Manifest) -> list[Mapped]:
+    return [map_file(root / "segments" / name) for name in manifest.segments]

@@ -1,0 +1,148 @@
+"""Blocks on what is served: a mask over every kept edition, at once.
+
+A blocked entry is a tombstone whose message says why. If it was its server's latest version, the
+next one that runs is, with a body that says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+
+from serve.edition.base import DELETED, ENTRIES, KINDS, LATEST
+from serve.edition.edition import Edition
+from serve.edition.layers import Growing
+from serve.edition.records import RECORD_COLUMNS, RECORDS
+from serve.edition.selection import from_micros, micros
+from serve.edition.tables import TableKeys
+from serve.entry.latest import elect
+from serve.entry.reasons import Judged, Reason
+from serve.entry.render import (
+    Content,
+    body,
+    fixed_instant,
+    publish_position,
+    tombstone,
+    with_latest,
+)
+from serve.policy.blocks import Block
+
+
+@dataclass(frozen=True)
+class Other:
+    """An entry that is served otherwise: tombstone of `block`, or without one as the latest."""
+
+    content: Content
+    state: str
+    latest: bool
+    block: Block | None
+    since: datetime
+
+
+def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
+    """The edition without what is blocked; the same one if it shows nothing of it."""
+    manifest, data = edition.manifest, bytearray()
+    entries, records = Growing(ENTRIES), Growing(RECORDS)
+    behind = len(manifest.segments)
+    for index, other in sorted(others_of(edition, blocks)):
+        since = micros(other.since)
+        layer, row = edition.entries.locate(index)
+        values = {name: column[row].item() for name, column in layer.columns.items()}
+        found = body(
+            other.content,
+            state=other.state,
+            edition=manifest.edition,
+            sequence=values["sequence"],
+            namespace=manifest.namespace,
+        )
+        at, stamp = publish_position(len(found)), fixed_instant(from_micros(since))
+        values |= {
+            "segment": behind,
+            "offset": len(data),
+            "length": len(found),
+            "flags": LATEST * other.latest | DELETED * (other.block is not None),
+            "changed": max(since, values["changed"]),
+            "signature": other.content.signature,
+        }
+        if other.block is not None:
+            values["kind"] = KINDS.index(other.state)
+        data += found[:at] + stamp + found[at + len(stamp) :] + b","
+        entries.add((edition.key(index), edition.text(index)), **values)
+    known = {index: block for block in blocks for index in _targets(edition.records.keys, block)}
+    nothing = dict.fromkeys(RECORD_COLUMNS, 0)
+    for index, block in sorted(known.items()):
+        key = edition.records.keys[index]
+        shown = edition.keys.find(*key.split(b"\0", 1))
+        reason = msgspec.json.encode(judged_by(block, shown=shown))
+        place = {"segment": behind, "offset": len(data), "length": len(reason)}
+        records.add((key,), **nothing | {f"reason_{name}": n for name, n in place.items()})
+        data += reason
+    if not len(entries) and not len(records):
+        return edition
+    return edition.under(entries.layer(), records.layer(), bytes(data))
+
+
+def others_of(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, Other]]:
+    """What of an edition is served otherwise: blocked entries that run, and new latest ones."""
+    hit = {
+        index: block
+        for block in blocks
+        for index in _targets(edition.keys, block)
+        if not edition.deleted(index)
+    }
+    for name, group in groupby(sorted(hit), key=lambda index: edition.keys.pair(index)[0]):
+        blocked = list(group)
+        flags = edition.arrays["flags"]
+        latest = next((i for i in blocked if flags[i] & LATEST), None)
+        running = [
+            index
+            for index in edition.keys.of(name.encode())
+            if index not in hit and not edition.deleted(index)
+        ]
+        if latest is not None and running:
+            found = running[elect([_dated(edition, index) for index in running])]
+            body, namespace = edition.body(found), edition.manifest.namespace
+            content = with_latest(body, is_latest=True, namespace=namespace)
+            since = max(hit[index].since for index in blocked)
+            yield found, Other(content, edition.state(found), True, None, since)
+        for index in blocked:
+            stays = index == latest and not running
+            yield index, _tombstone(edition, index, hit[index], latest=stays)
+
+
+def _targets(keys: TableKeys, block: Block) -> Iterator[int]:
+    if block.version is None:
+        yield from keys.of(block.name.encode())
+    else:
+        index = keys.find(block.name.encode(), block.version.encode())
+        if index is not None:
+            yield index
+
+
+def _dated(edition: Edition, index: int) -> tuple[str, datetime]:
+    return edition.keys.pair(index)[1], from_micros(int(edition.arrays["published"][index]))
+
+
+def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> Other:
+    name, version = edition.keys.pair(index)
+    content = tombstone(
+        name=name,
+        version=version,
+        schema_uri=None,
+        description="This version was withdrawn from this feed.",
+        message=f"withdrawn from this feed: {block.reason}",
+        published_at=from_micros(int(edition.arrays["published"][index])),
+        updated_at=from_micros(int(edition.arrays["updated"][index])),
+        status_changed_at=None,
+        is_latest=latest,
+        namespace=edition.manifest.namespace,
+    )
+    return Other(content, "withdrawn", latest, block, block.since)
+
+
+def judged_by(block: Block, *, shown: int | None) -> Judged:
+    state: Literal["withdrawn", "excluded"] = "withdrawn" if shown is not None else "excluded"
+    return Judged(Reason(state, "exclude", "block", block.reason), "")

@@ -1,0 +1,202 @@
+"""A base table with an upper layer over it, read as one table.
+
+This is a two-level LSM table with merge on read: `serve.edition.edition.layers` are its levels,
+`serve.edition.edition.bases` its compaction.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from serve.edition.layers import Array, Layer, Numbers, Seat, gathered, merged, order
+
+_FEW = 64
+
+
+class Table:
+    """A base with an upper layer over it, read as one."""
+
+    def __init__(self, base: Layer, upper: Layer, seat: Seat) -> None:
+        self.base, self.upper, self.seat = base, upper, seat
+        inserted = ~seat.replaces
+        self._inserted = np.concatenate(([0], np.cumsum(inserted)))  # before each upper row
+        self._numbers = seat.at + self._inserted[:-1]
+        self._sorted: list[int] = self._numbers.tolist()
+        self._before: list[int] = self._inserted.tolist()
+        self._replaced = seat.at[seat.replaces]
+        self._insert_at = seat.at[inserted]
+        self.count = len(base) + int(self._inserted[-1])
+        self.keys = TableKeys(self)
+        self.columns = {name: Column(self, name) for name in base.kind.columns}
+
+    def locate(self, number: int) -> tuple[Layer, int]:
+        """The layer and the row in it that a number stands for."""
+        place = bisect_left(self._sorted, number)
+        if place < len(self._sorted) and self._sorted[place] == number:
+            return self.upper, place
+        return self.base, number - self._before[place]
+
+    def string(self, name: str, number: int) -> bytes:
+        layer, row = self.locate(number)
+        return layer.strings[name][row]
+
+    def number(self, base_row: int, upper_row: int) -> int:
+        """The number at which both layers go on."""
+        return base_row + self._before[upper_row]
+
+    def in_base(self, low: int, high: int) -> int | None:
+        """The row of the base at number `low`, if all numbers to before `high` are of the base."""
+        place = bisect_left(self._sorted, low)
+        if place < len(self._sorted) and self._sorted[place] < high:
+            return None
+        return low - self._before[place]
+
+    def split(self, number: int) -> tuple[int, int]:
+        """The first rows of the base and of the upper layer that are at a number or behind it."""
+        place = bisect_left(self._sorted, number)
+        return number - self._before[place], place
+
+    def of_base(self, rows: Numbers) -> Numbers:
+        """Numbers of rows of the base, rising as they do; of those that are not replaced."""
+        if len(self._replaced):
+            place = np.searchsorted(self._replaced, rows)
+            place[place == len(self._replaced)] = 0
+            rows = rows[self._replaced[place] != rows]
+        return rows + np.searchsorted(self._insert_at, rows, side="right")
+
+    def of_upper(self, rows: Numbers) -> Numbers:
+        """Numbers of rows of the upper layer."""
+        found: Numbers = self._numbers[rows]
+        return found
+
+    def window(self, name: str, low: int, high: int) -> Array:
+        """Values of a column from one number to before another."""
+        first = bisect_left(self._sorted, low)
+        last = bisect_left(self._sorted, high, first)
+        base, upper = self.base.columns[name], self.upper.columns[name]
+        if first == last:
+            return base[low - self._before[first] : high - self._before[first]]
+        if last - first > _FEW:
+            return self.gather(name, np.arange(low, high))
+        found = np.empty(high - low, dtype=base.dtype)
+        at = low
+        for row in range(first, last + 1):
+            number = self._sorted[row] if row < last else high
+            shift = self._before[row]
+            found[at - low : number - low] = base[at - shift : number - shift]
+            if row < last:
+                found[number - low] = upper[row]
+            at = number + 1
+        return found
+
+    def gather(self, name: str, numbers: Numbers) -> Array:
+        """Values of a column."""
+        base, upper = self.base.columns[name], self.upper.columns[name]
+        if not len(numbers) or not self._sorted:
+            return base[numbers]
+        low = int(numbers[0])
+        row = self.in_base(low, int(numbers[-1]) + 1)
+        if row is not None and bool(np.all(numbers[1:] > numbers[:-1])):
+            return base[numbers + (row - low)]
+        place = np.searchsorted(self._numbers, numbers)
+        ours = self._numbers[np.minimum(place, len(self._sorted) - 1)] == numbers
+        found = np.empty(len(numbers), dtype=base.dtype)
+        found[ours] = upper[place[ours]]
+        found[~ours] = base[(numbers - self._inserted[place])[~ours]]
+        return found
+
+    def under(self, top: Layer) -> "Table":
+        """The table with more rows over it."""
+        if not len(top):
+            return self
+        rows = order(len(self.upper), Seat.of(top, self.upper))
+        seat = Seat.of(top, self.base)
+        return Table(
+            self.base,
+            gathered(self.upper, top, rows),
+            Seat(
+                np.concatenate((self.seat.at, seat.at))[rows],
+                np.concatenate((self.seat.replaces, seat.replaces))[rows],
+            ),
+        )
+
+    def flat(self) -> Layer:
+        """All of it as one layer, in memory."""
+        return merged(self.base, self.upper, self.seat)
+
+    def over(self, base: Layer, known: Layer) -> "Table":
+        """The same table over another base, which is the one it has with the rows of `known`."""
+        seat = Seat.of(known, self.upper)
+        mine, theirs = seat.at[seat.replaces], np.flatnonzero(seat.replaces)
+        for name, column in self.upper.columns.items():
+            same = column[mine] == known.columns[name][theirs]
+            mine, theirs = mine[same], theirs[same]
+        rows = np.delete(np.arange(len(self.upper)), mine)
+        upper = self.upper.take(rows)
+        return Table(base, upper, Seat.of(upper, base))
+
+
+class TableKeys:
+    """The keys of a table, as `Keys` reads those of one layer."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return self._table.count
+
+    def __getitem__(self, number: int) -> bytes:
+        layer, row = self._table.locate(number)
+        return layer.keys[row]
+
+    def pair(self, number: int) -> tuple[str, str]:
+        """Name and version."""
+        layer, row = self._table.locate(number)
+        return layer.keys.pair(row)
+
+    def first(self, key: bytes) -> int:
+        """The number of the first key that is not smaller."""
+        table = self._table
+        return table.number(table.base.keys.first(key), table.upper.keys.first(key))
+
+    def after(self, key: bytes) -> int:
+        """The number of the first one behind a key; a key without NUL stands for a name."""
+        table = self._table
+        return table.number(table.base.keys.after(key), table.upper.keys.after(key))
+
+    def find(self, name: bytes, version: bytes) -> int | None:
+        key = b"%b\0%b" % (name, version)
+        number = self.first(key)
+        return number if number < len(self) and self[number] == key else None
+
+    def of(self, name: bytes) -> range:
+        """All versions of a server, by number."""
+        return range(self.first(name + b"\0"), self.after(name))
+
+
+class Column:
+    """A column of a table."""
+
+    def __init__(self, table: Table, name: str) -> None:
+        self._table, self._name = table, name
+
+    def __getitem__(self, number: int) -> Any:  # one value, of the column's type
+        layer, row = self._table.locate(number)
+        return layer.columns[self._name][row]
+
+    def window(self, low: int, high: int) -> Array:
+        """Values of the rows from one number to before another."""
+        return self._table.window(self._name, low, high)
+
+    def of(self, numbers: Sequence[int] | Numbers) -> Array:
+        """Values of some rows."""
+        return self._table.gather(self._name, np.asarray(numbers, dtype=np.int64))
+
+    def where(self, value: int) -> Numbers:
+        """Numbers of the rows that have a value, rising."""
+        table = self._table
+        base = np.flatnonzero(table.base.columns[self._name] == value)
+        upper = np.flatnonzero(table.upper.columns[self._name] == value)
+        return np.sort(np.concatenate((table.of_base(base), table.of_upper(upper))))

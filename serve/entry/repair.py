@@ -1,0 +1,251 @@
+"""Repair, then withhold: the named changes that make an entry decode in the strictest client.
+
+The warehouse keeps upstream's bytes; this works on a copy. What fits already passes through byte
+for byte. An argument is never dropped, its package is; what cannot be repaired is withheld.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+
+from serve.entry.strict import (
+    SCHEMA,
+    Icon,
+    Package,
+    PublisherProvided,
+    Repository,
+    Sse,
+    StreamableHttp,
+    WebUrl,
+    objection,
+    part_objection,
+)
+
+PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
+_FORMATS = ("string", "number", "boolean", "filepath")
+_INPUTS = (
+    "runtimeArguments",
+    "packageArguments",
+    "environmentVariables",
+    "headers",
+    "variables",
+)
+
+META_DROPPED = "publisher-meta-dropped"
+REPAIRS = {
+    "null-dropped": "a member that was null is left out",
+    "repository-dropped": "a repository without url and source is left out",
+    "format-dropped": "an input format that the schema does not know is left out",
+    "version-latest-dropped": "a package version that says `latest` is left out",
+    "version-empty-dropped": "a package version that is empty is left out",
+    "schema-filled": "a missing `$schema` is filled with that of the present schema",
+    "stdio-members-dropped": "an address, headers or variables of a stdio transport are left out",
+    "description-filled": "an empty description is filled with title or name",
+    "description-cut": "a description of more than 100 characters is cut",
+    "title-dropped": "a title that is empty, too long or no text is left out",
+    "website-dropped": "a website that is no text is left out",
+    "package-dropped": "a package that clients cannot decode is left out",
+    "remote-dropped": "a remote that clients cannot decode is left out",
+    "icon-dropped": "an icon that clients cannot decode is left out",
+    META_DROPPED: "publisher-provided metadata that breaks clients is left out",
+}
+"""Every repair with what it does; `withheld` is what remains when they are not enough."""
+
+Json = dict[str, Any]  # a server.json, looked into member by member
+
+
+@dataclass
+class Repaired:
+    """`server` is None when the entry is withheld for `withheld`; `repairs` are (rule, detail)."""
+
+    server: bytes | None
+    repairs: list[tuple[str, str]] = field(default_factory=list)
+    withheld: str = ""
+
+
+def repair(server: bytes) -> Repaired:
+    """A server.json as it may be served. Never raises."""
+    why = objection(server)
+    if why is None and b"null" not in server:
+        return Repaired(server)
+    result = Repaired(None)
+    try:
+        document = json.loads(server)
+        if why is None and not _has_null(document):
+            return Repaired(server)
+        if isinstance(document, dict):
+            _repair(document, result, why or "a member is null")
+        else:
+            result.withheld = "not a JSON object"
+    except (ValueError, RecursionError) as error:
+        result.withheld = f"not a usable JSON document: {error}"
+    return result
+
+
+def _repair(document: Json, result: Repaired, why: str) -> None:
+    runnable = bool(document.get("packages") or document.get("remotes"))
+    meta = document.pop("_meta", None)  # what publishers say there is theirs
+    document = cast("Json", _without_nulls(document, result, "server"))
+    if meta is not None:
+        document["_meta"] = meta
+    if not isinstance(document.get("$schema"), str):
+        document = {"$schema": SCHEMA} | {k: v for k, v in document.items() if k != "$schema"}
+        result.repairs.append(("schema-filled", SCHEMA))
+    _texts(document, result)
+    _repository(document, result)
+    _versions(document, result)
+    _formats(document, result)
+    _parts(document, "packages", Package, "package-dropped", result)
+    _parts(document, "remotes", StreamableHttp | Sse, "remote-dropped", result)
+    _parts(document, "icons", Icon, "icon-dropped", result)
+    _publisher(document, result)
+    if runnable and not document.get("packages") and not document.get("remotes"):
+        result.withheld = f"no package or remote that clients can decode is left: {why}"
+        return
+    encoded = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    data = encoded.encode("utf-8", "replace")
+    still = objection(data)
+    if still is not None:
+        result.withheld = still
+    else:
+        result.server = data
+
+
+def _without_nulls(value: object, result: Repaired, place: str) -> object:
+    if isinstance(value, dict):
+        nulls = [key for key, item in value.items() if item is None]
+        result.repairs.extend(("null-dropped", f"{place}.{key}") for key in nulls)
+        return {
+            key: _without_nulls(item, result, f"{place}.{key}")
+            for key, item in value.items()
+            if item is not None
+        }
+    if isinstance(value, list):  # what holds a null item cannot be decoded, and is dropped
+        return [_without_nulls(item, result, place) for item in value]
+    return value
+
+
+def _has_null(document: object) -> bool:
+    """Whether any member is null, but for what publishers say under `_meta`."""
+    if isinstance(document, dict):
+        return any(v is None or (k != "_meta" and _has_null(v)) for k, v in document.items())
+    return isinstance(document, list) and any(v is None or _has_null(v) for v in document)
+
+
+def odd_blocks(meta: bytes) -> list[str]:
+    """Keys of an entry's own `_meta` that clients may break on."""
+    if b"null" not in meta and PUBLISHER.encode() not in meta:
+        return []
+    blocks = msgspec.json.decode(meta, type=dict[str, msgspec.Raw])
+    return [
+        key
+        for key, value in blocks.items()
+        if bytes(value) == b"null"
+        or (key == PUBLISHER and part_objection(json.loads(bytes(value)), PublisherProvided))
+    ]
+
+
+def _texts(document: Json, result: Repaired) -> None:
+    title = document.get("title")
+    if title is not None and not (isinstance(title, str) and 1 <= len(title) <= 100):
+        result.repairs.append(("title-dropped", str(title)[:100]))
+        del document["title"]
+    if "websiteUrl" in document and part_objection(document["websiteUrl"], WebUrl):
+        result.repairs.append(("website-dropped", str(document.pop("websiteUrl"))[:100]))
+    description = document.get("description", "")
+    if isinstance(description, str):
+        if not description.strip():
+            document["description"] = str(document.get("title") or document.get("name"))[:100]
+            result.repairs.append(("description-filled", document["description"]))
+        elif len(description) > 100:
+            document["description"] = description[:99] + "…"
+            result.repairs.append(("description-cut", f"{len(description)} characters"))
+
+
+def _repository(document: Json, result: Repaired) -> None:
+    if "repository" in document and part_objection(document["repository"], Repository):
+        dropped = json.dumps(document.pop("repository"))[:200]
+        result.repairs.append(("repository-dropped", dropped))
+
+
+def _formats(document: Json, result: Repaired) -> None:
+    """Drop formats that the schema does not know, wherever an input may stand."""
+    for item in (*_objects(document.get("packages")), *_objects(document.get("remotes"))):
+        name = str(item.get("identifier") or item.get("url"))[:100]
+        transport = item.get("transport")
+        for holder in (item, transport if isinstance(transport, dict) else {}):
+            for key in _INPUTS:
+                for found in _inputs(holder.get(key)):
+                    if "format" in found and found["format"] not in _FORMATS:
+                        dropped = found.pop("format")
+                        result.repairs.append(("format-dropped", f"{name}: {dropped}"))
+
+
+def _inputs(value: object) -> list[Json]:
+    """The inputs of a list, or of an object by name, and the variables of each."""
+    found = _objects(list(value.values()) if isinstance(value, dict) else value)
+    return found + [inner for item in found for inner in _inputs(item.get("variables"))]
+
+
+def _versions(document: Json, result: Repaired) -> None:
+    rules = {"latest": "version-latest-dropped", "": "version-empty-dropped"}
+    for package in _objects(document.get("packages")):
+        identifier = str(package.get("identifier"))[:100]
+        rule = rules.get(str(package.get("version", "-")))
+        if rule:
+            del package["version"]
+            result.repairs.append((rule, identifier))
+        transport = package.get("transport")
+        if isinstance(transport, dict) and transport.get("type") == "stdio":
+            for key in [key for key in ("url", "headers", "variables") if key in transport]:
+                del transport[key]
+                result.repairs.append(("stdio-members-dropped", f"{identifier}: {key}"))
+
+
+def _parts(document: Json, key: str, kind: object, rule: str, result: Repaired) -> None:
+    """Drop the items of a list that are not of a kind; an empty list goes too."""
+    if key not in document:
+        return
+    items = document[key] if isinstance(document[key], list) else [document[key]]
+    kept = []
+    for item in items:
+        why = part_objection(item, kind)
+        if why is None:
+            kept.append(item)
+        else:
+            result.repairs.append((rule, why))
+    if kept:
+        document[key] = kept
+    else:
+        del document[key]
+
+
+def _publisher(document: Json, result: Repaired) -> None:
+    meta = document.get("_meta")
+    if meta is None:
+        return
+    if not isinstance(meta, dict):
+        result.repairs.append(("publisher-meta-dropped", "_meta"))
+        del document["_meta"]
+        return
+    provided = meta.get(PUBLISHER)
+    if PUBLISHER in meta and not isinstance(provided, dict):
+        result.repairs.append(("publisher-meta-dropped", PUBLISHER))
+        del meta[PUBLISHER]
+    elif provided:
+        checks: dict[str, type | tuple[type, ...]] = {
+            "tool": str,
+            "version": str,
+            "buildInfo": dict,
+            "github": (),
+        }
+        for key, kind in checks.items():
+            if key in provided and not isinstance(provided[key], kind):
+                result.repairs.append(("publisher-meta-dropped", key))
+                del provided[key]
+
+
+def _objects(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,1 @@
+"""The live edition as files for others: a static tree, allow-lists for clients."""

@@ -1,0 +1,1 @@
+"""What editors said: feed documents, overlays, blocks, and why a verdict came out as it did."""

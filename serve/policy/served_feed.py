@@ -1,0 +1,21 @@
+"""How a feed is served, as its document says: base path, title, access."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ServedFeed:
+    """A feed as the server knows it. `access`: `open`, `unlisted` (open, but not on the home page)
+    or `key`."""
+
+    name: str
+    title: str
+    base_path: str
+    namespace: str = "local.subregistry"
+    access: Literal["open", "unlisted", "key"] = "open"
+
+    @property
+    def prefix(self) -> bytes:
+        """The base path as routes start with it: empty for the root."""
+        return self.base_path.rstrip("/").encode()

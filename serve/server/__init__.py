@@ -1,0 +1,1 @@
+"""How it is answered: the ASGI application, connections, access, metrics."""

@@ -1,0 +1,88 @@
+"""Who may ask, and how often: bearer keys per feed, and a limit per client."""
+
+import ipaddress
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from serve.api.answers import Answer, problem
+from serve.api.params import beside_prefix
+from serve.feed.keys import KeyRing
+from serve.policy.served_feed import ServedFeed
+
+_UNGUARDED = ([b"ping"], [b"health"])
+
+
+class Guard:
+    """The keys below `root` and a limit of `per_minute` requests per client (0: none).
+
+    A client is a key, else an address (of IPv6 the network of a site). The limit counts within one
+    process.
+    """
+
+    def __init__(self, root: Path, *, per_minute: int) -> None:
+        self._root = root
+        self._rings: dict[str, KeyRing] = {}
+        self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a limit."""
+        return self._limit is not None
+
+    def admit(
+        self, feed: ServedFeed, path: bytes, headers: Mapping[bytes, bytes], address: str
+    ) -> tuple[str | None, Answer | None]:
+        """The ID of the client's key, if it has one, and the answer if it is not let in.
+
+        Raises KeysUnreadable.
+        """
+        key = None
+        if feed.access == "key":
+            key = self._key(feed, headers.get(b"authorization", b""))
+            if key is None and beside_prefix(path) not in _UNGUARDED:
+                return None, _NO_KEY
+        return key, self._limited(feed, key or _client(address))
+
+    def _key(self, feed: ServedFeed, authorization: bytes) -> str | None:
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not token:
+            return None
+        ring = self._rings.setdefault(feed.name, KeyRing(self._root / feed.name / "keys.json"))
+        return ring.owner(token.strip().decode("latin-1"))
+
+    def _limited(self, feed: ServedFeed, client: str) -> Answer | None:
+        if self._limit is None or self._limiter.hit(self._limit, feed.name, client):
+            return None
+        reset = self._limiter.get_window_stats(self._limit, feed.name, client).reset_time
+        wait = max(1, math.ceil(reset - time.time()))
+        return problem(
+            429,
+            f"more than {self._limit.amount} requests in a minute; ask again in {wait} seconds",
+            headers=((b"retry-after", str(wait).encode()),),
+        )
+
+
+_NO_KEY = problem(
+    401,
+    "This feed needs a key: send `Authorization: Bearer KEY`.",
+    headers=((b"www-authenticate", b"Bearer"),),
+)
+
+
+def _client(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))

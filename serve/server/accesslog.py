@@ -1,0 +1,74 @@
+"""The access log: one JSON object a line, with nothing that a client must keep to itself."""
+
+import logging
+import re
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+
+import msgspec
+
+from serve.search.index import FILTERS
+
+_SHOWN = frozenset(
+    {"limit", "search", "version", "updated_since", "include_deleted", "edition", "as_of"}
+    | {"since_sequence", "raw", "q", "min_downloads", *FILTERS}
+)
+_KEY = re.compile(r"sr_[0-9a-f]{8}_[\w-]+")
+_log = logging.getLogger("subregistry.access")
+
+
+def open_log(target: str) -> None:
+    """Write to a file, opened again when it was rotated, or to standard error (`-`)."""
+    handler = logging.StreamHandler(sys.stderr) if target == "-" else WatchedFileHandler(target)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers[:] = [handler]
+    _log.propagate = False
+    _log.setLevel(logging.INFO)
+
+
+def is_open() -> bool:
+    """Whether requests are written down at all."""
+    return bool(_log.handlers)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request and how it was answered. `ms` is the time that it took here."""
+
+    feed: str | None
+    method: str
+    path: bytes
+    query: dict[str, bytes]
+    status: int
+    size: int
+    ms: float
+    client: str
+    key: str | None
+    agent: bytes
+
+
+def write(asked: Asked) -> None:
+    """Log a request. Of its query only parameters of ours are shown, of its headers the agent."""
+    if not is_open():
+        return
+    line = {
+        "at": datetime.now(UTC),
+        "feed": asked.feed,
+        "method": asked.method,
+        "path": _text(asked.path, 2000),
+        "query": {name: _text(value, 200) for name, value in asked.query.items() if name in _SHOWN},
+        "status": asked.status,
+        "bytes": asked.size,
+        "ms": round(asked.ms, 3),
+        "client": asked.client,
+        "key": asked.key,
+        "agent": _text(asked.agent, 200),
+    }
+    _log.info(msgspec.json.encode(line).decode())
+
+
+def _text(value: bytes, length: int) -> str:
+    """What a client sent, without a key that it put in the wrong place."""
+    return _KEY.sub("sr_…", value.decode("utf-8", "replace"))[:length]

@@ -1,0 +1,285 @@
+"""The server process: feeds by base path, the API first, a page for people beside it.
+
+An ASGI application. It opens editions only; a switch is seen within a fraction of a second, and a
+request is answered from one edition from beginning to end.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from serve.api.answers import PREFLIGHT, Answer, problem
+from serve.api.params import beside_prefix
+from serve.api.registry import Api, Request, other_method
+from serve.api.shelf import Shelf
+from serve.disk import Piece
+from serve.errors import ServeError
+from serve.feed.feed import VISIBLE_WITHIN
+from serve.policy.served_feed import ServedFeed
+from serve.server import accesslog
+from serve.server.access import Guard
+from serve.server.follow import following
+from serve.server.home import home_routes
+from serve.server.metrics import Metrics, route_of
+from serve.server.responses import Kept, Wire, WireCache
+from serve.server.scope import Receive, Scope, Send, address, host, query
+from serve.server.shelf import LOOK_EVERY, LiveShelf
+
+log = logging.getLogger(__name__)
+
+NO_CONTENT = Answer(204, (), b"", PREFLIGHT)
+HOME = Answer(200, (), b"text/html")
+"""Stands for the page for people, which is sent by Starlette."""
+
+LASTING = 60.0
+"""Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
+more of the past."""
+_HOT = (b"servers",)
+_SLOW = ([b"editions"], [b"explain"], [b"registry.json"], [b"search"])
+_SLOW_AT_ONCE = 2
+_MAX_HEADERS = 32_768
+
+
+class App:
+    """Feeds by base path, the longest first. Without a guard everybody may ask, as often as ever.
+
+    `site` is the address that readers use, for links; without it that of the request is taken.
+    `lasting` is for how many seconds caches may show an answer late.
+    """
+
+    def __init__(
+        self,
+        shelves: Sequence[Shelf],
+        *,
+        skew: float,
+        guard: Guard | None = None,
+        site: str = "",
+        lasting: float = 0.0,
+        metrics: Metrics | None = None,
+        objective: float = 0.0,
+    ) -> None:
+        self._shelves = sorted(shelves, key=lambda shelf: -len(shelf.served.prefix))
+        self._api = Api(
+            version=installed_version("subregistry"), skew=skew + lasting, objective=objective
+        )
+        self._guard = guard
+        self._site = site.rstrip("/")
+        self._lasting = lasting
+        self._metrics = metrics
+        self._cache = WireCache()
+        self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
+        self._pages = home_routes([shelf.served for shelf in self._shelves], self._followed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._pages(scope, receive, send)
+            return
+        began = time.perf_counter()
+        path, headers = scope["raw_path"].partition(b"?")[0], dict(scope["headers"])
+        shelf, rest = self._route(path)
+        key, answer = None, None
+        try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
+                answer = problem(431, f"the headers are longer than {_MAX_HEADERS} bytes")
+            elif self._metrics and rest == b"/metrics" and path == b"/metrics":
+                read = scope["method"] in ("GET", "HEAD")
+                answer = self._metrics.answer() if read else other_method(b"GET, HEAD")
+            elif shelf is not None:
+                key, answer = await self._answer(shelf, rest, scope, headers)
+        except ServeError as error:
+            log.warning("not answered path=%s error=%s", path[:200], error)
+            answer = problem(503, f"{error}", headers=((b"retry-after", b"60"),))
+        except Exception:
+            log.exception("a defect path=%s", path[:200])
+            answer = problem(500, "This is a defect of the server; its log says more.")
+        if answer is None and rest in (b"", b"/") and path.strip(b"/") == b"":
+            answer = await self._home(scope, receive, send)
+        elif answer is None:
+            preflight = scope["method"] == "OPTIONS"
+            answer = NO_CONTENT if preflight else problem(404, _no_route(path))
+        status, size = answer.status, 0
+        if answer is not HOME:
+            wire = self._wire(answer, shelf)
+            status, size = await _send(wire, scope, headers, send)
+        took = time.perf_counter() - began
+        if self._metrics and shelf:
+            self._metrics.count(shelf.served.name, route_of(beside_prefix(rest)), status, took)
+        accesslog.write(
+            accesslog.Asked(
+                feed=shelf.served.name if shelf else None,
+                method=scope["method"],
+                path=path,
+                query=query(scope["query_string"]),
+                status=status,
+                size=size,
+                ms=took * 1000,
+                client=address(scope),
+                key=key,
+                agent=headers.get(b"user-agent", b""),
+            )
+        )
+
+    def quick(self, target: bytes, accept: bytes, match: bytes) -> tuple[Piece, ...] | None:
+        """All of the answer to a plain GET on the hot routes, as `__call__` gives it; None for
+        everything that is not as simple as that. What was made before is sent again."""
+        try:
+            kept = self._cache.get(target)
+            if kept is not None and kept.edition is kept.shelf.live():
+                kind = kept.wire.chosen(accept, match)
+                found = kept.wire.whole(kind)
+                if found is not None:
+                    if self._metrics:
+                        self._metrics.count_again(kept.feed, kept.route, kept.wire.status(kind))
+                    return found
+            else:
+                kept = None
+            return self._made(target, kept, accept, match)
+        except Exception:  # noqa: BLE001 - whatever it is, `__call__` answers and logs it
+            return None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether nobody is counted or written down: else each request needs its client."""
+        return not accesslog.is_open() and (self._guard is None or not self._guard.counts)
+
+    def _made(
+        self, target: bytes, kept: Kept | None, accept: bytes, match: bytes
+    ) -> tuple[Piece, ...] | None:
+        """The same for what was not sent before: not at all, or in another encoding."""
+        began = time.perf_counter()
+        kept = kept or self._answered(target)
+        if kept is None:
+            return None
+        kind = kept.wire.chosen(accept, match)
+        found = kept.wire.make(kind)
+        if kept.lasts:
+            self._cache.put(target, kept)
+        if self._metrics:
+            took = time.perf_counter() - began
+            self._metrics.count(kept.feed, kept.route, kept.wire.status(kind), took)
+        return found
+
+    def _answered(self, target: bytes) -> Kept | None:
+        """The answer to a target of the hot routes."""
+        if b"#" in target or not target.isascii():
+            return None
+        path, _, query = target.partition(b"?")
+        shelf, rest = self._route(path)
+        if shelf is None or shelf.served.access == "key":
+            return None
+        segments = beside_prefix(rest)
+        if not segments or segments[0] not in _HOT:
+            return None
+        live = shelf.live()
+        answer = self._api.answer(Request(b"GET", rest, query), shelf)
+        if answer is None:
+            return None
+        lasts, wire = answer.edition is live, self._wire(answer, shelf)
+        return Kept(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
+
+    def _wire(self, answer: Answer, shelf: Shelf | None) -> Wire:
+        """An answer with what caches are told of it."""
+        if answer.edition is None:
+            told = "no-store"
+        elif not answer.lasting or not self._lasting:
+            told = "no-cache"
+        else:
+            age = int(self._lasting / 4)
+            late = int(self._lasting) - age
+            told = f"max-age={age}, stale-while-revalidate={late}"
+        if answer.edition is not None:
+            locked = shelf is not None and shelf.served.access == "key"
+            told = f"{'private' if locked else 'public'}, {told}"
+        return Wire(answer, cache_control=told)
+
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        live = [shelf for shelf in self._shelves if isinstance(shelf, LiveShelf)]
+        with following(live, self._metrics, changed=self._cache.clear):
+            yield
+
+    async def _home(self, scope: Scope, receive: Receive, send: Send) -> Answer:
+        """Send the page for people; anything but HOME is still to be sent."""
+        if scope["method"] == "OPTIONS":
+            return NO_CONTENT
+        if scope["method"] not in ("GET", "HEAD"):
+            return other_method(b"GET, HEAD, OPTIONS")
+        await self._pages({**scope, "path": "/", "raw_path": b"/"}, receive, send)
+        return HOME
+
+    async def _answer(
+        self, shelf: Shelf, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
+    ) -> tuple[str | None, Answer | None]:
+        """The key that was shown, and the answer; one that may take long is made in a thread."""
+        key = None
+        if self._guard is not None and scope["method"] != "OPTIONS":
+            key, refused = self._guard.admit(shelf.served, rest, headers, address(scope))
+            if refused is not None:
+                return key, refused
+        request = Request(
+            scope["method"].encode(),
+            rest,
+            scope["query_string"],
+            (self._site or host(scope, headers)) + shelf.served.prefix.decode(),
+        )
+        if beside_prefix(rest)[:1] not in _SLOW:
+            return key, self._api.answer(request, shelf)
+        async with self._slow:
+            return key, await asyncio.to_thread(self._api.answer, request, shelf)
+
+    def _route(self, path: bytes) -> tuple[Shelf | None, bytes]:
+        """The feed that a path belongs to, if any, and the path below its base."""
+        tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
+        for shelf in self._shelves:
+            prefix = shelf.served.prefix
+            if tidy == prefix or tidy.startswith(prefix + b"/"):
+                return shelf, tidy[len(prefix) :]
+        return None, tidy
+
+
+def build_app(
+    feed_root: Path,
+    feeds: Sequence[ServedFeed],
+    *,
+    skew: float,
+    per_minute: int,
+    site: str,
+    metrics: Metrics | None = None,
+    objective: float = 0.0,
+) -> App:
+    """The application over the editions below `feed_root`.
+
+    The time until readers see an edition adds to the skew that `updated_since` forgives.
+    """
+    return App(
+        [LiveShelf(feed_root, served) for served in feeds],
+        skew=skew + VISIBLE_WITHIN.total_seconds() + LOOK_EVERY,
+        guard=Guard(feed_root, per_minute=per_minute),
+        site=site,
+        lasting=LASTING,
+        metrics=metrics,
+        objective=objective,
+    )
+
+
+def _no_route(path: bytes) -> str:
+    shown = path.decode("utf-8", "replace")[:200]
+    return f"Endpoint not found: {shown}. Try /v0.1/servers, or /openapi.json for what there is."
+
+
+async def _send(
+    wire: Wire, scope: Scope, headers: dict[bytes, bytes], send: Send
+) -> tuple[int, int]:
+    """Send an answer; returns its status and the size of its body."""
+    kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
+    status, body = wire.status(kind), b"".join(wire.body(kind))
+    found = wire.headers(kind, len(body))
+    await send({"type": "http.response.start", "status": status, "headers": found})
+    body = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": body})
+    return status, len(body)

@@ -1,0 +1,52 @@
+"""A thread that follows live feeds, so that no request waits for an edition to be opened."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from serve.errors import ServeError
+from serve.server.metrics import Metrics
+from serve.server.shelf import LOOK_EVERY, LiveShelf
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def following(
+    shelves: Sequence[LiveShelf], metrics: Metrics | None, *, changed: Callable[[], None]
+) -> Iterator[None]:
+    """Follow feeds while the block runs; `changed` is called when something else is served."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(LOOK_EVERY):
+            for shelf in shelves:
+                try:
+                    if shelf.look():
+                        changed()
+                    _show(shelf, metrics)
+                except Exception:
+                    log.exception("a defect: feed=%s is not followed", shelf.served.name)
+            if metrics:
+                metrics.flush()
+
+    for shelf in shelves:
+        shelf.watch()
+        _show(shelf, metrics)
+    thread = threading.Thread(target=follow, name="follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _show(shelf: LiveShelf, metrics: Metrics | None) -> None:
+    if metrics is None:
+        return
+    with suppress(ServeError, OSError):
+        confirmed = shelf.confirmed()
+        at = confirmed.timestamp() if confirmed else None
+        metrics.show(shelf.served.name, shelf.live().manifest, at)

@@ -1,0 +1,39 @@
+"""The pages for people and the files for machines that belong to no feed."""
+
+import html
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request as PageRequest
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from serve.api.answers import CORS
+from serve.policy.served_feed import ServedFeed
+
+
+def home_routes(
+    feeds: Sequence[ServedFeed], watched: Callable[[], AbstractContextManager[None]]
+) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with watched():
+            yield
+
+    async def home(_: PageRequest) -> Response:
+        items = "".join(
+            f'<li><a href="{path}/v0.1/servers">{title}</a> at <code>{path or "/"}</code>, '
+            f'<a href="{path}/openapi.yaml">OpenAPI</a>, <a href="{path}/health">health</a>, '
+            f'<a href="{path}/changes/feed.rss">changes</a></li>'
+            for feed in feeds
+            if feed.access == "open"
+            for path, title in [(feed.prefix.decode(), html.escape(feed.title))]
+        )
+        return HTMLResponse(
+            "<!doctype html><html lang=en><meta charset=utf-8><title>subregistry</title>"
+            f"<h1>Feeds</h1><ul>{items}</ul></html>",
+            headers={name.decode(): value.decode() for name, value in CORS},
+        )
+
+    return Starlette(routes=[Route("/", home)], lifespan=lifespan)
