@@ -9,6 +9,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
+from warehouse.parts import servers_at_once
 from warehouse.staging import TEXT, Tuple, columns, table
 from warehouse.warehouse import Row, Session
 
@@ -67,8 +68,22 @@ def feed_entries(
     others have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
     fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
     packages of an entry come as a list of rows, from a stream of their own. `copies` gives JSON
-    that somebody has of an entry (name, version) and that may be what is wanted.
+    that somebody has of an entry (name, version) and that may be what is wanted. Servers come in
+    parts, as many at once as memory is good for.
     """
+    names, size = session.table("list_wanted_names"), servers_at_once(session)
+    for start in range(0, names.num_rows, size):
+        with session.given(wanted_names=names.slice(start, size)):
+            yield from _part_of_feed(session, feed, since, copies, batch)
+
+
+def _part_of_feed(
+    session: Session,
+    feed: str,
+    since: datetime | None,
+    copies: Callable[[str, str], Sequence[bytes]],
+    batch: int,
+) -> Iterator[Row]:
     packages = _grouped(session.batches("list_feed_packages", batch))
     group = next(packages, None)
     for rows in session.batches("list_feed_entries", batch, feed=feed, since=since):

@@ -54,9 +54,14 @@ class Part:
 WHOLE = Part(0, 1)
 
 
+def servers_at_once(session: Session) -> int:
+    """How many servers DuckDB's memory is good for."""
+    return max(_SERVERS, _SERVERS * session.memory_limit() // _MEMORY)
+
+
 def parts(session: Session, servers: int | None = None) -> list[Part]:
-    """All servers, in parts of about so many; by default as many as DuckDB's memory is good for."""
-    size = servers or max(_SERVERS, _SERVERS * session.memory_limit() // _MEMORY)
+    """All servers, in parts of about so many; by default as many as memory is good for."""
+    size = servers or servers_at_once(session)
     known = session.rows("count_servers")[0]["servers"]
     count = max(1, -(-known // size))
     return [Part(number, count) for number in range(count)]

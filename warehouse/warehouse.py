@@ -85,7 +85,10 @@ class Session:
 
     @contextmanager
     def given(self, **tables: pa.Table) -> Iterator[None]:
-        """Lend Arrow tables to the statements inside, under the keywords' names."""
+        """Lend Arrow tables to the statements inside, under the keywords' names.
+
+        Inside another block a name may stand for another table for a while.
+        """
         for name, table in tables.items():
             self._connection.register(name, table)
         before, self._given = self._given, self._given | tables
@@ -95,6 +98,8 @@ class Session:
             self._given = before
             for name in tables:
                 self._connection.unregister(name)
+                if name in before:
+                    self._connection.register(name, before[name])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -200,6 +200,7 @@ def test_a_switch_that_is_cut_short_anywhere_can_be_done_again(
 
         with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
             patch.setattr("serve.feed.feed.replace_file", counted)
+            patch.setattr("serve.feed.stamping.replace_file", counted)
             patch.setattr("serve.disk.replace_file", counted)
             feed.switch("e2", now=lambda: NOW + HOUR)
     feed.switch("e2", now=lambda: NOW + 2 * HOUR)

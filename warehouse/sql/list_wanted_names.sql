@@ -1,0 +1,1 @@
+SELECT name FROM wanted_names ORDER BY name
