@@ -16,8 +16,8 @@ from packageurl.contrib.purl2url import get_download_url, get_repo_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConnectorError
-from connectors.pacing import Limits
-from connectors.routes import Route, base_of, is_loopback
+from connectors.http.pacing import Limits
+from connectors.http.routes import Route, base_of, is_loopback
 
 
 class OriginSettings(BaseModel):

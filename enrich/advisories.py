@@ -10,8 +10,8 @@ from cvss import CVSS2, CVSS3, CVSS4  # type: ignore[import-untyped]
 from cvss.exceptions import CVSSError  # type: ignore[import-untyped]
 from msgspec import Raw
 
-from connectors.look import items, mapping, members, small, string
-from connectors.outcomes import Fetched
+from connectors.lazy_json import items, mapping, members, small, string
+from connectors.registries.lookup import Fetched
 from enrich.profiles import text
 
 _WORDS = {"LOW": "LOW", "MODERATE": "MEDIUM", "MEDIUM": "MEDIUM", "HIGH": "HIGH"}

@@ -1,7 +1,7 @@
 """What the services that count downloads say: to one number."""
 
-from connectors.look import mapping, members, small
-from connectors.outcomes import Fetched
+from connectors.lazy_json import mapping, members, small
+from connectors.registries.lookup import Fetched
 
 COUNTED = {"npm": "npm-downloads", "pypi": "pypistats", "oci:docker.io": "docker-hub"}
 """Which service counts the packages of an origin."""

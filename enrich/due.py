@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from connectors.outcomes import UNDECIDED, Outcome
+from connectors.registries.lookup import UNDECIDED, Outcome
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connectors.outcomes import Fetched
-from connectors.packages import Connector
+from connectors.registries.clients import Connector
+from connectors.registries.lookup import Fetched
 from enrich.profiles import Profile
 
 VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f\ud800-\udfff]{1,255}")

@@ -6,7 +6,7 @@ Grammar first, then the origin table, then a purl: a purl alone validates nothin
 import hashlib
 from collections.abc import Callable
 
-from connectors.outcomes import UNDECIDED, Fetched, Outcome
+from connectors.registries.lookup import UNDECIDED, Fetched, Outcome
 from enrich import npm, oci, pypi
 from enrich.ecosystem import VERSION, Ecosystem, PackageKey, PackageRef, Rejected
 from enrich.profiles import Profile, absent

@@ -12,10 +12,10 @@ from msgspec import Raw
 from packageurl import PackageURL
 from semver import Version
 
-from connectors.look import items, mapping, members, small, string
-from connectors.npm import CONNECTOR
+from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import default_url
-from connectors.outcomes import Fetched, Outcome
+from connectors.registries.lookup import Fetched, Outcome
+from connectors.registries.npm import CONNECTOR
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import read_licence
 from enrich.profiles import (

@@ -5,9 +5,9 @@ import re
 
 from packageurl import PackageURL
 
-from connectors.look import items, mapping, members, small, string
-from connectors.oci import CONNECTOR, HOSTS, SUFFIXES
-from connectors.outcomes import Document, Fetched, Outcome
+from connectors.lazy_json import items, mapping, members, small, string
+from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.oci import CONNECTOR, HOSTS, SUFFIXES
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import read_licence
 from enrich.profiles import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from connectors.outcomes import Outcome
+from connectors.registries.lookup import Outcome
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _E_MAIL = re.compile(r"[^\s<>\"'(),:;/@]{1,64}@(?:[\w-]{1,64}\.)+[^\W\d_]{2,24}\b")

@@ -9,11 +9,11 @@ from packageurl import PackageURL
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from connectors.look import is_array, items, mapping, members, small, string
+from connectors.lazy_json import is_array, items, mapping, members, small, string
 from connectors.origins import default_url
-from connectors.outcomes import Document, Fetched, Outcome
-from connectors.pypi import CONNECTOR
-from connectors.releases import ReleaseFile, canonical_version, first_digest, releases_of
+from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.pypi import CONNECTOR
+from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licences import Licence, from_classifiers, read_licence
 from enrich.profiles import (

@@ -9,15 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.downloads import COUNTERS
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.http.pacing import Governor, HostState, Pacer
+from connectors.http.routes import Route
 from connectors.origins import Origin, Origins
-from connectors.osv import ADVISORIES, OSV
-from connectors.pacing import Governor, HostState, Pacer
-from connectors.packages import Connector, PackageRegistries
-from connectors.registry import Registry, base_url
-from connectors.routes import Route
+from connectors.registries.clients import Connector, PackageRegistries
+from connectors.registries.downloads import COUNTERS
+from connectors.registries.osv import ADVISORIES, OSV
+from connectors.upstreams.registry import Registry, base_url
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.errors import StepError, UsageError

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from connectors.contract import Entry, Unreadable, compose, read_entry, read_page
+from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry, read_page
 from pipelines.spool import Kind, SpooledPage
 from warehouse.staging import Readings, content_hash
 

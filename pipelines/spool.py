@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from connectors.registry import RawPage
+from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
 
 _SYNC_EVERY = 1.0

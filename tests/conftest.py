@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.registry import Registry
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns

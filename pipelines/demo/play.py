@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.contract import Entry, read_entry, read_page
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.registry import Registry
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer
 from pipelines.demo.registry import ScriptedRegistry

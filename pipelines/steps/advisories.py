@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from connectors.osv import BATCH, OSV
-from connectors.outcomes import Fetched, Outcome, Target
-from connectors.packages import PackageRegistries
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import Fetched, Outcome, Target
+from connectors.registries.osv import BATCH, OSV
 from enrich.advisories import Advisory, read_advisory, read_batch
 from pipelines.steps.hosts import host_rows
 from warehouse import packages as store

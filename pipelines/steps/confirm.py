@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from connectors.contract import Entry, read_entry, read_page
 from connectors.errors import ConnectorError
-from connectors.registry import Missing, RawPage, Registry
+from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.registry import Missing, RawPage, Registry
 from warehouse.entries import Key, Merge, list_missing, list_standing, settle_missing
 from warehouse.warehouse import Warehouse
 

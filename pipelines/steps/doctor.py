@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.contract import read_page
-from connectors.downloads import COUNTERS
 from connectors.errors import GARBAGE, ConnectorError
-from connectors.http import HttpClient, Manners
-from connectors.osv import OSV
-from connectors.packages import Probe
-from connectors.registry import base_url
+from connectors.http.client import HttpClient, Manners
+from connectors.registries.clients import Probe
+from connectors.registries.downloads import COUNTERS
+from connectors.registries.osv import OSV
+from connectors.upstreams.contract import read_page
+from connectors.upstreams.registry import base_url
 from pipelines.deployment import Deployment
 from pipelines.errors import UsageError
 

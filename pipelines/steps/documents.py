@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec.structs
 
-from connectors.contract import OFFICIAL, Entry, Unreadable, compose, read_entry
-from connectors.documents import Document, read_documents
+from connectors.upstreams.contract import OFFICIAL, Entry, Unreadable, compose, read_entry
+from connectors.upstreams.folder import Document, read_documents
 from pipelines.readings import Record, batches
 from pipelines.spool import Kind, Spool, SpooledPage
 from pipelines.steps.pull import PullReport

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 from connectors.errors import GARBAGE
-from connectors.outcomes import Fetched, Known, Target
-from connectors.packages import PackageRegistries
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import Fetched, Known, Target
 from enrich.ecosystems import read
 from enrich.profiles import Profile
 from warehouse.warehouse import Row

@@ -9,10 +9,10 @@ from itertools import groupby
 
 import msgspec
 
-from connectors.contract import Entry, read_entry, read_page
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.registry import Registry
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
 from serve.api.models import ServerResponse

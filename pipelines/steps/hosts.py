@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 
-from connectors.pacing import HostState
+from connectors.http.pacing import HostState
 from enrich.profiles import text
 from warehouse.staging import Tuple
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
-from connectors.outcomes import UNDECIDED, Fetched, Target
-from connectors.packages import PackageRegistries
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import UNDECIDED, Fetched, Target
 from enrich.downloads import COUNTED, read_count
 from pipelines.steps.hosts import host_rows
 from warehouse import packages as store

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from connectors.outcomes import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
-from connectors.pacing import HostState
-from connectors.packages import PackageRegistries
+from connectors.http.pacing import HostState
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
 from enrich.due import confirmed, next_check
 from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, rules

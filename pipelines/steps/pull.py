@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from connectors.contract import latest_flag, read_page
 from connectors.errors import BudgetSpent, ConnectorError
-from connectors.registry import Missing, Registry
+from connectors.upstreams.contract import latest_flag, read_page
+from connectors.upstreams.registry import Missing, Registry
 from pipelines.progress import Progress, silent
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.downloads import COUNTERS
+from connectors.registries.downloads import COUNTERS
 from pipelines.deployment import Deployment
 from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from connectors.errors import AddressRefused, ConnectorError, Unreachable
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.outcomes import UNDECIDED, Outcome, Target
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.registries.lookup import UNDECIDED, Outcome, Target
 from enrich.ecosystem import PackageKey, PackageRef
 from enrich.ecosystems import canonicalise, read
 from pipelines.demo.clock import PlayedClock

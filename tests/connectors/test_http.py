@@ -19,8 +19,8 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http import HttpClient, Manners, retry_after
-from connectors.network import AddressPolicy
+from connectors.http.client import HttpClient, Manners, retry_after
+from connectors.http.network import AddressPolicy
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 
 

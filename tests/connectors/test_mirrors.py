@@ -12,10 +12,10 @@ import pytest
 import trustme
 
 from connectors.errors import ConnectorError
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.http.routes import Route
 from connectors.origins import Origins, OriginSettings
-from connectors.routes import Route
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request

@@ -13,7 +13,7 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.pacing import Governor, HostState, Limits
+from connectors.http.pacing import Governor, HostState, Limits
 from pipelines.demo.clock import PlayedClock
 from tests.conftest import START
 

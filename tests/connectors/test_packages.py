@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from connectors import oci
 from connectors.errors import ConnectorError
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.http.pacing import Governor, HostState, Limits
 from connectors.origins import Origin, Origins, OriginSettings, default_url
-from connectors.outcomes import Fetched, Known, Outcome, Target
-from connectors.pacing import Governor, HostState, Limits
-from connectors.packages import PackageRegistries
+from connectors.registries import oci
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import Fetched, Known, Outcome, Target
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request

@@ -9,12 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import MAX_ENTRY, Entry, Unreadable, compose, read_entry, read_page
 from connectors.errors import BudgetSpent, MalformedPage, UnexpectedStatus, Unreachable
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.registry import Missing, Registry
-from connectors.splitting import split_page
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.upstreams.contract import (
+    MAX_ENTRY,
+    Entry,
+    Unreadable,
+    compose,
+    read_entry,
+    read_page,
+)
+from connectors.upstreams.json_split import split_page
+from connectors.upstreams.registry import Missing, Registry
 from pipelines.demo.loopback import Reply, Request
 from tests.conftest import START, Upstream, server_json
 from tests.connectors.test_registry import META, page

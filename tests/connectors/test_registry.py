@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.contract import Entry, Unreadable, compose, read_entry, read_page
 from connectors.errors import ConnectorError, MalformedPage
-from connectors.registry import Missing, Registry, base_url
+from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry, read_page
+from connectors.upstreams.registry import Missing, Registry, base_url
 from pipelines.demo.loopback import Reply, Request
 from tests.conftest import START, Upstream, server_json
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.http import HttpClient
+from connectors.http.client import HttpClient
 from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Outcome, Target
-from connectors.packages import Connector, Probe
+from connectors.registries.clients import Connector, Probe
+from connectors.registries.lookup import Document, Fetched, Outcome, Target
 from enrich import ecosystems
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.profiles import PackageFacts, Profile, VersionFacts

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.origins import default_url
-from connectors.outcomes import Document, Fetched, Outcome
-from connectors.releases import version_of_file
+from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.releases import version_of_file
 from enrich.ecosystem import PackageKey, PackageRef, Rejected
 from enrich.ecosystems import ECOSYSTEMS, canonicalise, read
 from enrich.licences import read_licence

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.outcomes import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Fetched, Outcome
 from enrich import npm, oci, pypi
 from enrich.due import confirmed, next_check
 from enrich.licences import read_licence

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from connectors import registry
 from connectors.errors import ConnectorError
-from connectors.registry import RawPage, Registry
+from connectors.upstreams import registry
+from connectors.upstreams.registry import RawPage, Registry
 from pipelines.steps import pull
 from warehouse import entries, warehouse
 

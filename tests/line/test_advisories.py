@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outcomes import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Fetched, Outcome
 from enrich.advisories import read_advisory, read_batch
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request

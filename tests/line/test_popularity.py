@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.outcomes import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Fetched, Outcome
 from enrich.downloads import read_count
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request

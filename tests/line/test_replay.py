@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.contract import Entry, read_entry, read_page
-from connectors.http import HttpClient
-from connectors.registry import Registry
+from connectors.http.client import HttpClient
+from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.registry import OFFICIAL
 from pipelines.deployment import Deployment

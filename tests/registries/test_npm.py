@@ -132,7 +132,7 @@ def test_the_short_form_tells_the_same(
     publish(registry, "large", "1.0.0")
     publish(registry, "large", "1.1.0", scripts={"install": "node index.js"})
     line.claim(NAME, "npm", "large", "1.1.0")
-    monkeypatch.setattr("connectors.npm.LARGEST", 500)
+    monkeypatch.setattr("connectors.registries.npm.LARGEST", 500)
     line.profile()
     found = line.packages()[f"{NAME}@1.1.0"]
     assert (found["ownership"], found["license"]) == ("verified", "MIT")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.outcomes import Outcome
+from connectors.registries.lookup import Outcome
 from tests.registries.conftest import Line, MakeLine
 from tests.registries.servers import Images, basic, docker_registry
 

@@ -17,10 +17,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors.contract import Entry, read_entry, read_page
-from connectors.http import HttpClient, Manners
-from connectors.network import AddressPolicy
-from connectors.registry import Registry
+from connectors.http.client import HttpClient, Manners
+from connectors.http.network import AddressPolicy
+from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.registry import Registry
 from serve.errors import ExportFailed
 from serve.export.static import export_static
 from serve.feed.feed import Feed

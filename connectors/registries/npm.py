@@ -7,12 +7,19 @@ that the document names.
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused, ConnectorError
-from connectors.http import MIB, Answer, HttpClient
-from connectors.look import items, mapping, members, small
+from connectors.http.client import MIB, Answer, HttpClient
+from connectors.http.pacing import Limits
+from connectors.lazy_json import items, mapping, members, small
 from connectors.origins import Origin, default_url
-from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Target
-from connectors.pacing import Limits
-from connectors.packages import SEEN, Connector, Probe, status_outcome, validator_of, validators
+from connectors.registries.clients import (
+    SEEN,
+    Connector,
+    Probe,
+    status_outcome,
+    validator_of,
+    validators,
+)
+from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Target
 
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
 SHORT = "abbreviated"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from connectors.contract import MAX_ENTRY
 from connectors.errors import TerminalError
+from connectors.upstreams.contract import MAX_ENTRY
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from connectors.errors import (
     TransientError,
     UnexpectedStatus,
 )
-from connectors.http import Answer, HttpClient
+from connectors.http.client import Answer, HttpClient
+from connectors.http.pacing import Governor, HostState
 from connectors.origins import Find, Origin, Origins
-from connectors.outcomes import Fetched, Outcome, Target
-from connectors.pacing import Governor, HostState
+from connectors.registries.lookup import Fetched, Outcome, Target
 
 _BY_STATUS = {
     404: Outcome.PACKAGE_ABSENT,

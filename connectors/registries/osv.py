@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused
-from connectors.http import MIB, HttpClient
+from connectors.http.client import MIB, HttpClient
+from connectors.http.pacing import Limits
 from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Outcome, Target
-from connectors.pacing import Limits
-from connectors.packages import Connector, Probe
+from connectors.registries.clients import Connector, Probe
+from connectors.registries.lookup import Document, Fetched, Outcome, Target
 
 OSV = "osv"
 BATCH = 1000

@@ -11,7 +11,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from connectors.look import items, mapping, members, small, string
+from connectors.lazy_json import items, mapping, members, small, string
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Reading a registry: walks of its list, all versions of a name, one version.
 
-Follows the read API under `/v0.1`. Entries are not interpreted here (`connectors.contract`), and
-nothing is stored: a page comes out as it came in.
+Follows the read API under `/v0.1`. Entries are not interpreted here (that is
+`connectors.upstreams.contract`), and nothing is stored: a page comes out as it came in.
 """
 
 import re
@@ -12,7 +12,6 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from urllib.parse import quote, urlencode, urlsplit
 
-from connectors.contract import Entry, key_bytes, read_entry, read_page
 from connectors.errors import (
     BodyRefused,
     ConnectorError,
@@ -20,7 +19,8 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http import Answer, HttpClient
+from connectors.http.client import Answer, HttpClient
+from connectors.upstreams.contract import Entry, key_bytes, read_entry, read_page
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)

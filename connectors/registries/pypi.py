@@ -7,13 +7,20 @@ import re
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused, ConnectorError
-from connectors.http import MIB, Answer, HttpClient
-from connectors.look import items, mapping, members, small, string
+from connectors.http.client import MIB, Answer, HttpClient
+from connectors.http.pacing import Limits
+from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import Origin, default_url
-from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
-from connectors.pacing import Limits
-from connectors.packages import SEEN, Connector, Probe, status_outcome, validator_of, validators
-from connectors.releases import ReleaseFile, canonical_version, first_digest, releases_of
+from connectors.registries.clients import (
+    SEEN,
+    Connector,
+    Probe,
+    status_outcome,
+    validator_of,
+    validators,
+)
+from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Outcome, Target
+from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
 
 _INDEX = "application/vnd.pypi.simple.v1+json"
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"

@@ -9,8 +9,8 @@ import httpcore
 import httpx
 
 from connectors.errors import ConnectorError
-from connectors.network import AddressPolicy, GuardedBackend
-from connectors.routes import Route
+from connectors.http.network import AddressPolicy, GuardedBackend
+from connectors.http.routes import Route
 
 HTTPCORE_ERRORS = (
     httpcore.TimeoutException,

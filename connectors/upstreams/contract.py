@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from connectors.errors import MalformedPage
-from connectors.splitting import depth, members, refuse_doubled_keys, split_page
+from connectors.upstreams.json_split import depth, members, refuse_doubled_keys, split_page
 
 OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")

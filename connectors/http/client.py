@@ -31,14 +31,10 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.network import (
-    AddressPolicy,
-    RefusedAddress,
-    deadline,
-)
-from connectors.pacing import Pacer
-from connectors.routes import Route, base_of, is_loopback
-from connectors.transport import HTTPCORE_ERRORS, Transport
+from connectors.http.network import AddressPolicy, RefusedAddress, deadline
+from connectors.http.pacing import Pacer
+from connectors.http.routes import Route, base_of, is_loopback
+from connectors.http.transport import HTTPCORE_ERRORS, Transport
 
 log = logging.getLogger(__name__)
 

@@ -151,7 +151,7 @@ def _resolve(host: str, port: int) -> list[tuple[object, ...]]:
 
 
 class RefusedAddress(httpcore.UnsupportedProtocol):
-    """Raised below httpx; `connectors.http` turns it into `AddressRefused`."""
+    """Raised below httpx; `connectors.http.client` turns it into `AddressRefused`."""
 
 
 class _DeadlineStream(httpcore.NetworkStream):

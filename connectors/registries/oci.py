@@ -17,13 +17,13 @@ from connectors.errors import (
     QuotaSpent,
     UnexpectedStatus,
 )
-from connectors.http import MIB, Answer, HttpClient
-from connectors.look import items, mapping, members, small, string
+from connectors.http.client import MIB, Answer, HttpClient
+from connectors.http.pacing import Limits
+from connectors.http.routes import base_of
+from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import Origin
-from connectors.outcomes import MAX_EXTRAS, Document, Fetched, Outcome, Target
-from connectors.pacing import Limits
-from connectors.packages import Connector, Probe
-from connectors.routes import base_of
+from connectors.registries.clients import Connector, Probe
+from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Outcome, Target
 
 SUFFIXES = (".pkg.dev", ".azurecr.io")
 HOSTS = {

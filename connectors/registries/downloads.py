@@ -6,11 +6,11 @@ per package; what it says decides nothing about the package.
 
 from urllib.parse import quote
 
-from connectors.http import MIB, HttpClient
+from connectors.http.client import MIB, HttpClient
+from connectors.http.pacing import Limits
 from connectors.origins import Origin
-from connectors.outcomes import Document, Fetched, Target
-from connectors.pacing import Limits
-from connectors.packages import SEEN, Connector, Probe, status_outcome
+from connectors.registries.clients import SEEN, Connector, Probe, status_outcome
+from connectors.registries.lookup import Document, Fetched, Target
 
 
 def _counter(kind: str, url: str, limits: Limits, path: str, probed: str) -> tuple[str, Connector]:

@@ -1,0 +1,1 @@
+"""Package registries and what says something of packages: one module per registry."""

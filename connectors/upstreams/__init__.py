@@ -1,0 +1,1 @@
+"""Where entries come from: MCP registries over HTTP, folders of documents."""
