@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.console import print_table
-from warehouse.curation import CompiledRule, RuleBook, decide
-from warehouse.predicates import compile_predicate
-from warehouse.warehouse import Warehouse
+from warehouse.curation.verdicts import decide
+from warehouse.database.warehouse import Warehouse
+from warehouse.expressions.compile import compile_predicate
+from warehouse.rules.rulebook import CompiledRule, RuleBook
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RULES = (

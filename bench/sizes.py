@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.line import upstream
 from pipelines.console import print_table
-from warehouse.warehouse import Warehouse
+from warehouse.database.warehouse import Warehouse
 
 STEPS = ("pull", "profile", "curate", "build", "switch", "index", "copy")
 _CGROUP = Path("/sys/fs/cgroup/memory/subregistry-bench")

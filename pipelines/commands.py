@@ -176,11 +176,13 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from pipelines.server import listen, run
+    from pipelines.server import compiler, listen, run
     from serve.server.served import served_feeds
 
     settings = load_settings()
-    feeds = ", ".join(feed.base_path for feed in served_feeds(settings.feed_root, settings.feeds))
+    feeds = ", ".join(
+        feed.base_path for feed in served_feeds(settings.feed_root, settings.feeds, compiler)
+    )
     socket = listen(arguments.host, arguments.port)
     host, port = socket.getsockname()[:2]
     sys.stderr.write(f"serving {feeds} on http://{host}:{port} with {arguments.workers} workers\n")

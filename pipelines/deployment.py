@@ -33,8 +33,9 @@ from pipelines.steps.switch import SwitchReport, go_back, switch
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block, BlockList
 from serve.policy.policy import Policies, Policy, read_policies
-from warehouse.entries import read_state
-from warehouse.warehouse import Warehouse
+from warehouse.database.warehouse import Warehouse
+from warehouse.expressions.compile import compile_predicate
+from warehouse.walk.state import read_state
 
 _MANNERS = Manners(tries=3, patience=120.0, timeout=30.0, deadline=60.0)
 _PATIENCE = 900.0
@@ -59,7 +60,7 @@ class Deployment:
 
     def documents(self) -> Policies:
         """All feed documents, the broken ones told apart."""
-        return read_policies(self.settings.feeds)
+        return read_policies(self.settings.feeds, compile_predicate)
 
     def policies(self, name: str | None = None) -> tuple[Policy, ...]:
         """All feeds with a good document, or the one named; empty if there is none of that name.

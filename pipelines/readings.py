@@ -1,6 +1,6 @@
 """From pages to rows: the one place where an entry as read becomes rows of the warehouse.
 
-Pure: pages in, batches out. What the rows mean once stored is decided in `warehouse.entries`.
+Pure: pages in, batches out. What the rows mean once stored is decided in `warehouse.walk.merge`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry, read_page
 from pipelines.spool import Kind, SpooledPage
-from warehouse.staging import Readings, content_hash
+from warehouse.walk.staging import Readings, content_hash
 
 _BATCH_PAGES = 100
 

@@ -18,8 +18,16 @@ from serve.server.app import App, build_app
 from serve.server.metrics import Metrics
 from serve.server.protocol import BoundedProtocol, PlainProtocol
 from serve.server.served import served_feeds
+from warehouse.rules.language import Compiler
 
 _MOST_CLIENTS = 4096
+
+
+def compiler() -> Compiler:
+    """What checks the rules of feed documents; a server that finds none changed loads it never."""
+    from warehouse.expressions.compile import compile_predicate  # late: DuckDB and sqlglot
+
+    return compile_predicate
 
 
 def app() -> App:
@@ -88,7 +96,7 @@ def _app(settings: Settings) -> App:
         open_log(settings.access_log)
     return build_app(
         settings.feed_root,
-        served_feeds(settings.feed_root, settings.feeds),
+        served_feeds(settings.feed_root, settings.feeds, compiler),
         skew=settings.skew,
         per_minute=settings.client_rate,
         site=settings.public_url,

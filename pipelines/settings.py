@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.origins import OriginSettings
 from pipelines.errors import UsageError
-from warehouse.sizes import parse_size
+from warehouse.database.sizes import parse_size
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 

@@ -19,7 +19,7 @@ from pipelines.demo.packages import PackageStandIns
 from pipelines.demo.registry import ScriptedRegistry
 from pipelines.deployment import Deployment
 from pipelines.settings import load_settings
-from warehouse.warehouse import Warehouse
+from warehouse.database.warehouse import Warehouse
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from warehouse.database.memory import fullness_explained, limit_of
+from warehouse.database.warehouse import Warehouse, connect
 from warehouse.errors import QueryRefused, WarehouseBroken
-from warehouse.memory import fullness_explained, limit_of
-from warehouse.warehouse import Warehouse, connect
 
 LINK = "warehouse.duckdb"
 _KEEP = 2

@@ -10,9 +10,9 @@ from connectors.registries.lookup import Fetched, Outcome, Target
 from connectors.registries.osv import BATCH, OSV
 from enrich.advisories import Advisory, read_advisory, read_batch
 from pipelines.steps.hosts import host_rows
-from warehouse import packages as store
-from warehouse.staging import Tuple
-from warehouse.warehouse import Warehouse
+from warehouse.database.arrow import Tuple
+from warehouse.database.warehouse import Warehouse
+from warehouse.packages import advisories as store
 
 log = logging.getLogger(__name__)
 

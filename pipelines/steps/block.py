@@ -16,8 +16,8 @@ from serve.build.withdrawal import write_blocked
 from serve.errors import BlockUnknown, FeedBusy, ServeError
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block, BlockList
+from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -24,19 +24,19 @@ from serve.edition.records import pulled_at
 from serve.entry.meta import EnrichmentBlock, PackageFacts
 from serve.feed.feed import Feed
 from serve.policy.policy import Policy
-from warehouse.curation import is_curated
-from warehouse.feeds import (
+from warehouse.curation.editions import last_sequence, replace_treatments
+from warehouse.curation.feeds import (
     changed_names,
     feed_entries,
     forget_prints,
     is_known_change,
     last_change,
-    last_sequence,
     read_outline,
-    replace_treatments,
     wanted,
 )
-from warehouse.warehouse import Row, Session, Warehouse
+from warehouse.curation.verdicts import is_curated
+from warehouse.database.session import Row, Session
+from warehouse.database.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 

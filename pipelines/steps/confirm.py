@@ -11,8 +11,10 @@ from datetime import datetime
 from connectors.errors import ConnectorError
 from connectors.upstreams.contract import Entry, read_entry, read_page
 from connectors.upstreams.registry import Missing, RawPage, Registry
-from warehouse.entries import Key, Merge, list_missing, list_standing, settle_missing
-from warehouse.warehouse import Warehouse
+from warehouse.database.warehouse import Warehouse
+from warehouse.walk.merge import list_standing
+from warehouse.walk.settle import list_missing, settle_missing
+from warehouse.walk.types import Key, Merge
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from serve.disk import JsonFile
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
 from serve.policy.policy import Policy
-from warehouse.curation import decide
-from warehouse.warehouse import Warehouse
+from warehouse.curation.verdicts import decide
+from warehouse.database.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,12 @@ from pipelines.readings import Record, batches
 from pipelines.spool import Kind, Spool, SpooledPage
 from pipelines.steps.pull import PullReport
 from serve.entry.latest import elect
-from warehouse.entries import Key, Walk, commit_walk, known_entries, read_state
-from warehouse.staging import content_hash
-from warehouse.warehouse import Row, Warehouse
+from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
+from warehouse.walk.merge import commit_walk, known_entries
+from warehouse.walk.staging import content_hash
+from warehouse.walk.state import read_state
+from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from serve.entry.reasons import Judged, Reason
 from serve.policy.tracing import trace
-from warehouse import feeds
-from warehouse.warehouse import Row
+from warehouse.curation import feeds
+from warehouse.database.session import Row
 
 Explanation = dict[str, Any]  # rows of the warehouse, made readable
 

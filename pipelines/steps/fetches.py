@@ -17,7 +17,7 @@ from connectors.registries.clients import PackageRegistries
 from connectors.registries.lookup import Fetched, Known, Target
 from enrich.ecosystems import read
 from enrich.profiles import Profile
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from dataclasses import astuple, replace
 
 from connectors.http.pacing import HostState
 from enrich.profiles import text
-from warehouse.staging import Tuple
+from warehouse.database.arrow import Tuple
 
 
 def host_rows(states: Mapping[str, HostState]) -> list[Tuple]:
-    """Rows of `warehouse.packages.HOST`; what hosts said is kept without addresses of people."""
+    """Rows of `warehouse.packages.hosts.HOST`, without addresses of people."""
     return [
         (origin, *astuple(replace(state, reason=text(state.reason) or "")))
         for origin, state in states.items()

@@ -14,8 +14,8 @@ from serve.api.pages import write_pages
 from serve.errors import FeedBusy, NoEdition
 from serve.feed.feed import Feed
 from serve.search.index import catch_up, read_state
-from warehouse.feeds import downloads_by_server
-from warehouse.warehouse import Warehouse
+from warehouse.curation.feeds import downloads_by_server
+from warehouse.database.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

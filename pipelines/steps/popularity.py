@@ -13,8 +13,9 @@ from connectors.registries.clients import PackageRegistries
 from connectors.registries.lookup import UNDECIDED, Fetched, Target
 from enrich.downloads import COUNTED, read_count
 from pipelines.steps.hosts import host_rows
-from warehouse import packages as store
-from warehouse.warehouse import Row, Warehouse
+from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
+from warehouse.packages import downloads
 
 _WEEK = timedelta(days=7)
 _BATCH = 40
@@ -36,7 +37,7 @@ def popularity(
     if not named or time.monotonic() >= end:
         return 0
     with warehouse.session() as session:
-        due = store.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
+        due = downloads.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
     counts = 0
     with ExitStack() as stack:
         pools = {source: ThreadPoolExecutor(1) for source in named}
@@ -56,7 +57,7 @@ def popularity(
             checks = [_check(row, fetched, at) for row, fetched, _ in told]
             with warehouse.session() as session:
                 hosts = host_rows(registries.states())
-                store.record_downloads(session, checks=checks, counts=known, hosts=hosts)
+                downloads.record_downloads(session, checks=checks, counts=known, hosts=hosts)
             counts += len(known)
     return counts
 

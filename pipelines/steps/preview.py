@@ -19,8 +19,9 @@ from serve.edition.edition import Edition
 from serve.errors import PolicyInvalid
 from serve.feed.feed import Feed
 from serve.policy.policy import Policy, read_policy
-from warehouse.curation import provisional
-from warehouse.warehouse import Session
+from warehouse.curation.verdicts import provisional
+from warehouse.database.session import Session
+from warehouse.expressions.compile import compile_predicate
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def preview(deployment: Deployment, path: Path) -> PreviewReport:
     """
     try:
         changed = read_policy(
-            path.read_bytes(), source=str(path), read=lambda name: (path.parent / name).read_bytes()
+            path.read_bytes(),
+            compile_predicate,
+            source=str(path),
+            read=lambda name: (path.parent / name).read_bytes(),
         )
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error}); name a feed document") from error

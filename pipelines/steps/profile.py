@@ -26,9 +26,12 @@ from pipelines.steps.advisories import advisories
 from pipelines.steps.fetches import Answer, fetched_batches
 from pipelines.steps.hosts import host_rows
 from pipelines.steps.popularity import popularity
-from warehouse import packages as store
-from warehouse.staging import Tuple
-from warehouse.warehouse import Row, Session, Warehouse
+from warehouse.database.arrow import Tuple
+from warehouse.database.session import Row, Session
+from warehouse.database.warehouse import Warehouse
+from warehouse.packages import facts as store
+from warehouse.packages import references
+from warehouse.packages.hosts import list_hosts
 
 Missing = dict[str, tuple[int, datetime]]
 """What is not there, in how many answers, since when."""
@@ -139,7 +142,7 @@ def _plan(
     hosts = registries.origins.hosts
     by = rules(hosts)
     with warehouse.session() as session:
-        new = store.list_new_refs(session, by)
+        new = references.list_new_refs(session, by)
     refs: list[Tuple] = []
     rejections = 0
     for row in new:
@@ -152,8 +155,8 @@ def _plan(
             refs.append((*row.values(), *key, None, found.version_kind, by))
     with warehouse.session() as session:
         if refs:
-            store.add_refs(session, refs)
-        states = {row.pop("origin"): HostState(**row) for row in store.list_hosts(session)}
+            references.add_refs(session, refs)
+        states = {row.pop("origin"): HostState(**row) for row in list_hosts(session)}
         registries.remember(states)
         return store.list_due(session, now=now(), budget=budget, only=only), rejections
 

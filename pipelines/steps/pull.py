@@ -2,7 +2,7 @@
 
 A walk drains to the spool, names in doubt are read again, then one transaction takes all of it and
 moves the watermark. The first pull is a full walk, later ones start at the watermark; a full walk
-also finds what changed silently or is gone. The merge itself is `warehouse.entries`.
+also finds what changed silently or is gone. The merge itself is `warehouse.walk.merge`.
 """
 
 import logging
@@ -20,19 +20,12 @@ from pipelines.progress import Progress, silent
 from pipelines.readings import batches
 from pipelines.spool import Kind, Spool, Start
 from pipelines.steps.confirm import confirm
-from warehouse.entries import (
-    Key,
-    State,
-    Walk,
-    commit_walk,
-    is_committed,
-    list_due_retries,
-    list_unsettled,
-    names_in_doubt,
-    read_state,
-)
+from warehouse.database.warehouse import GENERATION, Warehouse
 from warehouse.errors import BrakeEngaged
-from warehouse.warehouse import GENERATION, Warehouse
+from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_in_doubt
+from warehouse.walk.quarantine import list_due_retries
+from warehouse.walk.state import State, read_state
+from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
-from warehouse.bindings import release_names
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
+from warehouse.walk.bindings import release_names
 
 
 def changes(deployment: Deployment, since: str) -> list[Row]:

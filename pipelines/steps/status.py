@@ -11,7 +11,7 @@ from pipelines.deployment import Deployment
 from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
 from serve.policy.policy import Policy
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 _WARNED = timedelta(days=7)
 

@@ -13,8 +13,9 @@ from serve.edition.edition import Edition
 from serve.edition.verification import verify
 from serve.errors import NoEdition, ServeError
 from serve.feed.feed import Feed
-from warehouse.feeds import record_edition
-from warehouse.warehouse import Session, Warehouse
+from warehouse.curation.editions import record_edition
+from warehouse.database.session import Session
+from warehouse.database.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

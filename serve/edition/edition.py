@@ -2,7 +2,7 @@
 
 editions/ID/  manifest.json     what it is, its counts, sizes and hashes (format 4)
               entries, records  what differs from its base, as packed files (`serve.edition.layers`)
-              policy.json       the rules by which it was decided, as `warehouse.curation` outlines
+              policy.json       the rules it was decided by, as `warehouse.rules.rulebook` outlines
               held.json         `serve.entry.reasons.Held` entries, oldest first
 bases/ID/     manifest.json     of which edition it is the whole, its files and segments
               entries, records  tables; the strings of entries are

@@ -80,7 +80,7 @@ class Records:
         return msgspec.json.decode(self._held, type=list[Held])
 
     @cached_property
-    def outline(self) -> Any:  # JSON as `warehouse.curation` makes it
+    def outline(self) -> Any:  # JSON as `warehouse.rules.rulebook` makes it
         """The rules by which the edition was decided."""
         return msgspec.json.decode(self.encoded_outline)
 

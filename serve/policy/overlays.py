@@ -14,7 +14,7 @@ import msgspec
 from serve.entry.meta import EditorialBlock
 from serve.entry.reasons import Treatment
 from serve.policy.documents import Overlay
-from warehouse.predicates import pattern_regex
+from warehouse.rules.language import pattern_regex
 
 _CONTENT = ("retitle", "categorise", "feature", "mirror")
 _DOCKER = ("docker.io", "index.docker.io", "registry-1.docker.io")

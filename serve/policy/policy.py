@@ -22,9 +22,9 @@ from serve.errors import PolicyInvalid
 from serve.policy.blocks import Block
 from serve.policy.documents import FeedDocument, Overlay, Rule
 from serve.policy.served_feed import ServedFeed
-from warehouse.curation import CompiledRule, Cooldown, RuleBook
 from warehouse.errors import ExpressionRefused
-from warehouse.predicates import Predicate, compile_predicate, name_predicate
+from warehouse.rules.language import Compiler, but_version, name_predicate
+from warehouse.rules.rulebook import CompiledRule, Cooldown, RuleBook
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
         text, key = _shown(overlay.servers), f"overlay_{overlay.name}"
         predicate = name_predicate(overlay.servers, text, key.replace("-", "_"))
         if overlay.kind == "pin":
-            predicate = _but(predicate, str(overlay.version))
+            predicate = but_version(predicate, str(overlay.version))
         found.append(
             CompiledRule(
                 overlay.name,
@@ -102,13 +102,6 @@ def _shown(names: Sequence[str]) -> str:
     return f"it is {', '.join(names[:20])}{more}"
 
 
-def _but(predicate: Predicate, version: str) -> Predicate:
-    """The same servers, but not one version of them."""
-    quoted = version.replace("'", "''")
-    other = compile_predicate(f"version <> '{quoted}'")
-    return Predicate(("and", (0, 1)), (*predicate.atoms, *other.atoms), nullable=False)
-
-
 @dataclass(frozen=True)
 class Policies:
     """Policies by name, and what is wrong with the documents that gave none, by document."""
@@ -117,7 +110,7 @@ class Policies:
     broken: dict[str, PolicyInvalid]
 
 
-def read_policies(folder: Path | None) -> Policies:
+def read_policies(folder: Path | None, compiler: Compiler) -> Policies:
     """All feed documents of a folder (None: those shipped), by name; the broken ones are told apart
     by the name that they should have.
 
@@ -134,7 +127,10 @@ def read_policies(folder: Path | None) -> Policies:
         stem = item.name.removesuffix(".toml")
         try:
             policy = read_policy(
-                item.read_bytes(), source=source, read=lambda n: (place / n).read_bytes()
+                item.read_bytes(),
+                compiler,
+                source=source,
+                read=lambda n: (place / n).read_bytes(),
             )
         except PolicyInvalid as error:
             broken[stem] = error
@@ -163,8 +159,14 @@ def read_policies(folder: Path | None) -> Policies:
     return Policies(tuple(valid), broken)
 
 
-def read_policy(data: bytes, *, source: str, read: Callable[[str], bytes] | None = None) -> Policy:
-    """One feed document; `read` gives the bytes of its list files.
+def read_policy(
+    data: bytes,
+    compiler: Compiler,
+    *,
+    source: str,
+    read: Callable[[str], bytes] | None = None,
+) -> Policy:
+    """One feed document; `compiler` checks its expressions, `read` gives list files.
 
     Raises PolicyInvalid that names file, rule, place and remedy.
     """
@@ -185,7 +187,7 @@ def read_policy(data: bytes, *, source: str, read: Callable[[str], bytes] | None
             digest.update(b"\0" + text)
             names = _entries(text, f"{source}: list {found.name}: {found.file}")
         lists[found.name] = names or ()
-    rules = tuple(_compiled(rule, lists, source) for rule in document.rules)
+    rules = tuple(_compiled(rule, lists, source, compiler) for rule in document.rules)
     cooldown = None
     if document.cooldown:
         waived = [*document.cooldown.bypass]
@@ -203,11 +205,13 @@ def read_policy(data: bytes, *, source: str, read: Callable[[str], bytes] | None
     return Policy(document, rules, lists, cooldown, digest.hexdigest())
 
 
-def _compiled(rule: Rule, lists: dict[str, tuple[str, ...]], source: str) -> CompiledRule:
+def _compiled(
+    rule: Rule, lists: dict[str, tuple[str, ...]], source: str, compiler: Compiler
+) -> CompiledRule:
     key = f"rule_{rule.name}".replace("-", "_")
     try:
         if rule.when is not None:
-            predicate, text = compile_predicate(rule.when), rule.when
+            predicate, text = compiler(rule.when), rule.when
         elif rule.names is not None:
             text = _shown(rule.names)
             predicate = name_predicate(rule.names, text, key)

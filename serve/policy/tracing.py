@@ -12,12 +12,12 @@ import msgspec
 
 from serve.entry.reasons import Judged
 from serve.policy.trace import NeededChange, RuleResult, SeenValue, Trace
-from warehouse.logic import value_of
+from warehouse.rules.ternary import value_of
 
 _SIGNS = {"t": True, "f": False, "?": None}
 _TOLD = {True: "true", False: "false", None: "unknown"}
 _SEARCHED = 60
-Json = dict[str, Any]  # as `warehouse.curation` outlines it
+Json = dict[str, Any]  # as `warehouse.rules.rulebook` outlines it
 
 
 def trace(outline: Json, judged: Judged, seen: bytes) -> Trace:

@@ -7,7 +7,7 @@ feeds/served.json   what the documents said when they were read last, and a dige
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +18,7 @@ import msgspec
 from serve.disk import replace_file
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
+from warehouse.rules.language import Compiler
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,13 @@ class _Served(msgspec.Struct):
     feeds: list[ServedFeed]
 
 
-def served_feeds(feed_root: Path, folder: Path | None) -> list[ServedFeed]:
+def served_feeds(
+    feed_root: Path, folder: Path | None, compiler: Callable[[], Compiler]
+) -> list[ServedFeed]:
     """The feeds of the documents in a folder (None: those shipped).
 
-    One whose document is broken is served as its last good document said. Raises PolicyInvalid if
+    `compiler` gives what checks their rules, and is called only if a document changed. One whose
+    document is broken is served as its last good document said. Raises PolicyInvalid if
     there is no document at all.
     """
     digest, memory = _digest(folder), feed_root / "served.json"
@@ -38,9 +42,9 @@ def served_feeds(feed_root: Path, folder: Path | None) -> list[ServedFeed]:
         known = msgspec.json.decode(memory.read_bytes(), type=_Served)
         if known.digest == digest:
             return known.feeds
-    from serve.policy.policy import read_policies
+    from serve.policy.policy import read_policies  # late: most starts find nothing new
 
-    found = read_policies(folder)
+    found = read_policies(folder, compiler())
     served = [policy.served for policy in found.valid]
     for feed in served:
         try:

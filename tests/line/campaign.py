@@ -28,8 +28,9 @@ from pipelines.demo.registry import Key, Row, ScriptedRegistry
 from pipelines.spool import Spool
 from pipelines.steps.pull import PullReport
 from tests.conftest import START, make_deployment, server_json, upstream_server
+from warehouse.database.session import Session
+from warehouse.database.warehouse import connect
 from warehouse.errors import BrakeEngaged
-from warehouse.warehouse import Session, connect
 
 NAMES = [f"io.github.{owner}/s{n}" for owner in ("A", "a", "a-b", "a.b") for n in range(5)]
 _ODD_AND_EVEN = "1.0.0 1.1.0 2.0.0 10.0.0 2.0.0-rc.1 v1.1.0 1.0.0+x auto 2025.1.2.3 0.9.0"

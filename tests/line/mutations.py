@@ -10,7 +10,9 @@ from connectors.errors import ConnectorError
 from connectors.upstreams import registry
 from connectors.upstreams.registry import RawPage, Registry
 from pipelines.steps import pull
-from warehouse import entries, warehouse
+from warehouse.database import session as sessions
+from warehouse.walk import merge as entries
+from warehouse.walk import types
 
 Patch = pytest.MonkeyPatch
 
@@ -22,7 +24,7 @@ def overlap_zero(patch: Patch) -> None:
 def watermark_is_the_largest_updated_at(patch: Patch) -> None:
     true = entries.commit_walk
 
-    def commit(session: warehouse.Session, *arguments: Any, **keywords: Any) -> entries.Merge:
+    def commit(session: sessions.Session, *arguments: Any, **keywords: Any) -> types.Merge:
         merge = true(session, *arguments, **keywords)
         session.text("UPDATE state SET watermark = (SELECT max(updated_at) FROM entries)")
         return merge
@@ -31,7 +33,7 @@ def watermark_is_the_largest_updated_at(patch: Patch) -> None:
 
 
 def watermark_is_the_end_of_the_run(patch: Patch) -> None:
-    patch.setattr(entries, "_watermark", lambda walk, before, now, overlap: now)
+    patch.setattr(entries, "next_watermark", lambda walk, before, now, overlap: now)
 
 
 def stored_latest_flags_are_trusted(patch: Patch) -> None:
@@ -91,7 +93,7 @@ def what_an_incremental_walk_does_not_show_is_ignored(patch: Patch) -> None:
 
 
 def nothing_is_quarantined(patch: Patch) -> None:
-    patch.setattr(entries, "_quarantine", lambda *_, **__: None)
+    patch.setattr(entries, "quarantine", lambda *_, **__: None)
 
 
 MUTATIONS: list[Callable[[Patch], None]] = [
@@ -115,7 +117,7 @@ MUTATIONS: list[Callable[[Patch], None]] = [
 def _with_commit(patch: Patch, **changed: timedelta | datetime) -> None:
     true = entries.commit_walk
 
-    def commit(*arguments: Any, **keywords: Any) -> entries.Merge:
+    def commit(*arguments: Any, **keywords: Any) -> types.Merge:
         return true(*arguments, **keywords | changed)
 
     patch.setattr(pull, "commit_walk", commit)
@@ -123,7 +125,7 @@ def _with_commit(patch: Patch, **changed: timedelta | datetime) -> None:
 
 def _statement(patch: Patch, name: str, text: str, by: str) -> None:
     """Replace a part of a statement that must be there."""
-    true = warehouse.statement
+    true = sessions.statement
 
     def statement(asked: str) -> str:
         found = true(asked)
@@ -132,4 +134,4 @@ def _statement(patch: Patch, name: str, text: str, by: str) -> None:
         assert text in found
         return found.replace(text, by)
 
-    patch.setattr(warehouse, "statement", statement)
+    patch.setattr(sessions, "statement", statement)

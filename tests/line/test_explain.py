@@ -22,7 +22,8 @@ from tests.line.policies import make_team, published, team
 from tests.serve.feeds import served
 from tests.shared import base_dump, recorded_row, timeline
 from tests.warehouse.expressions import USEFUL
-from warehouse.curation import decide, provisional
+from warehouse.curation.verdicts import decide, provisional
+from warehouse.expressions.compile import compile_predicate
 
 DAY = timedelta(days=1)
 Json = dict[str, Any]  # served documents
@@ -131,7 +132,9 @@ def test_another_deny_never_admits_more(recorded: Deployment) -> None:
                 )
                 changed = "[[rules]]".join([*parts[:place], deny, *parts[place:]])
                 after = admitted(
-                    session, read_policy(changed.encode(), source=policy.name), recorded
+                    session,
+                    read_policy(changed.encode(), compile_predicate, source=policy.name),
+                    recorded,
                 )
                 assert after <= before, expression
 
@@ -338,7 +341,7 @@ expires = "never"
 
 def test_a_clock_that_goes_back_hides_no_change(recorded: Deployment) -> None:
     """A curation that seems to be earlier than the one before it is not taken for that."""
-    from warehouse.feeds import changed_names, last_change
+    from warehouse.curation.feeds import changed_names, last_change
 
     (policy,) = recorded.policies("default")
     with recorded.warehouse.session() as session:

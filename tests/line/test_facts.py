@@ -17,7 +17,7 @@ from pipelines.steps.refresh import refresh
 from serve.entry.meta import PackageFacts
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -95,7 +95,7 @@ def test_all_tags_of_a_repository_are_read_in_the_end_and_then_it_rests(
 def test_nobodys_packages_wait_for_those_of_a_flood(
     deployment: Deployment, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.packages._PER_NAMESPACE", 5)
+    monkeypatch.setattr("warehouse.packages.facts._PER_NAMESPACE", 5)
     claim(upstream, "victim.example/one", "npm", "one", "1.0.0")
     claim(upstream, "aaa.evil/copy", "npm", "one", "1.0.0")
     put(upstream, FIRST)

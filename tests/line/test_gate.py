@@ -134,6 +134,7 @@ def test_one_feed_that_is_refused_stops_no_other(
 def test_a_broken_document_takes_no_live_feed_down(
     live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
+    from pipelines.server import compiler
     from serve.server.app import build_app
     from serve.server.served import served_feeds
     from tests.serve.feeds import served_app
@@ -143,7 +144,7 @@ def test_a_broken_document_takes_no_live_feed_down(
     with live.feed("team").held():
         live.feed("team").identify(live.policies("team")[0].served)
     (tmp_path / "documents" / "team.toml").write_text("name = 7")
-    feeds = served_feeds(settings.feed_root, settings.feeds)
+    feeds = served_feeds(settings.feed_root, settings.feeds, compiler)
     assert [(feed.name, feed.base_path, feed.access) for feed in feeds] == [("team", "/", "key")]
     app = build_app(settings.feed_root, feeds, skew=0, per_minute=0, site="")
     with served_app(app) as client:

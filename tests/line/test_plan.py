@@ -23,7 +23,7 @@ from pipelines.steps.doctor import MAX_REQUESTS, doctor
 from pipelines.steps.status import status
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

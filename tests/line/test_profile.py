@@ -10,7 +10,7 @@ from pipelines.demo.loopback import LoopbackServer, Reply
 from pipelines.demo.packages import Release, SamplePackage
 from pipelines.deployment import Deployment
 from tests.conftest import START, Upstream, server_json
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 DAY = timedelta(days=1)
 

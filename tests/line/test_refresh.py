@@ -11,7 +11,7 @@ from pipelines.steps.build import build
 from pipelines.steps.refresh import publish, refresh
 from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, make_deployment, server_json
-from warehouse.feeds import changed_names
+from warehouse.curation.feeds import changed_names
 
 HOUR = timedelta(hours=1)
 

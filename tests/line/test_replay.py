@@ -18,7 +18,7 @@ from serve.entry.repair import REPAIRS
 from serve.entry.strict import SCHEMA
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.shared import base_dump, recorded_row, timeline
-from warehouse.entries import read_state
+from warehouse.walk.state import read_state
 
 Key = tuple[str, str]
 Json = dict[str, Any]  # a recorded server.json

@@ -12,9 +12,9 @@ import pytest
 from bench.line import upstream
 from bench.sizes import environment
 from pipelines.demo.play import played
-from warehouse.curation import decide
-from warehouse.parts import parts
-from warehouse.warehouse import Session
+from warehouse.curation.parts import parts
+from warehouse.curation.verdicts import decide
+from warehouse.database.session import Session
 
 VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "32000"))
 _TABLES = (

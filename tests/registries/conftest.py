@@ -12,7 +12,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.deployment import Deployment
 from pipelines.steps.profile import ProfileReport
 from tests.conftest import Upstream, make_deployment, server_json, upstream_server
-from warehouse.warehouse import Row
+from warehouse.database.session import Row
 
 
 @dataclass

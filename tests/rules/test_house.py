@@ -14,7 +14,7 @@ from connectors.origins import default_url
 from pipelines.cli import parser
 from pipelines.settings import Settings
 from serve.entry.repair import REPAIRS
-from warehouse.columns import COLUMNS
+from warehouse.rules.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["pipelines", "connectors", "enrich", "warehouse", "serve"]

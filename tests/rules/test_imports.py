@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,3 +35,14 @@ def imported(path: Path) -> Iterator[str]:
 def test_no_import_goes_round_in_a_circle() -> None:
     graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_serving_loads_neither_duckdb_nor_sqlglot_nor_the_compiler_of_rules() -> None:
+    names = [name for name in MODULES if name.split(".")[0] == "serve"]
+    names += [name for name in MODULES if name.startswith("warehouse.rules")]
+    code = (
+        f"import importlib, sys; [importlib.import_module(name) for name in {sorted(names)}]\n"
+        "print([name for name in ('duckdb', 'sqlglot', 'dagster') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -6,6 +6,7 @@ import pytest
 
 from serve.errors import PolicyInvalid
 from serve.policy.policy import read_policies, read_policy
+from warehouse.expressions.compile import compile_predicate
 
 GOOD = """
 name = "mine"
@@ -21,7 +22,10 @@ reason = "it is deleted"
 
 
 def test_the_shipped_feeds_are_valid() -> None:
-    found = {policy.name: policy.document.base_path for policy in read_policies(None).valid}
+    found = {
+        policy.name: policy.document.base_path
+        for policy in read_policies(None, compile_predicate).valid
+    }
     assert found == {
         "default": "/",
         "mirror": "/feeds/mirror",
@@ -49,27 +53,30 @@ def test_the_shipped_feeds_are_valid() -> None:
 )
 def test_an_error_names_file_place_and_remedy(old: str, new: str, says: str) -> None:
     with pytest.raises(PolicyInvalid, match=says) as caught:
-        read_policy(GOOD.replace(old, new, 1).encode(), source="mine.toml")
+        read_policy(GOOD.replace(old, new, 1).encode(), compile_predicate, source="mine.toml")
     assert "mine.toml" in str(caught.value)
 
 
 def test_two_feeds_cannot_share_a_path(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     (tmp_path / "other.toml").write_text(GOOD.replace('name = "mine"', 'name = "other"', 1))
-    (error, *_) = read_policies(tmp_path).broken.values()
+    (error, *_) = read_policies(tmp_path, compile_predicate).broken.values()
     assert "two feed documents have the base_path /feeds/mine" in str(error)
 
 
 def test_a_folder_without_documents_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match=r"write NAME\.toml"):
-        read_policies(tmp_path)
+        read_policies(tmp_path, compile_predicate)
 
 
 def refused(text: str, **files: bytes) -> str:
     """What is said of a document with more text, and files beside it."""
     with pytest.raises(PolicyInvalid) as caught:
         read_policy(
-            (GOOD + text).encode(), source="mine.toml", read=lambda name: _file(name, files)
+            (GOOD + text).encode(),
+            compile_predicate,
+            source="mine.toml",
+            read=lambda name: _file(name, files),
         )
     return str(caught.value)
 
@@ -129,7 +136,10 @@ def test_every_part_is_checked_and_told_by_its_name(text: str, says: str) -> Non
 def test_a_list_file_may_begin_with_a_byte_order_mark() -> None:
     data = GOOD + "[[lists]]\nname = 'l'\nfile = 'x.txt'"
     found = read_policy(
-        data.encode(), source="mine.toml", read=lambda _: b"\xef\xbb\xbfa.b/c\n# x\na.b/d # y\n"
+        data.encode(),
+        compile_predicate,
+        source="mine.toml",
+        read=lambda _: b"\xef\xbb\xbfa.b/c\n# x\na.b/d # y\n",
     )
     assert found.lists == {"l": ("a.b/c", "a.b/d")}
 
@@ -139,6 +149,6 @@ def test_what_is_no_document_stops_no_other(tmp_path: Path) -> None:
     (tmp_path / ".#mine.toml").symlink_to("nobody@host")
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "gone.toml").symlink_to("nowhere")
-    found = read_policies(tmp_path)
+    found = read_policies(tmp_path, compile_predicate)
     assert [policy.name for policy in found.valid] == ["mine"]
     assert set(found.broken) == {"folder", "gone"}

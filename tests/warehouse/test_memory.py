@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from warehouse.database.memory import default_limit, there
+from warehouse.database.sizes import parse_size, shown
+from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseFull
-from warehouse.memory import default_limit, there
-from warehouse.sizes import parse_size, shown
-from warehouse.warehouse import Warehouse
 
 
 def test_the_limit_follows_the_memory_there_is_between_a_floor_and_a_cap() -> None:

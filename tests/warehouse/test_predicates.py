@@ -9,12 +9,15 @@ import pyarrow as pa
 import pytest
 
 from tests.warehouse.expressions import HOSTILE, USEFUL
-from warehouse.columns import COLUMNS
-from warehouse.curation import CompiledRule, RuleBook, decide
+from warehouse.curation.verdicts import decide
+from warehouse.database.session import Session
+from warehouse.database.warehouse import Warehouse
 from warehouse.errors import ExpressionRefused
-from warehouse.logic import value_of
-from warehouse.predicates import Atom, compile_predicate, sql_of
-from warehouse.warehouse import Session, Warehouse
+from warehouse.expressions.compile import compile_predicate
+from warehouse.rules.columns import COLUMNS
+from warehouse.rules.language import Atom, sql_of
+from warehouse.rules.rulebook import CompiledRule, RuleBook
+from warehouse.rules.ternary import value_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

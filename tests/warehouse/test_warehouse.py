@@ -11,9 +11,12 @@ import pytest
 import sqlglot
 
 from warehouse.analytics import publish_copy, query
+from warehouse.database.arrow import table
+from warehouse.database.schema import schema
+from warehouse.database.session import Session
+from warehouse.database.warehouse import Warehouse
 from warehouse.errors import QueryRefused, WarehouseBroken, WarehouseBusy, WarehouseTooNew
-from warehouse.staging import BODY, table
-from warehouse.warehouse import Session, Warehouse, schema
+from warehouse.walk.staging import BODY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"

@@ -1,34 +1,20 @@
-"""Verdicts: ordered rules as one set-based statement, and what every test came to.
+"""Ordered rules that share atoms, as one set-based statement and as an outline to explain by.
 
-Each rule's atoms are computed once per entry, an error in one making it unknown there; rules are
-composed of them. The verdicts of a feed are replaced in one transaction; what changed is history.
+Pure: texts in, texts out. Rules are joined by Kleene's three-valued logic.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
-import duckdb
-
-from warehouse.columns import COLUMNS
-from warehouse.errors import RulesFailed
-from warehouse.logic import Tree
-from warehouse.parts import COLUMNS as COLUMNS_OF_RULES
-from warehouse.parts import FACTS, Part, computed, only, parts, staged
-from warehouse.predicates import Atom, Predicate, sql_of
-from warehouse.staging import TEXT, columns, table
-from warehouse.warehouse import Row, Session
+from warehouse.rules.columns import COLUMNS
+from warehouse.rules.language import Atom, Predicate, sql_of
+from warehouse.rules.ternary import Tree
 
 Verdict = Literal["admit", "exclude"]
 Kind = Literal["block", "overlay", "must", "rule"]
-Progress = Callable[[int, int], None]
-"""Called with how many parts are done, and of how many."""
-_TIME_LIMIT = 600.0
-_BLOCKS = columns(target=TEXT, reason=TEXT)
 
 
 @dataclass(frozen=True)
@@ -226,155 +212,3 @@ def _signs(names: Sequence[str]) -> str:
 def _shown(period: timedelta) -> str:
     hours = period / timedelta(hours=1)
     return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
-
-
-def decide(
-    session: Session,
-    feed: str,
-    book: RuleBook,
-    *,
-    policy_hash: str,
-    now: datetime,
-    servers: int | None = None,
-    progress: Progress = lambda *_: None,
-) -> list[Row]:
-    """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
-
-    The first rule that matches decides. It goes in parts of about so many `servers` (default: by
-    the memory there is). Raises RulesFailed if the rules took too long, WarehouseFull if more
-    memory or disk is needed than there is; the verdicts before stay.
-    """
-    last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
-    at = max(now, last + timedelta(microseconds=1)) if last else now
-    with (
-        _judged(session, feed, book, at, servers, policy_hash, now, progress),
-        session.transaction(),
-    ):
-        session.run("delete_verdicts", feed=_preview_of(feed))
-        session.run("insert_verdict_history", feed=feed)
-        session.run("insert_lost_verdicts", feed=feed, now=at)
-        session.run("delete_verdicts", feed=feed)
-        session.run("insert_verdicts")
-        session.run("insert_verdict_change", feed=feed, at=at)
-        session.run(
-            "insert_policy",
-            feed=feed,
-            policy_hash=policy_hash,
-            outline_hash=_hash(book.outline()),
-            outline=book.outline(),
-            now=now,
-        )
-        return session.rows("count_verdicts", feed=feed)
-
-
-@contextmanager
-def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
-    """Verdicts for the time of the block, under the key that is given; no history is kept."""
-    key = _preview_of(feed)
-    try:
-        with (
-            _judged(session, key, book, now, None, "preview", now, lambda *_: None),
-            session.transaction(),
-        ):
-            session.run("delete_verdicts", feed=key)
-            session.run("insert_verdicts")
-        yield key
-    finally:
-        session.run("delete_verdicts", feed=key)
-
-
-@contextmanager
-def _judged(
-    session: Session,
-    feed: str,
-    book: RuleBook,
-    changed_at: datetime,
-    servers: int | None,
-    policy_hash: str,
-    now: datetime,
-    progress: Progress,
-) -> Iterator[None]:
-    """Verdicts on everything, in the temporary table `next_verdicts`. Raises RulesFailed."""
-    everything = parts(session, servers)
-    steps = 2 * len(everything)
-    _renew(session, everything, lambda done: progress(done, steps))
-    parameters = book.parameters() | {
-        "feed": feed,
-        "policy_hash": policy_hash,
-        "outline_hash": _hash(book.outline()),
-        "now": now,
-    }
-    blocks = table(list(book.blocks.items()), _BLOCKS)
-    statement = book.statement()
-    with staged(session, "verdicts"):
-        with computed(session, "name_look_alikes"), computed(session, "current_bindings"):
-            for number, part in enumerate(everything, start=1):
-                with (
-                    only(session, part, COLUMNS_OF_RULES, entries=False),
-                    _explained(feed),
-                    session.limited(_TIME_LIMIT),
-                    session.given(batch_blocks=blocks),
-                ):
-                    session.run("drop_deciding")
-                    session.text(statement, parameters | part.parameters)
-                    session.run("update_blocked")
-                session.run("stage_verdicts", feed=feed, now=changed_at)
-                progress(len(everything) + number, steps)
-            session.run("drop_deciding")
-        yield
-
-
-def _renew(session: Session, everything: Sequence[Part], done: Callable[[int], None]) -> None:
-    """Work out what packages and other servers have to do with each entry, in one transaction.
-
-    What packages have to do with it goes in parts; the rest is narrow.
-    """
-    with staged(session, "served_packages", "package_columns", "advisory_columns"):
-        with computed(session, "package_claims"):  # a part does not know those of others
-            for number, part in enumerate(everything, start=1):
-                with only(session, part, FACTS, entries=True):
-                    with computed(session, "entry_packages"):
-                        session.run("stage_served_packages")
-                        session.run("stage_package_columns")
-                    session.run("stage_advisory_columns")
-                done(number)
-        with computed(session, "standing_servers"), session.transaction():
-            for statement in (
-                "delete_served_packages",
-                "insert_served_packages",
-                "delete_package_columns",
-                "insert_package_columns",
-                "delete_advisory_columns",
-                "insert_advisory_columns",
-                "delete_clusters",
-                "insert_clusters",
-                "delete_server_columns",
-                "insert_server_columns",
-            ):
-                session.run(statement)
-
-
-@contextmanager
-def _explained(feed: str) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise RulesFailed(
-            f"the rules of feed {feed} could not be evaluated within {_TIME_LIMIT:.0f} s "
-            f"({reason}); simplify them; its verdicts stay"
-        ) from error
-
-
-def _preview_of(feed: str) -> str:
-    return f"{feed} (preview)"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
-    """Whether the verdicts of a feed are there, and are those of this document."""
-    found = session.rows("read_curation", feed=feed)
-    return [row["policy_hash"] for row in found] == [policy_hash]

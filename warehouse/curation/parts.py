@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from warehouse.warehouse import Session
+from warehouse.database.session import Session
 
 _SERVERS = 12_000
 """Servers of one part for each 256 MB of DuckDB's memory."""

@@ -9,14 +9,12 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from warehouse.parts import servers_at_once
-from warehouse.staging import TEXT, Tuple, columns, table
-from warehouse.warehouse import Row, Session
+from warehouse.curation.parts import servers_at_once
+from warehouse.database.arrow import TEXT, Tuple, columns, table
+from warehouse.database.session import Row, Session
 
-_TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
 _PARTS = ("server", "meta", "raw")
 _VERDICT = columns(upstream=TEXT, name=TEXT, version=TEXT)
-_SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
 def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
@@ -146,35 +144,6 @@ def _key(row: Row) -> tuple[str, str, str]:
     return row["name"], row["version"], row["upstream"]
 
 
-def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
-    """Store what the last build of a feed repaired and withheld of the wanted servers."""
-    with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
-        session.run("delete_treatments", feed=feed)
-        session.run("insert_treatments")
-
-
-def record_edition(
-    session: Session,
-    shown: Callable[[bool], Iterable[tuple[str, str]]],
-    *,
-    previous: str | None,
-    **values: object,
-) -> None:
-    """Note an edition that went live; noting it again changes nothing.
-
-    `shown` gives (name, version) of the entries that came or changed with it, or of all: those are
-    noted if its predecessor is not on record.
-    """
-    feed, edition = values["feed"], values["edition"]
-    if session.rows("read_edition", feed=feed, edition=edition):
-        return
-    everything = not session.rows("read_edition", feed=feed, edition=previous)
-    rows = [(feed, name, version, edition) for name, version in shown(everything)]
-    with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
-        session.run("insert_edition", **values)
-        session.run("insert_served")
-
-
 def read_outline(session: Session, feed: str) -> bytes:
     """The rules that a feed was curated by last, as JSON, with when that was and when each
     upstream was pulled."""
@@ -192,11 +161,6 @@ def outline_of(session: Session, feed: str, outline_hash: str | None, at: dateti
     }
     found["decided_at"] = at.isoformat()
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def last_sequence(session: Session, feed: str) -> int:
-    """The sequence of the last edition of a feed that is on record; 0 without one."""
-    return int(session.rows("read_last_sequence", feed=feed)[0]["sequence"])
 
 
 def explain(

@@ -1,10 +1,10 @@
-"""Which upstream a name belongs to. A walk binds the names it brings (`warehouse.entries`)."""
+"""Which upstream a name belongs to. A walk binds the names it brings (`warehouse.walk.merge`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from warehouse.entries import next_commit
-from warehouse.warehouse import Row, Session
+from warehouse.database.session import Row, Session
+from warehouse.walk.state import next_commit
 
 
 def release_names(

@@ -1,13 +1,13 @@
 """The brake: what one walk may lose before an operator has to say that upstream is right.
 
 An upstream that was wiped, restored or cut off looks like many changes at once. Floors keep small
-upstreams from tripping it. Statements read what the walk staged; see `warehouse.entries`.
+upstreams from tripping it. Statements read what the walk staged; see `warehouse.walk.merge`.
 """
 
 from datetime import datetime
 
+from warehouse.database.session import Row, Session
 from warehouse.errors import BrakeEngaged
-from warehouse.warehouse import Row, Session
 
 _FLOOR = 20
 """Losses up to this many entries engage no brake, whatever share they are."""

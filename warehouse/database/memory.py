@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.database.sizes import parse_size, shown
 from warehouse.errors import WarehouseFull
-from warehouse.sizes import parse_size, shown
 
 SHARE, FLOOR, CAP = 0.2, 256_000_000, 2_000_000_000
 """The default limit: this share of the memory there is, but within these bytes."""

@@ -4,20 +4,11 @@ Tuples in the order of a schema below become one Arrow table; nothing is inserte
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-TEXT = pa.string()
-FLAG = pa.bool_()
-COUNT = pa.int64()
-INSTANT = pa.timestamp("us", tz="UTC")
-
-
-def columns(**fields: pa.DataType) -> pa.Schema:
-    return pa.schema(fields)
-
+from warehouse.database.arrow import COUNT, FLAG, INSTANT, TEXT, Tuple, columns, table
 
 KEY = columns(name=TEXT, version=TEXT)
 READING = columns(
@@ -64,8 +55,6 @@ PACKAGE = columns(
 REMOTE = columns(server_hash=TEXT, ordinal=COUNT, type=TEXT, url=TEXT)
 UNREADABLE = columns(raw_hash=TEXT, name=TEXT, version=TEXT, reason=TEXT, raw=pa.binary())
 
-Tuple = tuple[object, ...]
-
 
 @dataclass
 class Readings:
@@ -93,12 +82,3 @@ class Readings:
 def content_hash(data: bytes) -> str:
     """The key of a body: sha256, hex."""
     return hashlib.sha256(data).hexdigest()
-
-
-def table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
-    """Rows as an Arrow table of the given schema; raises pyarrow's errors on other types."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [
-        pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)

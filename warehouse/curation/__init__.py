@@ -1,0 +1,1 @@
+"""From entries and facts to verdicts, and what a build reads of them."""

@@ -1,0 +1,36 @@
+"""What packages and other servers have to do with each entry, before rules look at it."""
+
+from collections.abc import Callable, Sequence
+
+from warehouse.curation.parts import FACTS, Part, computed, only, staged
+from warehouse.database.session import Session
+
+
+def derive(session: Session, everything: Sequence[Part], done: Callable[[int], None]) -> None:
+    """Work out what packages and other servers have to do with each entry, in one transaction.
+
+    What packages have to do with it goes in parts; the rest is narrow.
+    """
+    with staged(session, "served_packages", "package_columns", "advisory_columns"):
+        with computed(session, "package_claims"):  # a part does not know those of others
+            for number, part in enumerate(everything, start=1):
+                with only(session, part, FACTS, entries=True):
+                    with computed(session, "entry_packages"):
+                        session.run("stage_served_packages")
+                        session.run("stage_package_columns")
+                    session.run("stage_advisory_columns")
+                done(number)
+        with computed(session, "standing_servers"), session.transaction():
+            for statement in (
+                "delete_served_packages",
+                "insert_served_packages",
+                "delete_package_columns",
+                "insert_package_columns",
+                "delete_advisory_columns",
+                "insert_advisory_columns",
+                "delete_clusters",
+                "insert_clusters",
+                "delete_server_columns",
+                "insert_server_columns",
+            ):
+                session.run(statement)

@@ -1,0 +1,43 @@
+"""What was built and published of a feed: treatments, editions, the entries they showed."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from warehouse.database.arrow import TEXT, Tuple, columns, table
+from warehouse.database.session import Session
+
+_TREATMENT = columns(feed=TEXT, name=TEXT, version=TEXT, kind=TEXT, rule=TEXT, detail=TEXT)
+_SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
+
+
+def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
+    """Store what the last build of a feed repaired and withheld of the wanted servers."""
+    with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
+        session.run("delete_treatments", feed=feed)
+        session.run("insert_treatments")
+
+
+def record_edition(
+    session: Session,
+    shown: Callable[[bool], Iterable[tuple[str, str]]],
+    *,
+    previous: str | None,
+    **values: object,
+) -> None:
+    """Note an edition that went live; noting it again changes nothing.
+
+    `shown` gives (name, version) of the entries that came or changed with it, or of all: those are
+    noted if its predecessor is not on record.
+    """
+    feed, edition = values["feed"], values["edition"]
+    if session.rows("read_edition", feed=feed, edition=edition):
+        return
+    everything = not session.rows("read_edition", feed=feed, edition=previous)
+    rows = [(feed, name, version, edition) for name, version in shown(everything)]
+    with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
+        session.run("insert_edition", **values)
+        session.run("insert_served")
+
+
+def last_sequence(session: Session, feed: str) -> int:
+    """The sequence of the last edition of a feed that is on record; 0 without one."""
+    return int(session.rows("read_last_sequence", feed=feed)[0]["sequence"])

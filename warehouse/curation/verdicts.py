@@ -1,0 +1,147 @@
+"""Verdicts: ordered rules as one set-based statement, and what every test came to.
+
+Each rule's atoms are computed once per entry, an error in one making it unknown there; rules are
+composed of them. The verdicts of a feed are replaced in one transaction; what changed is history.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import duckdb
+
+from warehouse.curation.derived import derive
+from warehouse.curation.parts import COLUMNS as COLUMNS_OF_RULES
+from warehouse.curation.parts import computed, only, parts, staged
+from warehouse.database.arrow import TEXT, columns, table
+from warehouse.database.session import Row, Session
+from warehouse.errors import RulesFailed
+from warehouse.rules.rulebook import RuleBook
+
+Progress = Callable[[int, int], None]
+"""Called with how many parts are done, and of how many."""
+_TIME_LIMIT = 600.0
+_BLOCKS = columns(target=TEXT, reason=TEXT)
+
+
+def decide(
+    session: Session,
+    feed: str,
+    book: RuleBook,
+    *,
+    policy_hash: str,
+    now: datetime,
+    servers: int | None = None,
+    progress: Progress = lambda *_: None,
+) -> list[Row]:
+    """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
+
+    The first rule that matches decides. It goes in parts of about so many `servers` (default: by
+    the memory there is). Raises RulesFailed if the rules took too long, WarehouseFull if more
+    memory or disk is needed than there is; the verdicts before stay.
+    """
+    last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
+    at = max(now, last + timedelta(microseconds=1)) if last else now
+    with (
+        _judged(session, feed, book, at, servers, policy_hash, now, progress),
+        session.transaction(),
+    ):
+        session.run("delete_verdicts", feed=_preview_of(feed))
+        session.run("insert_verdict_history", feed=feed)
+        session.run("insert_lost_verdicts", feed=feed, now=at)
+        session.run("delete_verdicts", feed=feed)
+        session.run("insert_verdicts")
+        session.run("insert_verdict_change", feed=feed, at=at)
+        session.run(
+            "insert_policy",
+            feed=feed,
+            policy_hash=policy_hash,
+            outline_hash=_hash(book.outline()),
+            outline=book.outline(),
+            now=now,
+        )
+        return session.rows("count_verdicts", feed=feed)
+
+
+@contextmanager
+def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
+    """Verdicts for the time of the block, under the key that is given; no history is kept."""
+    key = _preview_of(feed)
+    try:
+        with (
+            _judged(session, key, book, now, None, "preview", now, lambda *_: None),
+            session.transaction(),
+        ):
+            session.run("delete_verdicts", feed=key)
+            session.run("insert_verdicts")
+        yield key
+    finally:
+        session.run("delete_verdicts", feed=key)
+
+
+@contextmanager
+def _judged(
+    session: Session,
+    feed: str,
+    book: RuleBook,
+    changed_at: datetime,
+    servers: int | None,
+    policy_hash: str,
+    now: datetime,
+    progress: Progress,
+) -> Iterator[None]:
+    """Verdicts on everything, in the temporary table `next_verdicts`. Raises RulesFailed."""
+    everything = parts(session, servers)
+    steps = 2 * len(everything)
+    derive(session, everything, lambda done: progress(done, steps))
+    parameters = book.parameters() | {
+        "feed": feed,
+        "policy_hash": policy_hash,
+        "outline_hash": _hash(book.outline()),
+        "now": now,
+    }
+    blocks = table(list(book.blocks.items()), _BLOCKS)
+    statement = book.statement()
+    with staged(session, "verdicts"):
+        with computed(session, "name_look_alikes"), computed(session, "current_bindings"):
+            for number, part in enumerate(everything, start=1):
+                with (
+                    only(session, part, COLUMNS_OF_RULES, entries=False),
+                    _explained(feed),
+                    session.limited(_TIME_LIMIT),
+                    session.given(batch_blocks=blocks),
+                ):
+                    session.run("drop_deciding")
+                    session.text(statement, parameters | part.parameters)
+                    session.run("update_blocked")
+                session.run("stage_verdicts", feed=feed, now=changed_at)
+                progress(len(everything) + number, steps)
+            session.run("drop_deciding")
+        yield
+
+
+@contextmanager
+def _explained(feed: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise RulesFailed(
+            f"the rules of feed {feed} could not be evaluated within {_TIME_LIMIT:.0f} s "
+            f"({reason}); simplify them; its verdicts stay"
+        ) from error
+
+
+def _preview_of(feed: str) -> str:
+    return f"{feed} (preview)"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
+    """Whether the verdicts of a feed are there, and are those of this document."""
+    found = session.rows("read_curation", feed=feed)
+    return [row["policy_hash"] for row in found] == [policy_hash]

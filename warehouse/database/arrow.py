@@ -1,0 +1,26 @@
+"""Arrow tables on their way in: set-based statements read from them, nothing goes row by row."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+TEXT = pa.string()
+FLAG = pa.bool_()
+COUNT = pa.int64()
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def columns(**fields: pa.DataType) -> pa.Schema:
+    return pa.schema(fields)
+
+
+Tuple = tuple[object, ...]
+
+
+def table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table of the given schema; raises pyarrow's errors on other types."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [
+        pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

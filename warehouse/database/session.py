@@ -1,0 +1,117 @@
+"""One open connection. Statements are named by their file; users' texts have one way in."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.database.memory import fullness_explained, limit_of
+
+Row = dict[str, Any]  # values of SQL columns; their types are those of the statement
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `warehouse/sql/NAME.sql`."""
+    return (files("warehouse") / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+class Session:
+    """One open connection. Statements are named by their file; parameters are bound by name."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._limit = limit_of(connection)
+        self._given: dict[str, pa.Table] = {}
+
+    def memory_limit(self) -> int:
+        """How much memory DuckDB may use, in bytes."""
+        return self._limit
+
+    def run(self, name: str, /, **parameters: object) -> int:
+        """Run a statement; return the rows it counted (inserted, updated, deleted)."""
+        with self._explained():
+            done = self._execute(statement(name), parameters).fetchone()
+        return int(done[0]) if done and isinstance(done[0], int) else 0
+
+    def rows(self, name: str, /, **parameters: object) -> list[Row]:
+        return self.table(name, **parameters).to_pylist()
+
+    def table(self, name: str, /, **parameters: object) -> pa.Table:
+        with self._explained():
+            return self._execute(statement(name), parameters).to_arrow_table()
+
+    def batches(self, name: str, /, size: int, **parameters: object) -> Iterator[pa.RecordBatch]:
+        """Stream a result; other statements may run on this session meanwhile."""
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone='UTC'")
+        for given, table in self._given.items():
+            cursor.register(given, table)
+        with self._explained():
+            yield from cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
+
+    def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Run composed SQL: compiled policies and users' queries. Everything else has a file."""
+        with self._explained():
+            return self._execute(sql, dict(parameters or {})).to_arrow_table()
+
+    @contextmanager
+    def given(self, **tables: pa.Table) -> Iterator[None]:
+        """Lend Arrow tables to the statements inside, under the keywords' names.
+
+        Inside another block a name may stand for another table for a while.
+        """
+        for name, table in tables.items():
+            self._connection.register(name, table)
+        before, self._given = self._given, self._given | tables
+        try:
+            yield
+        finally:
+            self._given = before
+            for name in tables:
+                self._connection.unregister(name)
+                if name in before:
+                    self._connection.register(name, before[name])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, roll back on any error."""
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        with self._explained():
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Interrupt statements that run for longer than so many seconds."""
+        timer = threading.Timer(seconds, self._connection.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def parallel(self) -> None:
+        """Use two threads from now on: right for scans; bulk loads need half the CPU with one."""
+        self._connection.execute("SET threads = 2")
+
+    def checkpoint(self) -> None:
+        with self._explained():
+            self._connection.execute("CHECKPOINT")
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return fullness_explained(self._path, self._limit)
+
+    def _execute(self, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(sql, parameters or None)

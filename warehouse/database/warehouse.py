@@ -1,0 +1,99 @@
+"""The file, its lock and its schema: open, use briefly, close.
+
+DuckDB lets one process write or many read. So a session is short, a busy file is waited for a
+bounded time, and nobody talks HTTP inside one. What is stored is decided in the other modules.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from warehouse.database.memory import default_limit, there
+from warehouse.database.schema import migrate
+from warehouse.database.session import Session
+from warehouse.database.sizes import parse_size
+from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseTooNew
+
+log = logging.getLogger(__name__)
+
+GENERATION = 2
+"""Rises when parsing changes so that entries must be read again: the next pull is a full walk."""
+
+
+class Warehouse:
+    """The warehouse at `path`; made with its schema at the first session.
+
+    `wait` is how many seconds a session waits while another process has the file; `memory_limit`
+    a size such as 512MB, by default a share of what is there (`warehouse.database.memory`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait: float = 30.0,
+        memory_limit: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._wait = wait
+        self._memory_limit = memory_limit
+        self._sleep = sleep
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open for reading and writing; closed when the block ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._connect()
+        try:
+            session = Session(connection, self.path)
+            migrate(session, connection, self.path)
+            yield session
+        finally:
+            connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        end = time.monotonic() + self._wait
+        while True:
+            try:
+                return connect(self.path, memory_limit=self._memory_limit)
+            except WarehouseBusy:
+                if time.monotonic() >= end:
+                    raise
+                self._sleep(0.2)
+
+
+def connect(
+    path: Path, *, read_only: bool = False, memory_limit: str | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection with our settings. Raises WarehouseBusy, WarehouseTooNew or WarehouseBroken."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 2 if read_only else 1,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    if not read_only:
+        config["storage_compatibility_version"] = "v1.5.0"
+    try:
+        connection = duckdb.connect(path, read_only=read_only, config=config)
+        connection.execute("SET TimeZone='UTC'")
+        limit = parse_size(memory_limit) if memory_limit else default_limit(there(connection))
+        connection.execute(f"SET memory_limit = '{limit} B'")
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text:
+            raise WarehouseBusy(
+                f"{path} is in use by another process; try again when it is done ({text})"
+            ) from error
+        if "newer version" in text or "version number" in text:
+            raise WarehouseTooNew(
+                f"{path} was written by a newer DuckDB; upgrade subregistry ({text})"
+            ) from error
+        raise WarehouseBroken(f"{path} cannot be opened: {text}") from error
+    except duckdb.Error as error:
+        raise WarehouseBroken(f"{path} cannot be opened: {error}") from error
+    return connection

@@ -1,0 +1,1 @@
+"""What package registries say: references, checks, facts, advisories, downloads, hosts."""

@@ -1,0 +1,30 @@
+"""Upstream records that could not be read: kept with a reason, and asked for again."""
+
+from datetime import datetime
+
+from warehouse.database.arrow import table
+from warehouse.database.session import Session
+from warehouse.walk.staging import KEY
+from warehouse.walk.types import Key, Walk, keys
+
+
+def list_due_retries(session: Session, upstream: str, *, now: datetime, limit: int) -> list[Key]:
+    """Quarantined records to ask for again, as far as their key is known."""
+    return keys(session.rows("list_due_retries", upstream=upstream, now=now, limit=limit))
+
+
+def quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -> None:
+    """Keep what could not be read, release what this walk settled, plan the next tries."""
+    upstream = walk.upstream
+    asked, gone = table(walk.retried, KEY), table(walk.gone, KEY)
+    with session.given(retries_asked=asked, retries_gone=gone):
+        session.run("update_quarantine", upstream=upstream, now=now)
+        session.run("insert_quarantine", upstream=upstream, now=now)
+        session.run(
+            "release_quarantine",
+            upstream=upstream,
+            now=now,
+            sweeping=sweeping,
+            started_at=walk.started_at,
+        )
+        session.run("schedule_retries", upstream=upstream, now=now)

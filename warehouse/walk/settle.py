@@ -1,0 +1,45 @@
+"""Known entries that a walk did not show, once it is known what became of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from warehouse.database.arrow import table
+from warehouse.database.session import Session
+from warehouse.walk.staging import KEY
+from warehouse.walk.state import next_commit, read_state
+from warehouse.walk.types import Key, keys
+
+
+def list_missing(session: Session, upstream: str) -> list[Key]:
+    """Entries that the last full walk did not meet and that are not tombstones yet."""
+    return keys(session.rows("list_missing", upstream=upstream))
+
+
+def settle_missing(
+    session: Session,
+    upstream: str,
+    *,
+    gone: Sequence[Key],
+    there: Sequence[Key],
+    count_hidden: bool,
+    watermark: datetime | None,
+    now: datetime,
+) -> int:
+    """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer.
+
+    `count_hidden` notes that a full walk did not show the latter. With `watermark` the walk that
+    missed them was whole after all, and the watermark moves.
+    """
+    now, commit = next_commit(session, read_state(session, upstream), now)
+    with session.transaction():
+        with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
+            session.run("create_incoming_unreadable")
+            if count_hidden:
+                session.run("clear_missing", upstream=upstream, listed=False)
+            session.run("select_confirmed", upstream=upstream)
+            vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
+            session.run(
+                "insert_history", upstream=upstream, now=now, walk_id="confirmed", commit=commit
+            )
+        session.run("touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark)
+    return vanished

@@ -1,0 +1,69 @@
+"""Where the pull of an upstream stands, and its watermark."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from warehouse.database.session import Session
+from warehouse.database.warehouse import GENERATION
+from warehouse.walk.types import Walk
+
+
+@dataclass(frozen=True)
+class State:
+    url: str
+    watermark: datetime | None
+    generation: int
+    full_walk_at: datetime | None
+    full_walk_entries: int | None
+    commits: int
+    committed_at: datetime
+
+
+def read_state(session: Session, upstream: str) -> State | None:
+    """Where the pull of an upstream stands; None before its first walk."""
+    found = session.rows("read_state", upstream=upstream)
+    return State(**found[0]) if found else None
+
+
+def next_commit(session: Session, state: State | None, now: datetime) -> tuple[datetime, int]:
+    """Instant and number of the next commit; both only rise, whatever the clock does.
+
+    Instants rise over all upstreams, so that a reader of `changes` may go on from the last one.
+    """
+    last = session.rows("read_last_commit")[0]["at"]
+    if last is not None:
+        now = max(now, last + timedelta(microseconds=1))
+    return now, state.commits + 1 if state else 1
+
+
+def next_watermark(
+    walk: Walk, before: datetime | None, now: datetime, overlap: timedelta
+) -> datetime:
+    """min(asked, now) − overlap; never back in an incremental walk."""
+    after = min(walk.asked_at, now) - overlap
+    return after if walk.full or before is None else max(before, after)
+
+
+def write_state(
+    session: Session,
+    walk: Walk,
+    watermark: datetime | None,
+    swept: int | None,
+    state: State | None,
+    now: datetime,
+    commit: int,
+) -> None:
+    """`swept` counts what a full walk met; None if there was none, or an old copy answered."""
+    full = swept is not None
+    session.run("delete_state", upstream=walk.upstream)
+    session.run(
+        "insert_state",
+        upstream=walk.upstream,
+        url=walk.url,
+        watermark=watermark,
+        generation=GENERATION if full or state is None else state.generation,
+        commits=commit,
+        committed_at=now,
+        full_walk_at=walk.asked_at if full else (state and state.full_walk_at),
+        full_walk_entries=swept if full else (state and state.full_walk_entries),
+    )

@@ -1,0 +1,64 @@
+"""What a walk is, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from warehouse.database.session import Row
+
+Batch = Mapping[str, pa.Table]
+"""What `warehouse.walk.staging.Readings.tables` gives."""
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A drained walk: `asked_at` is upstream's clock when its first request was sent, `started_at`
+    ours; `after_commit` is the least number that its pages carry.
+
+    `certain` says that what a full walk does not show is gone, as in a local directory. `retried`
+    are the quarantined records that were asked for one by one, `gone` those upstream has not now;
+    `unsettled` are names whose versions could not be read again.
+    """
+
+    walk_id: str
+    upstream: str
+    url: str
+    full: bool
+    since: datetime | None
+    asked_at: datetime
+    started_at: datetime
+    after_commit: int
+    pages: int
+    stale: bool
+    certain: bool = False
+    retried: Sequence[Key] = ()
+    gone: Sequence[Key] = ()
+    unsettled: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What a committed walk changed.
+
+    `unmet` are known entries that an incremental walk had to show and did not, `missing` counts
+    those of a full walk. Unless they are gone it was cut short, so the watermark stays until they
+    are confirmed; `pending` is what it becomes then. `unconfirmed` counts what full walks missed.
+    """
+
+    entries: int
+    new: int
+    changed: int
+    missing: int
+    unconfirmed: int
+    vanished: int
+    unreadable: int
+    unmet: list[Key]
+    watermark: datetime | None
+    pending: datetime | None
+
+
+def keys(rows: list[Row]) -> list[Key]:
+    return [(row["name"], row["version"]) for row in rows]
