@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 from warehouse.curation.verdicts import decide
 from warehouse.database.warehouse import Warehouse
 from warehouse.expressions.compile import compile_predicate

@@ -20,11 +20,11 @@ from typing import Any
 
 import httpx
 
-from pipelines.console import print_table
-from pipelines.deployment import Deployment
+from pipelines.cli.console import print_table
+from pipelines.line import Line
+from pipelines.publish.build import build
+from pipelines.publish.index import index
 from pipelines.settings import load_settings
-from pipelines.steps.build import build
-from pipelines.steps.index import index
 from warehouse.analytics import publish_copy
 
 Result = dict[str, Any]  # what a part prints
@@ -102,8 +102,8 @@ PARTS: dict[str, Callable[[Path, str], Result]] = {
 }
 
 
-def deployment(home: Path, url: str) -> Deployment:
-    return Deployment(load_settings(home=home, upstream_url=url, upstream_rate=0, offline=True))
+def deployment(home: Path, url: str) -> Line:
+    return Line(load_settings(home=home, upstream_url=url, upstream_rate=0, offline=True))
 
 
 def run_part(name: str, home: Path, url: str) -> Result:

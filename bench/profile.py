@@ -22,11 +22,11 @@ from typing import Any
 
 import httpx
 
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.demo.registry import ScriptedRegistry
-from pipelines.deployment import Deployment
+from pipelines.line import Line
 from pipelines.settings import load_settings
 
 NAMES = 13_200
@@ -105,7 +105,7 @@ def serving(latency: float) -> Iterator[str]:
         process.wait(30)
 
 
-def deployment(home: Path, url: str, now: datetime) -> Deployment:
+def deployment(home: Path, url: str, now: datetime) -> Line:
     origins = {"npm": {"url": f"{url}/npm"}, "pypi": {"url": f"{url}/pypi"}}
     settings = load_settings(
         home=home,
@@ -116,7 +116,7 @@ def deployment(home: Path, url: str, now: datetime) -> Deployment:
         profile_seconds=3600,
         origins=origins | {"oci:ghcr.io": {"url": f"{url}/oci/ghcr.io", "slots": 2}},
     )
-    return Deployment(settings, clock=lambda: now)
+    return Line(settings, clock=lambda: now)
 
 
 def part(name: str, home: Path, url: str) -> None:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench.line import Result, run_part, upstream
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 
 CHANGES = 250
 STEPS = ("pull", "curate", "build", "switch", "index")

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.line import upstream
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 from warehouse.database.warehouse import Warehouse
 
 STEPS = ("pull", "profile", "curate", "build", "switch", "index", "copy")

@@ -1,5 +1,5 @@
 """The order of things: steps, Dagster definitions, the command line.
 
-A step is a plain function that returns a report. Dagster is imported by `pipelines.definitions`
-and `pipelines.assets` alone.
+A step is a plain function that returns a report. Dagster is imported by
+`pipelines.orchestration` alone.
 """

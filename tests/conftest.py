@@ -17,7 +17,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns
 from pipelines.demo.registry import ScriptedRegistry
-from pipelines.deployment import Deployment
+from pipelines.line import Line
 from pipelines.settings import load_settings
 from warehouse.database.warehouse import Warehouse
 
@@ -88,14 +88,14 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Deployment:
+def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Line:
     """A deployment in a folder of its own, against the scripted registries."""
     return make_deployment(tmp_path / "home", upstream, clock)
 
 
 def make_deployment(
     home: Path, upstream: Upstream, clock: Callable[[], datetime], **settings: Any
-) -> Deployment:  # values of Settings
+) -> Line:  # values of Settings
     url = upstream.packages_url
     if "feeds" not in settings:
         settings["feeds"] = two_feeds(home.parent / "documents")
@@ -112,7 +112,7 @@ def make_deployment(
             "oci:docker.io": {"url": f"{url}/oci/docker.io"},
         },
     }
-    return Deployment(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
+    return Line(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
 
 
 def two_feeds(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.serve.load import server, wrk
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 from serve.api.cursor import encode as encode_cursor
 from serve.api.params import read_list, read_query
 from serve.api.registry import Api, Request

@@ -26,7 +26,7 @@ from bench.serve.feeds import change, entries, index, publish, written
 from bench.serve.filters import filters
 from bench.serve.load import Rate, Reader, answer, private, server, wrk
 from bench.serve.rivals import QUERIES, nginx, postgres
-from pipelines.console import print_table
+from pipelines.cli.console import print_table
 from serve.api.cursor import encode as encode_cursor
 from serve.api.registry import Api, Request
 from serve.api.shelf import FixedShelf

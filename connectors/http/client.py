@@ -8,10 +8,8 @@ import logging
 import random
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
@@ -22,15 +20,13 @@ import tenacity
 
 from connectors.errors import (
     AddressRefused,
-    BodyRefused,
     BudgetSpent,
     ConnectorError,
-    RateLimited,
-    ServerTrouble,
     TransientError,
-    UnexpectedStatus,
     Unreachable,
 )
+from connectors.http.answers import Answer, is_ban, status_error
+from connectors.http.bodies import MIB, read_beginning, read_body
 from connectors.http.network import AddressPolicy, RefusedAddress, deadline
 from connectors.http.pacing import Pacer
 from connectors.http.routes import Route, base_of, is_loopback
@@ -38,11 +34,7 @@ from connectors.http.transport import HTTPCORE_ERRORS, Transport
 
 log = logging.getLogger(__name__)
 
-MIB = 1024 * 1024
-_CHUNK = 65536
-_MAX_RATIO = 200
 _MAX_HEADER = 4096
-_MAX_WAIT = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -59,17 +51,6 @@ class Manners:
     deadline: float = 180.0
     cap: int = 32 * MIB
     budget: int | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response with its whole decoded body; `duration` is seconds until its last byte."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    duration: float
 
 
 @dataclass
@@ -194,11 +175,11 @@ class HttpClient:
                 deadline(self.manners.deadline),
                 self._client.stream(method, url, headers=sent, content=content) as response,
             ):
-                expected = response.status_code in expect and not (bans and _is_ban(response))
+                expected = response.status_code in expect and not (bans and is_ban(response))
                 if expected:
-                    body = _body(response, cap, url, whole=method != "HEAD")
+                    body = read_body(response, cap, url, whole=method != "HEAD")
                 else:
-                    body = _beginning(response, url)
+                    body = read_beginning(response, url)
         except RefusedAddress as error:
             raise AddressRefused(f"{url} was not asked: {error}", url=url) from error
         except (httpx.TransportError, *HTTPCORE_ERRORS) as error:
@@ -207,66 +188,9 @@ class HttpClient:
                 f"{url} did not answer ({reason}); check the address and the network", url=url
             ) from error
         if not expected:
-            raise _status_error(response, url, body)
+            raise status_error(response, url, body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
         return Answer(url, response.status_code, kept, body, time.monotonic() - start)
-
-
-def _is_ban(response: httpx.Response) -> bool:
-    """Whether somebody in front of the host refuses this client: a 403 that is a page."""
-    kind = response.headers.get("content-type", "").lower()
-    return response.status_code == 403 and "text/html" in kind
-
-
-def _beginning(response: httpx.Response, url: str) -> bytes:
-    """What an answer of no use says, for its message; nothing where that cannot be read."""
-    try:
-        return next(_decoded(response, MIB, url, whole=False), b"")[:500]
-    except (BodyRefused, Unreachable):
-        return b""
-
-
-def _body(response: httpx.Response, cap: int, url: str, *, whole: bool) -> bytes:
-    body = bytearray()
-    for data in _decoded(response, cap, url, whole=whole):
-        body += data
-    return bytes(body)
-
-
-def _decoded(
-    response: httpx.Response, cap: int, url: str, *, whole: bool = True
-) -> Iterator[bytes]:
-    """Yield the body decoded, never holding more than a chunk over the cap.
-
-    A length that is announced over the cap ends it before anything is read; it is not trusted
-    otherwise. Without `whole` the length is of a body that was not asked for.
-    """
-    length = response.headers.get("content-length", "")
-    if whole and length.isascii() and length.isdigit() and int(length[:18]) > cap:
-        raise BodyRefused(f"{url} announces more than {cap} bytes", url=url)
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip", ""):
-        raise BodyRefused(f"{url} answered with the encoding {encoding}, not gzip", url=url)
-    unzip = zlib.decompressobj(31) if encoding == "gzip" else None
-    raw = size = 0
-    for chunk in response.iter_raw():
-        raw += len(chunk)
-        pending = chunk
-        while pending:
-            try:
-                if unzip and unzip.eof:
-                    unzip = zlib.decompressobj(31)  # gzip may have several members
-                data = unzip.decompress(pending, _CHUNK) if unzip else pending
-            except zlib.error as error:
-                raise Unreachable(f"{url} sent broken gzip: {error}", url=url) from error
-            pending = (unzip.unconsumed_tail or unzip.unused_data) if unzip else b""
-            size += len(data)
-            bomb = size > 4 * MIB and size > raw * _MAX_RATIO
-            if size > cap or raw > cap + MIB or (unzip and bomb):
-                raise BodyRefused(f"{url} sent more than {cap} bytes or a gzip bomb", url=url)
-            yield data
-    if unzip and raw and not unzip.eof:
-        raise Unreachable(f"{url} sent gzip that ends too early", url=url)
 
 
 def _check_target(url: str) -> None:
@@ -278,38 +202,6 @@ def _check_target(url: str) -> None:
     parts = urlsplit(url)
     if sent != (parts.path or "/") + (f"?{parts.query}" if parts.query else ""):
         raise ConnectorError(f"{url!r} would be sent as {sent!r}; it was not asked", url=url)
-
-
-def _status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorError:
-    status = response.status_code
-    said = " ".join(body.decode("utf-8", "replace").split())[:200]
-    asked = retry_after(response.headers)
-    if status == 429:
-        return RateLimited(f"{url} answered 429: {said}", url=url, retry_after=asked)
-    if status >= 500:
-        return ServerTrouble(
-            f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
-        )
-    ban = _is_ban(response)
-    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status, ban=ban)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch) asks for."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), _MAX_WAIT)
-    try:
-        if value:
-            return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), _MAX_WAIT)
-    except (ValueError, TypeError):
-        return None
-    epoch = headers.get("x-retry-after", "").strip()
-    return (
-        min(max(float(epoch) - time.time(), 0.0), _MAX_WAIT)
-        if epoch.isascii() and epoch.isdigit()
-        else None
-    )
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -16,7 +16,8 @@ from connectors.errors import (
     TransientError,
     UnexpectedStatus,
 )
-from connectors.http.client import Answer, HttpClient
+from connectors.http.answers import Answer
+from connectors.http.client import HttpClient
 from connectors.http.pacing import Governor, HostState
 from connectors.origins import Find, Origin, Origins
 from connectors.registries.lookup import Fetched, Outcome, Target

@@ -6,7 +6,8 @@ per package; what it says decides nothing about the package.
 
 from urllib.parse import quote
 
-from connectors.http.client import MIB, HttpClient
+from connectors.http.bodies import MIB
+from connectors.http.client import HttpClient
 from connectors.http.pacing import Limits
 from connectors.origins import Origin
 from connectors.registries.clients import SEEN, Connector, Probe, status_outcome

@@ -7,7 +7,9 @@ that the document names.
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused, ConnectorError
-from connectors.http.client import MIB, Answer, HttpClient
+from connectors.http.answers import Answer
+from connectors.http.bodies import MIB
+from connectors.http.client import HttpClient
 from connectors.http.pacing import Limits
 from connectors.lazy_json import items, mapping, members, small
 from connectors.origins import Origin, default_url

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused
-from connectors.http.client import MIB, HttpClient
+from connectors.http.bodies import MIB
+from connectors.http.client import HttpClient
 from connectors.http.pacing import Limits
 from connectors.origins import Origin
 from connectors.registries.clients import Connector, Probe

@@ -19,7 +19,8 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http.client import Answer, HttpClient
+from connectors.http.answers import Answer
+from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, key_bytes, read_entry, read_page
 
 PAGE = 100

@@ -14,9 +14,9 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer
 from pipelines.demo.registry import ScriptedRegistry
 from pipelines.demo.sample import DAYS, START, Sample
-from pipelines.deployment import Deployment
+from pipelines.line import Line
+from pipelines.refresh import refresh
 from pipelines.settings import Settings, load_settings
-from pipelines.steps.refresh import refresh
 
 _EVERY = timedelta(hours=12)
 Say = Callable[[str], None]
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 class Played:
     """A deployment whose history was played, and the upstream it came from."""
 
-    deployment: Deployment
+    deployment: Line
     upstream: ScriptedRegistry
 
 
@@ -39,7 +39,7 @@ def played(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterato
         LoopbackServer(sample.packages.answer, clock=clock) as packages,
     ):
         settings = _settings(home, upstream.url, packages.url)
-        deployment = Deployment(settings, clock=clock)
+        deployment = Line(settings, clock=clock)
         at, end, round_number = START, START + timedelta(days=DAYS), 0
         while at <= end:
             clock.move_to(at)

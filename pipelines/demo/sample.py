@@ -8,61 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
+from pipelines.demo.names import (
+    KINDS,
+    LICENSES,
+    OWNERS,
+    SCHEMA,
+    TOPICS,
+    Json,
+    is_ghost,
+    package_name,
+    packages,
+    reference,
+    versions,
+)
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.demo.registry import Row, ScriptedRegistry
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 DAYS = 5
-_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 _SERVERS = 420
-
-_OWNER_NAMES = """
-alderbrook amberline birchworks bluefennel brightquay cedarpost cinderlake cobaltpine coppermill
-dawnharbor driftstone elmgate fernhollow flintridge foxglove gingerbay graniteway hazelport
-indigofield juniperlab kestrelhq larkspur lindenweg maplecove mossrock nettleford oakmere pebblesoft
-quillworks rowanbyte saffronio slatepoint thistledown umberly velvetfox willowtech yarrowdev
-zephyrnet
-"""
-_OWNERS = _OWNER_NAMES.split()
-_TOPICS = {
-    "weather": "Forecasts and current conditions for any place",
-    "calendar": "Read and plan appointments in a calendar",
-    "invoices": "Create invoices and follow their payment",
-    "postgres": "Query PostgreSQL databases, read only",
-    "sqlite": "Explore SQLite files with safe queries",
-    "notes": "Search and write notes in a folder",
-    "tickets": "List, open and close support tickets",
-    "maps": "Geocoding, routes and travel times",
-    "mail": "Search a mailbox and draft replies",
-    "files": "Read files below a folder of your choice",
-    "metrics": "Ask a time series database for metrics",
-    "logs": "Search structured logs by time and field",
-    "translate": "Translate text between forty languages",
-    "charts": "Draw charts from tables",
-    "pdf": "Extract text and tables from PDF files",
-    "recipes": "Find recipes by what is in the kitchen",
-    "trains": "Timetables and delays of trains",
-    "stocks": "Prices and company facts from an exchange",
-    "kubernetes": "Look at workloads of a cluster",
-    "git": "History, blame and diffs of a repository",
-    "search": "Web search with short answers",
-    "crm": "Contacts and deals of a sales team",
-    "photos": "Find pictures by place, time and subject",
-    "music": "Search a music library and make playlists",
-    "budget": "Household budget by category and month",
-    "papers": "Find and summarise scientific papers",
-    "dns": "Look up DNS records and explain them",
-    "iot": "Read sensors and switch devices at home",
-    "tasks": "Keep a list of tasks in order",
-    "wiki": "Search and read an internal wiki",
-}
-_KINDS = ["npm"] * 9 + ["pypi"] * 6 + ["remote"] * 6 + ["oci"] * 3 + ["both"] * 2
-_KINDS += ["mcpb", "nuget", "cargo", "none"]
-_LICENSES = ["MIT", "MIT", "Apache-2.0", "ISC", "BSD-3-Clause", "GPL-3.0-only", "UNLICENSED"]
-
-Json = dict[str, Any]  # a server.json
 
 
 @dataclass(frozen=True)
@@ -96,13 +61,13 @@ class Sample:
         """Servers and versions that stand there before the first day."""
         changes = []
         for number in range(_SERVERS):
-            owner = self._random.choice(_OWNERS)
-            topic = self._random.choice(list(_TOPICS))
+            owner = self._random.choice(OWNERS)
+            topic = self._random.choice(list(TOPICS))
             domain = f"com.{owner}" if number % 4 == 0 else f"io.github.{owner}"
             name = f"{domain}/{topic}-{number:03d}"
-            self._kinds[name] = _KINDS[number % len(_KINDS)]
+            self._kinds[name] = KINDS[number % len(KINDS)]
             first = START - timedelta(days=self._random.uniform(2, 120))
-            for step, version in enumerate(_versions(self._random)):
+            for step, version in enumerate(versions(self._random)):
                 at = first + timedelta(hours=step * self._random.uniform(1, 30))
                 changes.append(self._publish(name, version, min(at, START - timedelta(hours=1))))
         changes += self._odd_entries(START - timedelta(days=1))
@@ -156,7 +121,7 @@ class Sample:
         changes = []
         npm = [name for name in names if self._kinds[name] == "npm"]
         for name in npm[:2]:
-            package = _package_name(name)
+            package = package_name(name)
             changes.append(
                 Change(
                     at,
@@ -207,16 +172,16 @@ class Sample:
         owner = name.partition("/")[0].rpartition(".")[2]
         topic = name.partition("/")[2].rpartition("-")[0]
         server: Json = {
-            "$schema": _SCHEMA,
+            "$schema": SCHEMA,
             "name": name,
-            "description": _TOPICS[topic],
+            "description": TOPICS[topic],
             "title": f"{topic.capitalize()} by {owner}",
             "repository": {"url": f"https://github.com/{owner}/{topic}", "source": "github"},
             "version": version,
         }
-        packages = _packages(name, version, kind)
-        if packages:
-            server["packages"] = packages
+        claimed = packages(name, version, kind)
+        if claimed:
+            server["packages"] = claimed
         if kind in ("remote", "both"):
             server["remotes"] = [
                 {"type": "streamable-http", "url": f"https://mcp.{owner}.example/{topic}"}
@@ -225,14 +190,14 @@ class Sample:
 
     def _release(self, name: str, version: str, kind: str, at: datetime) -> None:
         """Publish the package of a version, unless this server is one whose package never was."""
-        if kind not in ("npm", "pypi", "oci", "both") or _is_ghost(name):
+        if kind not in ("npm", "pypi", "oci", "both") or is_ghost(name):
             return
         registry = {"both": "npm", "oci": "ghcr.io"}.get(kind, kind)
-        package_name = _reference(name, kind)
+        package_name = reference(name, kind)
         owner = name.partition("/")[0].rpartition(".")[2]
         package = self.packages.find(registry, package_name) or SamplePackage(
             package_name,
-            license=_LICENSES[len(package_name) % len(_LICENSES)],
+            license=LICENSES[len(package_name) % len(LICENSES)],
             repository=f"https://github.com/{owner}/{name.partition('/')[2]}",
         )
         odd = len(package_name) % 11
@@ -276,58 +241,10 @@ class Sample:
         self.packages.put("npm", odd)
         changes = []
         for key, (version, extra) in shapes.items():
-            base: Json = {"$schema": _SCHEMA, "name": f"io.github.oddities/{key}"}
+            base: Json = {"$schema": SCHEMA, "name": f"io.github.oddities/{key}"}
             server = base | {"description": f"An odd entry: {key}"} | {"version": version} | extra
             changes.append(Change(at, "", partial(self.registry.publish, server, at)))
-        broken = {"$schema": _SCHEMA, "name": "io.github.oddities/unreadable", "version": "1.0.0"}
+        broken = {"$schema": SCHEMA, "name": "io.github.oddities/unreadable", "version": "1.0.0"}
         row = Row(broken, "paused", at, at, at, True)
         changes.append(Change(at, "", partial(self.registry.put, row)))
         return changes
-
-
-def _packages(name: str, version: str, kind: str) -> list[Json]:
-    transport = {"transport": {"type": "stdio"}}
-    identifier = _reference(name, kind)
-    match kind:
-        case "npm" | "both":
-            found = {"registryType": "npm", "identifier": identifier, "version": version}
-        case "pypi":
-            found = {"registryType": "pypi", "identifier": identifier, "version": version}
-        case "oci":
-            found = {"registryType": "oci", "identifier": f"ghcr.io/{identifier}:{version}"}
-        case "mcpb":
-            url = f"https://github.com/{identifier}/releases/download/v{version}/server.mcpb"
-            found = {"registryType": "mcpb", "identifier": url, "fileSha256": "0" * 64}
-        case "nuget" | "cargo":
-            found = {"registryType": kind, "identifier": identifier, "version": version}
-        case _:
-            return []
-    return [found | transport]
-
-
-def _reference(name: str, kind: str) -> str:
-    owner = name.partition("/")[0].rpartition(".")[2]
-    bare = name.partition("/")[2]
-    return {
-        "npm": _package_name(name),
-        "both": _package_name(name),
-        "oci": f"{owner}/{bare}",
-        "mcpb": f"{owner}/{bare}",
-        "nuget": f"{owner.capitalize()}.{bare.capitalize()}",
-    }.get(kind, bare)
-
-
-def _package_name(name: str) -> str:
-    owner = name.partition("/")[0].rpartition(".")[2]
-    return f"@{owner}/{name.partition('/')[2]}"
-
-
-def _is_ghost(name: str) -> bool:
-    """Every seventeenth server claims a package that no registry has."""
-    return int(name.rpartition("-")[2]) % 17 == 4
-
-
-def _versions(source: random.Random) -> list[str]:
-    count = source.choice([1, 1, 1, 2, 2, 3, 4, 6])
-    versions = [f"{major}.{minor}.0" for major in (0, 1) for minor in range(1, 5)][:count]
-    return [*versions[:-1], f"{versions[-1]}-beta.1"] if count == 4 else versions

@@ -19,7 +19,7 @@ import pytest
 
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.registry import Row
-from pipelines.steps.refresh import publish
+from pipelines.refresh import publish
 from serve.edition.base import LATEST
 from serve.edition.edition import Edition
 from tests.clients.install import HERE, NPM, PLACE, PYTHON, interpreter

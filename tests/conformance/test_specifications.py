@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.steps.refresh import publish
+from pipelines.refresh import publish
 from serve.api.openapi import openapi
 from serve.policy.served_feed import ServedFeed
 from tests.conftest import make_deployment, upstream_server

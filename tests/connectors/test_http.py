@@ -19,7 +19,8 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http.client import HttpClient, Manners, retry_after
+from connectors.http.answers import retry_after
+from connectors.http.client import HttpClient, Manners
 from connectors.http.network import AddressPolicy
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 

@@ -25,8 +25,8 @@ from connectors.errors import ConnectorError
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.demo.registry import Key, Row, ScriptedRegistry
-from pipelines.spool import Spool
-from pipelines.steps.pull import PullReport
+from pipelines.pull.pull import PullReport
+from pipelines.pull.spool import Spool
 from tests.conftest import START, make_deployment, server_json, upstream_server
 from warehouse.database.session import Session
 from warehouse.database.warehouse import connect

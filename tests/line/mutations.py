@@ -9,7 +9,7 @@ import pytest
 from connectors.errors import ConnectorError
 from connectors.upstreams import registry
 from connectors.upstreams.registry import RawPage, Registry
-from pipelines.steps import pull
+from pipelines.pull import pull
 from warehouse.database import session as sessions
 from warehouse.walk import merge as entries
 from warehouse.walk import types

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
-from pipelines.steps.refresh import publish
+from pipelines.line import Line
+from pipelines.refresh import publish
 from tests.conftest import Upstream, make_deployment
 from tests.serve.feeds import Client
 
@@ -32,20 +32,20 @@ def make_team(
     *,
     head: str = HEAD,
     **settings: Any,  # of Settings
-) -> Deployment:
+) -> Line:
     """A deployment with that feed alone."""
     feeds = team(tmp_path / "documents", text, head=head)
     return make_deployment(tmp_path / "home", upstream, clock, feeds=feeds, **settings)
 
 
-def published(deployment: Deployment) -> None:
+def published(deployment: Line) -> None:
     """Pull, then curate, build and switch the feed."""
     deployment.pull()
     (policy,) = deployment.policies("team")
     publish(deployment, policy, tell=lambda *_: None)
 
 
-def verdicts(deployment: Deployment, feed: str = "team") -> dict[str, tuple[str, str]]:
+def verdicts(deployment: Line, feed: str = "team") -> dict[str, tuple[str, str]]:
     """(verdict, rule) by NAME@VERSION."""
     with deployment.warehouse.session() as session:
         rows = session.text("FROM verdicts WHERE feed = $feed", {"feed": feed}).to_pylist()

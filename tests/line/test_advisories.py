@@ -15,7 +15,7 @@ from enrich.advisories import read_advisory, read_batch
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
-from pipelines.deployment import Deployment
+from pipelines.line import Line
 from tests.conftest import START, Upstream
 from tests.line.policies import make_team, published, verdicts
 from tests.line.test_profile import claim
@@ -86,7 +86,7 @@ class Service:
 @contextmanager
 def advised(
     tmp_path: Path, upstream: Upstream, clock: PlayedClock
-) -> Iterator[tuple[Deployment, Service]]:
+) -> Iterator[tuple[Line, Service]]:
     """Five npm packages, in a feed that keeps malware and critical ones out."""
     for name in ("clean", "bad", "critical", "low", "gone"):
         claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
@@ -190,7 +190,7 @@ def test_trouble_changes_nothing_that_is_known(
 
 
 def test_an_offline_deployment_asks_nobody_who_was_not_named(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
     upstream.packages.put("npm", SamplePackage("one", [Release("1.0.0", START, "a.b/one")]))

@@ -9,9 +9,9 @@ import pytest
 
 from pipelines.audit import AuditLog
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
-from pipelines.steps.export import export, renew_all
-from pipelines.steps.refresh import publish, refresh
+from pipelines.line import Line
+from pipelines.operate.export import export, renew_all
+from pipelines.refresh import publish, refresh
 from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, server_json
 from tests.serve.feeds import Client, served
@@ -21,7 +21,7 @@ BAD = "a.b/bad"
 
 
 @pytest.fixture
-def live(deployment: Deployment, upstream: Upstream, clock: PlayedClock) -> Deployment:
+def live(deployment: Line, upstream: Upstream, clock: PlayedClock) -> Line:
     """Two feeds, live with two editions each; the bad server has two versions."""
     upstream.registry.publish(server_json(BAD, "1.0.0"), START - DAY)
     for number in range(40):
@@ -37,7 +37,7 @@ def names(client: Client, target: str = "/v0.1/servers?limit=100") -> set[str]:
     return {entry["server"]["name"] for entry in client.paged(target, "servers")}
 
 
-def test_a_block_is_seen_everywhere_within_seconds(live: Deployment, tmp_path: Path) -> None:
+def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -> None:
     root = live.settings.feed_root
     (mirror,) = live.policies("mirror")
     tree, listed = tmp_path / "tree", tmp_path / "registry.json"
@@ -98,7 +98,7 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Deployment, tmp_path: P
     assert not (tree / "current" / "v0.1" / "servers" / "a.b" / "bad").exists()
 
 
-def test_a_blocked_latest_version_hands_over_to_the_one_before(live: Deployment) -> None:
+def test_a_blocked_latest_version_hands_over_to_the_one_before(live: Line) -> None:
     with served(live.settings.feed_root, ("default", "/")) as client:
         assert client.json("/v0.1/servers/a.b%2Fbad")["server"]["version"] == "2.0.0"
         live.block(f"{BAD}@2.0.0", reason="broken build")
@@ -111,7 +111,7 @@ def test_a_blocked_latest_version_hands_over_to_the_one_before(live: Deployment)
 
 
 def test_it_stays_through_runs_and_rollbacks_until_it_is_lifted(
-    live: Deployment, clock: PlayedClock
+    live: Line, clock: PlayedClock
 ) -> None:
     feed = live.feed("default")
     before = str(feed.current_id())
@@ -136,7 +136,7 @@ def test_it_stays_through_runs_and_rollbacks_until_it_is_lifted(
     assert ("sec", "lift", BAD) in acts
 
 
-def test_it_works_while_the_feed_and_the_warehouse_are_busy(live: Deployment) -> None:
+def test_it_works_while_the_feed_and_the_warehouse_are_busy(live: Line) -> None:
     feed = Feed(live.settings.feed_root, "default")
     with (
         served(live.settings.feed_root, ("default", "/"), ("mirror", "/feeds/mirror")) as client,
@@ -150,7 +150,7 @@ def test_it_works_while_the_feed_and_the_warehouse_are_busy(live: Deployment) ->
         assert client.ask("/v0.1/servers/a.b%2Fbad")[0] == 404
 
 
-def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Deployment) -> None:
+def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Line) -> None:
     path = live.settings.feed_root / "blocks.json"
     path.write_text("[{")
     with served(live.settings.feed_root, ("default", "/")) as client:
@@ -160,7 +160,7 @@ def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Deployment) -
 
 
 def test_a_block_of_what_nobody_knows_waits_for_it(
-    live: Deployment, upstream: Upstream, clock: PlayedClock
+    live: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     live.block("x.y/later", reason="seen elsewhere")
     upstream.registry.publish(server_json("x.y/later"), clock())

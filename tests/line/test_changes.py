@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.parser import main
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
-from pipelines.steps.records import changes
+from pipelines.line import Line
+from pipelines.report.history import changes
 from tests.conftest import START, Upstream, server_json
 
 HOUR = timedelta(hours=1)
@@ -22,13 +22,13 @@ def upstream(upstream: Upstream) -> Upstream:
     return upstream
 
 
-def told(deployment: Deployment, since: datetime) -> set[tuple[str, str, str]]:
+def told(deployment: Line, since: datetime) -> set[tuple[str, str, str]]:
     rows = changes(deployment, since.isoformat())
     return {(row["name"], row["version"], row["kind"]) for row in rows}
 
 
 def test_every_kind_of_change_is_told(
-    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     registry = upstream.registry
     deployment.pull()
@@ -71,7 +71,7 @@ def test_every_kind_of_change_is_told(
 
 
 def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
-    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     read: list[dict[str, Any]] = []  # rows
     since = "1970-01-01"
@@ -92,7 +92,7 @@ def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
 
 def test_the_command_wants_an_instant(
     upstream: Upstream,
-    deployment: Deployment,
+    deployment: Line,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

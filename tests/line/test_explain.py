@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
 from pipelines.errors import StepError
-from pipelines.steps.explain import explain
-from pipelines.steps.refresh import publish
+from pipelines.line import Line
+from pipelines.refresh import publish
+from pipelines.report.explain import explain
 from serve.build.writer import write_candidate
 from serve.policy.blocks import Block
 from serve.policy.policy import read_policy
@@ -30,7 +30,7 @@ Json = dict[str, Any]  # served documents
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """The recorded registry of 2025-11-30, three days later, in every shipped feed."""
     steps = timeline()
     clock = PlayedClock(steps[-1][0])
@@ -49,7 +49,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield deployment
 
 
-def test_explain_agrees_with_every_entry_of_every_feed(recorded: Deployment) -> None:
+def test_explain_agrees_with_every_entry_of_every_feed(recorded: Line) -> None:
     met: dict[str, set[str]] = {}
     for policy in recorded.policies():
         edition = recorded.feed(policy.name).current()
@@ -88,7 +88,7 @@ def check(told: Any, reason: Any, default: str) -> None:  # a Trace and a Reason
         assert (value.as_of is None) <= (value.source in ("name", "registries"))
 
 
-def test_the_commands_and_the_relation_tell_the_same(recorded: Deployment) -> None:
+def test_the_commands_and_the_relation_tell_the_same(recorded: Line) -> None:
     with recorded.warehouse.session() as session:
         rows = session.text(
             "SELECT v.name, v.version, v.verdict, v.rule, count(*) FILTER (r.decided) AS decided, "
@@ -112,7 +112,7 @@ def test_the_commands_and_the_relation_tell_the_same(recorded: Deployment) -> No
             assert [signs[rule["result"]] for rule in mine["rules"]] == row["results"][1:]
 
 
-def test_another_deny_never_admits_more(recorded: Deployment) -> None:
+def test_another_deny_never_admits_more(recorded: Line) -> None:
     """Any useful expression as a deny, anywhere among the rules, with any say on the unknown."""
     generator = random.Random(3)
     with recorded.warehouse.session() as session:
@@ -139,7 +139,7 @@ def test_another_deny_never_admits_more(recorded: Deployment) -> None:
                 assert after <= before, expression
 
 
-def admitted(session: Any, policy: Any, deployment: Deployment) -> set[tuple[str, str]]:
+def admitted(session: Any, policy: Any, deployment: Line) -> set[tuple[str, str]]:
     now = deployment.clock()
     with provisional(session, policy.name, policy.rule_book(now), now=now) as key:
         rows = session.text(
@@ -149,10 +149,8 @@ def admitted(session: Any, policy: Any, deployment: Deployment) -> set[tuple[str
     return {(row["name"], row["version"]) for row in rows}
 
 
-def test_the_same_inputs_give_the_same_verdicts_and_bytes(
-    recorded: Deployment, tmp_path: Path
-) -> None:
-    from pipelines.steps.build import _candidates
+def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_path: Path) -> None:
+    from pipelines.publish.build import _candidates
 
     (policy,) = recorded.policies("strict")
     now = recorded.clock()
@@ -339,7 +337,7 @@ expires = "never"
     assert needs["a.b/two"] == ["the overlay no stands", *needs["a.b/one"]]
 
 
-def test_a_clock_that_goes_back_hides_no_change(recorded: Deployment) -> None:
+def test_a_clock_that_goes_back_hides_no_change(recorded: Line) -> None:
     """A curation that seems to be earlier than the one before it is not taken for that."""
     from warehouse.curation.feeds import changed_names, last_change
 

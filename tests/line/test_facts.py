@@ -12,8 +12,8 @@ import pytest
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
-from pipelines.deployment import Deployment
-from pipelines.steps.refresh import refresh
+from pipelines.line import Line
+from pipelines.refresh import refresh
 from serve.entry.meta import PackageFacts
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
@@ -23,13 +23,13 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-def told(deployment: Deployment) -> dict[str, Row]:
+def told(deployment: Line) -> dict[str, Row]:
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entry_packages").to_pylist()
     return {f"{row['name']}@{row['version']}": row for row in rows}
 
 
-def later(deployment: Deployment, gap: timedelta) -> None:
+def later(deployment: Line, gap: timedelta) -> None:
     clock = deployment.clock
     assert isinstance(clock, PlayedClock)
     clock.move_to(clock() + gap)
@@ -76,7 +76,7 @@ def test_another_mirror_is_read_from_the_start(
 
 
 def test_all_tags_of_a_repository_are_read_in_the_end_and_then_it_rests(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     tags = [Release(f"1.0.{n:02}", START - 200 * DAY + timedelta(minutes=n)) for n in range(60)]
     upstream.packages.put("ghcr.io", SamplePackage("o/r", tags))
@@ -93,7 +93,7 @@ def test_all_tags_of_a_repository_are_read_in_the_end_and_then_it_rests(
 
 
 def test_nobodys_packages_wait_for_those_of_a_flood(
-    deployment: Deployment, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    deployment: Line, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warehouse.packages.facts._PER_NAMESPACE", 5)
     claim(upstream, "victim.example/one", "npm", "one", "1.0.0")
@@ -135,7 +135,7 @@ def test_trouble_confirms_no_absence(
     assert told(deployment)["a.b/gone@1.0.0"]["absent"] is True
 
 
-def test_each_version_has_its_own_absence(deployment: Deployment, upstream: Upstream) -> None:
+def test_each_version_has_its_own_absence(deployment: Line, upstream: Upstream) -> None:
     put(upstream, Release("0.1.0", START - 90 * DAY))
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
     deployment.pull()
@@ -150,9 +150,7 @@ def test_each_version_has_its_own_absence(deployment: Deployment, upstream: Upst
     assert rows["a.b/later5@1.0.0"]["availability"] == "unknown", "asked for once"
 
 
-def test_deleting_an_old_release_makes_no_new_name(
-    deployment: Deployment, upstream: Upstream
-) -> None:
+def test_deleting_an_old_release_makes_no_new_name(deployment: Line, upstream: Upstream) -> None:
     for kind in ("npm", "pypi"):
         put(upstream, FIRST, SECOND, kind=kind)
         claim(upstream, f"{kind}.b/one", kind, "one", "1.1.0")
@@ -166,9 +164,7 @@ def test_deleting_an_old_release_makes_no_new_name(
         assert not {"name_reused", "digest_moved"} & set(row["signals"])
 
 
-def test_an_alias_that_follows_a_release_is_no_alarm(
-    deployment: Deployment, upstream: Upstream
-) -> None:
+def test_an_alias_that_follows_a_release_is_no_alarm(deployment: Line, upstream: Upstream) -> None:
     put(upstream, FIRST)
     claim(upstream, "a.b/one", "npm", "one", "latest")
     deployment.pull()
@@ -181,9 +177,7 @@ def test_an_alias_that_follows_a_release_is_no_alarm(
     assert "digest_moved" not in row["signals"]
 
 
-def test_a_mirror_that_tells_less_erases_nothing(
-    deployment: Deployment, upstream: Upstream
-) -> None:
+def test_a_mirror_that_tells_less_erases_nothing(deployment: Line, upstream: Upstream) -> None:
     put(upstream, FIRST, kind="pypi", owners=("ann",))
     claim(upstream, "a.b/one", "pypi", "one", "1.0.0")
     deployment.pull()
@@ -207,7 +201,7 @@ def test_a_mirror_that_tells_less_erases_nothing(
 
 
 def test_an_attestation_that_is_refused_does_not_keep_a_package_due(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     put(upstream, Release("1.0.0", START - 700 * DAY, "a.b/one", provenance=True))
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
@@ -232,7 +226,7 @@ def test_an_attestation_that_is_refused_does_not_keep_a_package_due(
 
 
 def test_provenance_names_the_repository_it_was_built_from(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     site = "https://github.com/o/one"
     release = Release("1.0.0", START - 90 * DAY, "a.b/one", provenance=True)
@@ -280,7 +274,7 @@ def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream
 
 
 def test_a_packages_repository_is_known_to_match_only_if_all_tell(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     put(upstream, FIRST, repository="https://github.com/o/one")
     put(upstream, FIRST, kind="pypi")
@@ -300,7 +294,7 @@ def test_a_packages_repository_is_known_to_match_only_if_all_tell(
     assert row["repository_matches"] is None
 
 
-def test_a_licence_that_was_given_up_is_gone(deployment: Deployment, upstream: Upstream) -> None:
+def test_a_licence_that_was_given_up_is_gone(deployment: Line, upstream: Upstream) -> None:
     put(upstream, FIRST, license="MIT", repository="https://github.com/o/one")
     claim(upstream, "a.b/one", "npm", "one", "1.1.0")
     deployment.pull()
@@ -314,7 +308,7 @@ def test_a_licence_that_was_given_up_is_gone(deployment: Deployment, upstream: U
 
 
 def test_tags_that_never_were_block_no_new_one_and_a_deleted_one_is_found(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     names = [f"1.0.{n:03}" for n in range(70)]
 
@@ -348,7 +342,7 @@ def test_tags_that_never_were_block_no_new_one_and_a_deleted_one_is_found(
 
 
 def test_provenance_is_read_again_when_the_files_are_others(
-    deployment: Deployment, upstream: Upstream
+    deployment: Line, upstream: Upstream
 ) -> None:
     first = replace(FIRST, provenance=True)
     put(upstream, first, SECOND, kind="pypi", repository="https://github.com/o/one")

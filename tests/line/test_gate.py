@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
 from pipelines.errors import Refused, SomeFailed
-from pipelines.steps.gate import Limits, examine
-from pipelines.steps.preview import preview
-from pipelines.steps.refresh import publish, refresh
+from pipelines.line import Line
+from pipelines.publish.gate import Limits, examine
+from pipelines.refresh import publish, refresh
+from pipelines.report.preview import preview
 from serve.errors import PolicyInvalid
 from tests.conftest import START, Upstream, server_json
 from tests.line.policies import HEAD, make_team, published, team, verdicts
@@ -38,7 +38,7 @@ floor = 2
 
 
 @pytest.fixture
-def live(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Deployment:
+def live(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Line:
     """A feed of thirty servers, one of them with a package."""
     deployment = make_team(tmp_path, upstream, clock, GATE)
     for number in range(29):
@@ -49,7 +49,7 @@ def live(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Deployment:
     return deployment
 
 
-def publish_again(deployment: Deployment) -> None:
+def publish_again(deployment: Line) -> None:
     (policy,) = deployment.policies("team")
     publish(deployment, policy, tell=lambda *_: None)
 
@@ -62,7 +62,7 @@ def publish_again(deployment: Deployment) -> None:
     ],
 )
 def test_a_loss_is_refused_and_the_last_good_edition_stays(
-    live: Deployment, tmp_path: Path, names: str, says: str
+    live: Line, tmp_path: Path, names: str, says: str
 ) -> None:
     feed = live.feed("team")
     before = feed.current_id()
@@ -79,14 +79,14 @@ def test_a_loss_is_refused_and_the_last_good_edition_stays(
     assert told == [("ops", "accept", "we know")]
 
 
-def test_what_the_floor_allows_passes(live: Deployment, tmp_path: Path) -> None:
+def test_what_the_floor_allows_passes(live: Line, tmp_path: Path) -> None:
     team(tmp_path / "documents", GATE + OUT.format(names="a.b/s00"))
     publish_again(live)
     assert verdicts(live)["a.b/s00@1.0.0"] == ("exclude", "out")
 
 
 def test_what_comes_does_not_make_up_for_what_goes(
-    live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     for number in range(20):
         upstream.registry.publish(server_json(f"e.f/new{number:02}"), clock())
@@ -132,7 +132,7 @@ def test_one_feed_that_is_refused_stops_no_other(
 
 
 def test_a_broken_document_takes_no_live_feed_down(
-    live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     from pipelines.server import compiler
     from serve.server.app import build_app
@@ -155,7 +155,7 @@ def test_a_broken_document_takes_no_live_feed_down(
 
 
 def test_a_preview_says_what_a_changed_document_would_do_and_leaves_nothing(
-    live: Deployment, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     upstream.registry.publish(server_json("a.b/new"), clock())
     live.pull()  # news that has nothing to do with the policy
@@ -200,7 +200,7 @@ title = "Ten"
     assert json.loads(msgspec.json.encode(report))["feed"] == "team"
 
 
-def test_a_preview_of_a_new_feed_adds_everything(live: Deployment, tmp_path: Path) -> None:
+def test_a_preview_of_a_new_feed_adds_everything(live: Line, tmp_path: Path) -> None:
     new = tmp_path / "zoo.toml"
     new.write_text(HEAD.replace('"team"', '"zoo"').replace('"/"', '"/zoo"'))
     report = preview(live, new)
@@ -212,7 +212,7 @@ def deny_all(folder: Path) -> Any:  # a path
     return team(folder, OUT.format(names="*"))
 
 
-def test_the_served_feed_follows_the_document(live: Deployment, tmp_path: Path) -> None:
+def test_the_served_feed_follows_the_document(live: Line, tmp_path: Path) -> None:
     deny_all(tmp_path / "documents")
     (policy,) = live.policies("team")
     with pytest.raises(Refused):

@@ -10,8 +10,8 @@ from connectors.errors import UnexpectedStatus
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.demo.registry import ScriptedRegistry
-from pipelines.deployment import Deployment
-from pipelines.spool import Spool
+from pipelines.line import Line
+from pipelines.pull.spool import Spool
 from tests.conftest import START, Upstream, server_json, upstream_server
 from warehouse.errors import BrakeEngaged
 
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 Key = tuple[str, str]
 
 
-def states(deployment: Deployment) -> dict[Key, tuple[str, str | None, bool]]:
+def states(deployment: Line) -> dict[Key, tuple[str, str | None, bool]]:
     """What the warehouse believes: status, message and latest flag; tombstones left out."""
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entries WHERE vanished_at IS NULL").to_pylist()
@@ -46,7 +46,7 @@ def full_of_servers(upstream: Upstream) -> Upstream:
 
 
 def test_the_warehouse_follows_every_status_change(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream, registry = full_of_servers, full_of_servers.registry
     deployment.pull()
@@ -72,7 +72,7 @@ def test_the_warehouse_follows_every_status_change(
 
 
 def test_a_quiet_registry_costs_two_requests(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     clock.move_to(START + HOUR)
@@ -81,7 +81,7 @@ def test_a_quiet_registry_costs_two_requests(
 
 
 def test_a_repeated_pull_changes_nothing(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     for full in (False, True, False):
@@ -93,7 +93,7 @@ def test_a_repeated_pull_changes_nothing(
 
 
 def test_a_full_walk_finds_what_changed_silently_and_what_is_gone(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -112,7 +112,7 @@ def test_a_full_walk_finds_what_changed_silently_and_what_is_gone(
 
 
 def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -139,7 +139,7 @@ def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
 
 
 def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -158,7 +158,7 @@ def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
 
 
 def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -180,7 +180,7 @@ def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
 
 
 def test_names_read_again_do_not_look_like_a_loss_the_next_day(
-    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"a.b/s{number:02d}"), START - HOUR)
@@ -194,20 +194,20 @@ def test_names_read_again_do_not_look_like_a_loss_the_next_day(
 
 
 def test_another_upstream_starts_with_a_full_walk(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     with upstream_server(clock) as other:
         other.registry.publish(server_json("x.y/z"), START - timedelta(days=400))
         settings = deployment.settings.model_copy(update={"upstream_url": other.url})
-        moved = Deployment(settings, clock=clock, sleep=lambda _: None)
+        moved = Line(settings, clock=clock, sleep=lambda _: None)
         with pytest.raises(BrakeEngaged):
             moved.pull()
         assert moved.pull(accept_shrink=True).new == 1
 
 
 def test_a_name_that_cannot_be_read_again_holds_nothing_up(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -222,7 +222,7 @@ def test_a_name_that_cannot_be_read_again_holds_nothing_up(
 
 
 def test_an_empty_answer_loses_nothing(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     before = states(deployment)
@@ -236,7 +236,7 @@ def test_an_empty_answer_loses_nothing(
 
 
 def test_a_stale_page_does_not_move_the_watermark(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     first = deployment.pull()
@@ -258,7 +258,7 @@ def test_a_stale_page_does_not_move_the_watermark(
 
 
 def test_a_broken_walk_goes_on_where_it_broke(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
 
@@ -277,7 +277,7 @@ def test_a_broken_walk_goes_on_where_it_broke(
 
 
 def test_an_unreadable_record_is_kept_and_stops_nothing(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     odd = upstream.registry.rows()["io.github.o/s09", "1.0.0"]
@@ -293,7 +293,7 @@ def test_an_unreadable_record_is_kept_and_stops_nothing(
 
 
 def test_the_past_can_be_asked_for(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -320,7 +320,7 @@ def test_the_past_can_be_asked_for(
 
 def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
     full_of_servers: Upstream,
-    deployment: Deployment,
+    deployment: Line,
     clock: PlayedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -342,7 +342,7 @@ def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
 
 
 def test_an_incremental_pull_does_not_end_a_broken_full_walk(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -361,7 +361,7 @@ def test_an_incremental_pull_does_not_end_a_broken_full_walk(
 
 
 def test_a_version_called_latest_can_be_gone(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     at = START - timedelta(minutes=30)
@@ -379,7 +379,7 @@ def test_a_version_called_latest_can_be_gone(
 
 @pytest.mark.parametrize("tombstoned", [True, False])
 def test_what_goes_back_to_an_earlier_state_is_followed(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock, tombstoned: bool
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock, tombstoned: bool
 ) -> None:
     upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
     old = upstream.registry.rows()[key]
@@ -397,7 +397,7 @@ def test_what_goes_back_to_an_earlier_state_is_followed(
 
 
 def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
     upstream.registry.edit(key, server_json(*key, title="wrong"), START + 999 * HOUR)
@@ -413,7 +413,7 @@ def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
 
 
 def test_names_that_could_not_be_read_again_are_not_forgotten(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -431,7 +431,7 @@ def test_names_that_could_not_be_read_again_are_not_forgotten(
 
 
 def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -449,7 +449,7 @@ def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
 
 
 def test_one_hard_deletion_of_the_newest_engages_no_brake(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -459,7 +459,7 @@ def test_one_hard_deletion_of_the_newest_engages_no_brake(
 
 
 def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     with upstream_server(clock) as other:
@@ -474,7 +474,7 @@ def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
 
         other.fault = stale
         settings = deployment.settings.model_copy(update={"upstream_url": other.url})
-        moved = Deployment(settings, clock=clock, sleep=lambda _: None)
+        moved = Line(settings, clock=clock, sleep=lambda _: None)
         assert moved.pull().watermark is None
         other.fault = lambda _: None
         report = moved.pull()
@@ -482,7 +482,7 @@ def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
 
 
 def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     past = ScriptedRegistry()
@@ -503,7 +503,7 @@ def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
 
 
 def test_an_emptied_upstream_can_be_accepted(
-    upstream: Upstream, deployment: Deployment, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     for number in range(12):
         upstream.registry.publish(server_json(f"a.b/s{number}"), START - HOUR * 9)
@@ -516,7 +516,7 @@ def test_an_emptied_upstream_can_be_accepted(
 
 
 def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
-    full_of_servers: Upstream, deployment: Deployment, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -550,7 +550,7 @@ def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
 
 def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
     full_of_servers: Upstream,
-    deployment: Deployment,
+    deployment: Line,
     clock: PlayedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -560,7 +560,7 @@ def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
     row = upstream.registry.rows()[name, "1.2.0"]
     upstream.registry.put(replace(row, is_latest=False))
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.steps.pull.commit_walk", lambda *_, **__: 1 / 0)
+        patch.setattr("pipelines.pull.pull.commit_walk", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deployment.pull(full=True)
     upstream.registry.put(row)

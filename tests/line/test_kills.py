@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
+from pipelines.line import Line
 from serve.edition.verification import verify
 from tests.conftest import Upstream, make_deployment, upstream_server
 from tests.line.campaign import stored, visible
@@ -52,7 +52,7 @@ KEYS = {
 
 @dataclass
 class Killer:
-    deployment: Deployment
+    deployment: Line
     upstream: Upstream
     source: random.Random = field(default_factory=lambda: random.Random(11))
     seconds: dict[str, float] = field(default_factory=dict)

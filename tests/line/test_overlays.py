@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.steps.status import status
+from pipelines.report.status import status
 from serve.policy.documents import Overlay
 from serve.policy.overlays import Overlays
 from tests.conftest import START, Upstream, server_json

@@ -17,10 +17,10 @@ from connectors.origins import OriginSettings
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
-from pipelines.deployment import Deployment
 from pipelines.errors import Busy
-from pipelines.steps.doctor import MAX_REQUESTS, doctor
-from pipelines.steps.status import status
+from pipelines.line import Line
+from pipelines.report.doctor import MAX_REQUESTS, doctor
+from pipelines.report.status import status
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
 from warehouse.database.session import Row
@@ -39,7 +39,7 @@ def many(upstream: Upstream, count: int, namespace: str = "n{}.example") -> None
         upstream.packages.put("npm", SamplePackage(name, [release]))
 
 
-def counting(deployment: Deployment, upstream: Upstream) -> tuple[LoopbackServer, Counter[str]]:
+def counting(deployment: Line, upstream: Upstream) -> tuple[LoopbackServer, Counter[str]]:
     """A server in front of the stand-ins that counts what is asked."""
     seen: Counter[str] = Counter()
 
@@ -50,7 +50,7 @@ def counting(deployment: Deployment, upstream: Upstream) -> tuple[LoopbackServer
     return LoopbackServer(answer, clock=deployment.clock), seen
 
 
-def hosts(deployment: Deployment) -> list[Row]:
+def hosts(deployment: Line) -> list[Row]:
     """What status tells of the hosts that are asked."""
     return [row for row in status(deployment).packages if "off" not in row]
 
@@ -95,7 +95,7 @@ def test_a_killed_run_repeats_at_most_one_batch(
     assert row == {"facts": 1100, "packages": 1100}
 
 
-def test_one_namespace_does_not_use_up_the_day(deployment: Deployment, upstream: Upstream) -> None:
+def test_one_namespace_does_not_use_up_the_day(deployment: Line, upstream: Upstream) -> None:
     many(upstream, 620, namespace="flood.example")
     claim(upstream, "z.example/one", "npm", "one", "1.0.0")
     upstream.packages.put("npm", SamplePackage("one", [Release("1.0.0", START)]))
@@ -109,7 +109,7 @@ def test_one_namespace_does_not_use_up_the_day(deployment: Deployment, upstream:
 
 
 def test_what_was_asked_for_at_one_instant_is_spread_over_the_week(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     many(upstream, 300)
     deployment.pull()
@@ -124,7 +124,7 @@ def test_what_was_asked_for_at_one_instant_is_spread_over_the_week(
 
 
 def test_a_young_release_and_an_alarm_are_looked_at_daily(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     for name, age in (("young", 1), ("old", 200), ("alarm", 200)):
         claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
@@ -140,7 +140,7 @@ def test_a_young_release_and_an_alarm_are_looked_at_daily(
     with server:
         origins = {"npm": OriginSettings(url=f"{server.url}/npm", rate=0)}
         settings = deployment.settings.model_copy(update={"origins": origins})
-        counted = Deployment(settings, clock=clock, sleep=lambda _: None)
+        counted = Line(settings, clock=clock, sleep=lambda _: None)
         for hour in range(1, 6 * 24):
             clock.move_to(START + hour * HOUR)
             counted.profile()
@@ -150,14 +150,14 @@ def test_a_young_release_and_an_alarm_are_looked_at_daily(
     assert asked.get("old", 0) <= 1
 
 
-def test_two_runs_at_once_are_one(deployment: Deployment, upstream: Upstream) -> None:
+def test_two_runs_at_once_are_one(deployment: Line, upstream: Upstream) -> None:
     many(upstream, 3)
     deployment.pull()
     caught: list[Exception] = []
 
     def answer(request: Request) -> Reply:
         try:
-            Deployment(deployment.settings, clock=deployment.clock).profile()
+            Line(deployment.settings, clock=deployment.clock).profile()
         except Busy as error:
             caught.append(error)
         return upstream.packages.answer(request)
@@ -165,13 +165,13 @@ def test_two_runs_at_once_are_one(deployment: Deployment, upstream: Upstream) ->
     with LoopbackServer(answer, clock=deployment.clock) as server:
         origins = {"npm": OriginSettings(url=f"{server.url}/npm", rate=0)}
         settings = deployment.settings.model_copy(update={"origins": origins})
-        assert Deployment(settings, clock=deployment.clock).profile().asked == 3
+        assert Line(settings, clock=deployment.clock).profile().asked == 3
     assert len(caught) == 3
     assert "another profile run" in str(caught[0])
 
 
 def test_status_tells_what_is_due_done_and_failing_per_host(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     many(upstream, 8)
     claim(upstream, "a.b/three", "oci", "ghcr.io/s/three:1.0.0")
@@ -183,7 +183,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
         npm_only = {"npm": OriginSettings(url=broken.url, slots=1)}
         origins = deployment.settings.origins | npm_only
         settings = deployment.settings.model_copy(update={"origins": origins})
-        report = Deployment(settings, clock=clock, sleep=lambda _: None).profile()
+        report = Line(settings, clock=clock, sleep=lambda _: None).profile()
     assert (report.asked, report.skipped) == (2, 7)
     assert "answered 500" in report.closed["npm"]
     npm, ghcr = hosts(deployment)
@@ -199,7 +199,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
 
 
 def test_a_ban_without_any_answer_outlives_the_run(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     many(upstream, 8)
     deployment.pull()
@@ -214,7 +214,7 @@ def test_a_ban_without_any_answer_outlives_the_run(
         origins = {"npm": OriginSettings(url=server.url, slots=1)}
         settings = deployment.settings.model_copy(update={"origins": origins})
         for _ in range(3):
-            Deployment(settings, clock=clock, sleep=lambda _: None).profile()
+            Line(settings, clock=clock, sleep=lambda _: None).profile()
     assert asked == 1
     (npm,) = hosts(deployment)
     assert (npm["due"], npm["failing"]) == (8, 0)
@@ -235,7 +235,7 @@ def test_a_new_kind_or_host_reaches_entries_that_are_there(
 
 
 def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     upstream.registry.publish(server_json("a.b/one"), START)
     sdk = SamplePackage("@modelcontextprotocol/sdk", [Release("1.0.0", START)], owners=("ann",))
@@ -251,7 +251,7 @@ def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
             "oci:quay.io": OriginSettings(url="http://127.0.0.1:9/nothing-here"),
         }
         settings = deployment.settings.model_copy(update={"origins": origins})
-        findings = doctor(Deployment(settings, clock=clock, sleep=lambda _: None))
+        findings = doctor(Line(settings, clock=clock, sleep=lambda _: None))
     assert sum(seen.values()) + len(upstream.targets) <= MAX_REQUESTS
     told = {finding.source: finding for finding in findings}
     assert told["upstream:official"].state == "works"
@@ -264,11 +264,11 @@ def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
     assert told["npm-downloads"].state == "off"
 
 
-def test_doctor_says_what_fails_and_why(deployment: Deployment, upstream: Upstream) -> None:
+def test_doctor_says_what_fails_and_why(deployment: Line, upstream: Upstream) -> None:
     with LoopbackServer(lambda _: Reply(403, b"<html>"), clock=deployment.clock) as server:
         origins = {"npm": OriginSettings(url=server.url, token="t0ken")}
         settings = deployment.settings.model_copy(update={"origins": origins})
-        broken = Deployment(settings, clock=deployment.clock, sleep=lambda _: None)
+        broken = Line(settings, clock=deployment.clock, sleep=lambda _: None)
         (finding,) = doctor(broken, only="npm")
         (usual,) = doctor(broken, only="oci:mcr.microsoft.com")
     assert (finding.state, finding.requests) == ("fails", 1)

@@ -8,7 +8,7 @@ from connectors.origins import OriginSettings
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer, Reply
 from pipelines.demo.packages import Release, SamplePackage
-from pipelines.deployment import Deployment
+from pipelines.line import Line
 from tests.conftest import START, Upstream, server_json
 from warehouse.database.session import Row
 
@@ -36,14 +36,14 @@ def claims(upstream: Upstream) -> Upstream:
     return upstream
 
 
-def facts(deployment: Deployment) -> dict[str, Row]:
+def facts(deployment: Line) -> dict[str, Row]:
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entry_packages").to_pylist()
     return {row["name"]: row for row in rows}
 
 
 def test_facts_land_with_source_instant_and_state(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     report = deployment.profile()
@@ -61,7 +61,7 @@ def test_facts_land_with_source_instant_and_state(
 
 
 def test_a_second_run_asks_for_nothing_until_it_is_due_and_then_conditionally(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -72,7 +72,7 @@ def test_a_second_run_asks_for_nothing_until_it_is_due_and_then_conditionally(
 
 
 def test_an_absence_is_known_only_after_confirmation(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     seen = []
@@ -94,7 +94,7 @@ def withdraw(upstream: Upstream, *versions: str) -> None:
 
 
 def test_one_glitch_hides_no_fact_and_confirms_nothing(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -112,7 +112,7 @@ def test_one_glitch_hides_no_fact_and_confirms_nothing(
 
 
 def test_a_new_claim_does_not_make_a_known_absence_unknown(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     withdraw(claims, "0.9.0")
     deployment.pull()
@@ -128,7 +128,7 @@ def test_a_new_claim_does_not_make_a_known_absence_unknown(
 
 
 def test_a_new_claimed_version_is_asked_for_at_once(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -161,7 +161,7 @@ def test_a_new_claimed_version_is_asked_for_at_once(
     ],
 )
 def test_trouble_changes_no_fact(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock, reply: Reply
+    claims: Upstream, deployment: Line, clock: PlayedClock, reply: Reply
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -171,7 +171,7 @@ def test_trouble_changes_no_fact(
         names = ("npm", "pypi", "oci:ghcr.io")
         origins = {name: OriginSettings(url=broken.url) for name in names}
         settings = deployment.settings.model_copy(update={"origins": origins})
-        troubled = Deployment(settings, clock=clock, sleep=lambda _: None)
+        troubled = Line(settings, clock=clock, sleep=lambda _: None)
         troubled.profile(only=("npm", "@s/one"))
         clock.move_to(START + 5 * DAY)
         troubled.profile()
@@ -181,7 +181,7 @@ def test_trouble_changes_no_fact(
 
 
 def test_a_time_budget_ends_a_run_and_the_next_goes_on(
-    claims: Upstream, deployment: Deployment, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     first = deployment.profile(budget=1)
@@ -190,7 +190,7 @@ def test_a_time_budget_ends_a_run_and_the_next_goes_on(
 
 
 def test_one_package_is_asked_for_once_however_many_entries_claim_it(
-    claims: Upstream, deployment: Deployment
+    claims: Upstream, deployment: Line
 ) -> None:
     for number in range(20):
         claim(claims, f"a.b/copy{number}", "npm", "@s/one", "1.0.0")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from connectors.errors import UnexpectedStatus
-from pipelines.cli import main
+from pipelines.cli.parser import main
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
-from pipelines.deployment import Deployment
-from pipelines.steps.status import status
+from pipelines.line import Line
+from pipelines.report.status import status
 from tests.conftest import START, Upstream, server_json
 
 HOUR = timedelta(hours=1)
@@ -37,13 +37,13 @@ def mend(upstream: Upstream) -> None:
     upstream.registry.put(upstream.registry.rows()[KEY])
 
 
-def listed(deployment: Deployment) -> list[dict[str, Any]]:  # rows
+def listed(deployment: Line) -> list[dict[str, Any]]:  # rows
     with deployment.warehouse.session() as session:
         return session.rows("list_quarantine", released=True)
 
 
 def test_it_neither_stops_the_walk_nor_holds_the_watermark(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     report = deployment.pull()
     assert (report.new, report.unreadable) == (10, 1)
@@ -59,7 +59,7 @@ def test_it_neither_stops_the_walk_nor_holds_the_watermark(
 
 
 def test_it_is_asked_for_again_ever_more_rarely(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     tries = []
@@ -75,7 +75,7 @@ def test_it_is_asked_for_again_ever_more_rarely(
 
 
 def test_what_is_mended_silently_comes_with_the_next_try(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -89,7 +89,7 @@ def test_what_is_mended_silently_comes_with_the_next_try(
 
 
 def test_what_is_mended_silently_comes_with_the_next_reconcile(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -99,9 +99,7 @@ def test_what_is_mended_silently_comes_with_the_next_reconcile(
     assert listed(deployment)[0]["released_because"] == "read"
 
 
-def test_what_was_known_before_stays(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
-) -> None:
+def test_what_was_known_before_stays(odd: Upstream, deployment: Line, clock: PlayedClock) -> None:
     mend(odd)
     deployment.pull()
     spoil(odd, b"\xff")
@@ -116,7 +114,7 @@ def test_what_was_known_before_stays(
 
 
 def test_another_unreadable_record_replaces_it_and_one_that_is_gone_is_settled(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     spoil(odd, b"\xff")
@@ -130,7 +128,7 @@ def test_another_unreadable_record_replaces_it_and_one_that_is_gone_is_settled(
 
 
 def test_trouble_on_the_way_leaves_it_due(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -143,7 +141,7 @@ def test_trouble_on_the_way_leaves_it_due(
 
 
 def test_a_record_without_a_readable_key_holds_nothing_up(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     odd.registry.edit(KEY, server_json(*KEY), START - timedelta(minutes=5))
     first = deployment.pull()
@@ -160,7 +158,7 @@ def test_a_record_without_a_readable_key_holds_nothing_up(
 
 
 def test_of_two_records_with_one_key_the_newer_is_taken_and_the_other_kept(
-    odd: Upstream, deployment: Deployment
+    odd: Upstream, deployment: Line
 ) -> None:
     old = odd.registry.rows()[KEY]
     mend(odd)
@@ -178,7 +176,7 @@ def test_of_two_records_with_one_key_the_newer_is_taken_and_the_other_kept(
 
 def test_the_command_lists_it(
     odd: Upstream,
-    deployment: Deployment,
+    deployment: Line,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -193,7 +191,7 @@ def test_the_command_lists_it(
 
 
 def test_a_resumed_walk_settles_nothing_that_was_found_after_it_began(
-    odd: Upstream, deployment: Deployment, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
     mend(odd)
     for number in range(120):

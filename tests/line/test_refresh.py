@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
-from pipelines.steps.build import build
-from pipelines.steps.refresh import publish, refresh
+from pipelines.line import Line
+from pipelines.publish.build import build
+from pipelines.refresh import publish, refresh
 from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, make_deployment, server_json
 from warehouse.curation.feeds import changed_names
@@ -29,7 +29,7 @@ def quiet(*_: object) -> None:
 
 
 @pytest.fixture
-def filled(deployment: Deployment, upstream: Upstream) -> Deployment:
+def filled(deployment: Line, upstream: Upstream) -> Line:
     """Forty servers, each with a package, published."""
     package = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
     for number in range(40):
@@ -40,7 +40,7 @@ def filled(deployment: Deployment, upstream: Upstream) -> Deployment:
 
 
 def test_what_did_not_change_is_not_looked_at_again(
-    filled: Deployment, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     """What a curation prints of an entry is what a build finds of it."""
     clock.move_to(START + HOUR)
@@ -53,7 +53,7 @@ def test_what_did_not_change_is_not_looked_at_again(
 
 
 def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
-    filled: Deployment, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     home = filled.settings.home
     for path in home.glob("warehouse.duckdb*"):
@@ -67,7 +67,7 @@ def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
 
 
 def test_what_changed_between_curation_and_build_is_looked_at_again(
-    filled: Deployment, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     (policy,) = filled.policies("mirror")
     feed, known = filled.feed("mirror"), ("c.d/x", "1.0.0")
@@ -90,7 +90,7 @@ def test_what_changed_between_curation_and_build_is_looked_at_again(
     assert states(feed)["c.d/x@1.0.0"] == "admitted"
 
 
-def test_a_migration_leaves_no_package_behind(filled: Deployment) -> None:
+def test_a_migration_leaves_no_package_behind(filled: Line) -> None:
     """The table of packages that builds read is filled when it is made."""
     schema = Path("warehouse/sql/schema")
     (script,) = schema.glob("*_create_served_packages.sql")

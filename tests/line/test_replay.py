@@ -11,9 +11,9 @@ from connectors.upstreams.contract import Entry, read_entry, read_page
 from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.registry import OFFICIAL
-from pipelines.deployment import Deployment
+from pipelines.line import Line
+from pipelines.refresh import publish
 from pipelines.server import listen, serving
-from pipelines.steps.refresh import publish
 from serve.entry.repair import REPAIRS
 from serve.entry.strict import SCHEMA
 from tests.conftest import Upstream, make_deployment, upstream_server
@@ -34,7 +34,7 @@ def test_every_recorded_step_arrives_and_is_served_as_it_was_recorded(
 
 
 def replay(
-    deployment: Deployment,
+    deployment: Line,
     upstream: Upstream,
     clock: PlayedClock,
     http: HttpClient,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.steps.refresh import publish
+from pipelines.refresh import publish
 from tests.conftest import make_deployment, upstream_server
 from tests.line.test_replay import as_clients_need
 from tests.serve.feeds import Client, served

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import TerminalError
-from pipelines.cli import main
+from pipelines.cli.parser import main
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
-from pipelines.deployment import Deployment
 from pipelines.errors import SomeFailed, StepError, UsageError
-from pipelines.steps.explain import explain
-from pipelines.steps.gate import self_walk
-from pipelines.steps.records import release
-from pipelines.steps.refresh import publish, pull_all, refresh
-from pipelines.steps.status import status
+from pipelines.line import Line
+from pipelines.operate.release import release
+from pipelines.publish.gate import self_walk
+from pipelines.refresh import publish, pull_all, refresh
+from pipelines.report.explain import explain
+from pipelines.report.status import status
 from tests.conftest import START, Upstream, make_deployment, server_json, upstream_server
 from tests.serve.feeds import Client, served
 from warehouse.errors import BrakeEngaged
@@ -35,7 +35,7 @@ def inhouse(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock, inhouse: Path) -> Deployment:
+def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock, inhouse: Path) -> Line:
     """In-house documents before the public registry, which has a namesake."""
     upstream.registry.publish(server_json("com.example/one", "9.0.0", title="not ours"), START)
     upstream.registry.publish(server_json("io.github.o/public"), START)
@@ -48,24 +48,24 @@ def write(path: Path, name: str, version: str = "1.0.0", **extra: object) -> Non
     path.write_text(json.dumps(server_json(name, version, **extra), indent=2))
 
 
-def pulled(deployment: Deployment) -> SomeFailed | None:
+def pulled(deployment: Line) -> SomeFailed | None:
     return pull_all(deployment, tell=lambda *_: None)
 
 
-def current(deployment: Deployment) -> list[tuple[str, str, str, bool]]:
+def current(deployment: Line) -> list[tuple[str, str, str, bool]]:
     with deployment.warehouse.session() as session:
         rows = session.text("FROM current_entries ORDER BY name, version").to_pylist()
     return [(row["upstream"], row["name"], row["version"], row["is_latest"]) for row in rows]
 
 
-def walked(deployment: Deployment, query: str = "") -> list[tuple[str, str]]:
+def walked(deployment: Line, query: str = "") -> list[tuple[str, str]]:
     (mirror,) = deployment.policies("mirror")
     publish(deployment, mirror, tell=lambda *_: None)
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:
         return client.walk(f"/v0.1/servers?limit=100{query}")
 
 
-def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Deployment) -> None:
+def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> None:
     assert pulled(deployment) is None
     public = ("official", "io.github.o/public", "1.0.0", True)
     assert current(deployment) == [("inhouse", "com.example/one", "1.0.0", True), public]
@@ -83,7 +83,7 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Deployment
 
 
 def test_deleting_an_inhouse_server_lets_no_namesake_in_until_it_is_released(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     pulled(deployment)
     walked(deployment)
@@ -101,7 +101,7 @@ def test_deleting_an_inhouse_server_lets_no_namesake_in_until_it_is_released(
 
 
 def test_a_name_does_not_move_up_by_itself(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     pulled(deployment)
     write(inhouse / "two.json", "io.github.o/public", "2.0.0")
@@ -114,7 +114,7 @@ def test_a_name_does_not_move_up_by_itself(
 
 
 def test_a_released_name_that_nobody_has_goes_to_the_first_that_brings_it(
-    deployment: Deployment, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     pulled(deployment)
     upstream.registry.set_status("com.example/one", None, "deleted", "", clock())
@@ -130,7 +130,7 @@ def test_a_released_name_that_nobody_has_goes_to_the_first_that_brings_it(
 
 
 def test_an_upstream_waits_for_those_before_it(
-    deployment: Deployment, inhouse: Path, upstream: Upstream
+    deployment: Line, inhouse: Path, upstream: Upstream
 ) -> None:
     away = inhouse.rename(inhouse.with_name("away"))
     with pytest.raises(TerminalError, match="no file or directory"):
@@ -143,7 +143,7 @@ def test_an_upstream_waits_for_those_before_it(
 
 
 def test_one_that_fails_stops_no_other(
-    deployment: Deployment, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     pulled(deployment)
     upstream.fault = lambda _: Reply(400, b"no")
@@ -158,7 +158,7 @@ def test_one_that_fails_stops_no_other(
 
 
 def test_the_command_line_knows_upstreams(
-    deployment: Deployment,
+    deployment: Line,
     upstream: Upstream,
     inhouse: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -192,7 +192,7 @@ def test_the_command_line_knows_upstreams(
 
 
 def test_documents_become_entries_as_a_registry_would_make_them(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     write(inhouse / "deep" / "newer.json", "com.example/one", "1.10.0")
     write(inhouse / ".git" / "hidden.json", "com.example/hidden")
@@ -211,7 +211,7 @@ def test_documents_become_entries_as_a_registry_would_make_them(
 
 
 def test_an_unreadable_document_deletes_nothing(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     write(inhouse / "two.json", "com.example/two")
     deployment.pull("inhouse")
@@ -229,7 +229,7 @@ def test_an_unreadable_document_deletes_nothing(
 
 
 def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     write(inhouse / "two.json", "com.example/one", "2.0.0")
     deployment.pull("inhouse")
@@ -243,7 +243,7 @@ def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
     assert status(deployment).entries[0]["quarantined"] == 1
 
 
-def test_a_place_that_cannot_be_read_deletes_nothing(deployment: Deployment, inhouse: Path) -> None:
+def test_a_place_that_cannot_be_read_deletes_nothing(deployment: Line, inhouse: Path) -> None:
     write(inhouse / "below" / "two.json", "com.example/two")
     deployment.pull("inhouse")
     (inhouse / "below" / "two.json").rename(inhouse / "away.txt")
@@ -253,7 +253,7 @@ def test_a_place_that_cannot_be_read_deletes_nothing(deployment: Deployment, inh
     assert len(current(deployment)) == 2
 
 
-def test_an_odd_file_name_is_named(deployment: Deployment, inhouse: Path) -> None:
+def test_an_odd_file_name_is_named(deployment: Line, inhouse: Path) -> None:
     Path(os.fsdecode(os.fsencode(inhouse) + b"/caf\xe9.json")).write_text("{")
     assert deployment.pull("inhouse").unreadable == 1
     with deployment.warehouse.session() as session:
@@ -262,7 +262,7 @@ def test_an_odd_file_name_is_named(deployment: Deployment, inhouse: Path) -> Non
 
 
 def test_an_unreadable_record_holds_its_name(
-    deployment: Deployment, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: PlayedClock
 ) -> None:
     (inhouse / "one.json").write_text(
         '{"name": "com.example/one", "version": "1.0.0", "x": 1, "x": 2}'
@@ -276,7 +276,7 @@ def test_an_unreadable_record_holds_its_name(
 
 
 def test_a_first_walk_that_was_not_whole_lets_nobody_else_in(
-    deployment: Deployment, inhouse: Path, upstream: Upstream
+    deployment: Line, inhouse: Path, upstream: Upstream
 ) -> None:
     (inhouse / "two.json").write_text("{")
     failed = pulled(deployment)
@@ -286,7 +286,7 @@ def test_a_first_walk_that_was_not_whole_lets_nobody_else_in(
 
 
 def test_a_released_name_is_not_taken_by_what_is_deleted(
-    deployment: Deployment, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
 ) -> None:
     pulled(deployment)
     upstream.registry.set_status("com.example/one", None, "deleted", "", clock())
@@ -303,18 +303,18 @@ def test_a_released_name_is_not_taken_by_what_is_deleted(
     assert ("inhouse", "com.example/one", "1.0.0", True) in current(deployment)
 
 
-def test_a_loss_is_accepted_of_one_upstream_at_a_time(deployment: Deployment) -> None:
+def test_a_loss_is_accepted_of_one_upstream_at_a_time(deployment: Line) -> None:
     with pytest.raises(UsageError, match="--accept-shrink --upstream NAME"):
         pull_all(deployment, accept_shrink=True, tell=lambda *_: None)
 
 
 def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
-    deployment: Deployment, caplog: pytest.LogCaptureFixture
+    deployment: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
     pulled(deployment)
     sources = {"public": deployment.settings.upstreams["official"]}
     settings = deployment.settings.model_copy(update={"upstreams": sources})
-    renamed = Deployment(settings, clock=deployment.clock, sleep=lambda _: None)
+    renamed = Line(settings, clock=deployment.clock, sleep=lambda _: None)
     pulled(renamed)
     assert "subregistry release --of official" in caplog.text
     release(renamed, [], of="official")
@@ -322,9 +322,7 @@ def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
     assert ("public", "io.github.o/public", "1.0.0", True) in current(renamed)
 
 
-def test_a_key_that_two_documents_have_is_quarantined_once(
-    deployment: Deployment, inhouse: Path
-) -> None:
+def test_a_key_that_two_documents_have_is_quarantined_once(deployment: Line, inhouse: Path) -> None:
     write(inhouse / "other.json", "com.example/one", title="other")
     report = deployment.pull("inhouse")
     assert (report.new, report.unreadable) == (1, 1)
@@ -366,7 +364,7 @@ def test_a_small_registry_may_lose_most_of_what_it_has(
 
 
 @pytest.fixture
-def second(tmp_path: Path, clock: PlayedClock) -> Iterator[tuple[Deployment, Upstream, Client]]:
+def second(tmp_path: Path, clock: PlayedClock) -> Iterator[tuple[Line, Upstream, Client]]:
     """A deployment, its upstream, and the mirror it serves."""
     with upstream_server(clock) as upstream:
         for number in range(40):
@@ -383,7 +381,7 @@ def second(tmp_path: Path, clock: PlayedClock) -> Iterator[tuple[Deployment, Ups
 
 
 def test_our_own_feed_pulled_by_ourselves_converges(
-    tmp_path: Path, clock: PlayedClock, second: tuple[Deployment, Upstream, Client]
+    tmp_path: Path, clock: PlayedClock, second: tuple[Line, Upstream, Client]
 ) -> None:
     first, upstream, client = second
     url = f"http://127.0.0.1:{client.port}/feeds/mirror"
@@ -410,7 +408,7 @@ def test_our_own_feed_pulled_by_ourselves_converges(
     assert self_walk(again, now=clock) == []
 
 
-def content(deployment: Deployment) -> list[tuple[object, ...]]:
+def content(deployment: Line) -> list[tuple[object, ...]]:
     """What stands, with what is gone as deleted: a feed tells no difference."""
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entries JOIN contents USING (server_hash)").to_pylist()

@@ -11,25 +11,23 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipelines.definitions import build_defs
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
-from pipelines.deployment import Deployment
+from pipelines.line import Line
+from pipelines.orchestration.definitions import build_defs
 from tests.conftest import START, Upstream, make_deployment, server_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def deployment(deployment: Deployment, upstream: Upstream) -> Deployment:
+def deployment(deployment: Line, upstream: Upstream) -> Line:
     for number in range(3):
         upstream.registry.publish(server_json(f"a.b/s{number}"), START)
     return deployment
 
 
-def execute(
-    deployment: Deployment, job: str = "refresh", **config: bool
-) -> dg.ExecuteInProcessResult:
+def execute(deployment: Line, job: str = "refresh", **config: bool) -> dg.ExecuteInProcessResult:
     """Run a job; keywords are the run config of the pull."""
     with dg.DagsterInstance.ephemeral() as instance:
         found = build_defs(deployment=deployment).resolve_job_def(job)
@@ -84,7 +82,7 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
     }
 
 
-def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Deployment) -> None:
+def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Line) -> None:
     first = execute(deployment)
     assert first.success
     checks = first.get_asset_check_evaluations()
@@ -99,7 +97,7 @@ def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Deploymen
 
 
 def test_a_candidate_that_shrank_is_blocked_before_the_switch(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START)
@@ -117,7 +115,7 @@ def test_a_candidate_that_shrank_is_blocked_before_the_switch(
     assert deployment.feed("default").current_id() == live
 
 
-def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream) -> None:
+def test_a_final_error_is_not_retried(deployment: Line, upstream: Upstream) -> None:
     upstream.fault = lambda _: Reply(200, b"{}")
     result = execute(deployment)
     assert not result.success
@@ -125,7 +123,7 @@ def test_a_final_error_is_not_retried(deployment: Deployment, upstream: Upstream
 
 
 def test_the_brake_fails_the_run_and_run_config_passes_it(
-    deployment: Deployment, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: PlayedClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START - timedelta(days=1))
@@ -160,7 +158,7 @@ def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(
     assert live.count == 1
 
 
-def test_the_reconcile_job_walks_everything(deployment: Deployment, upstream: Upstream) -> None:
+def test_the_reconcile_job_walks_everything(deployment: Line, upstream: Upstream) -> None:
     assert execute(deployment).success
     upstream.targets.clear()
     assert execute(deployment, "reconcile").success
@@ -168,7 +166,7 @@ def test_the_reconcile_job_walks_everything(deployment: Deployment, upstream: Up
 
 
 def test_dg_launches_the_line_headless(
-    deployment: Deployment, upstream: Upstream, tmp_path: Path
+    deployment: Line, upstream: Upstream, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dagster"
     folder.mkdir()

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.parser import main
 from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, server_json
 from tests.pipelines.conftest import said
@@ -204,7 +204,7 @@ def test_a_refresh_looks_at_what_changed_only(
     feed: Feed, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a build asks the warehouse for, and that it serves what looking at all would serve."""
-    from pipelines.steps import build as step
+    from pipelines.publish import build as step
 
     asked: list[list[str] | None] = []
     candidates = step._candidates
@@ -245,7 +245,16 @@ def shown(feed: Feed) -> list[bytes]:
 
 
 def test_health_and_counts_of_two_workers(feed: Feed, home: Path) -> None:
-    command = [sys.executable, "-m", "pipelines.cli", "serve", "--port", "0", "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.cli",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        "2",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.deployment import Deployment
-from pipelines.steps.profile import ProfileReport
+from pipelines.line import Line
+from pipelines.profile.profile import ProfileReport
 from tests.conftest import Upstream, make_deployment, server_json, upstream_server
 from warehouse.database.session import Row
 
 
 @dataclass
-class Line:
+class Played:
     """Entries that claim packages, and what profiling makes of them.
 
     Each run is nine days after the one before, when everything is due.
     """
 
     upstream: Upstream
-    deployment: Deployment
+    deployment: Line
     clock: PlayedClock
 
     def claim(self, name: str, kind: str, identifier: str, version: str, **server: Any) -> None:
@@ -54,7 +54,7 @@ class Line:
         return set(self.packages()[key]["signals"])
 
 
-MakeLine = Callable[[dict[str, dict[str, Any]]], Line]
+MakeLine = Callable[[dict[str, dict[str, Any]]], Played]
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def make_line(tmp_path: Path) -> Iterator[MakeLine]:
     clock = PlayedClock(datetime.now(UTC))
     with upstream_server(clock) as upstream:
 
-        def make(origins: dict[str, dict[str, Any]]) -> Line:
+        def make(origins: dict[str, dict[str, Any]]) -> Played:
             home = tmp_path / "home"
-            return Line(upstream, make_deployment(home, upstream, clock, origins=origins), clock)
+            return Played(upstream, make_deployment(home, upstream, clock, origins=origins), clock)
 
         yield make

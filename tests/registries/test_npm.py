@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.registries.conftest import Line, MakeLine
+from tests.registries.conftest import MakeLine, Played
 from tests.registries.servers import Npm, verdaccio
 
 pytestmark = pytest.mark.xdist_group("verdaccio")
@@ -20,7 +20,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Npm]:
 
 
 @pytest.fixture
-def line(registry: Npm, make_line: MakeLine) -> Line:
+def line(registry: Npm, make_line: MakeLine) -> Played:
     return make_line({"npm": {"url": registry.url}})
 
 
@@ -30,7 +30,7 @@ def publish(registry: Npm, name: str, version: str, **fields: Any) -> None:
     registry.publish(name, version, **whole)
 
 
-def test_what_is_published_is_known_and_a_second_run_is_a_304(registry: Npm, line: Line) -> None:
+def test_what_is_published_is_known_and_a_second_run_is_a_304(registry: Npm, line: Played) -> None:
     publish(registry, "@s/known", "1.0.0", scripts={"postinstall": "node index.js"})
     publish(registry, "@s/known", "2.0.0-rc.1")
     line.claim(NAME, "npm", "@s/known", "1.0.0", repository=REPOSITORY)
@@ -46,7 +46,9 @@ def test_what_is_published_is_known_and_a_second_run_is_a_304(registry: Npm, lin
     assert (again.outcomes, again.requests, again.facts) == ({"not_modified": 1}, 1, 0)
 
 
-def test_each_thing_that_a_publisher_does_turns_up_as_its_signal(registry: Npm, line: Line) -> None:
+def test_each_thing_that_a_publisher_does_turns_up_as_its_signal(
+    registry: Npm, line: Played
+) -> None:
     publish(registry, "each", "1.0.0")
     line.claim(NAME, "npm", "each", "1.0.0")
     line.profile()
@@ -86,7 +88,9 @@ def test_each_thing_that_a_publisher_does_turns_up_as_its_signal(registry: Npm, 
     assert (found["availability"], found["ownership"]) == ("package_absent", "was_verified_now_not")
 
 
-def test_another_owner_of_the_same_name_and_version_is_an_alarm(registry: Npm, line: Line) -> None:
+def test_another_owner_of_the_same_name_and_version_is_an_alarm(
+    registry: Npm, line: Played
+) -> None:
     publish(registry, "taken", "1.0.0")
     line.claim(NAME, "npm", "taken", "1.0.0")
     line.profile()
@@ -99,7 +103,7 @@ def test_another_owner_of_the_same_name_and_version_is_an_alarm(registry: Npm, l
     assert line.profile().due == 1, "an alarm is looked at daily"
 
 
-def test_absent_others_and_several_claims_are_told_apart(registry: Npm, line: Line) -> None:
+def test_absent_others_and_several_claims_are_told_apart(registry: Npm, line: Played) -> None:
     publish(registry, "shared", "1.0.0")
     publish(registry, "nameless", "1.0.0", mcpName=None)
     line.claim(NAME, "npm", "shared", "1.0.0")
@@ -127,7 +131,7 @@ def test_absent_others_and_several_claims_are_told_apart(registry: Npm, line: Li
 
 
 def test_the_short_form_tells_the_same(
-    registry: Npm, line: Line, monkeypatch: pytest.MonkeyPatch
+    registry: Npm, line: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(registry, "large", "1.0.0")
     publish(registry, "large", "1.1.0", scripts={"install": "node index.js"})

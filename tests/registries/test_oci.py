@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.registries.lookup import Outcome
-from tests.registries.conftest import Line, MakeLine
+from tests.registries.conftest import MakeLine, Played
 from tests.registries.servers import Images, basic, docker_registry
 
 pytestmark = pytest.mark.xdist_group("docker-registry")
@@ -29,13 +29,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
 
 
 @pytest.fixture
-def line(images: Images, make_line: MakeLine) -> Line:
+def line(images: Images, make_line: MakeLine) -> Played:
     images.tokens.private.clear()
     return make_line({"oci:ghcr.io": {"url": images.url, "realm": images.realm}})
 
 
 def test_an_image_is_known_and_a_known_digest_costs_a_token_and_a_head(
-    images: Images, line: Line
+    images: Images, line: Played
 ) -> None:
     images.push("o/one:1.0.0", LABELS)
     line.claim(NAME, "oci", "ghcr.io/o/one:1.0.0", "1.0.0", repository=REPOSITORY)
@@ -51,7 +51,7 @@ def test_an_image_is_known_and_a_known_digest_costs_a_token_and_a_head(
 
 
 def test_a_moved_tag_without_its_label_is_an_alarm_and_moving_back_shows_too(
-    images: Images, line: Line
+    images: Images, line: Played
 ) -> None:
     images.push("o/moved:1.0.0", LABELS)
     first, _ = images.manifest("o/moved", "1.0.0")
@@ -75,7 +75,7 @@ def test_a_moved_tag_without_its_label_is_an_alarm_and_moving_back_shows_too(
     assert len(rows) == 3, "A, B, A"
 
 
-def test_deleted_private_and_never_pushed_are_told_apart(images: Images, line: Line) -> None:
+def test_deleted_private_and_never_pushed_are_told_apart(images: Images, line: Played) -> None:
     images.push("o/gone:1.0.0", LABELS)
     images.push("o/private:1.0.0", LABELS)
     line.claim(NAME, "oci", "ghcr.io/o/gone:1.0.0", "1.0.0")
@@ -94,7 +94,7 @@ def test_deleted_private_and_never_pushed_are_told_apart(images: Images, line: L
 
 
 def test_an_index_is_read_through_its_linux_image_and_tells_of_attestations(
-    images: Images, line: Line
+    images: Images, line: Played
 ) -> None:
     images.push("o/index:amd64", LABELS)
     images.push("o/index:other", {LABEL: "io.github.bob/other"}, command="/bin/false")
@@ -114,7 +114,7 @@ def test_an_index_is_read_through_its_linux_image_and_tells_of_attestations(
     assert (found["ownership"], found["provenance"]) == ("verified", True)
 
 
-def test_what_refers_to_an_image_is_found_by_its_tag(images: Images, line: Line) -> None:
+def test_what_refers_to_an_image_is_found_by_its_tag(images: Images, line: Played) -> None:
     images.push("o/signed:1.0.0", LABELS)
     digest, manifest = images.manifest("o/signed", "1.0.0")
     signature = {

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pipelines.demo.packages import Release, SamplePackage
-from tests.registries.conftest import Line, MakeLine
+from tests.registries.conftest import MakeLine, Played
 from tests.registries.servers import Index, devpi
 
 pytestmark = pytest.mark.xdist_group("devpi")
@@ -45,7 +45,7 @@ def test_an_index_without_json_documents_tells_versions_and_what_was_deleted(
 
 
 @pytest.fixture
-def scripted(make_line: MakeLine) -> Line:
+def scripted(make_line: MakeLine) -> Played:
     line = make_line({})
     settings = line.deployment.settings
     origins = {"pypi": {"url": f"{line.upstream.packages_url}/pypi"}}
@@ -53,14 +53,14 @@ def scripted(make_line: MakeLine) -> Line:
     return line
 
 
-def publish(line: Line, *releases: Release, status: str = "ok", owners: str = "") -> None:
+def publish(line: Played, *releases: Release, status: str = "ok", owners: str = "") -> None:
     package = SamplePackage(
         "one", list(releases), repository=SITE, status=status, owners=tuple(owners.split())
     )
     line.upstream.packages.put("pypi", package)
 
 
-def test_each_thing_that_a_project_can_come_to_turns_up_as_its_signal(scripted: Line) -> None:
+def test_each_thing_that_a_project_can_come_to_turns_up_as_its_signal(scripted: Played) -> None:
     line, key = scripted, f"{NAME}@1.0.0"
     first = Release("1.0.0", line.clock() - timedelta(days=40), NAME)
     second = Release("1.1.0", line.clock() - timedelta(days=10), NAME, provenance=True)
@@ -108,7 +108,7 @@ def test_each_thing_that_a_project_can_come_to_turns_up_as_its_signal(scripted: 
     assert "@" not in stored
 
 
-def test_a_name_that_somebody_else_registers_again_is_an_alarm(scripted: Line) -> None:
+def test_a_name_that_somebody_else_registers_again_is_an_alarm(scripted: Played) -> None:
     line, key = scripted, f"{NAME}@1.0.0"
     publish(line, Release("1.0.0", line.clock() - timedelta(days=40), NAME))
     line.claim(NAME, "pypi", "one", "1.0.0")

@@ -1,0 +1,61 @@
+"""An answer, and what a refusal means: transient or terminal, and when to come again."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from connectors.errors import ConnectorError, RateLimited, ServerTrouble, UnexpectedStatus
+
+_MAX_WAIT = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response with its whole decoded body; `duration` is seconds until its last byte."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    duration: float
+
+
+def status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorError:
+    status = response.status_code
+    said = " ".join(body.decode("utf-8", "replace").split())[:200]
+    asked = retry_after(response.headers)
+    if status == 429:
+        return RateLimited(f"{url} answered 429: {said}", url=url, retry_after=asked)
+    if status >= 500:
+        return ServerTrouble(
+            f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
+        )
+    ban = is_ban(response)
+    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status, ban=ban)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch) asks for."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _MAX_WAIT)
+    try:
+        if value:
+            return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), _MAX_WAIT)
+    except (ValueError, TypeError):
+        return None
+    epoch = headers.get("x-retry-after", "").strip()
+    return (
+        min(max(float(epoch) - time.time(), 0.0), _MAX_WAIT)
+        if epoch.isascii() and epoch.isdigit()
+        else None
+    )
+
+
+def is_ban(response: httpx.Response) -> bool:
+    """Whether somebody in front of the host refuses this client: a 403 that is a page."""
+    kind = response.headers.get("content-type", "").lower()
+    return response.status_code == 403 and "text/html" in kind

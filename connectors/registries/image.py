@@ -1,0 +1,261 @@
+"""One repository of an OCI registry: its tokens, tags, manifests, referrers and blobs."""
+
+import hashlib
+import re
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from msgspec import Raw
+
+from connectors.errors import MalformedPage, QuotaSpent, UnexpectedStatus
+from connectors.http.answers import Answer
+from connectors.http.bodies import MIB
+from connectors.http.client import HttpClient
+from connectors.http.pacing import Limits
+from connectors.http.routes import base_of
+from connectors.lazy_json import items, mapping, members, small, string
+from connectors.origins import Origin
+from connectors.registries.lookup import Document, Outcome
+
+TABLE = {
+    "docker.io": Origin(
+        "oci:docker.io",
+        "https://registry-1.docker.io",
+        realm_hosts=("auth.docker.io",),
+        realm="https://auth.docker.io/token",
+        service="registry.docker.io",
+        blob_suffixes=(".cloudflare.docker.com", ".r2.cloudflarestorage.com"),
+        limits=Limits(rate=2, slots=2),
+    ),
+    "ghcr.io": Origin(
+        "oci:ghcr.io",
+        "https://ghcr.io",
+        realm_hosts=("ghcr.io",),
+        realm="https://ghcr.io/token",
+        service="ghcr.io",
+        blob_suffixes=("pkg-containers.githubusercontent.com",),
+        limits=Limits(rate=3, slots=2),
+    ),
+    "quay.io": Origin(
+        "oci:quay.io", "https://quay.io", realm_hosts=("quay.io",), blob_suffixes=(".quay.io",)
+    ),
+    "mcr.microsoft.com": Origin(
+        "oci:mcr.microsoft.com",
+        "https://mcr.microsoft.com",
+        realm_hosts=("mcr.microsoft.com",),
+        blob_suffixes=(".data.mcr.microsoft.com",),
+        limits=Limits(rate=3, slots=2),
+    ),
+}
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_SEEN = frozenset({200, 401, 403, 404})
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_BEARER = re.compile(r"(?i:\bbearer) +(.*)")
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
+_BLOB_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_QUOTA = re.compile(r"(\d{1,9})(?:;.*)?")
+_RESERVE = 10
+
+
+class ImageRepository:
+    """One repository; `token` is its pull token once there is one."""
+
+    def __init__(self, http: HttpClient, origin: Origin, name: str) -> None:
+        self._http = http
+        self._origin = origin
+        self._name = name
+        self._told: dict[str, list[Document]] = {}
+        self._refused = False
+        self.token = ""
+        realm = http.notes.get("realm", origin.realm)
+        if realm:
+            self._get_token(realm, http.notes.get("service", origin.service))
+
+    def read(self, reference: str, known: str) -> list[Document] | Outcome:
+        """The documents of a reference, only a note where its digest is `known`; or what it is."""
+        if self._refused:
+            return Outcome.ABSENT_OR_PRIVATE
+        head = self.manifest(reference, method="HEAD")
+        if head.status in (401, 403):
+            if self.token or self._refused:
+                return Outcome.ABSENT_OR_PRIVATE
+            raise UnexpectedStatus(
+                f"{head.url} answered {head.status} and gave no token; are the credentials right?",
+                url=head.url,
+                status=head.status,
+            )
+        if head.status != 200:
+            return Outcome.VERSION_ABSENT
+        digest = head.headers.get("docker-content-digest", "")
+        if _DIGEST.fullmatch(reference):
+            if digest not in ("", reference):
+                raise MalformedPage(f"{head.url} has the digest {digest}", url=head.url)
+            digest = reference
+        if digest and digest == known:
+            return [Document("digest", b"", reference, digest)]
+        return self.documents(reference, digest)
+
+    def manifest(self, reference: str, *, method: str = "GET") -> Answer:
+        left = int(self._http.notes.get("manifests left", _RESERVE + 1))
+        if method == "GET" and left <= _RESERVE:
+            raise QuotaSpent(f"{self._origin.id} gives only {left} more manifests for now")
+        path = f"manifests/{quote(reference, safe=':')}"
+        answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
+        if found := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
+            self._http.notes["manifests left"] = found[1]
+        return answer
+
+    def documents(self, reference: str, digest: str) -> list[Document]:
+        """Manifest (of an index: that of linux/amd64) and config of a reference."""
+        if digest not in self._told or not digest:
+            self._told[digest] = self._read(reference, digest)
+        return [Document(d.kind, d.body, reference, d.digest) for d in self._told[digest]]
+
+    def _read(self, reference: str, digest: str) -> list[Document]:
+        top = self.manifest(digest or reference)
+        if top.status != 200:
+            raise UnexpectedStatus(
+                f"{top.url} answered {top.status} after HEAD had found it",
+                url=top.url,
+                status=top.status,
+            )
+        digest = _verified(top, digest)
+        documents = [Document("manifest", top.body, reference, digest)]
+        manifest = _object(top)
+        if child := _platform(manifest.get("manifests")):
+            answer = self.manifest(child)
+            _verified(answer, child)
+            documents.append(Document("manifest", answer.body, reference, digest))
+            manifest = _object(answer)
+        config = mapping(small(manifest.get("config"))).get("digest")
+        if isinstance(config, str) and _DIGEST.fullmatch(config):
+            blob = self._blob(config)
+            _verified(blob, config)
+            documents.append(Document("config", blob.body, reference, digest))
+        documents.append(Document("referrers", self._referrers(digest), reference, digest))
+        return documents
+
+    def _referrers(self, digest: str) -> bytes:
+        """What refers to a manifest: by the API of the specification, else by its tag."""
+        answer = self._ask(f"referrers/{quote(digest, safe=':')}", {}, cap=MIB)
+        if answer.status != 200:
+            tag = digest.replace(":", "-")
+            # HEAD first: a GET counts against the quota of some hosts.
+            if self.manifest(tag, method="HEAD").status != 200:
+                return b"{}"
+            answer = self.manifest(tag)
+        return answer.body if answer.status == 200 else b"{}"
+
+    def _blob(self, digest: str) -> Answer:
+        seen = _SEEN | _BLOB_REDIRECTS
+        answer = self._ask(f"blobs/{quote(digest, safe=':')}", {}, cap=MIB, expect=seen)
+        for _ in range(3):
+            if answer.status not in _BLOB_REDIRECTS:
+                break
+            url = urljoin(answer.url, answer.headers.get("location", ""))
+            self._check(url, self._origin.blob_suffixes)
+            answer = self._http.get(url, expect=frozenset({200}) | _BLOB_REDIRECTS, cap=MIB)
+        return answer
+
+    def _ask(
+        self,
+        path: str,
+        headers: dict[str, str],
+        *,
+        cap: int,
+        method: str = "GET",
+        expect: frozenset[int] = _SEEN,
+    ) -> Answer:
+        url = f"{self._origin.url}/v2/{self._name}/{path}"
+        answer = self._send(url, headers, method, cap, expect)
+        if answer.status == 401:
+            self.token = ""
+            if self.challenged(answer):
+                answer = self._send(url, headers, method, cap, expect)
+        return answer
+
+    def _send(
+        self, url: str, headers: dict[str, str], method: str, cap: int, expect: frozenset[int]
+    ) -> Answer:
+        if self.token:
+            headers = headers | {"Authorization": f"Bearer {self.token}"}
+        return self._http.get(url, expect=expect, headers=headers, cap=cap, method=method)
+
+    def challenged(self, answer: Answer) -> bool:
+        """Get a token as the challenge says; False where none is given.
+
+        Where it is asked for is remembered for the origin's other repositories.
+        """
+        bearer = _BEARER.search(answer.headers.get("www-authenticate", ""))
+        challenge = dict(_CHALLENGE.findall(bearer[1])) if bearer else {}
+        realm, service = challenge.get("realm", ""), challenge.get("service", "")
+        if not realm:
+            return False
+        self._check(realm, self._origin.realm_hosts)
+        self._http.notes |= {"realm": realm, "service": service}
+        return self._get_token(realm, service)
+
+    def _get_token(self, realm: str, service: str) -> bool:
+        query = {"service": service, "scope": f"repository:{self._name}:pull"}
+        url = f"{realm}?{urlencode(query)}"
+        # Whether the token service is well says nothing of the registry behind it.
+        found = self._http.get(url, expect=_SEEN, cap=MIB, counts=False)
+        if found.status == 401 and self._http.route.authorization:
+            raise UnexpectedStatus(
+                f"{realm} refuses the credentials of {self._origin.id}", url=realm, status=401
+            )
+        self._refused = found.status in (401, 403)
+        if found.status != 200:
+            return False
+        answer = _object(found)
+        token = string(answer.get("token")) or string(answer.get("access_token")) or ""
+        self.token = token if token.isascii() and token.isprintable() else ""
+        return bool(self.token)
+
+    def _check(self, url: str, hosts: tuple[str, ...]) -> None:
+        """Refuse what is neither in the table, by https, nor exactly what the operator gave."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        listed = any(host == h or (h.startswith(".") and host.endswith(h)) for h in hosts)
+        secure = parts.scheme == "https" and parts.port in (None, 443)
+        given = base_of(url) in self._origin.bases
+        if parts.username is not None or not (given or (listed and secure)):
+            raise MalformedPage(f"{self._origin.id} points to {host}: not allowed", url=url)
+
+
+def _verified(answer: Answer, digest: str) -> str:
+    """Check a document against its digest; without one, say which it has."""
+    kind = "sha512" if digest.startswith("sha512:") else "sha256"
+    actual = f"{kind}:{hashlib.new(kind, answer.body).hexdigest()}"
+    if digest and digest != actual:
+        raise MalformedPage(f"{answer.url} is not what its digest {digest} says", url=answer.url)
+    return actual
+
+
+def _platform(manifests: Raw | None) -> str:
+    """The digest of the image for linux/amd64 in an index, else of the first that is an image."""
+    images = []
+    for item in items(manifests, 1000):
+        entry = mapping(small(item))
+        platform, digest = mapping(entry.get("platform")), entry.get("digest")
+        if (
+            isinstance(digest, str)
+            and _DIGEST.fullmatch(digest)
+            and platform.get("os") != "unknown"
+        ):
+            wanted = (platform.get("os"), platform.get("architecture")) == ("linux", "amd64")
+            images.append((not wanted, digest))
+    return min(images, key=lambda image: image[0])[1] if images else ""
+
+
+def _object(answer: Answer) -> dict[str, Raw]:
+    found = members(answer.body)
+    if not found:
+        raise MalformedPage(f"{answer.url} is not a JSON object", url=answer.url)
+    return found

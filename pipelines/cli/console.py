@@ -1,0 +1,97 @@
+"""What commands print: reports as lines or JSON, progress bars on a terminal."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.progress import Progress, in_lines
+
+
+def as_json(value: object) -> Any:  # JSON values of a report
+    """A report as JSON values; instants as RFC 3339, what JSON has no number for as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    return json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(as_json(value), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def print_report(step: str, report: object) -> None:
+    """A report as one line of `key=value`; what is zero or empty is left out."""
+    facts = as_json(report)
+    shown = [f"{key}={_short(value)}" for key, value in facts.items() if value or key == "entries"]
+    print(f"{step:<8} {' '.join(shown)}", flush=True)
+
+
+def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows as an aligned table; texts are shown as they are."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE)
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*[Text("" if value is None else str(value)) for value in row])
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere a line now and then, on standard error."""
+    if not sys.stderr.isatty():
+        yield in_lines(lambda line: print(line, file=sys.stderr, flush=True))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}  # rich's task ids
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{item}" for key, item in value.items())
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+class Teller:
+    """Prints reports as they come, or all of them as JSON at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._reports: list[dict[str, object]] = []
+        self._as_json = as_json
+
+    def __call__(self, step: str, report: object) -> None:
+        self._reports.append({"step": step, "report": report})
+        if not self._as_json:
+            print_report(step, report)
+
+    def end(self) -> int:
+        if self._as_json:
+            from pipelines.cli.console import as_json
+
+            print_json([{"step": r["step"], **as_json(r["report"])} for r in self._reports])
+        return 0

@@ -1,0 +1,74 @@
+"""Which function answers a command, and which exit code an error ends it with."""
+
+import argparse
+import logging
+from collections.abc import Callable
+
+from pipelines.cli import publishing as feeding
+from pipelines.cli import reports as inquiries
+from pipelines.cli.demonstration import demo
+from pipelines.cli.feeds import keys, list_feeds
+from pipelines.cli.operating import block, export, profile, pull, release, run, serve
+from pipelines.errors import SomeFailed, StepError
+from pipelines.room import shortage_explained
+from pipelines.settings import load_settings
+
+
+def dispatch(arguments: argparse.Namespace) -> int:
+    """Run the command that was parsed."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    run: Callable[[argparse.Namespace], int] = _COMMANDS[arguments.command]
+    with shortage_explained(lambda: load_settings().home):
+        return run(arguments)
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an error that a user can act on; None for a defect of ours."""
+    from connectors.errors import ConnectorError
+    from serve.errors import FeedBusy, PolicyInvalid, ServeError, SwitchRefused
+    from warehouse.errors import BrakeEngaged, QueryRefused, WarehouseBusy, WarehouseError
+
+    known: list[tuple[type[Exception], int]] = [
+        (BrakeEngaged, 3),
+        (SwitchRefused, 3),
+        (FeedBusy, 4),
+        (WarehouseBusy, 4),
+        (PolicyInvalid, 2),
+        (QueryRefused, 2),
+        (WarehouseError, 1),
+        (ConnectorError, 1),
+        (ServeError, 1),
+        (OSError, 1),
+    ]
+    if isinstance(error, SomeFailed):
+        codes = [exit_code(found) or 1 for found in error.errors.values()]
+        return 3 if 3 in codes else codes[0]
+    if isinstance(error, StepError):
+        return error.exit_code
+    return next((code for kind, code in known if isinstance(error, kind)), None)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "pull": pull,
+    "profile": profile,
+    "curate": feeding.curate,
+    "build": feeding.build,
+    "switch": feeding.switch,
+    "index": feeding.index,
+    "editions": feeding.editions,
+    "block": block,
+    "export": export,
+    "audit": inquiries.audit,
+    "serve": serve,
+    "status": inquiries.status,
+    "explain": inquiries.explain,
+    "changes": inquiries.changes,
+    "quarantine": inquiries.quarantine,
+    "doctor": inquiries.doctor,
+    "release": release,
+    "query": inquiries.query,
+    "feeds": list_feeds,
+    "keys": keys,
+    "demo": demo,
+}

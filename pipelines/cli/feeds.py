@@ -1,0 +1,83 @@
+"""The commands about feeds: list, check and compare documents, keys of readers."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from pipelines.cli.console import print_json, print_report
+from pipelines.cli.context import find_policies, open_deployment
+from pipelines.cli.operating import log
+from pipelines.errors import UsageError
+
+
+def preview_feed(arguments: argparse.Namespace) -> int:
+    from pipelines.report.preview import preview
+
+    report = preview(open_deployment(), Path(arguments.policy))
+    if arguments.json:
+        print_json(report)
+        return 0
+    for found in report.changes:
+        sign = {"add": "+", "withdraw": "-"}.get(found.change, "~")
+        facts = {"rule": f"{found.before} → {found.after}", "reason": found.reason}
+        facts["details"] = "; ".join(found.details)
+        print_report(f"{sign} {found.name}@{found.version}", facts)
+    counts = {key: value for key, value in asdict(report).items() if key != "changes"}
+    print_report("diff", counts)
+    return 0
+
+
+def list_feeds(arguments: argparse.Namespace) -> int:
+    if (arguments.action == "diff") != bool(arguments.policy):
+        raise UsageError("write feeds, feeds check, or feeds diff FILE")
+    if arguments.action == "diff":
+        return preview_feed(arguments)
+    deployment = open_deployment()
+    documents = deployment.documents()
+    for error in documents.broken.values():
+        sys.stderr.write(f"subregistry: {error}\n")
+    rows = [
+        {
+            "name": policy.name,
+            "base_path": policy.document.base_path,
+            "title": policy.document.title,
+            "rules": len(policy.rules),
+            "live": deployment.feed(policy.name).current_id(),
+        }
+        for policy in documents.valid
+    ]
+    if arguments.json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_report("ok" if arguments.action == "check" else "feed", row)
+    return 2 if documents.broken else 0
+
+
+def keys(arguments: argparse.Namespace) -> int:
+    deployment = open_deployment()
+    (policy,) = find_policies(deployment, arguments.feed)
+    keys, what = deployment.feed(policy.name).keys, arguments.what
+    if (arguments.action == "list") == bool(what):
+        raise UsageError("write keys list, keys add LABEL or keys revoke ID")
+    if arguments.action == "revoke":
+        keys.revoke(what)
+        print_report("revoked", {"feed": policy.name, "key": what})
+        return 0
+    if arguments.action == "add":
+        token = keys.add(what, now=deployment.clock())
+        if policy.document.access != "key":
+            log.warning('feed %s lacks access = "key", so everybody may read it', policy.name)
+        if arguments.json:
+            print_json({"feed": policy.name, "label": what, "token": token})
+        else:
+            sys.stdout.write(f"{token}\n")
+        return 0
+    rows = [{"key": k.id, "label": k.label, "created_at": k.created_at} for k in keys.all()]
+    if arguments.json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_report("key", row)
+    return 0

@@ -1,0 +1,104 @@
+"""The commands that make and keep editions: curate, build, switch, index, editions."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipelines.cli.console import Teller, print_json, print_report, progress_bar
+from pipelines.cli.context import find_policies, open_deployment
+from pipelines.errors import StepError, UsageError
+from pipelines.progress import Progress
+
+if TYPE_CHECKING:
+    from pipelines.line import Line
+    from serve.policy.policy import Policy
+
+
+def curate(arguments: argparse.Namespace) -> int:
+    return _each(
+        arguments, lambda deployment, policy, progress: deployment.curate(policy, progress=progress)
+    )
+
+
+def build(arguments: argparse.Namespace) -> int:
+    from pipelines.publish.build import build as build_candidate
+
+    def run(deployment: "Line", policy: "Policy", progress: Progress) -> object:
+        feed, clock = deployment.feed(policy.name), deployment.clock
+        return build_candidate(
+            deployment.warehouse, policy, feed, now=clock, anew=arguments.anew, progress=progress
+        )
+
+    return _each(arguments, run)
+
+
+def index(arguments: argparse.Namespace) -> int:
+    from pipelines.publish.index import index as index_feed
+
+    def run(deployment: "Line", policy: "Policy", progress: Progress) -> object:
+        feed = deployment.feed(policy.name)
+        return index_feed(deployment.warehouse, feed, now=deployment.clock, progress=progress)
+
+    return _each(arguments, run)
+
+
+def _each(
+    arguments: argparse.Namespace, run: Callable[["Line", "Policy", Progress], object]
+) -> int:
+    """Run a step for every feed, or for the one that was named."""
+    deployment, tell = open_deployment(), Teller(as_json=arguments.json)
+    with progress_bar() as progress:
+        for policy in find_policies(deployment, arguments.feed):
+            tell(arguments.command, run(deployment, policy, progress))
+    return tell.end()
+
+
+def switch(arguments: argparse.Namespace) -> int:
+    deployment, tell = open_deployment(), Teller(as_json=arguments.json)
+    policies, reason = find_policies(deployment, arguments.feed), arguments.reason
+    if (arguments.to or arguments.resume) and len(policies) > 1:
+        raise UsageError("say which feed: add --feed NAME")
+    if arguments.accept and not reason:
+        raise UsageError("say why, for the audit log: add --reason WHY")
+    feeds = {policy.name: deployment.feed(policy.name) for policy in policies}
+    if arguments.to:
+        tell("switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason))
+        return tell.end()
+    if arguments.resume:
+        feeds[policies[0].name].set_hold(None)
+        deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
+    waiting = [
+        policy
+        for policy in policies
+        if feeds[policy.name].candidate_id() not in (None, feeds[policy.name].current_id())
+    ]
+    with progress_bar() as progress:
+        for policy in waiting or policies[:1]:
+            report = deployment.switch(
+                policy, accept=arguments.accept, reason=reason, progress=progress
+            )
+            tell("switch", report)
+    return tell.end()
+
+
+def editions(arguments: argparse.Namespace) -> int:
+    """List or verify what is kept; a damaged edition ends with 1, after all were looked at."""
+    from pipelines.operate.editions import list_editions, verify_editions
+
+    deployment = open_deployment()
+    feeds = [deployment.feed(policy.name) for policy in find_policies(deployment, arguments.feed)]
+    read = list_editions if arguments.action == "list" else verify_editions
+    rows = [row for feed in feeds for row in read(feed, arguments.edition)]
+    if arguments.json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print_report(str(row["edition"]), {k: v for k, v in row.items() if k != "edition"})
+    if arguments.edition and not rows:
+        raise StepError(f"no edition {arguments.edition} is kept; see subregistry editions")
+    damaged = [str(row["edition"]) for row in rows if row.get("problem")]
+    if damaged:
+        raise StepError(
+            f"damaged: {', '.join(damaged)}; run subregistry build --anew, then subregistry switch"
+        )
+    return 0

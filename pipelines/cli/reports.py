@@ -1,0 +1,138 @@
+"""The commands that only tell: status, explain, changes, quarantine, query, doctor."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+from pipelines.cli.console import print_json, print_report, print_table
+from pipelines.cli.context import find_policies, open_deployment
+from pipelines.errors import StepError
+from pipelines.settings import load_settings
+
+
+def status(arguments: argparse.Namespace) -> int:
+    from pipelines.report.status import status as report_status
+
+    found = report_status(open_deployment())
+    if arguments.json:
+        print_json(found)
+        return 0
+    for part in ("entries", "upstreams", "packages", "feeds", "blocks"):
+        for row in getattr(found, part):
+            print_report(part, row)
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    from pipelines.report.explain import explain as explain_entry
+
+    deployment = open_deployment()
+    find_policies(deployment, arguments.feed)
+    name, at, version = arguments.server.partition("@")
+    rows = explain_entry(deployment, arguments.feed, name, version if at else None, at=arguments.at)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(f"{row['name']}@{row['version']}", row["decision"])
+        for rule in row.get("rules", ()):
+            mark = "decided" if rule["decided"] else rule["result"]
+            told = {"when": " ".join(rule["when"].split())}
+            print_report(f"  {mark:<7}", {k: rule[k] for k in ("rule", "verdict")} | told)
+        for column, seen in row.get("values", {}).items():
+            value = "unknown" if seen["value"] is None else json.dumps(seen["value"])
+            print_report("  saw    ", {column: value, "from": _origin(seen)})
+        for change in row.get("nearest", ()):
+            print_report("  needs  ", change)
+        for treatment in row["treatments"]:
+            print_report("  treated", treatment)
+        for package in row["packages"]:
+            print_report("  package", package)
+    return 0
+
+
+def _origin(value: dict[str, object]) -> str:
+    """Whose word a value is, and as of when."""
+    at = value.get("as_of")
+    return f"{value['source']} as of {at}" if at else str(value["source"])
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    entries, problems = open_deployment().audit.read()
+    rows = [asdict(entry) for entry in entries]
+    if arguments.json:
+        print_json(rows)
+    else:
+        shown = ("by", "action", "feed", "target", "reason")
+        for row in rows:
+            print_report(row["at"], {key: row[key] for key in shown})
+    if problems:
+        raise StepError("; ".join(problems))
+    return 0
+
+
+def changes(arguments: argparse.Namespace) -> int:
+    from pipelines.report import history as records
+
+    rows = records.changes(open_deployment(), arguments.since)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report(row["changed_at"].isoformat(), {k: row[k] for k in _CHANGE})
+    return 0
+
+
+_CHANGE = (
+    "kind",
+    "upstream",
+    "name",
+    "version",
+    "server_hash_before",
+    "server_hash_after",
+    "status_after",
+    "is_latest",
+)
+
+
+def quarantine(arguments: argparse.Namespace) -> int:
+    from pipelines.report.history import quarantine
+
+    rows = quarantine(open_deployment(), released=arguments.all)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        print_report("released" if row["released_at"] else "open", row)
+    return 0
+
+
+def query(arguments: argparse.Namespace) -> int:
+    from warehouse.analytics import query
+
+    settings = load_settings()
+    table = query(settings.analytics, arguments.sql, memory_limit=settings.memory_limit)
+    if arguments.json:
+        print_json(table.to_pylist())
+        return 0
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    print_table(table.column_names, rows)
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from pipelines.report.doctor import doctor as examine
+
+    findings = examine(open_deployment(), only=arguments.only)
+    if arguments.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        names = ["source", "state", "requests", "ms", "message", "stripped"]
+        print_table(
+            names,
+            [
+                (f.source, f.state, f.requests, f.milliseconds, f.message, ", ".join(f.stripped))
+                for f in findings
+            ],
+        )
+    return 1 if any(finding.state == "fails" for finding in findings) else 0

@@ -1,0 +1,197 @@
+"""The line: each step with what the deployment's settings say of it, and what is put on record.
+
+Steps are plain functions in the rooms below; whoever runs them by hand, from cron or from Dagster
+comes through here.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from connectors.http.client import Manners
+from connectors.registries.osv import OSV
+from connectors.upstreams.registry import Registry
+from pipelines.deployment import Deployment
+from pipelines.errors import StepError, UsageError
+from pipelines.operate.block import BlockReport, block, lift
+from pipelines.profile.profile import ProfileReport, profile
+from pipelines.progress import Progress, silent
+from pipelines.publish.curate import CurateReport, curate, note_overlays
+from pipelines.publish.gate import Limits
+from pipelines.publish.switch import SwitchReport, go_back, switch
+from pipelines.pull.folder import pull_documents
+from pipelines.pull.pull import PullReport, pull
+from serve.feed.feed import Feed
+from serve.policy.blocks import Block
+from serve.policy.policy import Policy
+from warehouse.database.warehouse import Warehouse
+from warehouse.walk.state import read_state
+
+_PATIENCE = 900.0
+
+
+class Line(Deployment):
+    """A deployment whose steps can be run."""
+
+    def curate(self, policy: Policy, *, progress: Progress = silent) -> CurateReport:
+        """The curate step, with what is blocked; overlays that came or went are on record."""
+        report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
+        self.feed(policy.name).identify(policy.served)
+        note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
+        return report
+
+    def pull(
+        self,
+        upstream: str | None = None,
+        *,
+        full: bool = False,
+        accept_shrink: bool = False,
+        progress: Progress = silent,
+    ) -> PullReport:
+        """The pull step against one upstream, by default the first."""
+        settings = self.settings
+        sources = settings.sources
+        upstream = upstream or next(iter(sources))
+        if upstream not in sources:
+            raise UsageError(f"there is no upstream {upstream}; they are {', '.join(sources)}")
+        self._check_precedence(upstream)
+        place = sources[upstream]
+        if settings.upstreams and not place.startswith(("http://", "https://")):
+            return pull_documents(
+                self.warehouse,
+                Path(place.removeprefix("file://")),
+                upstream=upstream,
+                now=self.clock,
+                spool_folder=settings.spool,
+                accept_shrink=accept_shrink,
+            )
+        manners = Manners(rate=settings.upstream_rate, budget=settings.upstream_budget)
+        with self.upstream_client(place, manners) as http:
+            return pull(
+                self.warehouse,
+                Registry(http, place, now=self.clock, page=settings.upstream_page),
+                upstream=upstream,
+                now=self.clock,
+                spool_folder=settings.spool,
+                overlap=timedelta(seconds=settings.overlap),
+                requests=lambda: http.requests,
+                full=full,
+                accept_shrink=accept_shrink,
+                progress=progress,
+            )
+
+    def profile(
+        self,
+        *,
+        budget: int = 1_000_000,
+        only: tuple[str, str] | None = None,
+        progress: Progress = silent,
+    ) -> ProfileReport:
+        """The profile step against the configured package registries.
+
+        A pull may have the warehouse for minutes; what was fetched meanwhile waits for it.
+        """
+        settings = self.settings
+        warehouse = Warehouse(
+            settings.warehouse,
+            wait=max(settings.warehouse_wait, _PATIENCE),
+            memory_limit=settings.memory_limit,
+        )
+        with self.registries() as registries:
+            return profile(
+                warehouse,
+                registries,
+                now=self.clock,
+                lock=settings.profile_lock,
+                budget=budget,
+                seconds=self.settings.profile_seconds,
+                only=only,
+                advised=not settings.offline or self.origins.is_named(OSV),
+                progress=progress,
+            )
+
+    def limits(self, policy: Policy) -> Limits:
+        """What the gate allows a feed to lose."""
+        gate = policy.document.gate
+        share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
+        return Limits(share, gate.floor)
+
+    def switch(
+        self,
+        policy: Policy,
+        *,
+        accept: bool = False,
+        reason: str = "",
+        by: str | None = None,
+        progress: Progress = silent,
+    ) -> SwitchReport:
+        """The switch step with the feed's gate; what an operator accepts is on record."""
+        feed = self.feed(policy.name)
+        live = feed.current_id()
+        report = switch(
+            self.warehouse,
+            feed,
+            now=self.clock,
+            limits=self.limits(policy),
+            keep=self.settings.keep_editions,
+            keep_for=self._keep_for,
+            accept=accept,
+            progress=progress,
+        )
+        if report.edition != live:
+            action = "accept" if accept else "switch"
+            self.audit.add(action, report.edition, feed=feed.name, reason=reason, by=by)
+        return report
+
+    def go_back(
+        self, feed: Feed, to: str, *, reason: str = "", by: str | None = None
+    ) -> SwitchReport:
+        """Serve an earlier edition again and hold the feed there."""
+        report = go_back(
+            self.warehouse,
+            feed,
+            to,
+            now=self.clock,
+            keep=self.settings.keep_editions,
+            keep_for=self._keep_for,
+        )
+        self.audit.add("rollback", to, feed=feed.name, reason=reason, by=by)
+        return report
+
+    def block(self, target: str, *, reason: str, by: str | None = None) -> list[BlockReport]:
+        """Withdraw NAME or NAME@VERSION from every feed, now and until it is lifted."""
+        return block(
+            self.warehouse,
+            self.settings.feed_root,
+            target,
+            reason=reason,
+            by=by,
+            audit=self.audit,
+            now=self.clock,
+        )
+
+    def lift(self, target: str, *, reason: str = "", by: str | None = None) -> Block:
+        """End a block; feeds show it again with their next edition."""
+        lifted = lift(self.warehouse, self.settings.feed_root, target, now=self.clock)
+        self.audit.add("lift", target, reason=reason, by=by)
+        return lifted
+
+    @property
+    def _keep_for(self) -> timedelta:
+        return timedelta(hours=self.settings.keep_hours)
+
+    def _check_precedence(self, upstream: str) -> None:
+        """Names are bound in order of precedence, so a first walk waits for those above."""
+        sources = list(self.settings.sources)
+        above = sources[: sources.index(upstream)]
+        if not above:
+            return
+        with self.warehouse.session() as session:
+            states = {name: read_state(session, name) for name in above}
+        for name, state in states.items():
+            if state is None or state.full_walk_at is None:
+                raise StepError(
+                    f"{upstream} was not pulled: {name} comes before it and was never pulled "
+                    "whole, so it is not known which names are its own; make subregistry pull "
+                    f"--upstream {name} work first (subregistry quarantine may tell what is wrong "
+                    "with it), or take it off the list"
+                )

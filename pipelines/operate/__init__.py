@@ -1,0 +1,1 @@
+"""What an operator does by hand: block, export, verify editions, release names."""

@@ -1,0 +1,1 @@
+"""Dagster: assets, jobs and schedules over the same functions. No step is written here."""

@@ -1,0 +1,1 @@
+"""What package registries say, asked as far as it is due."""

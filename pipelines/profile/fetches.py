@@ -1,0 +1,131 @@
+"""Fetches: every package that is due, each host as it bears it, in batches to be stored.
+
+What a batch means once stored is decided in `pipelines.profile.profile`.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+
+from connectors.errors import GARBAGE
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import Fetched, Known, Target
+from enrich.ecosystems import read
+from enrich.profiles import Profile
+from warehouse.database.session import Row
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+"""Packages that are asked for and not stored yet, at most."""
+_BELIEVED_AFTER = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one package; `fetched` has lost its documents, which may be large."""
+
+    row: Row
+    fetched: Fetched
+    found: Profile | None
+
+
+def fetched_batches(
+    registries: PackageRegistries, due: list[Row], *, today: int, end: float
+) -> Iterator[list[Answer]]:
+    """Ask for all rows, each host as it bears it, in their order; leaves out what was not asked.
+
+    No more than `BATCH` packages are asked for and not yet taken in by the caller.
+    """
+    room, stopped = threading.Semaphore(BATCH), threading.Event()
+    finished: SimpleQueue[Answer | BaseException | None] = SimpleQueue()
+
+    def work(row: Row) -> None:
+        room.acquire()
+        answer: Answer | BaseException | None = None
+        try:
+            if not stopped.is_set() and time.monotonic() < end:
+                answer = _ask(registries, row, today)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
+            answer = error
+        if answer is None:
+            room.release()
+        finished.put(answer)
+
+    pools = {
+        origin: ThreadPoolExecutor(registries.slots(origin))
+        for origin in {row["origin"] for row in due}
+    }
+    try:
+        for row in due:
+            pools[row["origin"]].submit(work, row)
+        batch: list[Answer] = []
+        for _ in due:
+            answer = finished.get()
+            if isinstance(answer, BaseException):
+                raise answer
+            if answer is not None:
+                batch.append(answer)
+            if len(batch) == BATCH // 2:
+                yield batch
+                room.release(len(batch))
+                batch = []
+        if batch:
+            yield batch
+    finally:
+        stopped.set()
+        room.release(len(due) + 1)
+        for pool in pools.values():
+            pool.shutdown(cancel_futures=True)
+
+
+def _ask(registries: PackageRegistries, row: Row, today: int) -> Answer | None:
+    """One package; None where its host is let alone."""
+    origin = registries.origins.find(row["origin"])
+    fetched = registries.fetch(_target(row, origin.url if origin else "", today))
+    if fetched is None:
+        return None
+    try:
+        found = read(row["origin"], fetched, tuple(row["versions"]))
+    except GARBAGE:
+        key = row["origin"], row["package"]
+        log.warning("an answer for %s %s was not understood", *key, exc_info=True)
+        found = None
+    return Answer(row, replace(fetched, documents=()), found)
+
+
+def _target(row: Row, source: str, today: int) -> Target:
+    """What to ask, and what is known of it from the same source.
+
+    Conditional only if the same versions were asked for last time, and nothing is left open. New
+    versions come first, then others in another order each day: a fetch may not reach them all.
+    """
+    here = row["source"] == source
+    known: dict[str, Known] = {}
+    if here and row["known_versions"]:
+        values = map(Known, row["known_digests"], row["known_provenances"])
+        known = dict(zip(row["known_versions"], values, strict=True))
+    missed = frozenset(row["missing"])
+    new = [v for v in row["versions"] if v not in known and v not in missed]
+    old = [v for v in row["versions"] if v in known or v in missed]
+    old.sort(key=lambda version: hashlib.sha256(f"{today} {version}".encode()).digest())
+    same = row["versions_hash"] == row["checked_versions_hash"]
+    whole = here and same and not row["missing"] and not row["owed"]
+    # An index that stays older is no cache's: its serials are counted anew.
+    believed = here and row["failures"] < _BELIEVED_AFTER
+    return Target(
+        origin=row["origin"],
+        package=row["package"],
+        versions=(*new, *old),
+        known=known,
+        missed=missed,
+        etag=(row["etag"] or "") if whole else "",
+        last_modified=(row["last_modified"] or "") if whole else "",
+        serial=row["serial"] if believed else None,
+        variant=row["variant"] or "",
+    )

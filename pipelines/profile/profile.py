@@ -1,0 +1,279 @@
+"""Profile: ask the package registries for what is due, and write down what they say.
+
+One fetch per (origin, package) for all versions that entries claim. What was fetched is committed
+in batches; a killed run repeats at most 200 packages. Trouble never changes a fact.
+"""
+
+import fcntl
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from connectors.http.pacing import HostState
+from connectors.registries.clients import PackageRegistries
+from connectors.registries.lookup import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
+from enrich.due import confirmed, next_check
+from enrich.ecosystem import PackageRef, Rejected
+from enrich.ecosystems import canonicalise, rules
+from enrich.profiles import PackageFacts, Profile, text
+from pipelines.errors import Busy
+from pipelines.profile.advisories import advisories
+from pipelines.profile.downloads import popularity
+from pipelines.profile.fetches import Answer, fetched_batches
+from pipelines.profile.hosts import host_rows
+from pipelines.progress import Progress, silent
+from warehouse.database.arrow import Tuple
+from warehouse.database.session import Row, Session
+from warehouse.database.warehouse import Warehouse
+from warehouse.packages import facts as store
+from warehouse.packages import references
+from warehouse.packages.hosts import list_hosts
+
+Missing = dict[str, tuple[int, datetime]]
+"""What is not there, in how many answers, since when."""
+
+
+@dataclass(frozen=True)
+class ProfileReport:
+    """One profile run. `asked` is packages; `skipped` those left for later runs.
+
+    `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
+    packages whose downloads were counted, `checked` versions that advisories were looked for.
+    `closed` says of a host until when it is let alone, and
+    why.
+    """
+
+    due: int
+    asked: int
+    skipped: int
+    requests: int
+    facts: int
+    rejected_refs: int
+    outcomes: dict[str, int]
+    out_of_time: bool
+    counts: int
+    checked: int
+    closed: dict[str, str]
+
+
+def profile(
+    warehouse: Warehouse,
+    registries: PackageRegistries,
+    *,
+    now: Callable[[], datetime],
+    lock: Path,
+    budget: int = 1_000_000,
+    seconds: float = 900.0,
+    only: tuple[str, str] | None = None,
+    advised: bool = False,
+    progress: Progress = silent,
+) -> ProfileReport:
+    """Fetch at most `budget` due packages within `seconds`; a repeat goes on from there.
+
+    `advised` asks for advisories too. `lock` is a file that one run holds; raises Busy while
+    another does.
+    """
+    with _alone(lock):
+        end = time.monotonic() + seconds
+        asked_before = registries.requests()
+        due, rejected = _plan(warehouse, registries, now=now, budget=budget, only=only)
+        outcomes: Counter[str] = Counter()
+        facts = done = 0
+        for answers in fetched_batches(registries, due, today=now().toordinal(), end=end):
+            batch = _Batch(now())
+            for answer in answers:
+                outcomes[batch.add(answer)] += 1
+            done += len(answers)
+            with warehouse.session() as session:
+                facts += batch.record(session, registries.states())
+            progress("packages", done, len(due))
+        checked = 0
+        if advised and not only:
+            checked = advisories(warehouse, registries, now=now, end=end)
+        counts = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
+        if states := registries.states():
+            # A host that refused everything gave no answer that its state could come with.
+            with warehouse.session() as session:
+                _Batch(now()).record(session, states)
+        return ProfileReport(
+            due=len(due),
+            asked=done,
+            skipped=len(due) - done,
+            requests=registries.requests() - asked_before,
+            facts=facts,
+            rejected_refs=rejected,
+            outcomes={str(outcome): count for outcome, count in sorted(outcomes.items())},
+            out_of_time=time.monotonic() > end,
+            counts=counts,
+            checked=checked,
+            closed={
+                origin: f"until {state.closed_until:%Y-%m-%dT%H:%M:%SZ}: {state.reason}"
+                for origin, state in states.items()
+                if state.closed_until is not None and state.closed_until > now()
+            },
+        )
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Two runs at once would ask each host twice as hard."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Busy(f"another profile run is under way ({lock}); try again later") from error
+        yield
+
+
+def _plan(
+    warehouse: Warehouse,
+    registries: PackageRegistries,
+    *,
+    now: Callable[[], datetime],
+    budget: int,
+    only: tuple[str, str] | None,
+) -> tuple[list[Row], int]:
+    """Read new references, then say what is due; also how many references were rejected."""
+    hosts = registries.origins.hosts
+    by = rules(hosts)
+    with warehouse.session() as session:
+        new = references.list_new_refs(session, by)
+    refs: list[Tuple] = []
+    rejections = 0
+    for row in new:
+        found = canonicalise(PackageRef(**row), hosts)
+        if isinstance(found, Rejected):
+            rejections += 1
+            refs.append((*row.values(), None, None, None, None, found.reason, None, by))
+        else:
+            key = (found.origin, found.package, found.version, found.purl)
+            refs.append((*row.values(), *key, None, found.version_kind, by))
+    with warehouse.session() as session:
+        if refs:
+            references.add_refs(session, refs)
+        states = {row.pop("origin"): HostState(**row) for row in list_hosts(session)}
+        registries.remember(states)
+        return store.list_due(session, now=now(), budget=budget, only=only), rejections
+
+
+class _Batch:
+    """Rows of one batch of answers, all observed at one instant."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._checks: list[Tuple] = []
+        self._packages: list[Tuple] = []
+        self._versions: list[Tuple] = []
+        self._confirmed: list[Tuple] = []
+
+    def record(self, session: Session, states: dict[str, HostState]) -> int:
+        """Store it all in one transaction; return how many facts were new or changed."""
+        return store.record(
+            session,
+            checks=self._checks,
+            packages=self._packages,
+            versions=self._versions,
+            confirmed=self._confirmed,
+            hosts=host_rows(states),
+            now=self._now,
+        )
+
+    def add(self, answer: Answer) -> Outcome:
+        """Add an answer; return what it came to."""
+        row, fetched, found = answer.row, answer.fetched, answer.found
+        key = (row["origin"], row["package"])
+        outcome = fetched.outcome
+        if found is None and outcome == Outcome.OK:
+            outcome = Outcome.MALFORMED
+        elif found is not None and found.package and found.package.outcome in WITHDRAWN:
+            outcome = found.package.outcome
+        undecided = outcome in UNDECIDED
+        definite = not undecided and outcome != Outcome.NOT_MODIFIED
+        missing = self._missing(outcome, found, row) if definite else _missing_before(row)
+        sure = {version for version, m in missing.items() if confirmed(*m, self._now)}
+        if found is not None:
+            self._facts(key, fetched.source, found, unsure=missing.keys() - sure)
+        elif undecided:
+            self._packages.append(self._failed(key, fetched.source, outcome))
+        if definite:
+            self._confirmed += [(*key, version) for version in sure]
+        stuck = fetched.owed and fetched.owed >= row["owed"] > 0
+        failures = row["failures"] + 1 if undecided or stuck else 0
+        package = found.package if found else None
+        due_at = next_check(
+            row["package"],
+            outcome,
+            now=self._now,
+            failures=failures,
+            absences=min((count for count, _ in missing.values()), default=0),
+            last_published_at=package.last_published_at if package else row["last_published_at"],
+            owed=fetched.owed,
+        )
+        stale_since = (row["stale_since"] or self._now) if undecided else None
+        names = sorted(missing)
+        self._checks.append(
+            (
+                *key,
+                self._now,
+                outcome,
+                fetched.etag if definite else row["etag"],
+                fetched.last_modified if definite else row["last_modified"],
+                fetched.serial if definite else row["serial"],
+                row["versions_hash"] if definite else (row["checked_versions_hash"] or ""),
+                min((since for _, since in missing.values()), default=None),
+                max((count for count, _ in missing.values()), default=0),
+                names,
+                failures,
+                stale_since,
+                due_at,
+                fetched.source if definite else row["source"],
+                fetched.variant if definite else row["variant"],
+                fetched.owed if definite else row["owed"],
+                text(fetched.detail, 300),
+                [missing[name][1] for name in names],
+                [missing[name][0] for name in names],
+            )
+        )
+        return outcome
+
+    def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Missing:
+        """What is missing, "" for the package itself, each with its own count and instant.
+
+        A version that was not asked for this time keeps both.
+        """
+        versions = found.versions if found else ()
+        names = {facts.version for facts in versions if facts.outcome in NEGATIVE}
+        names |= {""} if outcome in NEGATIVE else set()
+        before = _missing_before(row)
+        told = {facts.version for facts in versions} | {""}
+        kept = {v: before[v] for v in before.keys() - told if v in row["versions"]}
+        counts = {name: before.get(name, (0, self._now)) for name in names}
+        return kept | {name: (count + 1, since) for name, (count, since) in counts.items()}
+
+    def _failed(self, key: tuple[str, str], source: str, outcome: Outcome) -> Tuple:
+        """The fact that nothing could be learnt; it never replaces one."""
+        nothing = asdict(PackageFacts(outcome))
+        return (*key, self._now, source, "failed", *nothing.values())
+
+    def _facts(
+        self, key: tuple[str, str], source: str, found: Profile, *, unsure: set[str]
+    ) -> None:
+        if found.package is not None:
+            state = "unknown" if "" in unsure else "known"
+            values = asdict(found.package)
+            self._packages.append((*key, self._now, source, state, *values.values()))
+        for facts in found.versions:
+            values = asdict(facts)
+            version = values.pop("version")
+            state = "unknown" if version in unsure else "known"
+            self._versions.append((*key, version, self._now, source, state, *values.values()))
+
+
+def _missing_before(row: Row) -> Missing:
+    counts, since = row["missing_counts"] or [], row["missing_since"] or []
+    return dict(zip(row["missing"], zip(counts, since, strict=True), strict=False))

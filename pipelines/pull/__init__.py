@@ -1,0 +1,1 @@
+"""From an upstream into the warehouse, losing nothing."""

@@ -1,0 +1,284 @@
+"""Pull: from an upstream registry into the warehouse, losing nothing.
+
+A walk drains to the spool, names in doubt are read again, then one transaction takes all of it and
+moves the watermark. The first pull is a full walk, later ones start at the watermark; a full walk
+also finds what changed silently or is gone. The merge itself is `warehouse.walk.merge`.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from connectors.errors import BudgetSpent, ConnectorError
+from connectors.upstreams.registry import Missing, Registry
+from pipelines.progress import Progress, silent
+from pipelines.pull.confirm import confirm
+from pipelines.pull.readings import batches
+from pipelines.pull.spool import Kind, Spool, Start
+from pipelines.pull.survey import Survey, survey
+from warehouse.database.warehouse import GENERATION, Warehouse
+from warehouse.errors import BrakeEngaged
+from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_in_doubt
+from warehouse.walk.quarantine import list_due_retries
+from warehouse.walk.state import State, read_state
+from warehouse.walk.types import Key, Walk
+
+log = logging.getLogger(__name__)
+
+_RETRY_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class PullReport:
+    """One committed pull. `entries` is what the walk met; `requests` counts tries too.
+
+    `unsettled_names` could not be read again: the next pull tries once more. `unmet` counts known
+    entries that the walk did not show; unless that is explained, the watermark stays.
+    """
+
+    upstream: str
+    kind: str
+    requests: int
+    pages: int
+    entries: int
+    new: int
+    changed: int
+    missing: int
+    vanished: int
+    unreadable: int
+    retried: int
+    unmet: int
+    reread_names: int
+    unsettled_names: int
+    resumed_pages: int
+    stale: bool
+    watermark: datetime | None
+
+
+def pull(
+    warehouse: Warehouse,
+    registry: Registry,
+    *,
+    upstream: str,
+    now: Callable[[], datetime],
+    spool_folder: Path,
+    overlap: timedelta,
+    requests: Callable[[], int],
+    full: bool = False,
+    accept_shrink: bool = False,
+    progress: Progress = silent,
+) -> PullReport:
+    """Bring the warehouse up to upstream's present; a repeat changes nothing more.
+
+    `full` forces a full walk (so do a first pull and a new generation of our parsing). Raises the
+    errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is as before.
+    """
+    asked_before = requests()
+    with Spool.hold(spool_folder / upstream) as spools:
+        with warehouse.session() as session:
+            state = read_state(session, upstream)
+            retries = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
+            left = list_unsettled(session, upstream)
+        full = full or accept_shrink or state is None or _must_walk(state, registry)
+        spool = spools[0] if full else spools[1]
+        _tidy(warehouse, spool, full=full)
+        start, resumed = _drain(
+            spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
+        )
+        gone = _retry(spool, registry, [] if full else retries, _commits(state))
+        met = survey(spool, _commits(state))
+        doubtful = _doubtful(warehouse, spool, met, upstream, left, full=full)
+        unsettled = _read_again(spool, registry, doubtful, _commits(state), progress)
+        spool.sync()
+        walk = Walk(
+            walk_id=start.walk_id,
+            upstream=upstream,
+            url=registry.url,
+            full=full,
+            since=datetime.fromisoformat(start.since) if start.since else None,
+            asked_at=met.asked_at,
+            started_at=start.started_at,
+            after_commit=met.after_commit,
+            pages=met.pages,
+            stale=met.stale,
+            retried=[] if full else retries,
+            gone=gone,
+            unsettled=unsettled,
+        )
+        try:
+            with warehouse.session() as session:
+                merge = commit_walk(
+                    session,
+                    walk,
+                    batches(spool.pages()),
+                    now=now(),
+                    overlap=overlap,
+                    accept_shrink=accept_shrink,
+                )
+        except BrakeEngaged:
+            spool.clear()
+            raise
+        for done in spools if full else spools[1:]:
+            done.clear()
+        vanished, watermark = merge.vanished, merge.watermark
+        if merge.unconfirmed or merge.unmet:
+            gone_now, watermark = confirm(warehouse, registry, upstream, merge, walk.since, now=now)
+            vanished += gone_now
+    return PullReport(
+        upstream=upstream,
+        kind="full" if full else "incremental",
+        requests=requests() - asked_before,
+        pages=walk.pages,
+        entries=merge.entries,
+        new=merge.new,
+        changed=merge.changed,
+        missing=merge.missing,
+        vanished=vanished,
+        unreadable=merge.unreadable,
+        retried=len(walk.retried),
+        unmet=len(merge.unmet),
+        reread_names=len(doubtful),
+        unsettled_names=len(unsettled),
+        resumed_pages=resumed,
+        stale=walk.stale,
+        watermark=watermark,
+    )
+
+
+def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
+    """Drop a spool that is not gone on with; above all one whose walk was committed already."""
+    found = spool.found()
+    if found is None:
+        return
+    with warehouse.session() as session:
+        committed = is_committed(session, found.walk_id)
+    if committed or not full:
+        spool.clear()
+
+
+def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int) -> list[Key]:
+    """Ask for quarantined records one by one; returns those that upstream does not have now."""
+    gone = []
+    for key in keys:
+        try:
+            found = registry.version(*key)
+        except ConnectorError as error:
+            log.warning("quarantined record not read again key=%s error=%s", key, error)
+            continue
+        if isinstance(found, Missing):
+            gone.append(key)
+        else:
+            spool.append(found, after_commit=after_commit, kind=Kind.VERSION)
+    return gone
+
+
+def _read_again(
+    spool: Spool, registry: Registry, names: list[str], after_commit: int, progress: Progress
+) -> list[str]:
+    """Read all versions of names in doubt; returns those that could not be read."""
+    unsettled: list[str] = []
+    for done, name in enumerate(names):
+        progress("names read again", done, len(names))
+        try:
+            found = registry.versions(name)
+        except BudgetSpent as error:
+            log.warning("names not read again count=%s error=%s", len(names) - done, error)
+            return unsettled + names[done:]
+        except ConnectorError as error:
+            log.warning("name not read again name=%s error=%s", name, error)
+            unsettled.append(name)
+            continue
+        for page in found:
+            spool.append(page, after_commit=after_commit, kind=Kind.VERSIONS)
+    return unsettled
+
+
+def _commits(state: State | None) -> int:
+    return state.commits if state else 0
+
+
+def _must_walk(state: State, registry: Registry) -> bool:
+    """No watermark, another way of reading, or another upstream than the watermark belongs to."""
+    return state.watermark is None or state.generation != GENERATION or state.url != registry.url
+
+
+def _drain(
+    spool: Spool,
+    registry: Registry,
+    state: State | None,
+    *,
+    full: bool,
+    resume: bool,
+    now: Callable[[], datetime],
+    progress: Progress,
+) -> tuple[Start, int]:
+    """Walk to the end into the spool; say how many pages an earlier walk had left there."""
+    started_at = now()
+    start, cursor, resumed = spool.found(), None, 0
+    if start is not None and full and resume and _resumable(start, registry, started_at):
+        cursor, resumed = _continue(spool)
+    if start is None or not resumed:
+        since = None if full or state is None else _since(state)
+        start = Start(registry.url, _walk_id(started_at), since, started_at)
+        spool.begin(start)
+    elif cursor is None:
+        return start, resumed
+    entries = 0
+    for page in registry.walk(since=start.since, cursor=cursor):
+        spool.append(page, after_commit=_commits(state))
+        entries += page.entries
+        progress("entries", entries, state.full_walk_entries if full and state else None)
+    spool.sync()
+    log.info("walk drained full=%s entries=%s resumed_pages=%s", full, entries, resumed)
+    return start, resumed
+
+
+def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
+    return (
+        start.url == registry.url and start.since is None and start.started_at.date() == now.date()
+    )
+
+
+def _continue(spool: Spool) -> tuple[str | None, int]:
+    """The cursor after the last whole page of a walk, and how many pages there are."""
+    cursor, count = None, 0
+    for page in spool.pages():
+        if page.kind == Kind.LIST:
+            cursor, count = page.next_cursor, count + 1
+    return cursor, count
+
+
+def _since(state: State) -> str:
+    """The watermark less a random part of a second, so that no cache has seen the URL."""
+    if state.watermark is None:
+        raise AssertionError("an incremental walk has a watermark")
+    since = state.watermark - timedelta(microseconds=secrets.randbelow(1_000_000))
+    return since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _walk_id(started_at: datetime) -> str:
+    return f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+
+
+def _doubtful(
+    warehouse: Warehouse,
+    spool: Spool,
+    survey: Survey,
+    upstream: str,
+    left: list[str],
+    *,
+    full: bool,
+) -> list[str]:
+    """Names whose flags need a read of all their versions, and those `left` by earlier pulls.
+
+    What was read already is left out.
+    """
+    if full:
+        names = sorted(name for name, count in survey.latest.items() if count != 1)
+    else:
+        with warehouse.session() as session:
+            names = names_in_doubt(session, upstream, batches(spool.pages(), bodies=False))
+    return sorted({*names, *left} - survey.told)

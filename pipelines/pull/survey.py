@@ -1,0 +1,44 @@
+"""What a drained walk holds, in one look: flags per name, names read again, instants."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.upstreams.contract import latest_flag, read_page
+from pipelines.pull.spool import Kind, Spool
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a drained spool holds: `told` are names read again since the last commit, `latest`
+    counts flags per name, `after_commit` is the least number of a page of the list."""
+
+    pages: int
+    stale: bool
+    asked_at: datetime
+    after_commit: int
+    told: frozenset[str]
+    latest: Counter[str]
+
+
+def survey(spool: Spool, commits: int) -> Survey:
+    pages, stale, asked_at, after_commit = 0, False, None, commits
+    told: set[str] = set()
+    latest: Counter[str] = Counter()
+    for page in spool.pages():
+        if page.kind == Kind.VERSION:
+            continue
+        flags = [flag for raw in read_page(page.body).entries if (flag := latest_flag(raw))]
+        if page.kind == Kind.VERSIONS:
+            if page.after_commit == commits:
+                told.update(name for name, _ in flags)
+            continue
+        pages += 1
+        stale = stale or page.stale
+        asked_at = asked_at or page.asked_at
+        after_commit = min(after_commit, page.after_commit)
+        for name, is_latest in flags:
+            latest[name] += is_latest
+    if asked_at is None:
+        raise AssertionError("a drained walk has a page")
+    return Survey(pages, stale, asked_at, after_commit, frozenset(told), latest)

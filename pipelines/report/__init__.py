@@ -1,0 +1,1 @@
+"""What is told and changes nothing: status, explain, history, previews, doctor."""

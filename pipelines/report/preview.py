@@ -1,0 +1,180 @@
+"""Preview: what a changed feed document would add, withdraw and change, before it is published.
+
+The present document and the changed one are both curated and built as of now, in a folder of their
+own, and the two editions are compared; nothing that is live or stored is touched.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.deployment import Deployment
+from pipelines.errors import StepError, UsageError
+from pipelines.publish.build import write_policy_candidate
+from serve.edition.edition import Edition
+from serve.errors import PolicyInvalid
+from serve.feed.feed import Feed
+from serve.policy.policy import Policy, read_policy
+from warehouse.curation.verdicts import provisional
+from warehouse.database.session import Session
+from warehouse.expressions.compile import compile_predicate
+
+
+@dataclass(frozen=True)
+class PreviewChange:
+    """What would become of an entry: `add`, `withdraw` or `change`, and the reason for it.
+
+    `before` and `after` are the rules that decide; `details` what is done to what is served.
+    """
+
+    change: str
+    name: str
+    version: str
+    before: str
+    after: str
+    reason: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreviewReport:
+    feed: str
+    added: int
+    withdrawn: int
+    changed: int
+    same: int
+    changes: list[PreviewChange]
+
+
+def preview(deployment: Deployment, path: Path) -> PreviewReport:
+    """Compare the document at `path` with the feed of the same name as its document stands.
+
+    Raises PolicyInvalid, UsageError if there is no file, StepError before the first pull.
+    """
+    try:
+        changed = read_policy(
+            path.read_bytes(),
+            compile_predicate,
+            source=str(path),
+            read=lambda name: (path.parent / name).read_bytes(),
+        )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error}); name a feed document") from error
+    feed, now = deployment.feed(changed.name), deployment.clock()
+    try:
+        present = next(iter(deployment.policies(changed.name)), None)
+    except PolicyInvalid:
+        present = None
+    if present is not None and present.hash == changed.hash:
+        present = None  # it stands in its place already: what is live is what it changes
+    if not deployment.settings.warehouse.exists():
+        raise StepError("there is no warehouse yet; run subregistry pull first")
+    with (
+        tempfile.TemporaryDirectory(prefix="preview-", dir=_beside(feed)) as folder,
+        deployment.warehouse.session() as session,
+    ):
+        for other in feed.folder.parent.glob("preview-*"):
+            if other != Path(folder):  # of a run that was killed: the warehouse lets in one
+                shutil.rmtree(other, ignore_errors=True)
+        live = feed.current()
+        before = live
+        if present is not None:
+            before = _built(deployment, session, present, live, Path(folder) / "before", now)
+        after = _built(deployment, session, changed, live, Path(folder) / "after", now)
+        changes, same = [], 0
+        for found in _compared(before, after):
+            if found is None:
+                same += 1
+            else:
+                changes.append(found)
+    kinds = [found.change for found in changes]
+    return PreviewReport(
+        changed.name,
+        kinds.count("add"),
+        kinds.count("withdraw"),
+        kinds.count("change"),
+        same,
+        changes,
+    )
+
+
+def _beside(feed: Feed) -> Path:
+    feed.folder.parent.mkdir(parents=True, exist_ok=True)
+    return feed.folder.parent
+
+
+def _built(
+    deployment: Deployment,
+    session: Session,
+    policy: Policy,
+    live: Edition | None,
+    folder: Path,
+    now: datetime,
+) -> Edition:
+    """An edition of a policy in a folder that goes away; bodies of the live one are linked."""
+    folder.mkdir()
+    previous = None
+    if live:
+        for name in live.manifest.files:
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(deployment.feed(policy.name).folder / name, place)
+        for kind, edition in (("editions", live.manifest.edition), ("bases", live.manifest.base)):
+            name = f"{kind}/{edition}/manifest.json"
+            os.link(deployment.feed(policy.name).folder / name, folder / name)
+        previous = Edition(folder / "editions" / live.manifest.edition)
+    book = policy.rule_book(now, deployment.blocks.read())
+    with provisional(session, policy.name, book, now=now) as key:
+        built = write_policy_candidate(
+            session,
+            policy,
+            key,
+            edition="preview",
+            previous=previous,
+            follows=None,
+            after=0,
+            root=folder,
+            now=now,
+            outline=book.outline().encode(),
+        )
+    return Edition(built.folder)
+
+
+def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange | None]:
+    """What differs between two editions, in key order; None for each entry that runs in both."""
+    known = after.records.keys
+    for number in range(len(known)):
+        key = known[number].split(b"\0", 1)
+        new = after.keys.find(*key)
+        old = before.keys.find(*key) if before else None
+        is_now = new is not None and not after.deleted(new)
+        was = before is not None and old is not None and not before.deleted(old)
+        if not was and not is_now:
+            continue
+        reason = after.records.judged(number).reason
+        then = _rule(before, key)
+        if was and is_now:
+            assert before is not None
+            assert old is not None
+            assert new is not None
+            same = before.arrays["signature"][old] == after.arrays["signature"][new]
+            change = None if same else "change"
+        else:
+            change = "add" if is_now else "withdraw"
+        if change is None:
+            yield None
+            continue
+        details = tuple(f"{t.kind} {t.rule}: {t.detail}" for t in reason.treatments)
+        name, version = known.pair(number)
+        yield PreviewChange(change, name, version, then, reason.rule, reason.reason, details)
+
+
+def _rule(edition: Edition | None, key: list[bytes]) -> str:
+    if edition is None:
+        return "no edition"
+    index = edition.records.keys.find(*key)
+    return edition.records.judged(index).reason.rule if index is not None else "unknown"

@@ -1,1 +1,0 @@
-"""One module per step: `step(warehouse, …, now=…) -> Report`. No Dagster, no printing."""
