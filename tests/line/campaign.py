@@ -8,13 +8,12 @@ wiped engages the brake.
 
 import contextlib
 import importlib.util
-import json
 import random
 import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,55 +26,23 @@ from pipelines.demo.loopback import Reply, Request
 from pipelines.demo.registry import Key, Row, ScriptedRegistry
 from pipelines.pull.pull import PullReport
 from pipelines.pull.spool import Spool
-from tests.conftest import START, make_deployment, server_json, upstream_server
+from tests.conftest import START, make_deployment, upstream_server
+from tests.line.campaign_changes import NAMES, ChangingUpstream
+from tests.line.campaign_state import Killed, NoPandas, State, Tally, stored, visible
 from warehouse.database.session import Session
 from warehouse.database.warehouse import connect
 from warehouse.errors import BrakeEngaged
 
-NAMES = [f"io.github.{owner}/s{n}" for owner in ("A", "a", "a-b", "a.b") for n in range(5)]
-_ODD_AND_EVEN = "1.0.0 1.1.0 2.0.0 10.0.0 2.0.0-rc.1 v1.1.0 1.0.0+x auto 2025.1.2.3 0.9.0"
-VERSIONS = _ODD_AND_EVEN.split()
-State = dict[Key, tuple[Any, ...]]
 _EMPTY = Reply(200, b'{"servers":[],"metadata":{"count":0}}')
 _CURSOR = re.compile(rb'"nextCursor":"[^"]*"')
-
-
-@dataclass
-class Tally:
-    """What a campaign did, for the note that reports it."""
-
-    histories: int = 0
-    pulls: int = 0
-    failed_pulls: int = 0
-    reconciles: int = 0
-    faults: int = 0
-    changes: int = 0
-    brakes: int = 0
-    kills: int = 0
-    lies: int = 0
-    spoiled: int = 0
-    unmet: int = 0
-
-
-class NoPandas:
-    """Says at once that pandas is not there: DuckDB looks for it with every statement, and not to
-    find it along the path takes a fifth of a history's time."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
 
 
 if importlib.util.find_spec("pandas") is None:
     sys.meta_path.insert(0, NoPandas())
 
 
-class Killed(BaseException):
-    """Raised between two instructions of a pull, as if the process had ended there."""
-
-
 @dataclass
-class History:
+class History(ChangingUpstream):
     """One random history in its own folder."""
 
     seed: int
@@ -227,120 +194,6 @@ class History:
             self._upstream.registry.put(row)
         self._mend()
 
-    # -- what happens upstream ---------------------------------------------------------------
-
-    def _advance(self, by: timedelta) -> None:
-        target = self._clock() + by
-        for due, apply in sorted(self._lagging, key=lambda item: item[0]):
-            if due <= target:
-                self._clock.move_to(due)
-                apply()
-        self._lagging = [item for item in self._lagging if item[0] > target]
-        self._clock.move_to(target)
-
-    def _change(self) -> None:
-        self.tally.changes += 1
-        self._random.choice(
-            [self._publish] * 5
-            + [self._set_status] * 3
-            + [self._edit, self._edit, self._lag, self._lag]
-            + [self._random.choice([self._edit_silently, self._flip, self._remove, self._spoil])]
-        )()
-
-    def _now(self) -> datetime:
-        self._last = self._clock()
-        return self._last
-
-    def _same(self) -> datetime:
-        """Sometimes the microsecond of the change before, if that was just now."""
-        just_now = self._clock() - self._last < timedelta(seconds=30)
-        return self._last if just_now and self._random.random() < 0.3 else self._now()
-
-    def _publish(self) -> None:
-        key = (self._random.choice(NAMES), self._random.choice(VERSIONS))
-        if key not in self._upstream.registry.rows():
-            self._upstream.registry.publish(server_json(*key), self._same())
-
-    def _set_status(self) -> None:
-        name = self._any_name()
-        if name:
-            versions = self._versions(name)
-            some = self._random.sample(versions, self._random.randint(1, len(versions)))
-            wanted = None if self._random.random() < 0.3 else some
-            status = self._random.choice(["active", "deprecated", "deleted", "deleted"])
-            message = "" if status == "active" else self._random.choice(["", "because"])
-            self._upstream.registry.set_status(name, wanted, status, message, self._now())
-
-    def _edit(self) -> None:
-        key = self._any_key()
-        if key:
-            text = f"edited {self._random.random()}"
-            self._upstream.registry.edit(key, server_json(*key, title=text), self._now())
-
-    def _edit_silently(self) -> None:
-        key = self._any_key()
-        if key:
-            text = f"fixed {self._random.random()}"
-            self._upstream.registry.edit(key, server_json(*key, title=text), None)
-            self.silent.add(key)
-
-    def _flip(self) -> None:
-        """Latest flags moved by hand: no row of the name tells."""
-        name = self._any_name()
-        if name:
-            chosen = self._random.choice(self._versions(name))
-            for (found, version), row in self._upstream.registry.rows().items():
-                if found == name:
-                    self._upstream.registry.put(replace(row, is_latest=version == chosen))
-            self.flipped.add(name)
-
-    def _remove(self) -> None:
-        key = self._any_key()
-        if key:
-            self._upstream.registry.remove(key)
-            self.silent.add(key)
-            self.flipped.add(key[0])
-
-    def _spoil(self) -> None:
-        """An entry that cannot be read until somebody mends it, silently."""
-        key = self._any_key()
-        if key:
-            good = self._upstream.registry.body(key)
-            odd = self._random.choice([b'"\\ud800"', b'"\xff"', b"tru e", b"[" * 80 + b"]" * 80])
-            self._upstream.registry.spoil(key, good.replace(b'"The server', odd + b',"x":"The', 1))
-            self.spoiled.add(key)
-            self.flipped.add(key[0])
-            self.tally.spoiled += 1
-
-    def _mend(self) -> None:
-        rows = self._upstream.registry.rows()
-        for key in self.spoiled & rows.keys():
-            self._upstream.registry.put(rows[key])
-        self.silent |= self.spoiled
-        self.spoiled.clear()
-
-    def _lag(self) -> None:
-        """A publish with an instant of now that becomes visible up to six minutes later."""
-        key = (self._random.choice(NAMES), self._random.choice(VERSIONS))
-        at = self._now()
-
-        def apply() -> None:
-            if key not in self._upstream.registry.rows():
-                self._upstream.registry.publish(server_json(*key), at)
-
-        self._lagging.append((at + timedelta(seconds=self._random.uniform(1, 360)), apply))
-
-    def _any_key(self) -> Key | None:
-        keys = sorted(self._upstream.registry.rows())
-        return self._random.choice(keys) if keys else None
-
-    def _any_name(self) -> str | None:
-        key = self._any_key()
-        return key[0] if key else None
-
-    def _versions(self, name: str) -> list[str]:
-        return sorted(v for found, v in self._upstream.registry.rows() if found == name)
-
     # -- what goes wrong on the way ----------------------------------------------------------
 
     def _fault(self, request: Request) -> Reply | None:
@@ -441,28 +294,6 @@ class History:
                 "WHERE vanished_at IS NULL"
             ).to_pylist()
         return {(row["name"], row["version"]): stored(row) for row in rows}
-
-
-def visible(row: Row) -> tuple[Any, ...]:
-    return (
-        row.server,
-        row.status,
-        row.status_message,
-        row.published_at,
-        row.updated_at,
-        row.is_latest,
-    )
-
-
-def stored(row: dict[str, Any]) -> tuple[Any, ...]:
-    return (
-        json.loads(row["body"]),
-        row["status"],
-        row["status_message"],
-        row["published_at"],
-        row["updated_at"],
-        row["is_latest"],
-    )
 
 
 def run_campaign(folder: Path, seeds: range) -> Tally:

@@ -1,48 +1,18 @@
 """A written history: statuses, deletions, restores and bulk changes with one instant."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from connectors.errors import UnexpectedStatus
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply, Request
-from pipelines.demo.registry import ScriptedRegistry
 from pipelines.line import Line
-from pipelines.pull.spool import Spool
 from tests.conftest import START, Upstream, server_json, upstream_server
+from tests.line.states import states, truth
 from warehouse.errors import BrakeEngaged
 
 HOUR = timedelta(hours=1)
-Key = tuple[str, str]
-
-
-def states(deployment: Line) -> dict[Key, tuple[str, str | None, bool]]:
-    """What the warehouse believes: status, message and latest flag; tombstones left out."""
-    with deployment.warehouse.session() as session:
-        rows = session.text("FROM entries WHERE vanished_at IS NULL").to_pylist()
-    return {
-        (r["name"], r["version"]): (r["status"], r["status_message"], r["is_latest"]) for r in rows
-    }
-
-
-def truth(upstream: Upstream) -> dict[Key, tuple[str, str | None, bool]]:
-    return {
-        key: (row.status, row.status_message, row.is_latest)
-        for key, row in upstream.registry.rows().items()
-    }
-
-
-@pytest.fixture
-def full_of_servers(upstream: Upstream) -> Upstream:
-    """Sixty servers with three versions each."""
-    for number in range(60):
-        for minor in range(3):
-            at = START - timedelta(days=9) + number * HOUR + minor * timedelta(minutes=1)
-            upstream.registry.publish(server_json(f"io.github.o/s{number:02d}", f"1.{minor}.0"), at)
-    return upstream
 
 
 def test_the_warehouse_follows_every_status_change(
@@ -138,61 +108,6 @@ def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
     assert left == []
 
 
-def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    before = states(deployment)
-    for key in list(upstream.registry.rows())[:90]:
-        upstream.registry.remove(key)
-    clock.move_to(START + HOUR)
-    with pytest.raises(BrakeEngaged, match="90 of 180 known entries are gone") as caught:
-        deployment.pull(full=True)
-    assert "--accept-shrink" in str(caught.value)
-    assert states(deployment) == before
-    deployment.pull(accept_shrink=True)
-    clock.move_to(START + 2 * HOUR)
-    deployment.pull(accept_shrink=True)
-    assert states(deployment) == truth(upstream)
-
-
-def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    rows = upstream.registry.rows()
-    for key in list(rows)[:90]:
-        upstream.registry.remove(key)
-    clock.move_to(START + HOUR)
-    with pytest.raises(BrakeEngaged):
-        deployment.pull(full=True)
-    for row in rows.values():
-        upstream.registry.put(row)
-    assert deployment.pull(full=True).missing == 0
-    for key in list(rows)[:90]:
-        upstream.registry.remove(key)
-    deployment.pull(accept_shrink=True)
-    clock.move_to(START + 2 * HOUR)
-    deployment.pull(full=True)
-    assert states(deployment) == truth(upstream)
-
-
-def test_names_read_again_do_not_look_like_a_loss_the_next_day(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    for number in range(60):
-        upstream.registry.publish(server_json(f"a.b/s{number:02d}"), START - HOUR)
-    for minor in range(40):
-        upstream.registry.publish(server_json("a.b/many", f"1.{minor}.0"), START - HOUR)
-        row = upstream.registry.rows()["a.b/many", f"1.{minor}.0"]
-        upstream.registry.put(replace(row, is_latest=False))
-    assert deployment.pull().reread_names == 1
-    clock.move_to(START + HOUR)
-    assert deployment.pull(full=True).missing == 0
-
-
 def test_another_upstream_starts_with_a_full_walk(
     full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
@@ -221,20 +136,6 @@ def test_a_name_that_cannot_be_read_again_holds_nothing_up(
     assert states(deployment) == truth(upstream)
 
 
-def test_an_empty_answer_loses_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    deployment.pull()
-    before = states(deployment)
-    empty = b'{"servers":[],"metadata":{"count":0}}'
-    full_of_servers.fault = lambda _: Reply(200, empty, {"Content-Type": "application/json"})
-    clock.move_to(START + HOUR)
-    with pytest.raises(BrakeEngaged):
-        deployment.pull(full=True)
-    deployment.pull()
-    assert states(deployment) == before
-
-
 def test_a_stale_page_does_not_move_the_watermark(
     full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
@@ -257,25 +158,6 @@ def test_a_stale_page_does_not_move_the_watermark(
     assert after > first.watermark
 
 
-def test_a_broken_walk_goes_on_where_it_broke(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-
-    def break_second_page(request: Request) -> Reply | None:
-        return Reply(400, b"no") if "cursor=" in request.target else None
-
-    upstream.fault = break_second_page
-    with pytest.raises(Exception, match="answered 400"):
-        deployment.pull()
-    assert states(deployment) == {}
-    upstream.fault = lambda _: None
-    upstream.targets.clear()
-    report = deployment.pull()
-    assert (report.resumed_pages, len(upstream.targets)) == (1, 1)
-    assert states(deployment) == truth(upstream)
-
-
 def test_an_unreadable_record_is_kept_and_stops_nothing(
     full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
@@ -290,74 +172,6 @@ def test_an_unreadable_record_is_kept_and_stops_nothing(
     with deployment.warehouse.session() as session:
         kept = session.text("SELECT name, reason FROM quarantine").to_pylist()
     assert kept == [{"name": "io.github.o/odd", "reason": "the status 'paused' is unknown"}]
-
-
-def test_the_past_can_be_asked_for(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    before = clock()
-    clock.move_to(START + HOUR)
-    upstream.registry.set_status(
-        "io.github.o/s01", None, "deleted", "", START + HOUR - timedelta(minutes=1)
-    )
-    deployment.pull()
-    with deployment.warehouse.session() as session:
-        counts = [
-            session.text(
-                "SELECT status, count(*)::INT AS n FROM entries_as_of($t) GROUP BY ALL "
-                "ORDER BY status",
-                {"t": at},
-            ).to_pylist()
-            for at in (before, clock())
-        ]
-    assert counts == [
-        [{"status": "active", "n": 180}],
-        [{"status": "active", "n": 177}, {"status": "deleted", "n": 3}],
-    ]
-
-
-def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
-    full_of_servers: Upstream,
-    deployment: Line,
-    clock: PlayedClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    clock.move_to(START + 24 * HOUR)
-    row = upstream.registry.rows()["io.github.o/s01", "1.0.0"]
-    upstream.registry.remove(("io.github.o/s01", "1.0.0"))
-    with monkeypatch.context() as patch:
-        patch.setattr(Spool, "clear", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            deployment.pull(full=True)
-    upstream.registry.put(row)
-    upstream.targets.clear()
-    report = deployment.pull(full=True)
-    assert (report.resumed_pages, report.vanished) == (0, 0)
-    assert len(upstream.targets) >= 2
-    assert states(deployment) == truth(upstream)
-
-
-def test_an_incremental_pull_does_not_end_a_broken_full_walk(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    clock.move_to(START + HOUR)
-    upstream.fault = lambda request: Reply(400) if "cursor=" in request.target else None
-    with pytest.raises(UnexpectedStatus):
-        deployment.pull(full=True)
-    upstream.fault = lambda _: None
-    upstream.registry.publish(server_json("io.github.o/s00", "9.0.0"), clock())
-    clock.move_to(START + 2 * HOUR)
-    assert deployment.pull().new == 1
-    assert states(deployment) == truth(upstream)
-    report = deployment.pull(full=True)
-    assert (report.resumed_pages, report.missing) == (1, 0)
-    assert states(deployment) == truth(upstream)
 
 
 def test_a_version_called_latest_can_be_gone(
@@ -448,73 +262,6 @@ def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
     assert states(deployment) == truth(upstream)
 
 
-def test_one_hard_deletion_of_the_newest_engages_no_brake(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    deployment.pull()
-    upstream.registry.remove(("io.github.o/s59", "1.2.0"))
-    clock.move_to(START + 24 * HOUR)
-    assert deployment.pull(full=True).vanished == 1
-
-
-def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    deployment.pull()
-    with upstream_server(clock) as other:
-        for row in full_of_servers.registry.rows().values():
-            other.registry.put(row)
-        old = START - timedelta(days=300)
-        other.registry.publish(server_json("x.y/z"), old)
-
-        def stale(request: Request) -> Reply:
-            reply = full_of_servers.registry.answer(request)
-            return Reply(reply.status, reply.body, {"X-Registry-Cache": "STALE"})
-
-        other.fault = stale
-        settings = deployment.settings.model_copy(update={"upstream_url": other.url})
-        moved = Line(settings, clock=clock, sleep=lambda _: None)
-        assert moved.pull().watermark is None
-        other.fault = lambda _: None
-        report = moved.pull()
-        assert (report.kind, report.new) == ("full", 1)
-
-
-def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    upstream = full_of_servers
-    past = ScriptedRegistry()
-    for row in upstream.registry.rows().values():
-        past.put(row)
-    deployment.pull()
-    clock.move_to(START + HOUR)
-    upstream.registry.set_status("io.github.o/s07", None, "deleted", "malware", clock())
-    clock.move_to(START + 2 * HOUR)
-    deployment.pull()
-    clock.move_to(START + 24 * HOUR)
-    upstream.fault = lambda request: past.answer(request) if "/servers?" in request.target else None
-    deployment.pull(full=True)
-    assert states(deployment) == truth(upstream)
-    upstream.fault = lambda _: None
-    assert deployment.pull().reread_names == 1
-    assert states(deployment) == truth(upstream)
-
-
-def test_an_emptied_upstream_can_be_accepted(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
-) -> None:
-    for number in range(12):
-        upstream.registry.publish(server_json(f"a.b/s{number}"), START - HOUR * 9)
-    deployment.pull()
-    for key in upstream.registry.rows():
-        upstream.registry.remove(key)
-    clock.move_to(START + 24 * HOUR)
-    assert deployment.pull(accept_shrink=True).vanished == 12
-    assert states(deployment) == {}
-
-
 def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
     full_of_servers: Upstream, deployment: Line, clock: PlayedClock
 ) -> None:
@@ -546,27 +293,3 @@ def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
     upstream.fault = lambda _: None
     clock.move_to(START + 5 * 24 * HOUR)
     assert deployment.pull(full=True).vanished == 1
-
-
-def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
-    full_of_servers: Upstream,
-    deployment: Line,
-    clock: PlayedClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    upstream, name = full_of_servers, "io.github.o/s00"
-    deployment.pull()
-    clock.move_to(START + HOUR)
-    row = upstream.registry.rows()[name, "1.2.0"]
-    upstream.registry.put(replace(row, is_latest=False))
-    with monkeypatch.context() as patch:
-        patch.setattr("pipelines.pull.pull.commit_walk", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            deployment.pull(full=True)
-    upstream.registry.put(row)
-    upstream.registry.publish(server_json(name, "2.0.0"), clock())
-    clock.move_to(START + 2 * HOUR)
-    assert deployment.pull().new == 1
-    assert states(deployment) == truth(upstream)
-    assert deployment.pull(full=True).resumed_pages == 2
-    assert states(deployment) == truth(upstream)

@@ -22,7 +22,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.line import Line
 from serve.edition.verification import verify
 from tests.conftest import Upstream, make_deployment, upstream_server
-from tests.line.campaign import stored, visible
+from tests.line.campaign_state import stored, visible
 from tests.shared import base_dump, recorded_row, timeline
 
 KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "12"))
