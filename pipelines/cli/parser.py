@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, text: str, *, report: bool = True) -> argparse.ArgumentParser:
-        first = text.split(". ", maxsplit=1)[0].split("\n", maxsplit=1)[0].rstrip(".")
+        first = " ".join(text.split()).split(". ", maxsplit=1)[0].rstrip(".") + "."
         found = commands.add_parser(name, help=first, description=text, epilog=_EPILOG)
         if report:
             found.add_argument("--json", action="store_true", help="print JSON")

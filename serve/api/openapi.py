@@ -24,6 +24,7 @@ from serve.api.schemas import BLOCKS, schemas
 from serve.entry.meta import EnrichmentBlock, FeedBlock
 from serve.entry.render import OFFICIAL
 from serve.policy.served_feed import ServedFeed
+from serve.routes import ROUTES
 
 _DESCRIPTION = (
     "A curated feed of MCP servers with the read API of the official registry "
@@ -238,7 +239,7 @@ def _get(
     return {"get": found}
 
 
-_OPEN = ("/v0.1/ping", "/v0.1/health")
+_OPEN = frozenset(f"/v0.1/{route.word}" for route in ROUTES if route.open)
 
 
 def _failures(feed: ServedFeed, path: str, errors: tuple[str, ...]) -> Json:

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import unquote_to_bytes
 
 from serve.edition.selection import Selection, micros
+from serve.routes import VERSIONS
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,18}")
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+ -]\d\d:[0-5]\d)", re.ASCII
 )
-_PREFIXES = (b"v0.1", b"v0")
+_PREFIXES = frozenset(version.encode() for version in VERSIONS)
 _TRUE = {b"1", b"t", b"T", b"TRUE", b"true", b"True"}
 _FALSE = {b"0", b"f", b"F", b"FALSE", b"false", b"False"}
 

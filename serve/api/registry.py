@@ -37,10 +37,10 @@ from serve.edition.edition import Edition
 from serve.edition.selection import Selection
 from serve.errors import EditionGone, EditionUnknown
 from serve.policy.served_feed import ServedFeed
+from serve.routes import words
 
 _WRITE_ONLY = (b"publish", b"validate")
-_SINGLE = (b"health", b"ping", b"version", b"editions", b"changes", b"registry.json", b"search")
-_KNOWN = (*_SINGLE, b"servers", b"explain", b"schemas", b"openapi.json", b"openapi.yaml")
+_KNOWN = words()
 _WRITES = re.compile(
     rb"POST (publish|validate|auth(/.*)?)|(PUT|DELETE) servers/.+/versions/[^/]+"
     rb"|PATCH servers/.+/(versions/[^/]+/)?status"

@@ -37,10 +37,11 @@ from serve.edition.edition import Edition
 from serve.edition.selection import Selection
 from serve.errors import ExportFailed
 from serve.policy.served_feed import ServedFeed
+from serve.routes import VERSIONS
 
 _PAGE = 100
 _WHOLE = 10 << 20
-_PREFIXES = ("v0.1", "v0", "")
+_PREFIXES = (*reversed(VERSIONS), "")
 _TREE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\.\d+(\.part)?")
 
 

@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-API_PATHS = r"/(v0(\.1)?|servers|health|ping|version|editions|changes|explain|schemas)(/|$)"
+from serve.routes import RESERVED
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s#]{1,500}$")]
@@ -188,8 +189,10 @@ class FeedDocument(_Part):
     def _path(cls, value: str) -> str:
         if value != "/" and not re.fullmatch(r"(/[a-z0-9][a-z0-9_-]*)+", value):
             raise ValueError("write / or a path such as /feeds/name, without a slash at the end")
-        if re.match(API_PATHS, value):
-            raise ValueError(f"{value} is a path of the API itself; choose another")
+        if value.split("/")[1] in RESERVED:
+            raise ValueError(
+                f"{value} is a path of the API itself; choose another, such as /feeds/NAME"
+            )
         return value
 
     @model_validator(mode="after")

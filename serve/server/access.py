@@ -14,8 +14,9 @@ from serve.api.answers import Answer, problem
 from serve.api.params import beside_prefix
 from serve.feed.keys import KeyRing
 from serve.policy.served_feed import ServedFeed
+from serve.routes import words
 
-_UNGUARDED = ([b"ping"], [b"health"])
+_OPEN = words(open=True)
 
 
 class Guard:
@@ -46,7 +47,8 @@ class Guard:
         key = None
         if feed.access == "key":
             key = self._key(feed, headers.get(b"authorization", b""))
-            if key is None and beside_prefix(path) not in _UNGUARDED:
+            segments = beside_prefix(path)
+            if key is None and not (len(segments) == 1 and segments[0] in _OPEN):
                 return None, _NO_KEY
         return key, self._limited(feed, key or _client(address))
 

@@ -20,6 +20,7 @@ from serve.disk import Piece
 from serve.errors import ServeError
 from serve.feed.feed import VISIBLE_WITHIN
 from serve.policy.served_feed import ServedFeed
+from serve.routes import words
 from serve.server import accesslog
 from serve.server.access import Guard
 from serve.server.follow import following
@@ -38,8 +39,7 @@ HOME = Answer(200, (), b"text/html")
 LASTING = 60.0
 """Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
 more of the past."""
-_HOT = (b"servers",)
-_SLOW = ([b"editions"], [b"explain"], [b"registry.json"], [b"search"])
+_HOT, _SLOW = words(hot=True), words(slow=True)
 _SLOW_AT_ONCE = 2
 _MAX_HEADERS = 32_768
 
@@ -227,7 +227,8 @@ class App:
             scope["query_string"],
             (self._site or host(scope, headers)) + shelf.served.prefix.decode(),
         )
-        if beside_prefix(rest)[:1] not in _SLOW:
+        segments = beside_prefix(rest)
+        if not segments or segments[0] not in _SLOW:
             return key, self._api.answer(request, shelf)
         async with self._slow:
             return key, await asyncio.to_thread(self._api.answer, request, shelf)

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from serve.api.answers import Answer
 from serve.edition.manifests import Manifest
+from serve.routes import ROUTES
 
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
 
@@ -117,10 +118,10 @@ def route_of(segments: Sequence[bytes]) -> str:
             return "versions"
         case [b"servers", *_]:
             return "entry"
-        case [found, *_] if found in _ROUTES:
-            return found.decode()
+        case [word, *_] if word in _LABELS:
+            return _LABELS[word]
         case _:
             return "other"
 
 
-_ROUTES = (b"changes", b"editions", b"explain", b"health", b"ping", b"registry.json", b"search")
+_LABELS = {route.word.encode(): route.label for route in ROUTES if route.label}

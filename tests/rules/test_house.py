@@ -105,6 +105,13 @@ def test_every_command_is_documented_and_teaches() -> None:
         assert len(command.description) > 40
 
 
+def test_every_command_is_summed_up_in_a_whole_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    lines = parser().format_help().partition("COMMAND\n")[2].partition("\n\n")[0].splitlines()
+    assert len(lines) > 20
+    assert [line for line in lines if " " in line.strip() and line[-1] != "."] == []
+
+
 def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "operators.md").read_text()
     for name in Settings.model_fields:

@@ -1,0 +1,40 @@
+"""The route table and what derives from it."""
+
+import pytest
+
+from serve.api.openapi import openapi
+from serve.errors import PolicyInvalid
+from serve.policy.policy import read_policy
+from serve.policy.served_feed import ServedFeed
+from serve.routes import RESERVED, ROUTES, VERSIONS, WRITES, words
+from serve.server.metrics import route_of
+from warehouse.expressions.compile import compile_predicate
+
+
+def test_the_openapi_document_has_every_route_and_no_other() -> None:
+    paths = openapi(ServedFeed("default", "Default", "/"))["paths"]
+    found = [[part for part in path.split("/") if part not in ("", *VERSIONS)] for path in paths]
+    described = {parts[0] for parts in found}
+    assert described - set(WRITES) == {route.word for route in ROUTES if not route.process}
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_no_feed_takes_the_path_of_a_route(word: str) -> None:
+    document = (
+        f"name = 'mine'\ntitle = 'Mine'\nnamespace = 'org.example.mine'\nbase_path = '/{word}/x'\n"
+    )
+    with pytest.raises(PolicyInvalid) as caught:
+        read_policy(document.encode(), compile_predicate, source="mine.toml")
+    assert "base_path" in str(caught.value)
+
+
+def test_what_is_counted_has_a_label_and_what_clients_make_up_has_none() -> None:
+    assert {route_of([route.word.encode()]) for route in ROUTES} == {
+        *(route.label for route in ROUTES if route.label),
+        "other",
+    }
+    assert route_of([b"x" * 99]) == "other"
+
+
+def test_only_ping_and_health_need_no_key() -> None:
+    assert words(open=True) == {b"ping", b"health"}
