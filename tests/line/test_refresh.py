@@ -1,7 +1,6 @@
 """A refresh shows what a look at everything would show, whatever became of the warehouse."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -88,13 +87,3 @@ def test_what_changed_between_curation_and_build_is_looked_at_again(
     filled.pull(full=True)
     publish(filled, policy, tell=quiet)
     assert states(feed)["c.d/x@1.0.0"] == "admitted"
-
-
-def test_a_migration_leaves_no_package_behind(filled: Line) -> None:
-    """The table of packages that builds read is filled when it is made."""
-    schema = Path("warehouse/sql/schema")
-    (script,) = schema.glob("*_create_served_packages.sql")
-    with filled.warehouse.session() as session:
-        before = session.text("FROM served_packages").num_rows
-        session.text(script.read_text().replace("TABLE served_packages", "TEMP TABLE again"))
-        assert session.text("FROM again").num_rows == before > 0

@@ -126,8 +126,10 @@ def test_every_column_and_repair_is_documented() -> None:
 
 def test_every_table_view_and_macro_is_documented() -> None:
     text = (ROOT / "docs" / "analysts.md").read_text()
-    for path in (ROOT / "warehouse" / "sql" / "schema").glob("*.sql"):
-        for name in re.findall(r"CREATE (?:TABLE|VIEW|MACRO) (\w+)", path.read_text()):
+    for path in (ROOT / "warehouse" / "sql" / "schema").rglob("*.sql"):
+        for name in re.findall(
+            r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MACRO) (\w+)", path.read_text()
+        ):
             assert f"`{name}" in text, name
 
 

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-import duckdb
 import pytest
 import sqlglot
 
 from warehouse.analytics import publish_copy, query
 from warehouse.database.arrow import table
-from warehouse.database.schema import schema
+from warehouse.database.schema import tables
 from warehouse.database.session import Session
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import QueryRefused, WarehouseBroken, WarehouseBusy, WarehouseTooNew
@@ -25,7 +24,7 @@ HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); 
 def test_a_file_that_another_process_has_is_busy(warehouse: Warehouse) -> None:
     with warehouse.session():
         code = (
-            "import pathlib, sys; from warehouse.warehouse import Warehouse\n"
+            "import pathlib, sys; from warehouse.database.warehouse import Warehouse\n"
             "from warehouse.errors import WarehouseBusy\n"
             "try:\n"
             "    with Warehouse(pathlib.Path(sys.argv[1]), wait=0.1).session(): pass\n"
@@ -59,11 +58,11 @@ def test_the_wait_for_a_busy_file_is_bounded(tmp_path: Path) -> None:
     assert waits
 
 
-def test_a_newer_schema_is_refused(warehouse: Warehouse) -> None:
+def test_another_schema_is_refused_with_what_to_do(warehouse: Warehouse) -> None:
     with warehouse.session() as session:
-        session.text("INSERT INTO schema_version VALUES (999)")
-    with pytest.raises(WarehouseTooNew, match="schema version 999"), warehouse.session():
-        pass
+        session.text("UPDATE schema_state SET tables = 'another'")
+    with pytest.raises(WarehouseTooNew, match=r"of schema another.*SUBREGISTRY_HOME"):
+        warehouse.session().__enter__()
 
 
 def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ def test_every_statement_is_one_statement(name: str) -> None:
 
 
 def test_the_schema_uses_nothing_that_a_lake_lacks() -> None:
-    for text in schema():
+    for text in tables():
         for word in ("PRIMARY KEY", "UNIQUE", "REFERENCES", "CREATE SEQUENCE", "CREATE TYPE"):
             assert word not in text
 
@@ -152,29 +151,3 @@ def test_a_query_cannot_write_and_says_what_is_wrong(
     publish_copy(warehouse, tmp_path, now=NOW)
     with pytest.raises(QueryRefused):
         query(tmp_path, sql)
-
-
-def test_an_older_warehouse_is_brought_up_to_date_with_its_names_bound(tmp_path: Path) -> None:
-    path = tmp_path / "old.duckdb"
-    with duckdb.connect(path) as old:
-        old.execute("SET TimeZone='UTC'")
-        old.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
-        for sql in schema()[:25]:
-            old.execute(sql)
-        old.execute("INSERT INTO schema_version VALUES (25)")
-        old.execute(
-            "INSERT INTO entries BY NAME SELECT 'official' AS upstream, 'a.b/c' AS name, '1' AS "
-            "version, 'h' AS server_hash, 'm' AS meta_hash, 'active' AS status, true AS is_latest, "
-            "now() AS published_at, now() AS updated_at, 1 AS commit, now() AS first_seen"
-        )
-        old.execute(
-            "INSERT INTO quarantine VALUES ('official', 'x', 'a.b/d', '1', 'odd', 'raw'::BLOB, "
-            "now(), now(), NULL)"
-        )
-    with Warehouse(path, wait=0).session() as session:
-        (bound,) = session.text("SELECT name, upstream FROM current_bindings").to_pylist()
-        (kept,) = session.rows("list_quarantine", released=False)
-        due = session.rows("list_due_retries", upstream="official", now=kept["last_seen"], limit=9)
-    assert bound == {"name": "a.b/c", "upstream": "official"}
-    assert kept["attempts"] == 0
-    assert due == [{"name": "a.b/d", "version": "1"}]

@@ -1,6 +1,16 @@
-"""The schema of the warehouse, and bringing an older file up to it."""
+"""The schema of the warehouse. Tables are a baseline, views and macros are code.
 
+Until a version is released the baseline may be edited; its version is a hash of it, and a file of
+any other shape is refused, but for the one that landed last (schema 90), which is handed over.
+Views and macros stand in a file each and are all made anew when one of them is another than before.
+A comment at the head of a relation's text becomes its comment in the warehouse.
+"""
+
+import graphlib
+import hashlib
 import logging
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,36 +22,159 @@ from warehouse.errors import WarehouseBroken, WarehouseError, WarehouseTooNew
 
 log = logging.getLogger(__name__)
 
+LANDED = 90
+_STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
+_RELATION = re.compile(
+    r"((?:^--[^\n]*\n)*)CREATE (?:OR REPLACE )?(TABLE|VIEW|MACRO) (\w+)(\([^)]*\) AS TABLE)?",
+    re.MULTILINE,
+)
+_NO_PASSWORDS = "UPDATE state SET url = regexp_replace(url, '^([a-z]+://)[^/@]*@', '\\1')"
+
 
 @cache
-def schema() -> tuple[str, ...]:
-    """The statements that make the schema, in order; their count is its version."""
-    folder = files("warehouse") / "sql" / "schema"
+def tables() -> tuple[str, ...]:
+    """The statements that make the tables, in order; an empty line parts them."""
+    folder = files("warehouse") / "sql" / "schema" / "tables"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return tuple((folder / name).read_text("utf-8") for name in names)
+    texts = ((folder / name).read_text("utf-8") for name in names)
+    return tuple(part.strip() for text in texts for part in text.split(";\n\n"))
+
+
+@cache
+def views() -> tuple[str, ...]:
+    """The statements that make views and macros, each behind those that it names."""
+    folder = files("warehouse") / "sql" / "schema" / "views"
+    texts = {
+        item.name.removesuffix(".sql"): item.read_text("utf-8").strip()
+        for item in folder.iterdir()
+        if item.name.endswith(".sql")
+    }
+    needs = {
+        name: set(re.findall(r"\w+", text)) & texts.keys() - {name}
+        for name, text in sorted(texts.items())
+    }
+    return tuple(texts[name] for name in graphlib.TopologicalSorter(needs).static_order())
+
+
+def fingerprint(texts: tuple[str, ...]) -> str:
+    return hashlib.sha256(";\n".join(texts).encode()).hexdigest()
 
 
 def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Bring the schema to the newest version, one transaction for all missing statements."""
-    try:
-        found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    except duckdb.CatalogException:
-        found = None
-    except duckdb.Error as error:
-        raise WarehouseBroken(f"{path} is not a warehouse of ours: {error}") from error
-    have, want = (found[0] if found else None) or 0, len(schema())
-    if have > want:
-        raise WarehouseTooNew(
-            f"{path} has schema version {have}, this subregistry knows {want}; upgrade it"
-        )
-    if have == want:
+    """Make the schema, or bring its views up to date, in one transaction.
+
+    Raises WarehouseTooNew for tables of another shape, WarehouseBroken for a file that is none of
+    ours.
+    """
+    wanted = fingerprint(tables()), fingerprint(views())
+    found = _found(connection, path)
+    if found == wanted:
         return
     try:
         with session.transaction():
-            connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
-            for sql in schema()[have:]:
-                connection.execute(sql)
-            connection.execute("INSERT INTO schema_version VALUES (?)", [want])
+            if found is None:
+                _run(connection, tables())
+                connection.execute(_STATE)
+            elif found[0] == "landed":
+                _hand_over(connection, path)
+            elif found[0] != wanted[0]:
+                raise _other_shape(path, found[0][:12])
+            _make_views(connection)
+            connection.execute("DELETE FROM schema_state")
+            connection.execute("INSERT INTO schema_state VALUES (?, ?)", wanted)
     except duckdb.Error as error:
-        raise WarehouseError(f"{path} could not be brought to schema {want}: {error}") from error
-    log.info("schema migrated from=%s to=%s", have, want)
+        raise WarehouseError(f"{path} could not be brought to this schema: {error}") from error
+    log.info("schema made from=%s to=%s", found, wanted)
+
+
+def _found(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str] | None:
+    """Fingerprints of the tables and views that stand there; `landed` for the shape that landed
+    last; None in an empty file."""
+    try:
+        names = {
+            row[0]
+            for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
+        if "schema_state" in names:
+            row = connection.execute("SELECT tables, views FROM schema_state").fetchone()
+            return (row[0], row[1]) if row else ("nothing", "")
+        if "schema_version" in names:
+            row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+            number = row[0] if row else None
+            return ("landed" if number == LANDED else f"number {number}", "")
+    except duckdb.Error as error:
+        raise WarehouseBroken(f"{path} is not a warehouse of ours: {error}") from error
+    if names:
+        raise WarehouseBroken(f"{path} is not a warehouse of ours: it has tables of its own")
+    return None
+
+
+def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
+    return WarehouseTooNew(
+        f"{path} was made by another version of subregistry (its tables are of schema {shape}, "
+        f"this one has {fingerprint(tables())[:12]}). Use the version that made it, or set "
+        "SUBREGISTRY_HOME to an empty folder and run subregistry run: a new history begins there"
+    )
+
+
+def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Take over a warehouse of the schema that landed last: the same tables under another name.
+
+    User names and passwords in stored URLs of upstreams go.
+    """
+    with duckdb.connect(":memory:") as fresh:
+        _run(fresh, tables())
+        wanted = columns_of(fresh)
+    found = columns_of(connection)
+    if [row for row in found if row[0] != "schema_version"] != wanted:
+        raise _other_shape(path, f"number {LANDED}, altered")
+    connection.execute(_NO_PASSWORDS)
+    connection.execute("DROP TABLE schema_version")
+    connection.execute(_STATE)
+    _comment(connection, tables())
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    """Table, column, type and whether it may be NULL, of all tables, in order."""
+    return connection.execute(
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+        "WHERE NOT internal AND database_name = current_database() AND schema_name = 'main' "
+        "AND table_oid IN (SELECT table_oid FROM duckdb_tables()) "
+        "AND table_name <> 'schema_state' ORDER BY table_name, column_index"
+    ).fetchall()
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make all views and macros anew; those that are no more go."""
+    for kind, name in _standing(connection):
+        connection.execute(f"DROP {kind} {name}")
+    _run(connection, views())
+
+
+def _standing(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+    for (name,) in connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall():
+        yield "VIEW", name
+    for name, kind in connection.execute(
+        "SELECT DISTINCT function_name, function_type FROM duckdb_functions() "
+        "WHERE NOT internal AND function_type IN ('macro', 'table_macro')"
+    ).fetchall():
+        yield "MACRO TABLE" if kind == "table_macro" else "MACRO", name
+
+
+def _run(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:
+    for text in texts:
+        connection.execute(text)
+    _comment(connection, texts)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:
+    """Give each relation the comment at the head of its text."""
+    for text in texts:
+        found = _RELATION.match(text)
+        assert found is not None, text
+        said = " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
+        kind = "MACRO TABLE" if found[4] else found[2]
+        quoted = said.replace("'", "''")
+        connection.execute(f"COMMENT ON {kind} {found[3]} IS '{quoted}'")

@@ -1,2 +1,0 @@
--- Every change since the beginning.
-CREATE VIEW changes AS FROM changes_since('-infinity')

@@ -1,4 +1,0 @@
--- The newest word of every advisory.
-CREATE VIEW current_advisories AS
-SELECT * FROM advisories
-QUALIFY row_number() OVER (PARTITION BY id ORDER BY observed_at DESC, modified DESC) = 1

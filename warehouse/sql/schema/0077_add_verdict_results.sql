@@ -1,2 +1,0 @@
--- One sign per rule, in order: t, f or ? for unknown.
-ALTER TABLE verdicts ADD COLUMN results VARCHAR

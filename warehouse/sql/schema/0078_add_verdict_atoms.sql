@@ -1,2 +1,0 @@
--- One sign per atom of the policy's rules: t, f or ?.
-ALTER TABLE verdicts ADD COLUMN atoms VARCHAR

@@ -1,0 +1,142 @@
+-- One row per upstream: where the next pull starts, how many commits there were, and what the last
+-- full walk saw.
+CREATE TABLE state (
+    upstream VARCHAR NOT NULL,
+    url VARCHAR NOT NULL,
+    watermark TIMESTAMPTZ,
+    generation INTEGER NOT NULL,
+    commits BIGINT NOT NULL,
+    committed_at TIMESTAMPTZ NOT NULL,
+    full_walk_at TIMESTAMPTZ,
+    full_walk_entries BIGINT
+);
+
+-- Append-only: every committed walk with its counts.
+CREATE TABLE walks (
+    walk_id VARCHAR NOT NULL,
+    upstream VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    since TIMESTAMPTZ,
+    asked_at TIMESTAMPTZ NOT NULL,
+    committed_at TIMESTAMPTZ NOT NULL,
+    pages BIGINT NOT NULL,
+    entries BIGINT NOT NULL,
+    new BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    missing BIGINT NOT NULL,
+    vanished BIGINT NOT NULL,
+    unreadable BIGINT NOT NULL,
+    watermark TIMESTAMPTZ
+);
+
+-- Append-only: JSON as upstream sent it, once per distinct content (sha256, hex).
+CREATE TABLE bodies (
+    hash VARCHAR NOT NULL,
+    body VARCHAR NOT NULL USING COMPRESSION zstd,
+    first_seen TIMESTAMPTZ NOT NULL
+);
+
+-- What we know now: one row per (upstream, name, version). Times of upstream and ours side by side;
+-- commit is the number of the commit that last changed the row.
+CREATE TABLE entries (
+    upstream VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    server_hash VARCHAR NOT NULL,
+    meta_hash VARCHAR NOT NULL,
+    raw_hash VARCHAR,
+    status VARCHAR NOT NULL,
+    status_message VARCHAR,
+    is_latest BOOLEAN NOT NULL,
+    published_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    status_changed_at TIMESTAMPTZ,
+    commit BIGINT NOT NULL,
+    first_seen TIMESTAMPTZ NOT NULL,
+    missing_since TIMESTAMPTZ,
+    vanished_at TIMESTAMPTZ,
+    -- In how many full walks running the detail route showed an entry that the list did not.
+    hidden INTEGER DEFAULT 0
+);
+
+-- Append-only: every state an entry was seen in, from the instant we knew it.
+CREATE TABLE history (
+    upstream VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    server_hash VARCHAR NOT NULL,
+    meta_hash VARCHAR NOT NULL,
+    raw_hash VARCHAR,
+    status VARCHAR NOT NULL,
+    status_message VARCHAR,
+    is_latest BOOLEAN NOT NULL,
+    published_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    status_changed_at TIMESTAMPTZ,
+    vanished_at TIMESTAMPTZ,
+    valid_from TIMESTAMPTZ NOT NULL,
+    walk_id VARCHAR NOT NULL
+);
+
+-- Columns derived from a server.json, once per distinct content.
+CREATE TABLE contents (
+    server_hash VARCHAR NOT NULL,
+    readable BOOLEAN NOT NULL,
+    schema_uri VARCHAR,
+    title VARCHAR,
+    description VARCHAR,
+    website_url VARCHAR,
+    repository_url VARCHAR,
+    repository_source VARCHAR,
+    repository_subfolder VARCHAR,
+    package_count INTEGER NOT NULL,
+    remote_count INTEGER NOT NULL
+);
+
+-- The packages a server.json claims, in its order.
+CREATE TABLE packages (
+    server_hash VARCHAR NOT NULL,
+    ordinal INTEGER NOT NULL,
+    registry_type VARCHAR NOT NULL,
+    registry_base_url VARCHAR NOT NULL,
+    identifier VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    file_sha256 VARCHAR
+);
+
+-- The remotes a server.json offers, in its order.
+CREATE TABLE remotes (
+    server_hash VARCHAR NOT NULL,
+    ordinal INTEGER NOT NULL,
+    type VARCHAR NOT NULL,
+    url VARCHAR NOT NULL
+);
+
+-- Upstream records that could not be read, with their bytes and the reason.
+CREATE TABLE quarantine (
+    upstream VARCHAR NOT NULL,
+    raw_hash VARCHAR NOT NULL,
+    name VARCHAR,
+    version VARCHAR,
+    reason VARCHAR NOT NULL,
+    raw BLOB NOT NULL,
+    first_seen TIMESTAMPTZ NOT NULL,
+    last_seen TIMESTAMPTZ NOT NULL,
+    released_at TIMESTAMPTZ,
+    -- How often a record was asked for again by its detail route.
+    attempts INTEGER DEFAULT 0,
+    -- When it is asked for again; every reconcile meets it anyway.
+    retry_at TIMESTAMPTZ,
+    -- read: the same key was read well; replaced: by another unreadable record; gone: not upstream now.
+    released_because VARCHAR
+);
+
+-- Append-only: which upstream a name belongs to, from when on; NULL releases it.
+CREATE TABLE bindings (
+    name VARCHAR NOT NULL,
+    upstream VARCHAR,
+    bound_at TIMESTAMPTZ NOT NULL
+);
+
+-- Names whose versions could not be read again; the next pull tries once more.
+CREATE TABLE unsettled_names (upstream VARCHAR NOT NULL, name VARCHAR NOT NULL)

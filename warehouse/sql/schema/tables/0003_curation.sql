@@ -1,0 +1,189 @@
+-- Per entry, what its packages come to, as of the last curation (view package_columns_now).
+CREATE TABLE package_columns (
+    upstream VARCHAR,
+    name VARCHAR,
+    version VARCHAR,
+    registry_types VARCHAR[],
+    absent_package_count BIGINT,
+    unknown_package_count BIGINT,
+    stale_package_count BIGINT,
+    deprecated_package_count BIGINT,
+    yanked_package_count BIGINT,
+    install_script_package_count BIGINT,
+    provenance_package_count BIGINT,
+    licenses VARCHAR[],
+    ownerships VARCHAR[],
+    availabilities VARCHAR[],
+    signals VARCHAR[],
+    provenance_repositories VARCHAR[],
+    repository_matches BOOLEAN,
+    versions_behind INTEGER,
+    days_behind BIGINT,
+    package_first_published_at TIMESTAMPTZ,
+    newest_publication TIMESTAMPTZ,
+    package_published_at TIMESTAMPTZ,
+    publication_known BOOLEAN,
+    digest_moved_at TIMESTAMPTZ,
+    owners_changed_at TIMESTAMPTZ,
+    claimant_count BIGINT,
+    downloads BIGINT,
+    asked_at TIMESTAMPTZ,
+    sources VARCHAR[]
+);
+
+-- Per content, what the advisories of its packages come to, as of the last curation.
+CREATE TABLE advisory_columns (
+    server_hash VARCHAR,
+    advisories VARCHAR[],
+    severities VARCHAR[],
+    is_malicious BOOLEAN
+);
+
+-- Servers that share a package, a remote URL or a repository, as of the last curation.
+CREATE TABLE clusters (
+    kind VARCHAR,
+    key VARCHAR,
+    name VARCHAR,
+    owned BOOLEAN,
+    born TIMESTAMPTZ,
+    size BIGINT,
+    place BIGINT,
+    canonical_name VARCHAR
+);
+
+-- Per standing server, what it is among all others, as of the last curation.
+CREATE TABLE server_columns (
+    name VARCHAR,
+    owns_repository BOOLEAN,
+    cluster_size BIGINT,
+    cluster_kind VARCHAR,
+    cluster_key VARCHAR,
+    canonical_name VARCHAR,
+    is_canonical BOOLEAN,
+    publisher_server_count BIGINT,
+    publisher_rank BIGINT,
+    host_server_count BIGINT,
+    host_rank BIGINT
+);
+
+-- What is served of each entry's packages, as of the last curation, and a hash of it.
+CREATE TABLE served_packages (
+    upstream VARCHAR,
+    name VARCHAR,
+    version VARCHAR,
+    ordinal INTEGER,
+    registry_type VARCHAR,
+    identifier VARCHAR,
+    claimed_version VARCHAR,
+    purl VARCHAR,
+    rejected VARCHAR,
+    package_state VARCHAR,
+    package_outcome VARCHAR,
+    version_state VARCHAR,
+    version_outcome VARCHAR,
+    absent BOOLEAN,
+    latest_version VARCHAR,
+    version_published_at TIMESTAMPTZ,
+    deprecated VARCHAR,
+    yanked BOOLEAN,
+    yanked_reason VARCHAR,
+    license VARCHAR,
+    install_scripts BOOLEAN,
+    provenance BOOLEAN,
+    provenance_repository VARCHAR,
+    digest VARCHAR,
+    server_names VARCHAR[],
+    package_repository_url VARCHAR,
+    origin VARCHAR,
+    observed_at TIMESTAMPTZ,
+    ownership VARCHAR,
+    ownership_now VARCHAR,
+    availability VARCHAR,
+    newer_versions INTEGER,
+    days_behind BIGINT,
+    resolved_version VARCHAR,
+    first_published_at TIMESTAMPTZ,
+    last_published_at TIMESTAMPTZ,
+    digest_moved_at TIMESTAMPTZ,
+    owners_changed_at TIMESTAMPTZ,
+    recreated_at TIMESTAMPTZ,
+    claimants BIGINT,
+    repository_matches BOOLEAN,
+    evidence_sha256 VARCHAR,
+    signals VARCHAR[],
+    version_observed_at TIMESTAMPTZ,
+    advisories VARCHAR[],
+    severities VARCHAR[],
+    malicious BOOLEAN,
+    print UBIGINT
+);
+
+-- Per feed, the verdict of the last curation on every entry, with rule and reason.
+CREATE TABLE verdicts (
+    feed VARCHAR NOT NULL,
+    upstream VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    rule VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    unknown VARCHAR[] NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL,
+    policy_hash VARCHAR NOT NULL,
+    -- What every test came to (t, f or ?), the values that it saw, and until when a cooldown holds an entry.
+    held_until TIMESTAMPTZ,
+    -- One sign per rule, in order: t, f or ? for unknown.
+    results VARCHAR,
+    -- One sign per atom of the policy's rules: t, f or ?.
+    atoms VARCHAR,
+    -- JSON: the values of the columns that the rules read, where they are from and when that was asked.
+    seen VARCHAR,
+    -- Which outline of a policy (policies) the tests are of.
+    outline_hash VARCHAR,
+    -- A hash of all that decides how a feed shows the entry.
+    print UBIGINT,
+    -- The curation at which that hash became what it is.
+    changed_at TIMESTAMPTZ
+);
+
+-- Append-only: every verdict that is not what it was: another verdict, rule, reason or unknown rule.
+CREATE TABLE verdict_history (
+    feed VARCHAR NOT NULL,
+    upstream VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    rule VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    unknown VARCHAR[] NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL,
+    policy_hash VARCHAR NOT NULL,
+    held_until TIMESTAMPTZ,
+    results VARCHAR,
+    atoms VARCHAR,
+    seen VARCHAR,
+    outline_hash VARCHAR
+);
+
+-- Append-only: every policy that a feed was curated by, from when on, with its rules as JSON; blocks and
+-- overlays that stand are among them.
+CREATE TABLE policies (
+    feed VARCHAR NOT NULL,
+    policy_hash VARCHAR NOT NULL,
+    outline_hash VARCHAR NOT NULL,
+    outline VARCHAR NOT NULL,
+    since TIMESTAMPTZ NOT NULL
+);
+
+-- Servers of which a feed lost a verdict: since that curation they need to be looked at.
+CREATE TABLE lost_verdicts (
+    feed VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    lost_at TIMESTAMPTZ NOT NULL
+);
+
+-- The curations that changed verdicts of a feed: an edition made after one of them needs only what changed since.
+CREATE TABLE verdict_changes (
+    feed VARCHAR NOT NULL,
+    changed_at TIMESTAMPTZ NOT NULL
+)

@@ -1,0 +1,31 @@
+-- Append-only: every edition that went live, with the counts of its manifest.
+CREATE TABLE editions (
+    feed VARCHAR NOT NULL,
+    edition VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    published_at TIMESTAMPTZ NOT NULL,
+    entries BIGINT NOT NULL,
+    tombstones BIGINT NOT NULL,
+    withheld BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    content_hash VARCHAR NOT NULL,
+    policy_hash VARCHAR NOT NULL
+);
+
+-- Per feed, what the last build did to an entry beyond copying it: repairs, and withholdings.
+CREATE TABLE treatments (
+    feed VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    rule VARCHAR NOT NULL,
+    detail VARCHAR NOT NULL
+);
+
+-- Append-only: every entry that an edition of a feed has shown, so that a feed made anew can say what is gone.
+CREATE TABLE served (
+    feed VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version VARCHAR NOT NULL,
+    edition VARCHAR NOT NULL
+)

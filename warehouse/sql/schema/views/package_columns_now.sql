@@ -1,0 +1,50 @@
+-- Per entry, what its packages come to now: the packages' part of policy_columns.
+CREATE OR REPLACE VIEW package_columns_now AS
+SELECT
+    upstream, name, version,
+    list_sort(list_distinct(list(registry_type))) AS registry_types,
+    count(*) FILTER (absent) AS absent_package_count,
+    count(*) FILTER (absent IS NULL) AS unknown_package_count,
+    count(*) FILTER (stale_since IS NOT NULL) AS stale_package_count,
+    CASE WHEN bool_or(deprecated IS NOT NULL) OR NOT bool_or(untold)
+        THEN count(*) FILTER (deprecated IS NOT NULL) END AS deprecated_package_count,
+    CASE WHEN bool_or(yanked) OR NOT bool_or(untold)
+        THEN count(*) FILTER (yanked) END AS yanked_package_count,
+    CASE WHEN bool_or(install_scripts) OR NOT bool_or(untold)
+        THEN count(*) FILTER (install_scripts) END AS install_script_package_count,
+    CASE WHEN bool_or(provenance) OR NOT bool_or(untold)
+        THEN count(*) FILTER (provenance) END AS provenance_package_count,
+    list_sort(list_distinct(coalesce(list(license) FILTER (license IS NOT NULL), []))) AS licenses,
+    list_sort(list_distinct(list(ownership))) AS ownerships,
+    list_sort(list_distinct(list(availability))) AS availabilities,
+    list_sort(list_distinct(flatten(list(signals)))) AS signals,
+    list_sort(list_distinct(coalesce(
+        list(provenance_repository) FILTER (provenance_repository IS NOT NULL), []
+    ))) AS provenance_repositories,
+    CASE
+        WHEN bool_or(NOT repository_matches) THEN false
+        WHEN count(repository_matches) = count(*) THEN true
+    END AS repository_matches,
+    CASE WHEN NOT bool_or(untold) THEN max(newer_versions) END AS versions_behind,
+    CASE WHEN NOT bool_or(untold) THEN max(days_behind) END AS days_behind,
+    CASE WHEN NOT bool_or(untold) THEN min(first_published_at) END AS package_first_published_at,
+    max(CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END)
+        AS newest_publication,
+    CASE WHEN NOT bool_or(untold) THEN newest_publication END AS package_published_at,
+    bool_and(
+        rejected IS NOT NULL OR coalesce(origin, registry_type) NOT IN ('npm', 'pypi')
+        OR CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END
+            IS NOT NULL
+    ) AS publication_known,
+    max(digest_moved_at) AS digest_moved_at,
+    max(owners_changed_at) AS owners_changed_at,
+    max(claimants) AS claimant_count,
+    max(downloads) AS downloads,
+    min(checked_at) AS asked_at,
+    list_sort(list_distinct(list(source) FILTER (source IS NOT NULL))) AS sources
+FROM (
+    SELECT *, absent IS NULL AS untold
+    FROM entry_packages
+    LEFT JOIN current_popularity USING (origin, package)
+)
+GROUP BY upstream, name, version
