@@ -62,7 +62,7 @@ def _warn_of_unlisted(deployment: Line) -> None:
     """Names that belong to an upstream nobody pulls any more would stand still unnoticed."""
     try:
         with deployment.warehouse.session() as session:
-            bound = {row["upstream"]: row["names"] for row in session.rows("count_bindings")}
+            bound = {row["upstream"]: row["names"] for row in session.rows("report/count_bindings")}
     except WarehouseError as error:
         log.warning("not known whether names belong to an upstream off the list: %s", error)
         return

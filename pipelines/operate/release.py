@@ -14,7 +14,9 @@ def release(deployment: Deployment, names: Sequence[str], *, of: str | None = No
     Raises StepError for a name that belongs to nobody; then none was released.
     """
     with deployment.warehouse.session() as session:
-        bound = {row["name"] for row in session.rows("list_bindings", names=list(names), of=of)}
+        bound = {
+            row["name"] for row in session.rows("walk/list_bindings", names=list(names), of=of)
+        }
         if missing := set(names) - bound:
             raise StepError(f"no upstream has the name {min(missing)}; nothing was released")
         return release_names(

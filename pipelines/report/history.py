@@ -21,10 +21,10 @@ def changes(deployment: Deployment, since: str) -> list[Row]:
         ) from None
     with deployment.warehouse.session() as session:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return session.rows("list_changes", since=at)
+        return session.rows("report/list_changes", since=at)
 
 
 def quarantine(deployment: Deployment, *, released: bool = False) -> list[Row]:
     """Records that could not be read, open ones first; `released` adds those that were settled."""
     with deployment.warehouse.session() as session:
-        return session.rows("list_quarantine", released=released)
+        return session.rows("report/list_quarantine", released=released)

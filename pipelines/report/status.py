@@ -37,9 +37,9 @@ def status(deployment: Deployment) -> StatusReport:
         return StatusReport([], [], [], feeds, blocks)
     with deployment.warehouse.session() as session:
         return StatusReport(
-            entries=session.rows("count_entries"),
-            upstreams=session.rows("list_upstreams"),
-            packages=session.rows("count_due", now=deployment.clock()) + _off(deployment),
+            entries=session.rows("report/count_entries"),
+            upstreams=session.rows("report/list_upstreams"),
+            packages=session.rows("report/count_due", now=deployment.clock()) + _off(deployment),
             feeds=feeds,
             blocks=blocks,
         )

@@ -285,7 +285,7 @@ class History(ChangingUpstream):
 
     def _quarantined(self) -> list[dict[str, Any]]:
         with self._deployment.warehouse.session() as session:
-            return session.rows("list_quarantine", released=False)
+            return session.rows("report/list_quarantine", released=False)
 
     def _known(self) -> State:
         with self._deployment.warehouse.session() as session:

@@ -37,8 +37,8 @@ def watermark_is_the_end_of_the_run(patch: Patch) -> None:
 
 
 def stored_latest_flags_are_trusted(patch: Patch) -> None:
-    _statement(patch, "select_flags", "e.is_latest <>", "false AND e.is_latest <>")
-    _statement(patch, "select_flags", "AND e.is_latest", "AND e.is_latest AND false")
+    _statement(patch, "walk/select_flags", "e.is_latest <>", "false AND e.is_latest <>")
+    _statement(patch, "walk/select_flags", "AND e.is_latest", "AND e.is_latest AND false")
 
 
 def names_in_doubt_are_not_read_again(patch: Patch) -> None:
@@ -70,18 +70,18 @@ def stale_pages_are_believed(patch: Patch) -> None:
 
 
 def one_miss_is_a_tombstone(patch: Patch) -> None:
-    _statement(patch, "select_vanished", "OR $certain", "OR $certain OR true")
+    _statement(patch, "walk/select_vanished", "OR $certain", "OR $certain OR true")
 
 
 def vanished_rows_are_kept(patch: Patch) -> None:
     _statement(
-        patch, "mark_missing", "missing_since IS NULL\n", "missing_since IS NULL AND false\n"
+        patch, "walk/mark_missing", "missing_since IS NULL\n", "missing_since IS NULL AND false\n"
     )
 
 
 def the_last_reading_wins(patch: Patch) -> None:
-    _statement(patch, "select_changed", "OR $accept_older", "OR $accept_older IS NOT NULL")
-    _statement(patch, "select_readings", "updated_at DESC, stale, ", "")
+    _statement(patch, "walk/select_changed", "OR $accept_older", "OR $accept_older IS NOT NULL")
+    _statement(patch, "walk/select_readings", "updated_at DESC, stale, ", "")
 
 
 def an_end_is_believed(patch: Patch) -> None:

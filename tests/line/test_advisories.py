@@ -197,7 +197,7 @@ def test_an_offline_deployment_asks_nobody_who_was_not_named(
     deployment.pull()
     assert deployment.profile().checked == 0
     with deployment.warehouse.session() as session:
-        assert {row["origin"] for row in session.rows("list_hosts")} == {"npm"}
+        assert {row["origin"] for row in session.rows("packages/list_hosts")} == {"npm"}
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
         read += found
         since = max((row["changed_at"].isoformat() for row in found), default=since)
     with deployment.warehouse.session() as session:
-        everything = session.rows("list_changes", since=START - timedelta(days=9))
+        everything = session.rows("report/list_changes", since=START - timedelta(days=9))
     assert read == everything
     assert len({(r["changed_at"], r["name"], r["version"], r["kind"]) for r in read}) == len(read)
 

@@ -345,7 +345,7 @@ def test_a_clock_that_goes_back_hides_no_change(recorded: Line) -> None:
     with recorded.warehouse.session() as session:
         until = last_change(session, policy.name)
         assert until is not None
-        name = session.rows("list_known_names", feed=policy.name)[0]["name"]
+        name = session.rows("curation/list_known_names", feed=policy.name)[0]["name"]
         session.text(f"UPDATE entries SET status_message = 'x' WHERE name = '{name}'")
         book = policy.rule_book(until)
         past = until - timedelta(days=3)

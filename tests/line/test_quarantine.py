@@ -39,7 +39,7 @@ def mend(upstream: Upstream) -> None:
 
 def listed(deployment: Line) -> list[dict[str, Any]]:  # rows
     with deployment.warehouse.session() as session:
-        return session.rows("list_quarantine", released=True)
+        return session.rows("report/list_quarantine", released=True)
 
 
 def test_it_neither_stops_the_walk_nor_holds_the_watermark(

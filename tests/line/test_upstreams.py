@@ -76,7 +76,7 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
     found = {row["upstream"]: row["contested"] for row in status(deployment).upstreams}
     assert found == {"inhouse": 0, "official": 1}
     with deployment.warehouse.session() as session:
-        (due,) = session.rows("count_entries")
+        (due,) = session.rows("report/count_entries")
     assert (due["versions"], due["servers"]) == (2, 2)
 
 
@@ -221,7 +221,7 @@ def test_an_unreadable_document_deletes_nothing(
     write(inhouse / "one.json", "com.example/one")
     assert deployment.pull("inhouse").vanished == 1
     with deployment.warehouse.session() as session:
-        (row,) = session.rows("list_quarantine", released=True)
+        (row,) = session.rows("report/list_quarantine", released=True)
     assert row["reason"].startswith("one.json: ")
     assert row["released_because"] == "gone"
 
@@ -255,7 +255,7 @@ def test_an_odd_file_name_is_named(deployment: Line, inhouse: Path) -> None:
     Path(os.fsdecode(os.fsencode(inhouse) + b"/caf\xe9.json")).write_text("{")
     assert deployment.pull("inhouse").unreadable == 1
     with deployment.warehouse.session() as session:
-        (row,) = session.rows("list_quarantine", released=False)
+        (row,) = session.rows("report/list_quarantine", released=False)
     assert row["reason"].startswith("caf\\xe9.json: ")
 
 

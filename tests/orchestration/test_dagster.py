@@ -137,7 +137,7 @@ def test_the_brake_fails_the_run_and_run_config_passes_it(
     assert "pull --accept-shrink" in str(failure.step_failure_data.user_failure_data)
     execute(deployment, full=True, accept_shrink=True)
     with deployment.warehouse.session() as session:
-        counts = session.rows("count_entries")[0]
+        counts = session.rows("report/count_entries")[0]
     assert counts["missing"] + counts["vanished"] == 50
 
 

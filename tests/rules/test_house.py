@@ -154,5 +154,7 @@ def test_the_readme_shows_the_two_commands() -> None:
 
 def test_every_statement_is_used() -> None:
     code = "\n".join(path.read_text() for path in MODULES)
-    for path in (ROOT / "warehouse" / "sql").glob("*.sql"):
-        assert f'"{path.stem}"' in code, path.name
+    folder = ROOT / "warehouse" / "sql"
+    for path in folder.glob("*/*.sql"):
+        assert f'"{path.parent.name}/{path.stem}"' in code, path.name
+    assert list(folder.glob("*.sql")) == []

@@ -57,7 +57,7 @@ def test_too_little_memory_says_what_was_wanted_what_there_is_and_what_to_do(
         session.text("SET temp_directory = ''")
         with pytest.raises(WarehouseFull) as caught, session.transaction():
             session.text("SELECT list(range || 'long enough to fill it') FROM range(3000000)")
-        assert session.rows("count_servers") == [{"servers": 0}]
+        assert session.rows("curation/count_servers") == [{"servers": 0}]
     message = str(caught.value)
     assert "more than its 32 MB" in message
     assert "the machine or container has" in message
@@ -68,7 +68,7 @@ _WRITER = """
 import resource, sys
 from pathlib import Path
 from warehouse.errors import WarehouseFull
-from warehouse.warehouse import Warehouse
+from warehouse.database.warehouse import Warehouse
 path = Path(sys.argv[1])
 with Warehouse(path).session() as session:
     session.text("CREATE TABLE kept AS SELECT 1 AS one")

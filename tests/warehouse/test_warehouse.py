@@ -3,15 +3,14 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import sqlglot
 
 from warehouse.analytics import publish_copy, query
+from warehouse.database import schema
 from warehouse.database.arrow import table
-from warehouse.database.schema import tables
 from warehouse.database.session import Session
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import QueryRefused, WarehouseBroken, WarehouseBusy, WarehouseTooNew
@@ -76,8 +75,8 @@ def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None
 def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
     def fail(session: Session) -> None:
         with session.transaction(), session.given(batch_bodies=table([("h", "{}")], BODY)):
-            session.run("select_known_bodies")
-            session.run("insert_bodies", now=NOW)
+            session.run("walk/select_known_bodies")
+            session.run("walk/insert_bodies", now=NOW)
             raise RuntimeError
 
     with warehouse.session() as session:
@@ -90,8 +89,8 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
     rows = table([(str(n), f'{{"text":"{"some words " * 90}{n}"}}') for n in range(20_000)], BODY)
     with warehouse.session() as session:
         with session.transaction(), session.given(batch_bodies=rows):
-            session.run("select_known_bodies")
-            session.run("insert_bodies", now=NOW)
+            session.run("walk/select_known_bodies")
+            session.run("walk/insert_bodies", now=NOW)
         session.checkpoint()
         kinds = session.text(
             "SELECT DISTINCT compression FROM pragma_storage_info('bodies') "
@@ -101,16 +100,19 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
     assert warehouse.path.stat().st_size < 6_000_000
 
 
+STATEMENTS = Path(schema.__file__).parents[1] / "sql"
+
+
 @pytest.mark.parametrize(
-    "name", sorted(p.name for p in (files("warehouse") / "sql").iterdir() if p.name.endswith("sql"))
+    "name", sorted(p.parent.name + "/" + p.name for p in STATEMENTS.glob("*/*.sql"))
 )
 def test_every_statement_is_one_statement(name: str) -> None:
-    text = (files("warehouse") / "sql" / name).read_text()
+    text = (STATEMENTS / name).read_text()
     assert len([s for s in sqlglot.parse(text, read="duckdb") if s is not None]) == 1
 
 
 def test_the_schema_uses_nothing_that_a_lake_lacks() -> None:
-    for text in tables():
+    for text in schema.tables():
         for word in ("PRIMARY KEY", "UNIQUE", "REFERENCES", "CREATE SEQUENCE", "CREATE TYPE"):
             assert word not in text
 

@@ -16,21 +16,21 @@ def derive(session: Session, everything: Sequence[Part], done: Callable[[int], N
             for number, part in enumerate(everything, start=1):
                 with only(session, part, FACTS, entries=True):
                     with computed(session, "entry_packages"):
-                        session.run("stage_served_packages")
-                        session.run("stage_package_columns")
-                    session.run("stage_advisory_columns")
+                        session.run("curation/stage_served_packages")
+                        session.run("curation/stage_package_columns")
+                    session.run("curation/stage_advisory_columns")
                 done(number)
         with computed(session, "standing_servers"), session.transaction():
             for statement in (
-                "delete_served_packages",
-                "insert_served_packages",
-                "delete_package_columns",
-                "insert_package_columns",
-                "delete_advisory_columns",
-                "insert_advisory_columns",
-                "delete_clusters",
-                "insert_clusters",
-                "delete_server_columns",
-                "insert_server_columns",
+                "curation/delete_served_packages",
+                "curation/insert_served_packages",
+                "curation/delete_package_columns",
+                "curation/insert_package_columns",
+                "curation/delete_advisory_columns",
+                "curation/insert_advisory_columns",
+                "curation/delete_clusters",
+                "curation/insert_clusters",
+                "curation/delete_server_columns",
+                "curation/insert_server_columns",
             ):
                 session.run(statement)

@@ -12,8 +12,8 @@ _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
     """Store what the last build of a feed repaired and withheld of the wanted servers."""
     with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
-        session.run("delete_treatments", feed=feed)
-        session.run("insert_treatments")
+        session.run("curation/delete_treatments", feed=feed)
+        session.run("curation/insert_treatments")
 
 
 def record_edition(
@@ -29,15 +29,15 @@ def record_edition(
     noted if its predecessor is not on record.
     """
     feed, edition = values["feed"], values["edition"]
-    if session.rows("read_edition", feed=feed, edition=edition):
+    if session.rows("curation/read_edition", feed=feed, edition=edition):
         return
-    everything = not session.rows("read_edition", feed=feed, edition=previous)
+    everything = not session.rows("curation/read_edition", feed=feed, edition=previous)
     rows = [(feed, name, version, edition) for name, version in shown(everything)]
     with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
-        session.run("insert_edition", **values)
-        session.run("insert_served")
+        session.run("curation/insert_edition", **values)
+        session.run("curation/insert_served")
 
 
 def last_sequence(session: Session, feed: str) -> int:
     """The sequence of the last edition of a feed that is on record; 0 without one."""
-    return int(session.rows("read_last_sequence", feed=feed)[0]["sequence"])
+    return int(session.rows("curation/read_last_sequence", feed=feed)[0]["sequence"])

@@ -19,27 +19,31 @@ _VERDICT = columns(upstream=TEXT, name=TEXT, version=TEXT)
 
 def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
     """Servers that a feed may show otherwise than by its verdicts at an earlier instant, sorted."""
-    return [row["name"] for row in session.rows("list_changed_names", feed=feed, since=since)]
+    return [
+        row["name"] for row in session.rows("curation/list_changed_names", feed=feed, since=since)
+    ]
 
 
 def last_change(session: Session, feed: str) -> datetime | None:
     """The curation at which a verdict of a feed last became another one; rises with each that
     changes one, whatever the clock does."""
-    found: datetime | None = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
+    found: datetime | None = session.rows("curation/read_last_change", feed=feed, at=None)[0][
+        "changed_at"
+    ]
     return found
 
 
 def is_known_change(session: Session, feed: str, at: datetime) -> bool:
     """Whether this warehouse changed verdicts of a feed at an instant: one that was made anew or
     restored did not."""
-    return bool(session.rows("read_last_change", feed=feed, at=at)[0]["known"])
+    return bool(session.rows("curation/read_last_change", feed=feed, at=at)[0]["known"])
 
 
 @contextmanager
 def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator[None]:
     """For the time of the block only these servers count; None: all."""
     if names is None:
-        found = session.table("list_known_names", feed=feed)
+        found = session.table("curation/list_known_names", feed=feed)
     else:
         found = pa.table({"name": pa.array(names, pa.string())})
     with session.given(wanted_names=found):
@@ -48,7 +52,7 @@ def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator
 
 def downloads_by_server(session: Session) -> dict[str, int]:
     """How often the most fetched package of a server is fetched, where that is known."""
-    found = session.rows("list_server_downloads")
+    found = session.rows("curation/list_server_downloads")
     return {row["name"]: row["downloads"] for row in found}
 
 
@@ -69,7 +73,7 @@ def feed_entries(
     that somebody has of an entry (name, version) and that may be what is wanted. Servers come in
     parts, as many at once as memory is good for.
     """
-    names, size = session.table("list_wanted_names"), servers_at_once(session)
+    names, size = session.table("curation/list_wanted_names"), servers_at_once(session)
     for start in range(0, names.num_rows, size):
         with session.given(wanted_names=names.slice(start, size)):
             yield from _part_of_feed(session, feed, since, copies, batch)
@@ -82,9 +86,9 @@ def _part_of_feed(
     copies: Callable[[str, str], Sequence[bytes]],
     batch: int,
 ) -> Iterator[Row]:
-    packages = _grouped(session.batches("list_feed_packages", batch))
+    packages = _grouped(session.batches("curation/list_feed_packages", batch))
     group = next(packages, None)
-    for rows in session.batches("list_feed_entries", batch, feed=feed, since=since):
+    for rows in session.batches("curation/list_feed_entries", batch, feed=feed, since=since):
         found = rows.to_pylist()
         bodies = _bodies(session, found, since, copies)
         for row in found:
@@ -102,7 +106,7 @@ def forget_prints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
     finds: they were shown otherwise than they were decided."""
     if rows:
         with session.transaction(), session.given(batch_prints=table(rows, _VERDICT)):
-            session.run("forget_prints", feed=feed)
+            session.run("curation/forget_prints", feed=feed)
 
 
 def _bodies(
@@ -120,12 +124,12 @@ def _bodies(
     hashes = set().union(*wanted.values())
     found: dict[str, str] = {}
     if since is not None:
-        found |= _fetched(session, "list_bodies_since", hashes, since=since)
+        found |= _fetched(session, "curation/list_bodies_since", hashes, since=since)
         for (name, version), own in wanted.items():
             for copy in copies(name, version) if own - found.keys() else ():
                 found[hashlib.sha256(copy).hexdigest()] = copy.decode()
     if missing := hashes - found.keys():
-        found |= _fetched(session, "list_bodies", missing)
+        found |= _fetched(session, "curation/list_bodies", missing)
     return found
 
 
@@ -147,17 +151,18 @@ def _key(row: Row) -> tuple[str, str, str]:
 def read_outline(session: Session, feed: str) -> bytes:
     """The rules that a feed was curated by last, as JSON, with when that was and when each
     upstream was pulled."""
-    for row in session.rows("read_decided", feed=feed):
+    for row in session.rows("curation/read_decided", feed=feed):
         return outline_of(session, feed, row["outline_hash"], row["decided_at"])
     return b"{}"
 
 
 def outline_of(session: Session, feed: str, outline_hash: str | None, at: datetime) -> bytes:
     """The same of verdicts that were decided by an outline, at an instant."""
-    rows = session.rows("read_outline", feed=feed, outline_hash=outline_hash)
+    rows = session.rows("curation/read_outline", feed=feed, outline_hash=outline_hash)
     found = json.loads(rows[0]["outline"]) if rows else {}
     found["pulled"] = {
-        row["upstream"]: row["pulled_at"].isoformat() for row in session.rows("list_pulled", at=at)
+        row["upstream"]: row["pulled_at"].isoformat()
+        for row in session.rows("curation/list_pulled", at=at)
     }
     found["decided_at"] = at.isoformat()
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
@@ -169,5 +174,7 @@ def explain(
     """Verdict, rule, reason, what was seen, repairs and package facts of a server's versions,
     newest first; as of `at` without repairs and facts, which are kept as of now only."""
     if at is not None:
-        return session.rows("explain_entries_at", feed=feed, name=name, version=version, at=at)
-    return session.rows("explain_entries", feed=feed, name=name, version=version)
+        return session.rows(
+            "curation/explain_entries_at", feed=feed, name=name, version=version, at=at
+        )
+    return session.rows("curation/explain_entries", feed=feed, name=name, version=version)

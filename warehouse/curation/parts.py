@@ -5,7 +5,7 @@ its servers only (DuckDB looks into the temporary schema first), so one text of 
 for a part and for the whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -15,27 +15,27 @@ _SERVERS = 12_000
 """Servers of one part for each 256 MB of DuckDB's memory."""
 _MEMORY = 256_000_000
 
-FACTS = {
-    "contents": "part_contents",
-    "packages": "part_packages",
-    "package_refs": "part_package_refs",
-    "package_facts": "part_package_facts",
-    "version_facts": "part_version_facts",
-    "package_checks": "part_package_checks",
-    "popularity": "part_popularity",
-    "purl_advisories": "part_purl_advisories",
-    "advisory_checks": "part_advisory_checks",
-}
-"""What says something of the packages of entries: tables and the statements that copy a part."""
+FACTS = (
+    "curation/part_contents",
+    "curation/part_packages",
+    "curation/part_package_refs",
+    "curation/part_package_facts",
+    "curation/part_version_facts",
+    "curation/part_package_checks",
+    "curation/part_popularity",
+    "curation/part_purl_advisories",
+    "curation/part_advisory_checks",
+)
+"""What says something of the packages of entries, as statements `part_TABLE` that copy a part."""
 
-COLUMNS = {
-    "contents": "part_contents",
-    "remotes": "part_remotes",
-    "advisory_columns": "part_advisory_columns",
-    "package_columns": "part_package_columns",
-    "server_columns": "part_server_columns",
-}
-"""What rules read of entries."""
+COLUMNS = (
+    "curation/part_contents",
+    "curation/part_remotes",
+    "curation/part_advisory_columns",
+    "curation/part_package_columns",
+    "curation/part_server_columns",
+)
+"""The same of what rules read of entries."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +62,27 @@ def servers_at_once(session: Session) -> int:
 def parts(session: Session, servers: int | None = None) -> list[Part]:
     """All servers, in parts of about so many; by default as many as memory is good for."""
     size = servers or servers_at_once(session)
-    known = session.rows("count_servers")[0]["servers"]
+    known = session.rows("curation/count_servers")[0]["servers"]
     count = max(1, -(-known // size))
     return [Part(number, count) for number in range(count)]
 
 
 @contextmanager
-def only(
-    session: Session, part: Part, tables: Mapping[str, str], *, entries: bool
-) -> Iterator[None]:
-    """Show a part of some tables, and of `entries` too, to the statements inside."""
+def only(session: Session, part: Part, copies: Sequence[str], *, entries: bool) -> Iterator[None]:
+    """Show a part of some tables (FACTS or COLUMNS), and of `entries` too, to the statements
+    inside."""
     if part.count == 1:
         yield
         return
-    shown = {**tables, "entries": "part_entries"} if entries else tables
     with ExitStack() as stack:
-        for name in ["part_entries", *tables.values()]:
-            values = part.parameters if name == "part_entries" else {}
-            session.run(name, **values)
-            stack.callback(session.text, f"DROP TABLE temp.{name}")
-        for table, rows in shown.items():
-            stack.enter_context(_standing_for(session, table, rows))
+        session.run("curation/part_entries", **part.parameters)
+        stack.callback(session.text, "DROP TABLE temp.part_entries")
+        for statement in copies:
+            session.run(statement)
+            stack.callback(session.text, f"DROP TABLE temp.{statement.rpartition('/')[2]}")
+        shown = [statement.rpartition("/part_")[2] for statement in copies]
+        for table in [*shown, "entries"] if entries else shown:
+            stack.enter_context(_standing_for(session, table, f"part_{table}"))
         yield
 
 

@@ -41,27 +41,27 @@ def decide(
     the memory there is). Raises RulesFailed if the rules took too long, WarehouseFull if more
     memory or disk is needed than there is; the verdicts before stay.
     """
-    last = session.rows("read_last_change", feed=feed, at=None)[0]["changed_at"]
+    last = session.rows("curation/read_last_change", feed=feed, at=None)[0]["changed_at"]
     at = max(now, last + timedelta(microseconds=1)) if last else now
     with (
         _judged(session, feed, book, at, servers, policy_hash, now, progress),
         session.transaction(),
     ):
-        session.run("delete_verdicts", feed=_preview_of(feed))
-        session.run("insert_verdict_history", feed=feed)
-        session.run("insert_lost_verdicts", feed=feed, now=at)
-        session.run("delete_verdicts", feed=feed)
-        session.run("insert_verdicts")
-        session.run("insert_verdict_change", feed=feed, at=at)
+        session.run("curation/delete_verdicts", feed=_preview_of(feed))
+        session.run("curation/insert_verdict_history", feed=feed)
+        session.run("curation/insert_lost_verdicts", feed=feed, now=at)
+        session.run("curation/delete_verdicts", feed=feed)
+        session.run("curation/insert_verdicts")
+        session.run("curation/insert_verdict_change", feed=feed, at=at)
         session.run(
-            "insert_policy",
+            "curation/insert_policy",
             feed=feed,
             policy_hash=policy_hash,
             outline_hash=_hash(book.outline()),
             outline=book.outline(),
             now=now,
         )
-        return session.rows("count_verdicts", feed=feed)
+        return session.rows("curation/count_verdicts", feed=feed)
 
 
 @contextmanager
@@ -73,11 +73,11 @@ def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -
             _judged(session, key, book, now, None, "preview", now, lambda *_: None),
             session.transaction(),
         ):
-            session.run("delete_verdicts", feed=key)
-            session.run("insert_verdicts")
+            session.run("curation/delete_verdicts", feed=key)
+            session.run("curation/insert_verdicts")
         yield key
     finally:
-        session.run("delete_verdicts", feed=key)
+        session.run("curation/delete_verdicts", feed=key)
 
 
 @contextmanager
@@ -112,12 +112,12 @@ def _judged(
                     session.limited(_TIME_LIMIT),
                     session.given(batch_blocks=blocks),
                 ):
-                    session.run("drop_deciding")
+                    session.run("curation/drop_deciding")
                     session.text(statement, parameters | part.parameters)
-                    session.run("update_blocked")
-                session.run("stage_verdicts", feed=feed, now=changed_at)
+                    session.run("curation/update_blocked")
+                session.run("curation/stage_verdicts", feed=feed, now=changed_at)
                 progress(len(everything) + number, steps)
-            session.run("drop_deciding")
+            session.run("curation/drop_deciding")
         yield
 
 
@@ -143,5 +143,5 @@ def _hash(text: str) -> str:
 
 def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
     """Whether the verdicts of a feed are there, and are those of this document."""
-    found = session.rows("read_curation", feed=feed)
+    found = session.rows("curation/read_curation", feed=feed)
     return [row["policy_hash"] for row in found] == [policy_hash]

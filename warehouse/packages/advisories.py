@@ -29,7 +29,7 @@ def list_due_advisories(
     session: Session, *, since: datetime, budget: int, but: Sequence[str] = ()
 ) -> list[str]:
     """Purls of claimed package versions that nobody asked advisories for since an instant."""
-    rows = session.rows("list_due_advisories", since=since, budget=budget, but=list(but))
+    rows = session.rows("packages/list_due_advisories", since=since, budget=budget, but=list(but))
     return [row["purl"] for row in rows]
 
 
@@ -38,7 +38,9 @@ def list_unread_advisories(
 ) -> list[tuple[str, str]]:
     """Those of (id, modified) that are not known as of that modification."""
     with session.given(batch_named=table(named, _NAMED)):
-        return [(row["id"], row["modified"]) for row in session.rows("list_unread_advisories")]
+        return [
+            (row["id"], row["modified"]) for row in session.rows("packages/list_unread_advisories")
+        ]
 
 
 def record_advisories(
@@ -49,7 +51,7 @@ def record_advisories(
         session.given(batch_advisories=table(advisories, ADVISORY)),
         batch(session, table((), COUNT_CHECK), hosts, batch_purls=table(purls, _PURL)),
     ):
-        session.run("insert_advisories")
-        session.run("insert_purl_advisories")
-        session.run("delete_advisory_checks")
-        session.run("insert_advisory_checks")
+        session.run("packages/insert_advisories")
+        session.run("packages/insert_purl_advisories")
+        session.run("packages/delete_advisory_checks")
+        session.run("packages/insert_advisory_checks")

@@ -34,7 +34,7 @@ def list_due_downloads(
     """Packages to count: `counted` maps an origin to its source, `sources` are those asked."""
     pairs = [(origin, source) for origin, source in counted.items() if source in sources]
     return session.rows(
-        "list_due_downloads",
+        "packages/list_due_downloads",
         now=now,
         budget=budget,
         origins=[origin for origin, _ in pairs],
@@ -52,4 +52,4 @@ def record_downloads(
     """Store counts as rows of POPULARITY, with when each was asked for and is due again."""
     counted = table(counts, POPULARITY)
     with batch(session, table(checks, COUNT_CHECK), hosts, batch_popularity=counted):
-        session.run("insert_popularity")
+        session.run("packages/insert_popularity")

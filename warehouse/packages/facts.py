@@ -90,7 +90,7 @@ def list_due(
     """
     origin, package = only or (None, None)
     return session.rows(
-        "list_due_packages",
+        "packages/list_due_packages",
         now=now,
         budget=budget,
         origin=origin,
@@ -106,10 +106,10 @@ def batch(
     """One transaction that notes the checks and the hosts, and whatever is done inside."""
     given = tables | {"batch_checks": checks, "batch_hosts": table(hosts, HOST)}
     with session.transaction(), session.given(**given):
-        session.run("delete_hosts")
-        session.run("insert_hosts")
-        session.run("delete_package_checks")
-        session.run("insert_package_checks")
+        session.run("packages/delete_hosts")
+        session.run("packages/insert_hosts")
+        session.run("packages/delete_package_checks")
+        session.run("packages/insert_package_checks")
         yield
 
 
@@ -132,6 +132,8 @@ def record(
         batch_version_facts=table(versions, VERSION_FACT),
         batch_confirmed=table(confirmed, _CONFIRMED),
     ):
-        written = session.run("insert_package_facts") + session.run("insert_version_facts")
-        written += session.run("confirm_package_facts", now=now)
-        return written + session.run("confirm_version_facts", now=now)
+        written = session.run("packages/insert_package_facts") + session.run(
+            "packages/insert_version_facts"
+        )
+        written += session.run("packages/confirm_package_facts", now=now)
+        return written + session.run("packages/confirm_version_facts", now=now)

@@ -18,4 +18,4 @@ HOST = columns(
 
 def list_hosts(session: Session) -> list[Row]:
     """What earlier runs learnt of the hosts, as rows of HOST."""
-    return session.rows("list_hosts")
+    return session.rows("packages/list_hosts")

@@ -22,11 +22,11 @@ REF = columns(
 
 def list_new_refs(session: Session, rules: str) -> list[Row]:
     """Claimed references not read by these rules, with the four fields that identify them."""
-    return session.rows("list_new_refs", rules=rules)
+    return session.rows("packages/list_new_refs", rules=rules)
 
 
 def add_refs(session: Session, refs: Sequence[Tuple]) -> None:
     """Store canonicalised references as rows of REF, in place of what was read of them before."""
     with session.transaction(), session.given(batch_refs=table(refs, REF)):
-        session.run("delete_package_refs")
-        session.run("insert_package_refs")
+        session.run("packages/delete_package_refs")
+        session.run("packages/insert_package_refs")

@@ -20,12 +20,15 @@ def release_names(
     Each goes to the first of `precedence` (never `of`) that has it, else to the first that brings
     it. Returns name and upstream (None for nobody) of each; empty if none belonged to anybody.
     """
-    before = session.rows("list_bindings", names=list(names), of=of)
+    before = session.rows("walk/list_bindings", names=list(names), of=of)
     now, _ = next_commit(session, None, now)
     with session.transaction():
-        session.run("release_names", names=list(names), of=of, precedence=list(precedence), now=now)
+        session.run(
+            "walk/release_names", names=list(names), of=of, precedence=list(precedence), now=now
+        )
     released = [row["name"] for row in before]
     after = {
-        row["name"]: row["upstream"] for row in session.rows("list_bindings", names=released, of="")
+        row["name"]: row["upstream"]
+        for row in session.rows("walk/list_bindings", names=released, of="")
     }
     return [{"name": n, "upstream": after.get(n)} for n in released]

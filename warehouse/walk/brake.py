@@ -28,7 +28,7 @@ def hold_loss(
     `before` and `met` count what the last full walk and this one met; what changed after `horizon`
     may be missing. Where absence is `certain`, emptiness alone says nothing.
     """
-    found = session.rows("measure_loss", upstream=upstream, horizon=horizon)[0]
+    found = session.rows("walk/measure_loss", upstream=upstream, horizon=horizon)[0]
     known, missing = found["known"], found["missing"]
     before = before or known
     reason = ""
@@ -53,8 +53,8 @@ def hold_unmet(
 
     Records without a readable key may be them. Raises BrakeEngaged if there are many.
     """
-    found = session.rows("list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
-    if len(found) <= session.rows("count_keyless")[0]["count"]:
+    found = session.rows("walk/list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
+    if len(found) <= session.rows("walk/count_keyless")[0]["count"]:
         return []
     if len(found) > _FLOOR:
         reason = f"more than {_FLOOR} entries that changed after {since} are not shown"

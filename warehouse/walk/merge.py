@@ -18,8 +18,8 @@ def names_in_doubt(session: Session, upstream: str, batches: Iterable[Batch]) ->
     """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
     session.parallel()
     _stage(session, batches, bodies=False)
-    session.run("select_moved", upstream=upstream)
-    return [row["name"] for row in session.rows("list_names_in_doubt", upstream=upstream)]
+    session.run("walk/select_moved", upstream=upstream)
+    return [row["name"] for row in session.rows("walk/list_names_in_doubt", upstream=upstream)]
 
 
 def commit_walk(
@@ -43,9 +43,9 @@ def commit_walk(
     unreadable = _stage(session, batches, bodies=True, now=now)
     with session.transaction():
         sweeping = walk.full and not walk.stale
-        if unreadable or session.rows("count_quarantined", upstream=walk.upstream)[0]["count"]:
+        if unreadable or session.rows("walk/count_quarantined", upstream=walk.upstream)[0]["count"]:
             quarantine(session, walk, now, sweeping=sweeping)
-        entries = _count(session, "count_met")
+        entries = _count(session, "walk/count_met")
         horizon = walk.asked_at - overlap
         unmet: list[Key] = []
         if sweeping:
@@ -70,43 +70,47 @@ def commit_walk(
                 )
             )
         session.run(
-            "select_changed",
+            "walk/select_changed",
             upstream=walk.upstream,
             accept_older=accept_shrink,
         )
-        new = _count(session, "count_new")
-        session.run("update_entries", upstream=walk.upstream, commit=commit)
-        session.run("insert_entries", upstream=walk.upstream, now=now, commit=commit)
-        session.run("insert_bindings", upstream=walk.upstream, now=now)
-        session.run("select_flags", upstream=walk.upstream, sweeping=sweeping, commit=commit)
-        session.run("update_flags", upstream=walk.upstream, commit=commit)
+        new = _count(session, "walk/count_new")
+        session.run("walk/update_entries", upstream=walk.upstream, commit=commit)
+        session.run("walk/insert_entries", upstream=walk.upstream, now=now, commit=commit)
+        session.run("walk/insert_bindings", upstream=walk.upstream, now=now)
+        session.run("walk/select_flags", upstream=walk.upstream, sweeping=sweeping, commit=commit)
+        session.run("walk/update_flags", upstream=walk.upstream, commit=commit)
         missing = vanished = unconfirmed = 0
-        session.run("clear_missing", upstream=walk.upstream, listed=True)
+        session.run("walk/clear_missing", upstream=walk.upstream, listed=True)
         if sweeping:
             session.run(
-                "select_vanished",
+                "walk/select_vanished",
                 upstream=walk.upstream,
                 horizon=horizon,
                 certain=walk.certain,
                 after_commit=walk.after_commit,
                 commit=commit,
-                keyless=_count(session, "count_keyless"),
+                keyless=_count(session, "walk/count_keyless"),
             )
             vanished = session.run(
-                "update_vanished", upstream=walk.upstream, now=now, commit=commit
+                "walk/update_vanished", upstream=walk.upstream, now=now, commit=commit
             )
             session.run(
-                "mark_missing",
+                "walk/mark_missing",
                 upstream=walk.upstream,
                 horizon=horizon,
                 after_commit=walk.after_commit,
                 commit=commit,
                 now=now,
             )
-            counts = session.rows("count_missing", upstream=walk.upstream, now=now)[0]
+            counts = session.rows("walk/count_missing", upstream=walk.upstream, now=now)[0]
             missing, unconfirmed = counts["fresh"], counts["missing"]
         touched = session.run(
-            "insert_history", upstream=walk.upstream, now=now, walk_id=walk.walk_id, commit=commit
+            "walk/insert_history",
+            upstream=walk.upstream,
+            now=now,
+            walk_id=walk.walk_id,
+            commit=commit,
         )
         before = state.watermark if state and state.url == walk.url else None
         pending = None if walk.stale else next_watermark(walk, before, now, overlap)
@@ -115,7 +119,7 @@ def commit_walk(
         swept = entries if sweeping else None
         write_state(session, walk, watermark, swept, state, now, commit)
         session.run(
-            "insert_walk",
+            "walk/insert_walk",
             walk_id=walk.walk_id,
             upstream=walk.upstream,
             kind="full" if walk.full else "incremental",
@@ -131,17 +135,17 @@ def commit_walk(
             unreadable=unreadable,
             watermark=watermark,
         )
-        session.run("delete_unsettled", upstream=walk.upstream)
+        session.run("walk/delete_unsettled", upstream=walk.upstream)
         if walk.unsettled or sweeping:
             session.run(
-                "insert_unsettled",
+                "walk/insert_unsettled",
                 upstream=walk.upstream,
                 names=list(walk.unsettled),
                 sweeping=sweeping,
                 horizon=horizon,
                 now=now,
             )
-        if session.rows("list_doubled", upstream=walk.upstream):
+        if session.rows("walk/list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
     changed = touched - new
     return Merge(
@@ -160,22 +164,22 @@ def commit_walk(
 
 def is_committed(session: Session, walk_id: str) -> bool:
     """Whether a walk was merged already, so that its spool is only litter."""
-    return bool(session.rows("count_walk", walk_id=walk_id)[0]["count"])
+    return bool(session.rows("walk/count_walk", walk_id=walk_id)[0]["count"])
 
 
 def list_unsettled(session: Session, upstream: str) -> list[str]:
     """Names that earlier pulls could not read again."""
-    return [row["name"] for row in session.rows("list_unsettled", upstream=upstream)]
+    return [row["name"] for row in session.rows("walk/list_unsettled", upstream=upstream)]
 
 
 def list_standing(session: Session, upstream: str) -> list[Key]:
     """Some entries that upstream had when they were last looked for."""
-    return keys(session.rows("list_standing", upstream=upstream))
+    return keys(session.rows("walk/list_standing", upstream=upstream))
 
 
 def known_entries(session: Session, upstream: str) -> dict[Key, Row]:
     """Hash of the server.json and instants of every entry of a (small) upstream."""
-    rows = session.rows("list_known", upstream=upstream)
+    rows = session.rows("walk/list_known", upstream=upstream)
     return {(row["name"], row["version"]): row for row in rows}
 
 
@@ -191,22 +195,22 @@ def _stage(
     Bodies and what derives from them are keyed by content and only added to, so they are committed
     batch by batch: without the rows of the walk's own transaction nothing refers to them.
     """
-    session.run("create_incoming")
-    session.run("create_incoming_unreadable")
+    session.run("walk/create_incoming")
+    session.run("walk/create_incoming_unreadable")
     for batch in batches:
         with session.given(**batch):
-            session.run("insert_incoming")
+            session.run("walk/insert_incoming")
             if batch["batch_unreadable"].num_rows:
-                session.run("insert_incoming_unreadable")
+                session.run("walk/insert_incoming_unreadable")
             if bodies:
                 with session.transaction():
-                    session.run("select_known_bodies")
-                    session.run("insert_packages")
-                    session.run("insert_remotes")
-                    session.run("insert_contents")
-                    session.run("insert_bodies", now=now)
-    session.run("select_readings")
-    return _count(session, "count_unreadable")
+                    session.run("walk/select_known_bodies")
+                    session.run("walk/insert_packages")
+                    session.run("walk/insert_remotes")
+                    session.run("walk/insert_contents")
+                    session.run("walk/insert_bodies", now=now)
+    session.run("walk/select_readings")
+    return _count(session, "walk/count_unreadable")
 
 
 def _count(session: Session, name: str) -> int:

@@ -10,7 +10,7 @@ from warehouse.walk.types import Key, Walk, keys
 
 def list_due_retries(session: Session, upstream: str, *, now: datetime, limit: int) -> list[Key]:
     """Quarantined records to ask for again, as far as their key is known."""
-    return keys(session.rows("list_due_retries", upstream=upstream, now=now, limit=limit))
+    return keys(session.rows("walk/list_due_retries", upstream=upstream, now=now, limit=limit))
 
 
 def quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -> None:
@@ -18,13 +18,13 @@ def quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -
     upstream = walk.upstream
     asked, gone = table(walk.retried, KEY), table(walk.gone, KEY)
     with session.given(retries_asked=asked, retries_gone=gone):
-        session.run("update_quarantine", upstream=upstream, now=now)
-        session.run("insert_quarantine", upstream=upstream, now=now)
+        session.run("walk/update_quarantine", upstream=upstream, now=now)
+        session.run("walk/insert_quarantine", upstream=upstream, now=now)
         session.run(
-            "release_quarantine",
+            "walk/release_quarantine",
             upstream=upstream,
             now=now,
             sweeping=sweeping,
             started_at=walk.started_at,
         )
-        session.run("schedule_retries", upstream=upstream, now=now)
+        session.run("walk/schedule_retries", upstream=upstream, now=now)

@@ -12,7 +12,7 @@ from warehouse.walk.types import Key, keys
 
 def list_missing(session: Session, upstream: str) -> list[Key]:
     """Entries that the last full walk did not meet and that are not tombstones yet."""
-    return keys(session.rows("list_missing", upstream=upstream))
+    return keys(session.rows("walk/list_missing", upstream=upstream))
 
 
 def settle_missing(
@@ -33,13 +33,21 @@ def settle_missing(
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
-            session.run("create_incoming_unreadable")
+            session.run("walk/create_incoming_unreadable")
             if count_hidden:
-                session.run("clear_missing", upstream=upstream, listed=False)
-            session.run("select_confirmed", upstream=upstream)
-            vanished = session.run("update_vanished", upstream=upstream, now=now, commit=commit)
-            session.run(
-                "insert_history", upstream=upstream, now=now, walk_id="confirmed", commit=commit
+                session.run("walk/clear_missing", upstream=upstream, listed=False)
+            session.run("walk/select_confirmed", upstream=upstream)
+            vanished = session.run(
+                "walk/update_vanished", upstream=upstream, now=now, commit=commit
             )
-        session.run("touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark)
+            session.run(
+                "walk/insert_history",
+                upstream=upstream,
+                now=now,
+                walk_id="confirmed",
+                commit=commit,
+            )
+        session.run(
+            "walk/touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark
+        )
     return vanished

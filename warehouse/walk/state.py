@@ -21,7 +21,7 @@ class State:
 
 def read_state(session: Session, upstream: str) -> State | None:
     """Where the pull of an upstream stands; None before its first walk."""
-    found = session.rows("read_state", upstream=upstream)
+    found = session.rows("walk/read_state", upstream=upstream)
     return State(**found[0]) if found else None
 
 
@@ -30,7 +30,7 @@ def next_commit(session: Session, state: State | None, now: datetime) -> tuple[d
 
     Instants rise over all upstreams, so that a reader of `changes` may go on from the last one.
     """
-    last = session.rows("read_last_commit")[0]["at"]
+    last = session.rows("walk/read_last_commit")[0]["at"]
     if last is not None:
         now = max(now, last + timedelta(microseconds=1))
     return now, state.commits + 1 if state else 1
@@ -55,9 +55,9 @@ def write_state(
 ) -> None:
     """`swept` counts what a full walk met; None if there was none, or an old copy answered."""
     full = swept is not None
-    session.run("delete_state", upstream=walk.upstream)
+    session.run("walk/delete_state", upstream=walk.upstream)
     session.run(
-        "insert_state",
+        "walk/insert_state",
         upstream=walk.upstream,
         url=walk.url,
         watermark=watermark,
