@@ -90,9 +90,11 @@ def only(session: Session, part: Part, copies: Sequence[str], *, entries: bool) 
 def computed(session: Session, view: str) -> Iterator[None]:
     """Work a view out once, for all statements inside."""
     session.text(f"CREATE TEMP TABLE all_{view} AS FROM {view}")
-    with _standing_for(session, view, f"all_{view}"):
-        yield
-    session.text(f"DROP TABLE temp.all_{view}")
+    try:
+        with _standing_for(session, view, f"all_{view}"):
+            yield
+    finally:
+        session.text(f"DROP TABLE temp.all_{view}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
--- Names whose latest flag does not follow from plain publishes , and
+-- Names whose latest flag does not follow from plain publishes, and
 -- names met again that an earlier walk could not settle.
 WITH touched AS (
     SELECT

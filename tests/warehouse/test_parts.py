@@ -1,0 +1,61 @@
+"""Curation in parts: whatever the cut, and after a failure."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.curate import NOW, fill
+from warehouse.curation.parts import parts
+from warehouse.curation.verdicts import decide
+from warehouse.database.warehouse import Warehouse
+from warehouse.errors import RulesFailed
+from warehouse.expressions.compile import compile_predicate
+from warehouse.rules.language import Atom, Predicate
+from warehouse.rules.rulebook import CompiledRule, RuleBook
+
+ADMIT = RuleBook(
+    [CompiledRule("new", "admit", "new", compile_predicate("publisher_rank < 3"))],
+    default="exclude",
+)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Warehouse:
+    fill(tmp_path / "w.duckdb", 3000)
+    return Warehouse(tmp_path / "w.duckdb")
+
+
+def test_every_server_is_in_one_part(filled: Warehouse) -> None:
+    with filled.session() as session:
+        cut = parts(session, 300)
+        assert [part.number for part in cut] == [0, 1, 2, 3]
+        counted = sum(
+            session.text(
+                "SELECT count(DISTINCT name) AS n FROM entries WHERE hash(name) % $parts = $part",
+                part.parameters,
+            ).to_pylist()[0]["n"]
+            for part in cut
+        )
+        assert counted == 1000
+        assert len(parts(session)) == 1
+
+
+def test_groups_that_are_cut_through_count_as_one(filled: Warehouse) -> None:
+    with filled.session() as session:
+        whole = decide(session, "f", ADMIT, policy_hash="p", now=NOW)
+        assert decide(session, "f", ADMIT, policy_hash="p", now=NOW, servers=7) == whole
+        assert {row["verdict"] for row in whole} == {"admit", "exclude"}
+
+
+def test_after_rules_that_failed_the_session_can_go_on(filled: Warehouse) -> None:
+    broken = Predicate(0, (Atom("x", "error(name)", ("name",)),), nullable=False)
+    book = RuleBook([CompiledRule("r", "admit", "x", broken)], default="exclude")
+    with filled.session() as session:
+        before = decide(session, "f", ADMIT, policy_hash="p", now=NOW, servers=300)
+        for _ in range(2):
+            with pytest.raises(RulesFailed, match="simplify them; its verdicts stay"):
+                decide(session, "f", book, policy_hash="q", now=NOW, servers=300)
+        assert session.rows("curation/count_verdicts", feed="f") == before
+        left = session.text("SELECT table_name FROM duckdb_tables() WHERE temporary")
+        assert left.num_rows == 0
+        assert decide(session, "f", ADMIT, policy_hash="p", now=NOW) == before
