@@ -42,8 +42,8 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 
 campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
-	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=5000 SUBREGISTRY_KILLS=240 \
-	  SUBREGISTRY_SYNC=3000 SUBREGISTRY_REQUESTS=200000 SUBREGISTRY_SCHEMATHESIS=1000 SUBREGISTRY_FUZZ=50000 \
+	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=2000 SUBREGISTRY_KILLS=240 \
+	  SUBREGISTRY_SYNC=1500 SUBREGISTRY_REQUESTS=200000 SUBREGISTRY_SCHEMATHESIS=1000 SUBREGISTRY_FUZZ=50000 \
 	  SUBREGISTRY_SIZE=300000 $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/test_campaign.py \
 	  tests/line/test_kills.py tests/line/test_size.py tests/serve/test_sync.py tests/conformance
 

@@ -54,7 +54,6 @@ class Usage:
     cpu: float
     rss: float
     anon: float
-    disk: float = 0.0
 
 
 @dataclass

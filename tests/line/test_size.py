@@ -17,6 +17,12 @@ from warehouse.curation.verdicts import decide
 from warehouse.database.session import Session
 
 VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "32000"))
+_DAGSTER = """
+import dagster as dg
+from pipelines.orchestration.definitions import build_defs
+job = build_defs().resolve_job_def("reconcile")
+assert job.execute_in_process(instance=dg.DagsterInstance.ephemeral()).success
+"""
 _TABLES = (
     "verdicts",
     "verdict_history",
@@ -58,7 +64,7 @@ def _rows(session: Session, table: str) -> list[str]:
 def test_the_whole_line_runs_without_a_setting_for_its_size(
     limit: str | None, tmp_path: Path
 ) -> None:
-    """A first run, facts, a refresh, a full walk and a query, each as a command."""
+    """A first run, facts, a refresh, single steps, a full walk (by hand or by Dagster), a query."""
     with upstream(VERSIONS, own=True) as (url, publish):
         settings = environment(tmp_path, url)
         if limit:
@@ -89,6 +95,9 @@ def test_the_whole_line_runs_without_a_setting_for_its_size(
         publish("10")
         for command in ("pull", "curate", "build", "switch", "index"):
             run(command)
-        assert run("run", "--full")[0]["kind"] == "full"
+        if limit:
+            subprocess.run([sys.executable, "-c", _DAGSTER], env=settings, check=True)
+        else:
+            assert run("run", "--full")[0]["kind"] == "full"
         (row,) = run("query", "SELECT count(*) AS n FROM verdicts WHERE feed = 'mirror'")
         assert row["n"] == served + 60
