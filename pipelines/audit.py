@@ -4,7 +4,6 @@ SUBREGISTRY_HOME/audit.jsonl   one JSON object a line; `chain` is the SHA-256 of
 so that a line that was changed or taken out shows
 """
 
-import fcntl
 import getpass
 import hashlib
 import json
@@ -13,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+
+from serve.disk import locked
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ class AuditLog:
         by: str | None = None,
     ) -> None:
         """Append an act; it is on disk when this returns. `by` is by default the system's user."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = locked(self._path.with_suffix(".lock"), wait=True)
+        with lock, self._path.open("a+b") as file:
             file.seek(0)
             last = b""
             for last in file:  # noqa: B007 - the last line is wanted

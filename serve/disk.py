@@ -3,7 +3,6 @@
 What stands in the files of an edition is `serve.edition.edition`.
 """
 
-import fcntl
 import hashlib
 import mmap
 import os
@@ -14,8 +13,9 @@ from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
+from filelock import FileLock, Timeout
 
-from serve.errors import EditionBroken
+from serve.errors import EditionBroken, Locked
 
 REMEDY = "run subregistry build --anew, then subregistry switch"
 
@@ -55,10 +55,27 @@ class JsonFile(Generic[Row]):
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let nobody else change it between reading and writing; waits."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("a+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._path.with_suffix(".lock"), wait=True):
             yield
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock file while the block runs; its folder is made.
+
+    Raises Locked at once while another process or thread holds it, unless told to `wait`. The
+    system lets go of the lock of a process that dies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Locked(f"{path} is held by another process; try again later") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def file_hash(path: Path) -> str:

@@ -4,11 +4,10 @@ One fetch per (origin, package) for all versions that entries claim. What was fe
 in batches; a killed run repeats at most 200 packages. Trouble never changes a fact.
 """
 
-import fcntl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +25,8 @@ from pipelines.profile.downloads import popularity
 from pipelines.profile.fetches import Answer, fetched_batches
 from pipelines.profile.hosts import host_rows
 from pipelines.progress import Progress, silent
+from serve.disk import locked
+from serve.errors import Locked
 from warehouse.database.arrow import Tuple
 from warehouse.database.session import Row, Session
 from warehouse.database.warehouse import Warehouse
@@ -121,11 +122,10 @@ def profile(
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Two runs at once would ask each host twice as hard."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+b") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            stack.enter_context(locked(lock))
+        except Locked as error:
             raise Busy(f"another profile run is under way ({lock}); try again later") from error
         yield
 

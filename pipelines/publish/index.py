@@ -4,14 +4,15 @@ A base of the live edition where it differs too much from the one that it has, i
 compressed, and the index for ranked search brought up to it. Serving goes on without any of them.
 """
 
-import fcntl
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.progress import Progress, silent
 from serve.api.pages import write_pages
-from serve.errors import FeedBusy, NoEdition
+from serve.disk import locked
+from serve.errors import FeedBusy, Locked, NoEdition
 from serve.feed.feed import Feed
 from serve.search.index import catch_up, read_state
 from warehouse.curation.feeds import downloads_by_server
@@ -48,11 +49,10 @@ def index(
     progress: Progress = silent,
 ) -> IndexReport:
     """Bring all that is made of the live edition up to it. Raises NoEdition, FeedBusy."""
-    feed.folder.mkdir(parents=True, exist_ok=True)
-    with (feed.folder / "index.lock").open("a+b") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            stack.enter_context(locked(feed.folder / "index.lock"))
+        except Locked as error:
             raise FeedBusy(f"feed {feed.name} is being indexed by another process") from error
         with feed.held():
             base = feed.rebase(now=now())

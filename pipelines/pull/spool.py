@@ -5,13 +5,12 @@ bytes. A torn tail (a kill, a full disk) fails its sha256 and is cut off at the 
 beside it keeps a second walk of the same upstream out.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +19,8 @@ from typing import Any, BinaryIO
 
 from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
+from serve.disk import locked
+from serve.errors import Locked
 
 _SYNC_EVERY = 1.0
 
@@ -72,11 +73,10 @@ class Spool:
 
         Raises Busy if another process (or thread) owns it.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("a+b") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+                stack.enter_context(locked(folder / "lock"))
+            except Locked as error:
                 raise Busy(
                     f"another walk of this upstream is under way ({folder}); try again later"
                 ) from error

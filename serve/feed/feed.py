@@ -11,23 +11,22 @@ feeds/NAME/editions, bases, segments see `serve.edition.edition`
 feeds/NAME/verified.json      see `serve.edition.verification`
 """
 
-import fcntl
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
-from serve.disk import replace_file
+from serve.disk import locked, replace_file
 from serve.edition.bases import grown, write_base
 from serve.edition.edition import Edition
 from serve.edition.manifests import BaseManifest, Manifest, read_base_manifest, read_manifest
 from serve.edition.verification import verify
-from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
+from serve.errors import EditionBroken, FeedBusy, Locked, NoEdition, SwitchRefused
 from serve.feed.keys import KeyRing
 from serve.feed.ledger import Ledger
 from serve.feed.retention import clean_bases
@@ -59,11 +58,10 @@ class Feed:
 
         An edition that went live just before a crash is added to the ledger.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+b") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+                stack.enter_context(locked(self.folder / "lock"))
+            except Locked as error:
                 raise FeedBusy(
                     f"feed {self.name} is being built or switched by another process; try again"
                 ) from error
