@@ -23,7 +23,6 @@ from pipelines.pull.pull import PullReport, pull
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block
 from serve.policy.policy import Policy
-from warehouse.database.warehouse import Warehouse
 from warehouse.walk.state import read_state
 
 _PATIENCE = 900.0
@@ -91,11 +90,7 @@ class Line(Deployment):
         A pull may have the warehouse for minutes; what was fetched meanwhile waits for it.
         """
         settings = self.settings
-        warehouse = Warehouse(
-            settings.warehouse,
-            wait=max(settings.warehouse_wait, _PATIENCE),
-            memory_limit=settings.memory_limit,
-        )
+        warehouse = self.warehouse.waiting(max(settings.warehouse_wait, _PATIENCE))
         with self.registries() as registries:
             return profile(
                 warehouse,

@@ -19,19 +19,19 @@ def shortage_explained(home: Callable[[], Path]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise OutOfRoom(
             f"the disk is full ({error}): {_free(home())} are free at {home()}, and a deployment "
             f"takes {PER_VERSION // 1000} KB per version, {PER_VERSION * 300_000 / 1e9:.0f} GB for "
-            "300,000. Make room and run the same command again; what is live stays live"
+            "300,000. Make room and run the same command again"
         ) from error
     except MemoryError as error:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         raise OutOfRoom(
             f"there is not enough memory ({str(error) or 'an allocation failed'}): this process "
             f"had {used:.0f} MB. Give it more, or take feeds out of SUBREGISTRY_FEEDS, and run the "
-            "same command again; what is live stays live"
+            "same command again"
         ) from error
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -48,14 +48,20 @@ def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
 def progress_bar() -> Iterator[Progress]:
     """A bar on a terminal; elsewhere a line now and then, on standard error."""
     if not sys.stderr.isatty():
-        yield in_lines(lambda line: print(line, file=sys.stderr, flush=True))
+        yield in_lines(_to_stderr)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+    with Bar(
+        *columns,
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else reports would go to the terminal
+    ) as bar:
         tasks: dict[str, Any] = {}  # rich's task ids
 
         def show(what: str, done: int, total: int | None) -> None:
@@ -64,6 +70,11 @@ def progress_bar() -> Iterator[Progress]:
             bar.update(tasks[what], completed=done, total=total)
 
         yield show
+
+
+def _to_stderr(line: str) -> None:
+    with suppress(OSError):  # nobody reads it any more; the work goes on
+        print(line, file=sys.stderr, flush=True)
 
 
 def _plain(value: object) -> object:

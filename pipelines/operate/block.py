@@ -128,7 +128,7 @@ def _withdrawn(
 def _noted(warehouse: Warehouse, feed: Feed, edition: str) -> str:
     """Record the edition if the warehouse is free; else the next build does."""
     try:
-        with Warehouse(warehouse.path, wait=0).session() as session:
+        with warehouse.waiting(0).session() as session:
             record_live(session, feed.open(edition))
     except WarehouseError as error:
         return f"the warehouse hears of it with the next build: {error}"

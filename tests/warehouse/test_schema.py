@@ -154,3 +154,18 @@ def test_a_relation_has_a_file_of_its_name() -> None:
     made = re.compile(r"^CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", re.MULTILINE)
     for path in folder.glob("*.sql"):
         assert made.findall(path.read_text()) == [path.stem]
+
+
+def test_another_comment_is_no_other_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    with warehouse.session():
+        pass
+    first, *others = schema.tables()
+    made = "CREATE" + first.partition("CREATE")[2]
+    texts = (f"-- Said in other words.\n{made}", *others)
+    monkeypatch.setattr(schema, "tables", lambda: texts)
+    with warehouse.session() as session:
+        found = session.text("SELECT comment FROM duckdb_tables() WHERE table_name = 'state'")
+    assert found.to_pylist() == [{"comment": "Said in other words."}]

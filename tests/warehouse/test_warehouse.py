@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlglot
 
@@ -98,6 +99,18 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
         ).to_pylist()
     assert kinds == [{"compression": "ZSTD"}]
     assert warehouse.path.stat().st_size < 6_000_000
+
+
+@pytest.mark.timeout(60)
+def test_a_stream_that_is_given_up_holds_nothing(warehouse: Warehouse) -> None:
+    """An error keeps its frames alive, and these a stream: the next session must not wait."""
+    names = pa.table({"name": pa.array([f"a.b/{n}" for n in range(200_000)])})
+    with warehouse.session() as session, session.given(wanted_names=names):
+        stream = session.batches("curation/list_wanted_names", 10)
+        assert next(stream).num_rows == 10
+    for _ in range(2):
+        with warehouse.session() as session:
+            assert session.rows("curation/count_servers") == [{"servers": 0}]
 
 
 STATEMENTS = Path(schema.__file__).parents[1] / "sql"

@@ -37,9 +37,10 @@ def decide(
 ) -> list[Row]:
     """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
 
-    The first rule that matches decides. It goes in parts of about so many `servers` (default: by
-    the memory there is). Raises RulesFailed if the rules took too long, WarehouseFull if more
-    memory or disk is needed than there is; the verdicts before stay.
+    What is derived from packages and other servers is replaced before, in a transaction of its
+    own. The first rule that matches decides. It goes in parts of about so many `servers` (by
+    default as many as memory is good for). Raises RulesFailed if the rules took too long,
+    WarehouseFull if more memory or disk is needed than there is; the verdicts before stay.
     """
     last = session.rows("curation/read_last_change", feed=feed, at=None)[0]["changed_at"]
     at = max(now, last + timedelta(microseconds=1)) if last else now

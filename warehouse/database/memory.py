@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -26,17 +27,16 @@ def limit_of(connection: duckdb.DuckDBPyConnection) -> int:
     return parse_size(str(found[0]) if found else "")
 
 
-def there(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bytes of memory of the machine, or of the container if that is less.
+@cache
+def there() -> int:
+    """Bytes of memory of the machine, or of the container if that is less."""
+    with duckdb.connect(":memory:") as connection:
+        return int(limit_of(connection) / _DUCKDB_SHARE)
 
-    Read from the limit of a connection for which none was set.
-    """
-    return int(limit_of(connection) / _DUCKDB_SHARE)
 
-
-def default_limit(there: int) -> int:
+def default_limit(memory: int) -> int:
     """The limit where none is set, in bytes, for so much memory."""
-    return int(min(max(there * SHARE, FLOOR), CAP))
+    return int(min(max(memory * SHARE, FLOOR), CAP))
 
 
 @contextmanager
@@ -51,15 +51,13 @@ def fullness_explained(path: Path, limit: int) -> Iterator[None]:
         reason = str(error).split("\n", maxsplit=1)[0]
         if "temp_directory" in reason or "offload" in reason:
             raise _disk_full(path, reason) from error
-        with duckdb.connect(":memory:") as fresh:
-            memory = there(fresh)
         raise WarehouseFull(
             f"DuckDB needs more than its {shown(limit)} of memory for this ({reason}); the machine "
-            f"or container has {shown(memory)}. Set SUBREGISTRY_MEMORY_LIMIT to a larger size, "
-            f"such as {2 * limit // 1_000_000}MB, or give it more memory; nothing was changed, and "
-            "what is live stays live"
+            f"or container has {shown(there())}. Set SUBREGISTRY_MEMORY_LIMIT to a larger size, "
+            f"such as {2 * limit // 1_000_000}MB, or give it more memory, and run the same command "
+            "again"
         ) from error
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         if re.search("no space left|disk quota|file too large", reason, re.IGNORECASE):
             raise _disk_full(path, reason) from error
@@ -68,9 +66,14 @@ def fullness_explained(path: Path, limit: int) -> Iterator[None]:
 
 def _disk_full(path: Path, reason: str) -> WarehouseFull:
     free = shutil.disk_usage(path.parent).free
-    there = path.stat().st_size if path.exists() else 0
+    size = path.stat().st_size if path.exists() else 0
+    if "too large" in reason.lower():
+        return WarehouseFull(
+            f"a file in {path.parent} may not grow any more ({reason}): raise the limit on the "
+            "size of files (ulimit -f), and run the same command again"
+        )
     return WarehouseFull(
         f"the disk of {path.parent} is full ({reason}): {shown(free)} are free, and the warehouse "
-        f"has {shown(there)}. Make room for at least three times as much and run the same command "
-        "again; nothing was changed, and what is live stays live"
+        f"has {shown(size)}. Make room for at least three times as much and run the same command "
+        "again"
     )

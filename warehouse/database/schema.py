@@ -56,8 +56,15 @@ def views() -> tuple[str, ...]:
     return tuple(texts[name] for name in graphlib.TopologicalSorter(needs).static_order())
 
 
-def fingerprint(texts: tuple[str, ...]) -> str:
-    return hashlib.sha256(";\n".join(texts).encode()).hexdigest()
+def fingerprint(texts: tuple[str, ...], *, comments: bool) -> str:
+    """A hash of statements, with or without their comments."""
+    lines = [line for text in texts for line in text.splitlines()]
+    kept = [line for line in lines if comments or not line.lstrip().startswith("--")]
+    return hashlib.sha256("\n".join(kept).encode()).hexdigest()
+
+
+def _shape() -> str:
+    return fingerprint(tables(), comments=False)
 
 
 def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -66,7 +73,7 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
     Raises WarehouseTooNew for tables of another shape, WarehouseBroken for a file that is none of
     ours.
     """
-    wanted = fingerprint(tables()), fingerprint(views())
+    wanted = _shape(), fingerprint((*views(), *tables()), comments=True)
     found = _found(connection, path)
     if found == wanted:
         return
@@ -80,6 +87,7 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
             elif found[0] != wanted[0]:
                 raise _other_shape(path, found[0][:12])
             _make_views(connection)
+            _comment(connection, tables())
             connection.execute("DELETE FROM schema_state")
             connection.execute("INSERT INTO schema_state VALUES (?, ?)", wanted)
     except duckdb.Error as error:
@@ -112,7 +120,7 @@ def _found(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str]
 def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
     return WarehouseTooNew(
         f"{path} was made by another version of subregistry (its tables are of schema {shape}, "
-        f"this one has {fingerprint(tables())[:12]}). Use the version that made it, or set "
+        f"this one has {_shape()[:12]}). Use the version that made it, or set "
         "SUBREGISTRY_HOME to an empty folder and run subregistry run: a new history begins there"
     )
 
@@ -131,7 +139,6 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(_NO_PASSWORDS)
     connection.execute("DROP TABLE schema_version")
     connection.execute(_STATE)
-    _comment(connection, tables())
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
@@ -149,6 +156,7 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     for kind, name in _standing(connection):
         connection.execute(f"DROP {kind} {name}")
     _run(connection, views())
+    _comment(connection, views())
 
 
 def _standing(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
@@ -166,7 +174,6 @@ def _standing(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]
 def _run(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:
     for text in texts:
         connection.execute(text)
-    _comment(connection, texts)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:

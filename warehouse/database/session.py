@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +30,7 @@ class Session:
         self._path = path
         self._limit = limit_of(connection)
         self._given: dict[str, pa.Table] = {}
+        self._readers: list[pa.RecordBatchReader] = []
 
     def memory_limit(self) -> int:
         """How much memory DuckDB may use, in bytes."""
@@ -55,7 +56,19 @@ class Session:
         for given, table in self._given.items():
             cursor.register(given, table)
         with self._explained():
-            yield from cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
+            reader = cursor.execute(statement(name), parameters or None).to_arrow_reader(size)
+            self._readers.append(reader)
+            try:
+                yield from reader
+            finally:
+                reader.close()
+                self._readers.remove(reader)
+
+    def close(self) -> None:
+        """Close what is still being streamed: DuckDB would wait for it at the next opening."""
+        for reader in self._readers:
+            reader.close()
+        self._connection.close()
 
     def text(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """Run composed SQL: compiled policies and users' queries. Everything else has a file."""
@@ -75,10 +88,11 @@ class Session:
             yield
         finally:
             self._given = before
-            for name in tables:
-                self._connection.unregister(name)
-                if name in before:
-                    self._connection.register(name, before[name])
+            with suppress(duckdb.ConnectionException):  # a stream that outlives its session
+                for name in tables:
+                    self._connection.unregister(name)
+                    if name in before:
+                        self._connection.register(name, before[name])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

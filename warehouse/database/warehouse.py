@@ -44,17 +44,23 @@ class Warehouse:
         self._memory_limit = memory_limit
         self._sleep = sleep
 
+    def waiting(self, seconds: float) -> "Warehouse":
+        """The same warehouse, waited for so long while another process has it."""
+        return Warehouse(
+            self.path, wait=seconds, memory_limit=self._memory_limit, sleep=self._sleep
+        )
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open for reading and writing; closed when the block ends."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
+        session = Session(connection, self.path)
         try:
-            session = Session(connection, self.path)
             migrate(session, connection, self.path)
             yield session
         finally:
-            connection.close()
+            session.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         end = time.monotonic() + self._wait
@@ -81,7 +87,7 @@ def connect(
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
         connection.execute("SET TimeZone='UTC'")
-        limit = parse_size(memory_limit) if memory_limit else default_limit(there(connection))
+        limit = parse_size(memory_limit) if memory_limit else default_limit(there())
         connection.execute(f"SET memory_limit = '{limit} B'")
     except duckdb.IOException as error:
         text = str(error)
