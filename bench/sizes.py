@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,7 +160,8 @@ def limited(megabytes: int) -> Iterator[None]:
         (_CGROUP / "memory.limit_in_bytes").write_text(str(megabytes << 20))
         yield
     finally:
-        _CGROUP.rmdir()
+        with suppress(OSError):  # a command may not be quite gone
+            _CGROUP.rmdir()
 
 
 def measure(count: int, limit: int) -> list[list[object]]:
@@ -176,6 +177,7 @@ def measure(count: int, limit: int) -> list[list[object]]:
                 if part.name == "end":
                     disk = f"{size_of(home):,.0f}"
                 row = [f"{part.seconds:.1f}", f"{part.cpu:.1f}", f"{part.rss:.0f}"]
+                print(f"    {part}", file=sys.stderr, flush=True)  # a long run may be cut off
                 if part.name != "end":
                     rows.append([f"{count:,}", title, part.name, *row, f"{part.anon:.0f}", ""])
             total = [sum(getattr(p, name) for p in parts) for name in ("seconds", "cpu")]
