@@ -9,15 +9,18 @@ memory cgroup of so many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import httpx
 
 from bench.line import upstream
 from pipelines.cli.console import print_table
@@ -103,11 +106,16 @@ def environment(home: Path, url: str) -> dict[str, str]:
     }
 
 
-def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
-    """Run a command of the command line; a part for each line that it reports."""
+def _command_line(words: Sequence[str], *, limit: bool) -> list[str]:
     line = [sys.executable, "-m", "pipelines.cli", *words]
     if limit:
         line = ["sh", "-c", f'echo $$ > {_CGROUP}/cgroup.procs; exec "$@"', "sh", *line]
+    return line
+
+
+def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
+    """Run a command of the command line; a part for each line that it reports."""
+    line = _command_line(words, limit=limit)
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             line, env=environment(home, url), stdout=subprocess.PIPE, stderr=errors, text=True
@@ -135,6 +143,32 @@ def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
         said = errors.read()
     if code:
         raise SystemExit(f"{' '.join(words)} ended with {code}:\n{said[-3000:]}")
+    return sampler.parts
+
+
+def serve(home: Path, url: str, *, limit: bool) -> list[Usage]:
+    """Serve the feeds: until the first answer, then 200 pages of the mirror, then 20 searches."""
+    line = _command_line(("serve", "--port", "0"), limit=limit)
+    process = subprocess.Popen(line, env=environment(home, url), stderr=subprocess.PIPE, text=True)
+    sampler = _Sampler(process.pid)
+    try:
+        assert process.stderr is not None
+        base = re.findall(r"http://\S+", process.stderr.readline())[0]
+        with httpx.Client(base_url=f"{base}/feeds/mirror", timeout=60) as client:
+            client.get("/v0.1/servers").raise_for_status()
+            sampler.cut("first answer")
+            cursor = ""
+            for _ in range(200):
+                asked = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+                page = client.get("/v0.1/servers", params=asked).raise_for_status().json()
+                cursor = page["metadata"].get("nextCursor", "")
+            sampler.cut("200 pages")
+            for number in range(20):
+                client.get("/search", params={"q": f"server {number}"}).raise_for_status()
+            sampler.cut("20 searches")
+    finally:
+        process.terminate()
+        process.wait(30)
     return sampler.parts
 
 
@@ -172,7 +206,10 @@ def measure(count: int, limit: int) -> list[list[object]]:
         def run(title: str, *words: str) -> None:
             print(f"{count:,} {title}", file=sys.stderr, flush=True)
             disk = ""
-            parts = command(home, url, *words, limit=bool(limit))
+            if words[0] == "serve":
+                parts = serve(home, url, limit=bool(limit))
+            else:
+                parts = command(home, url, *words, limit=bool(limit))
             for part in parts:
                 if part.name == "end":
                     disk = f"{size_of(home):,.0f}"
@@ -196,6 +233,7 @@ def measure(count: int, limit: int) -> list[list[object]]:
         run("full walk", "run", "--full")
         run("query", "query", "SELECT feed, verdict, count(*) AS n FROM verdicts GROUP BY ALL")
         run("status", "status")
+        run("serve", "serve")
     return rows
 
 
