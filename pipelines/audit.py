@@ -46,7 +46,7 @@ class AuditLog:
         by: str | None = None,
     ) -> None:
         """Append an act; it is on disk when this returns. `by` is by default the system's user."""
-        lock = locked(self._path.with_suffix(".lock"), wait=True)
+        lock = locked(self._path.with_suffix(".lock"))
         with lock, self._path.open("a+b") as file:
             file.seek(0)
             last = b""

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from filelock import FileLock, Timeout
 
-from serve.errors import EditionBroken, Locked
+from serve.errors import EditionBroken
 
 REMEDY = "run subregistry build --anew, then subregistry switch"
 
@@ -55,23 +55,23 @@ class JsonFile(Generic[Row]):
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let nobody else change it between reading and writing; waits."""
-        with locked(self._path.with_suffix(".lock"), wait=True):
+        with locked(self._path.with_suffix(".lock")):
             yield
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, *, busy: Exception | None = None) -> Iterator[None]:
     """Hold a lock file while the block runs; its folder is made.
 
-    Raises Locked at once while another process or thread holds it, unless told to `wait`. The
+    While another process or thread holds it, `busy` is raised; without one it is waited for. The
     system lets go of the lock of a process that dies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=-1 if wait else 0)
+    lock = FileLock(path, timeout=0 if busy else -1)
     try:
         lock.acquire()
     except Timeout as error:
-        raise Locked(f"{path} is held by another process; try again later") from error
+        raise busy or error from error
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ ServeError
 ├── EditionGone      one that was, and is no longer kept
 ├── SwitchRefused    a candidate that must not go live
 ├── FeedBusy         another process is building or switching this feed
-├── Locked           another process or thread holds a lock file
 ├── KeysUnreadable   the file of a feed's keys cannot be read, so nobody is let in
 ├── BlocksBroken     the list of emergency blocks cannot be read, so nothing is served
 ├── BlockUnknown     a block to lift that is not there
@@ -46,10 +45,6 @@ class SwitchRefused(ServeError):
 
 
 class FeedBusy(ServeError):
-    pass
-
-
-class Locked(ServeError):
     pass
 
 

@@ -6,8 +6,7 @@ in batches; a killed run repeats at most 200 packages. Trouble never changes a f
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,6 @@ from pipelines.profile.fetches import Answer, fetched_batches
 from pipelines.profile.hosts import host_rows
 from pipelines.progress import Progress, silent
 from serve.disk import locked
-from serve.errors import Locked
 from warehouse.database.arrow import Tuple
 from warehouse.database.session import Row, Session
 from warehouse.database.warehouse import Warehouse
@@ -78,7 +76,8 @@ def profile(
     `advised` asks for advisories too. `lock` is a file that one run holds; raises Busy while
     another does.
     """
-    with _alone(lock):
+    busy = Busy(f"another profile run is under way ({lock}); try again later")
+    with locked(lock, busy=busy):  # two runs at once would ask each host twice as hard
         end = time.monotonic() + seconds
         asked_before = registries.requests()
         due, rejected = _plan(warehouse, registries, now=now, budget=budget, only=only)
@@ -117,17 +116,6 @@ def profile(
                 if state.closed_until is not None and state.closed_until > now()
             },
         )
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Two runs at once would ask each host twice as hard."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(lock))
-        except Locked as error:
-            raise Busy(f"another profile run is under way ({lock}); try again later") from error
-        yield
 
 
 def _plan(

@@ -5,14 +5,13 @@ compressed, and the index for ranked search brought up to it. Serving goes on wi
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.progress import Progress, silent
 from serve.api.pages import write_pages
 from serve.disk import locked
-from serve.errors import FeedBusy, Locked, NoEdition
+from serve.errors import FeedBusy, NoEdition
 from serve.feed.feed import Feed
 from serve.search.index import catch_up, read_state
 from warehouse.curation.feeds import downloads_by_server
@@ -49,11 +48,8 @@ def index(
     progress: Progress = silent,
 ) -> IndexReport:
     """Bring all that is made of the live edition up to it. Raises NoEdition, FeedBusy."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(feed.folder / "index.lock"))
-        except Locked as error:
-            raise FeedBusy(f"feed {feed.name} is being indexed by another process") from error
+    busy = FeedBusy(f"feed {feed.name} is being indexed by another process; try again")
+    with locked(feed.folder / "index.lock", busy=busy):
         with feed.held():
             base = feed.rebase(now=now())
         edition = feed.current()

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,7 +20,6 @@ from typing import Any, BinaryIO
 from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
 from serve.disk import locked
-from serve.errors import Locked
 
 _SYNC_EVERY = 1.0
 
@@ -73,13 +72,8 @@ class Spool:
 
         Raises Busy if another process (or thread) owns it.
         """
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(folder / "lock"))
-            except Locked as error:
-                raise Busy(
-                    f"another walk of this upstream is under way ({folder}); try again later"
-                ) from error
+        busy = Busy(f"another walk of this upstream is under way ({folder}); try again later")
+        with locked(folder / "lock", busy=busy):
             spools = cls(folder, "full"), cls(folder, "incremental")
             try:
                 yield spools

@@ -14,7 +14,7 @@ feeds/NAME/verified.json      see `serve.edition.verification`
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ from serve.edition.bases import grown, write_base
 from serve.edition.edition import Edition
 from serve.edition.manifests import BaseManifest, Manifest, read_base_manifest, read_manifest
 from serve.edition.verification import verify
-from serve.errors import EditionBroken, FeedBusy, Locked, NoEdition, SwitchRefused
+from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed.keys import KeyRing
 from serve.feed.ledger import Ledger
 from serve.feed.retention import clean_bases
@@ -58,13 +58,10 @@ class Feed:
 
         An edition that went live just before a crash is added to the ledger.
         """
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(self.folder / "lock"))
-            except Locked as error:
-                raise FeedBusy(
-                    f"feed {self.name} is being built or switched by another process; try again"
-                ) from error
+        busy = FeedBusy(
+            f"feed {self.name} is being built or switched by another process; try again"
+        )
+        with locked(self.folder / "lock", busy=busy):
             self._note_live()
             yield
 
