@@ -233,7 +233,7 @@ def _candidates(
     """Every entry of some servers with its verdict; or of all (None), and then also what was shown
     once and has none any more: else the edition before knows that."""
     with wanted(session, feed, names):
-        found = session.rows("report/list_lost", feed=feed) if names is None else []
+        found = session.rows("curation/list_lost", feed=feed) if names is None else []
         lost = (_lost(row, at) for row in found)
         decided = _decided(session, feed, since, previous, [] if stale is None else stale)
         yield from merge(decided, lost, key=lambda part: part.key)
