@@ -1,3 +1,6 @@
+-- The schema as its 90 numbered files made it, kept as they were: warehouses made by them are
+-- handed over (warehouse/database/schema.py). It goes when that does, with the first release.
+
 -- One row per upstream: where the next pull starts, how many commits there were, and what the last
 -- full walk saw.
 CREATE TABLE state (

@@ -22,7 +22,7 @@ from warehouse.errors import WarehouseBroken, WarehouseError, WarehouseTooNew
 
 log = logging.getLogger(__name__)
 
-LANDED = 90
+_LANDED = "number 90"
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
 _RELATION = re.compile(
     r"((?:^--[^\n]*\n)*)CREATE (?:OR REPLACE )?(TABLE|VIEW|MACRO) (\w+)(\([^)]*\) AS TABLE)?",
@@ -74,30 +74,30 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
     ours.
     """
     wanted = _shape(), fingerprint((*views(), *tables()), comments=True)
-    found = _found(connection, path)
-    if found == wanted:
+    stored = _stored(connection, path)
+    if stored == wanted:
         return
     try:
         with session.transaction():
-            if found is None:
+            if stored is None:
                 _run(connection, tables())
                 connection.execute(_STATE)
-            elif found[0] == "landed":
+            elif stored[0] == _LANDED:
                 _hand_over(connection, path)
-            elif found[0] != wanted[0]:
-                raise _other_shape(path, found[0][:12])
+            elif stored[0] != wanted[0]:
+                raise _other_shape(path, stored[0][:12])
             _make_views(connection)
             _comment(connection, tables())
             connection.execute("DELETE FROM schema_state")
             connection.execute("INSERT INTO schema_state VALUES (?, ?)", wanted)
     except duckdb.Error as error:
         raise WarehouseError(f"{path} could not be brought to this schema: {error}") from error
-    log.info("schema made from=%s to=%s", found, wanted)
+    log.info("schema made from=%s to=%s", stored, wanted)
 
 
-def _found(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str] | None:
-    """Fingerprints of the tables and views that stand there; `landed` for the shape that landed
-    last; None in an empty file."""
+def _stored(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str] | None:
+    """Fingerprints of the tables and views that stand there; `number N` of a schema that had
+    numbers; None in an empty file."""
     try:
         names = {
             row[0]
@@ -105,11 +105,10 @@ def _found(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str]
         }
         if "schema_state" in names:
             row = connection.execute("SELECT tables, views FROM schema_state").fetchone()
-            return (row[0], row[1]) if row else ("nothing", "")
+            return (row[0], row[1]) if row else ("unknown", "")
         if "schema_version" in names:
             row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-            number = row[0] if row else None
-            return ("landed" if number == LANDED else f"number {number}", "")
+            return (f"number {row[0]}" if row else "unknown", "")
     except duckdb.Error as error:
         raise WarehouseBroken(f"{path} is not a warehouse of ours: {error}") from error
     if names:
@@ -132,22 +131,21 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """
     with duckdb.connect(":memory:") as fresh:
         _run(fresh, tables())
-        wanted = columns_of(fresh)
-    found = columns_of(connection)
-    if [row for row in found if row[0] != "schema_version"] != wanted:
-        raise _other_shape(path, f"number {LANDED}, altered")
+        wanted = _columns(fresh)
+    if _columns(connection) != wanted:
+        raise _other_shape(path, f"{_LANDED}, altered")
     connection.execute(_NO_PASSWORDS)
     connection.execute("DROP TABLE schema_version")
     connection.execute(_STATE)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
-    """Table, column, type and whether it may be NULL, of all tables, in order."""
+def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    """Table, column, type and whether it may be NULL, of all tables but those of the schema."""
     return connection.execute(
         "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
         "WHERE NOT internal AND database_name = current_database() AND schema_name = 'main' "
         "AND table_oid IN (SELECT table_oid FROM duckdb_tables()) "
-        "AND table_name <> 'schema_state' ORDER BY table_name, column_index"
+        "AND NOT starts_with(table_name, 'schema_') ORDER BY table_name, column_index"
     ).fetchall()
 
 
