@@ -102,7 +102,5 @@ class Teller:
 
     def end(self) -> int:
         if self._as_json:
-            from pipelines.cli.console import as_json
-
             print_json([{"step": r["step"], **as_json(r["report"])} for r in self._reports])
         return 0

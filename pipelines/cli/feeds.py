@@ -1,38 +1,23 @@
 """The commands about feeds: list, check and compare documents, keys of readers."""
 
 import argparse
+import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from pipelines.cli.console import print_json, print_report
 from pipelines.cli.context import find_policies, open_deployment
-from pipelines.cli.operating import log
 from pipelines.errors import UsageError
 
-
-def preview_feed(arguments: argparse.Namespace) -> int:
-    from pipelines.report.preview import preview
-
-    report = preview(open_deployment(), Path(arguments.policy))
-    if arguments.json:
-        print_json(report)
-        return 0
-    for found in report.changes:
-        sign = {"add": "+", "withdraw": "-"}.get(found.change, "~")
-        facts = {"rule": f"{found.before} → {found.after}", "reason": found.reason}
-        facts["details"] = "; ".join(found.details)
-        print_report(f"{sign} {found.name}@{found.version}", facts)
-    counts = {key: value for key, value in asdict(report).items() if key != "changes"}
-    print_report("diff", counts)
-    return 0
+log = logging.getLogger(__name__)
 
 
 def list_feeds(arguments: argparse.Namespace) -> int:
     if (arguments.action == "diff") != bool(arguments.policy):
         raise UsageError("write feeds, feeds check, or feeds diff FILE")
     if arguments.action == "diff":
-        return preview_feed(arguments)
+        return _preview(arguments)
     deployment = open_deployment()
     documents = deployment.documents()
     for error in documents.broken.values():
@@ -53,6 +38,23 @@ def list_feeds(arguments: argparse.Namespace) -> int:
         for row in rows:
             print_report("ok" if arguments.action == "check" else "feed", row)
     return 2 if documents.broken else 0
+
+
+def _preview(arguments: argparse.Namespace) -> int:
+    from pipelines.report.preview import preview
+
+    report = preview(open_deployment(), Path(arguments.policy))
+    if arguments.json:
+        print_json(report)
+        return 0
+    for found in report.changes:
+        sign = {"add": "+", "withdraw": "-"}.get(found.change, "~")
+        facts = {"rule": f"{found.before} → {found.after}", "reason": found.reason}
+        facts["details"] = "; ".join(found.details)
+        print_report(f"{sign} {found.name}@{found.version}", facts)
+    counts = {key: value for key, value in asdict(report).items() if key != "changes"}
+    print_report("diff", counts)
+    return 0
 
 
 def keys(arguments: argparse.Namespace) -> int:

@@ -117,7 +117,7 @@ def _unfinished(failed: list[str]) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    from pipelines.operate.export import export
+    from pipelines.operate.export import export as write_export
 
     deployment, form = open_deployment(), arguments.form
     path = arguments.to if form else arguments.static
@@ -125,7 +125,7 @@ def export(arguments: argparse.Namespace) -> int:
         raise UsageError("write export --static DIR [--key FILE], or export --form FORM --to FILE")
     (policy,) = find_policies(deployment, arguments.feed)
     key = Path(arguments.key) if arguments.key else None
-    report = export(deployment, policy.served, form or "static", Path(path), key=key)
+    report = write_export(deployment, policy.served, form or "static", Path(path), key=key)
     if arguments.json:
         print_json(report)
         return 0
@@ -138,7 +138,8 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    from pipelines.server import compiler, listen, run
+    from pipelines.server import compiler, listen
+    from pipelines.server import run as run_server
     from serve.server.served import served_feeds
 
     settings = load_settings()
@@ -148,16 +149,16 @@ def serve(arguments: argparse.Namespace) -> int:
     socket = listen(arguments.host, arguments.port)
     host, port = socket.getsockname()[:2]
     sys.stderr.write(f"serving {feeds} on http://{host}:{port} with {arguments.workers} workers\n")
-    return run(settings, socket, workers=arguments.workers)
+    return run_server(settings, socket, workers=arguments.workers)
 
 
 def release(arguments: argparse.Namespace) -> int:
-    from pipelines.operate.release import release
+    from pipelines.operate.release import release as release_names
 
     if bool(arguments.names) == bool(arguments.of):
         raise UsageError("write names, or --of UPSTREAM for all names of one upstream")
     deployment = open_deployment()
-    rows = release(deployment, arguments.names, of=arguments.of)
+    rows = release_names(deployment, arguments.names, of=arguments.of)
     for row in rows:
         deployment.audit.add("release", row["name"], reason=arguments.reason)
     if arguments.json:

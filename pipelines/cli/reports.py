@@ -72,9 +72,9 @@ def audit(arguments: argparse.Namespace) -> int:
 
 
 def changes(arguments: argparse.Namespace) -> int:
-    from pipelines.report import history as records
+    from pipelines.report.history import changes as list_changes
 
-    rows = records.changes(open_deployment(), arguments.since)
+    rows = list_changes(open_deployment(), arguments.since)
     if arguments.json:
         print_json(rows)
         return 0
@@ -96,9 +96,9 @@ _CHANGE = (
 
 
 def quarantine(arguments: argparse.Namespace) -> int:
-    from pipelines.report.history import quarantine
+    from pipelines.report.history import quarantine as list_quarantine
 
-    rows = quarantine(open_deployment(), released=arguments.all)
+    rows = list_quarantine(open_deployment(), released=arguments.all)
     if arguments.json:
         print_json(rows)
         return 0
@@ -108,10 +108,10 @@ def quarantine(arguments: argparse.Namespace) -> int:
 
 
 def query(arguments: argparse.Namespace) -> int:
-    from warehouse.analytics import query
+    from warehouse.analytics import query as run_query
 
     settings = load_settings()
-    table = query(settings.analytics, arguments.sql, memory_limit=settings.memory_limit)
+    table = run_query(settings.analytics, arguments.sql, memory_limit=settings.memory_limit)
     if arguments.json:
         print_json(table.to_pylist())
         return 0
