@@ -1,11 +1,11 @@
 """The errors of the steps, and the exit code each one ends a command with.
 
-StepError        1  the step failed; the message says what to do
-├── UsageError   2  a flag, a setting or a file is wrong
-├── Refused      3  a gate or a brake refused
-├── Busy         4  another process is at it
-├── OutOfRoom    1  the disk is full, or memory ran out
-└── SomeFailed   *  some upstreams or feeds had trouble; ends as the first of their errors does
+StepError           1  the step failed; the message says what to do
+├── UsageError      2  a flag, a setting or a file is wrong
+├── Refused         3  a gate or a brake refused
+├── Busy            4  another process is at it
+├── OutOfResources  1  the disk is full, or memory ran out
+└── SomeFailed      *  some upstreams or feeds had trouble; ends as the first of their errors does
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Busy(StepError):
     exit_code = 4
 
 
-class OutOfRoom(StepError):
+class OutOfResources(StepError):
     pass
 
 

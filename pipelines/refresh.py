@@ -9,7 +9,7 @@ from pipelines.line import Line
 from pipelines.progress import Progress, silent
 from pipelines.publish.build import build
 from pipelines.publish.index import index, is_due
-from pipelines.room import shortage_explained
+from pipelines.shortage import shortage_explained
 from serve.errors import ServeError
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
@@ -44,7 +44,7 @@ def pull_all(
         )
     for name in names:
         try:
-            with shortage_explained(lambda: deployment.settings.home):
+            with shortage_explained(deployment.settings.home):
                 report = deployment.pull(
                     name, full=full, accept_shrink=accept_shrink, progress=progress
                 )
@@ -100,7 +100,7 @@ def refresh(
         tell("profile", deployment.profile(progress=progress))
     for policy in documents.valid:
         try:
-            with shortage_explained(lambda: deployment.settings.home):
+            with shortage_explained(deployment.settings.home):
                 publish(deployment, policy, tell=tell, progress=progress)
         except (ServeError, WarehouseError, StepError, OSError) as error:
             errors[f"feed {policy.name}"] = error

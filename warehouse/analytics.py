@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from warehouse.database.memory import fullness_explained, limit_of
+from warehouse.database.memory import limit_of, shortage_explained
 from warehouse.database.warehouse import Warehouse, connect
 from warehouse.errors import QueryRefused, WarehouseBroken
 
@@ -56,7 +56,7 @@ def query(folder: Path, sql: str, *, memory_limit: str | None = None) -> pa.Tabl
         connection.execute("SET lock_configuration = true")
         if len(connection.extract_statements(sql)) != 1:
             raise QueryRefused("write one SQL statement")
-        with fullness_explained(copy, limit_of(connection)):
+        with shortage_explained(copy, limit_of(connection)):
             return connection.execute(sql).to_arrow_table()
     except duckdb.Error as error:
         raise QueryRefused(str(error)) from error

@@ -4,22 +4,21 @@ import argparse
 import logging
 from collections.abc import Callable
 
-from pipelines.cli import publishing as feeding
-from pipelines.cli import reports as inquiries
+from pipelines.cli import publishing, reports
 from pipelines.cli.demonstration import demo
 from pipelines.cli.feeds import keys, list_feeds
 from pipelines.cli.operating import block, export, profile, pull, release, run, serve
 from pipelines.errors import SomeFailed, StepError
-from pipelines.room import shortage_explained
 from pipelines.settings import load_settings
+from pipelines.shortage import shortage_explained
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    run: Callable[[argparse.Namespace], int] = _COMMANDS[arguments.command]
-    with shortage_explained(lambda: load_settings().home):
-        return run(arguments)
+    command = _COMMANDS[arguments.command]
+    with shortage_explained(load_settings().home):
+        return command(arguments)
 
 
 def exit_code(error: Exception) -> int | None:
@@ -52,22 +51,22 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "pull": pull,
     "profile": profile,
-    "curate": feeding.curate,
-    "build": feeding.build,
-    "switch": feeding.switch,
-    "index": feeding.index,
-    "editions": feeding.editions,
+    "curate": publishing.curate,
+    "build": publishing.build,
+    "switch": publishing.switch,
+    "index": publishing.index,
+    "editions": publishing.editions,
     "block": block,
     "export": export,
-    "audit": inquiries.audit,
+    "audit": reports.audit,
     "serve": serve,
-    "status": inquiries.status,
-    "explain": inquiries.explain,
-    "changes": inquiries.changes,
-    "quarantine": inquiries.quarantine,
-    "doctor": inquiries.doctor,
+    "status": reports.status,
+    "explain": reports.explain,
+    "changes": reports.changes,
+    "quarantine": reports.quarantine,
+    "doctor": reports.doctor,
     "release": release,
-    "query": inquiries.query,
+    "query": reports.query,
     "feeds": list_feeds,
     "keys": keys,
     "demo": demo,

@@ -12,14 +12,14 @@ import dagster as dg
 
 from connectors.errors import TerminalError
 from pipelines.cli.console import as_json
-from pipelines.errors import OutOfRoom, Refused, UsageError
+from pipelines.errors import OutOfResources, Refused, UsageError
 from pipelines.line import Line
 from pipelines.progress import Progress, in_lines
 from pipelines.publish.build import build
 from pipelines.publish.index import index
 from pipelines.publish.switch import examine_candidate
 from pipelines.refresh import pull_all
-from pipelines.room import shortage_explained
+from pipelines.shortage import shortage_explained
 from serve.errors import ServeError
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
@@ -37,7 +37,7 @@ _FINAL = (
     BrakeEngaged,
     Refused,
     UsageError,
-    OutOfRoom,
+    OutOfResources,
     ServeError,
     WarehouseFull,
     WarehouseTooNew,
@@ -65,7 +65,7 @@ class SwitchConfig(dg.Config):
 def _once(deployment: Line, step: Callable[[], T]) -> T:
     """Run a step; its final errors are failures without retries."""
     try:
-        with shortage_explained(lambda: deployment.settings.home):
+        with shortage_explained(deployment.settings.home):
             return step()
     except _FINAL as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error

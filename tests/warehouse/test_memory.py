@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.database.memory import default_limit, there
-from warehouse.database.sizes import parse_size, shown
+from warehouse.database.memory import default_limit, total_memory
+from warehouse.database.sizes import format_size, parse_size
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseFull
 
@@ -21,7 +21,7 @@ def test_the_limit_follows_the_memory_there_is_between_a_floor_and_a_cap() -> No
 
 def test_the_memory_there_is_is_that_of_the_machine_or_less() -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 0 < there() <= machine * 1.01
+    assert 0 < total_memory() <= machine * 1.01
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
 
 
 def test_sizes_are_shown_in_one_unit() -> None:
-    assert [shown(900_000), shown(1_234_000_000)] == ["1 MB", "1.2 GB"]
+    assert [format_size(900_000), format_size(1_234_000_000)] == ["1 MB", "1.2 GB"]
 
 
 def test_a_limit_that_is_set_is_in_force_and_without_one_the_default(tmp_path: Path) -> None:
     for limit, least in (("300MB", 299_000_000), (None, 255_000_000)):
         with Warehouse(tmp_path / "w.duckdb", memory_limit=limit).session() as session:
-            assert least < session.memory_limit() <= 2_001_000_000
+            assert least < session.memory_limit <= 2_001_000_000
 
 
 def test_too_little_memory_says_what_was_wanted_what_there_is_and_what_to_do(

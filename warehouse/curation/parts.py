@@ -15,7 +15,7 @@ _SERVERS = 12_000
 """Servers of one part for each 256 MB of DuckDB's memory."""
 _MEMORY = 256_000_000
 
-FACTS = (
+FACT_INPUTS = (
     "curation/part_contents",
     "curation/part_packages",
     "curation/part_package_refs",
@@ -28,7 +28,7 @@ FACTS = (
 )
 """What says something of the packages of entries, as statements `part_TABLE` that copy a part."""
 
-COLUMNS = (
+RULE_INPUTS = (
     "curation/part_contents",
     "curation/part_remotes",
     "curation/part_advisory_columns",
@@ -51,12 +51,9 @@ class Part:
         return {"part": self.number, "parts": self.count}
 
 
-WHOLE = Part(0, 1)
-
-
 def servers_at_once(session: Session) -> int:
     """How many servers DuckDB's memory is good for."""
-    return max(_SERVERS, _SERVERS * session.memory_limit() // _MEMORY)
+    return max(_SERVERS, _SERVERS * session.memory_limit // _MEMORY)
 
 
 def parts(session: Session, servers: int | None = None) -> list[Part]:
@@ -68,9 +65,13 @@ def parts(session: Session, servers: int | None = None) -> list[Part]:
 
 
 @contextmanager
-def only(session: Session, part: Part, copies: Sequence[str], *, entries: bool) -> Iterator[None]:
-    """Show a part of some tables (FACTS or COLUMNS), and of `entries` too, to the statements
-    inside."""
+def showing(
+    session: Session, part: Part, copies: Sequence[str], *, entries: bool
+) -> Iterator[None]:
+    """Show the statements inside one part of some tables: FACT_INPUTS or RULE_INPUTS.
+
+    With `entries`, of that table too.
+    """
     if part.count == 1:
         yield
         return
@@ -82,16 +83,16 @@ def only(session: Session, part: Part, copies: Sequence[str], *, entries: bool) 
             stack.callback(session.text, f"DROP TABLE temp.{statement.rpartition('/')[2]}")
         shown = [statement.rpartition("/part_")[2] for statement in copies]
         for table in [*shown, "entries"] if entries else shown:
-            stack.enter_context(_standing_for(session, table, f"part_{table}"))
+            stack.enter_context(_shadowing(session, table, f"part_{table}"))
         yield
 
 
 @contextmanager
-def computed(session: Session, view: str) -> Iterator[None]:
+def materialized(session: Session, view: str) -> Iterator[None]:
     """Work a view out once, for all statements inside."""
     session.text(f"CREATE TEMP TABLE all_{view} AS FROM {view}")
     try:
-        with _standing_for(session, view, f"all_{view}"):
+        with _shadowing(session, view, f"all_{view}"):
             yield
     finally:
         session.text(f"DROP TABLE temp.all_{view}")
@@ -112,7 +113,7 @@ def staged(session: Session, *tables: str) -> Iterator[None]:
 
 
 @contextmanager
-def _standing_for(session: Session, table: str, rows: str) -> Iterator[None]:
+def _shadowing(session: Session, table: str, rows: str) -> Iterator[None]:
     session.text(f"CREATE TEMP VIEW {table} AS FROM {rows}")
     try:
         yield

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from warehouse.curation.derived import derive
-from warehouse.curation.parts import COLUMNS as COLUMNS_OF_RULES
-from warehouse.curation.parts import computed, only, parts, staged
+from warehouse.curation.parts import RULE_INPUTS, materialized, parts, showing, staged
 from warehouse.database.arrow import TEXT, columns, table
 from warehouse.database.session import Row, Session
 from warehouse.errors import RulesFailed
@@ -92,10 +91,10 @@ def _judged(
     now: datetime,
     progress: Progress,
 ) -> Iterator[None]:
-    """Verdicts on everything, in the temporary table `next_verdicts`. Raises RulesFailed."""
-    everything = parts(session, servers)
-    steps = 2 * len(everything)
-    derive(session, everything, lambda done: progress(done, steps))
+    """Verdicts on all entries, in the temporary table `next_verdicts`. Raises RulesFailed."""
+    all_parts = parts(session, servers)
+    steps = 2 * len(all_parts)
+    derive(session, all_parts, lambda done: progress(done, steps))
     parameters = book.parameters() | {
         "feed": feed,
         "policy_hash": policy_hash,
@@ -105,10 +104,10 @@ def _judged(
     blocks = table(list(book.blocks.items()), _BLOCKS)
     statement = book.statement()
     with staged(session, "verdicts"):
-        with computed(session, "name_look_alikes"), computed(session, "current_bindings"):
-            for number, part in enumerate(everything, start=1):
+        with materialized(session, "name_look_alikes"), materialized(session, "current_bindings"):
+            for number, part in enumerate(all_parts, start=1):
                 with (
-                    only(session, part, COLUMNS_OF_RULES, entries=False),
+                    showing(session, part, RULE_INPUTS, entries=False),
                     _explained(feed),
                     session.limited(_TIME_LIMIT),
                     session.given(batch_blocks=blocks),
@@ -117,7 +116,7 @@ def _judged(
                     session.text(statement, parameters | part.parameters)
                     session.run("curation/update_blocked")
                 session.run("curation/stage_verdicts", feed=feed, now=changed_at)
-                progress(len(everything) + number, steps)
+                progress(len(all_parts) + number, steps)
             session.run("curation/drop_deciding")
         yield
 

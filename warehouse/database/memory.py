@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.database.sizes import parse_size, shown
+from warehouse.database.sizes import format_size, parse_size
 from warehouse.errors import WarehouseFull
 
 SHARE, FLOOR, CAP = 0.2, 256_000_000, 2_000_000_000
@@ -28,7 +28,7 @@ def limit_of(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 @cache
-def there() -> int:
+def total_memory() -> int:
     """Bytes of memory of the machine, or of the container if that is less."""
     with duckdb.connect(":memory:") as connection:
         return int(limit_of(connection) / _DUCKDB_SHARE)
@@ -40,7 +40,7 @@ def default_limit(memory: int) -> int:
 
 
 @contextmanager
-def fullness_explained(path: Path, limit: int) -> Iterator[None]:
+def shortage_explained(path: Path, limit: int) -> Iterator[None]:
     """Turn DuckDB's word that memory or disk is full into one that says what to do.
 
     `path` is the database file, `limit` its memory limit in bytes. Raises WarehouseFull.
@@ -52,10 +52,10 @@ def fullness_explained(path: Path, limit: int) -> Iterator[None]:
         if "temp_directory" in reason or "offload" in reason:
             raise _disk_full(path, reason) from error
         raise WarehouseFull(
-            f"DuckDB needs more than its {shown(limit)} of memory for this ({reason}); the machine "
-            f"or container has {shown(there())}. Set SUBREGISTRY_MEMORY_LIMIT to a larger size, "
-            f"such as {2 * limit // 1_000_000}MB, or give it more memory, and run the same command "
-            "again"
+            f"DuckDB needs more than its {format_size(limit)} of memory for this ({reason}); the "
+            f"machine or container has {format_size(total_memory())}. Set "
+            f"SUBREGISTRY_MEMORY_LIMIT to a larger size, such as {2 * limit // 1_000_000}MB, or "
+            "give it more memory, and run the same command again"
         ) from error
     except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
@@ -73,7 +73,7 @@ def _disk_full(path: Path, reason: str) -> WarehouseFull:
             "size of files (ulimit -f), and run the same command again"
         )
     return WarehouseFull(
-        f"the disk of {path.parent} is full ({reason}): {shown(free)} are free, and the warehouse "
-        f"has {shown(size)}. Make room for at least three times as much and run the same command "
-        "again"
+        f"the disk of {path.parent} is full ({reason}): {format_size(free)} are free, and the "
+        f"warehouse has {format_size(size)}. Make room for at least three times as much and run "
+        "the same command again"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from warehouse.database.memory import fullness_explained, limit_of
+from warehouse.database.memory import limit_of, shortage_explained
 
 Row = dict[str, Any]  # values of SQL columns; their types are those of the statement
 
@@ -32,6 +32,7 @@ class Session:
         self._given: dict[str, pa.Table] = {}
         self._readers: list[pa.RecordBatchReader] = []
 
+    @property
     def memory_limit(self) -> int:
         """How much memory DuckDB may use, in bytes."""
         return self._limit
@@ -125,7 +126,7 @@ class Session:
             self._connection.execute("CHECKPOINT")
 
     def _explained(self) -> AbstractContextManager[None]:
-        return fullness_explained(self._path, self._limit)
+        return shortage_explained(self._path, self._limit)
 
     def _execute(self, sql: str, parameters: dict[str, object]) -> duckdb.DuckDBPyConnection:
         return self._connection.execute(sql, parameters or None)

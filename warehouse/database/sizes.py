@@ -17,6 +17,6 @@ def parse_size(text: str) -> int:
     return size
 
 
-def shown(size: float) -> str:
+def format_size(size: float) -> str:
     """Bytes for people: 512 MB, 1.5 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"

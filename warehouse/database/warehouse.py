@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.database.memory import default_limit, there
+from warehouse.database.memory import default_limit, total_memory
 from warehouse.database.schema import migrate
 from warehouse.database.session import Session
 from warehouse.database.sizes import parse_size
@@ -87,7 +87,7 @@ def connect(
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
         connection.execute("SET TimeZone='UTC'")
-        limit = parse_size(memory_limit) if memory_limit else default_limit(there())
+        limit = parse_size(memory_limit) if memory_limit else default_limit(total_memory())
         connection.execute(f"SET memory_limit = '{limit} B'")
     except duckdb.IOException as error:
         text = str(error)
