@@ -69,13 +69,18 @@ def base_url(url: str) -> str:
 
 
 class Registry:
-    """A registry that is read through `http`; `now` is used only where upstream sends no Date."""
+    """A registry that is read through `http`; `now` is used only where upstream sends no Date.
+
+    `url` is the base URL as it may be stored: without a user's name and password.
+    """
 
     def __init__(
         self, http: HttpClient, url: str, *, now: Callable[[], datetime], page: int = PAGE
     ) -> None:
         self._http = http
-        self.url = base_url(url)
+        self._base = base_url(url)
+        parts = urlsplit(self._base)
+        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._now = now
         self._limit = page
 
@@ -195,7 +200,7 @@ class Registry:
         return again
 
     def _url(self, path: str, query: dict[str, str]) -> str:
-        return f"{self.url}/v0.1/{path}?{urlencode(query)}"
+        return f"{self._base}/v0.1/{path}?{urlencode(query)}"
 
     def _page(self, answer: Answer, body: bytes) -> RawPage:
         head = read_page(body, url=answer.url)
