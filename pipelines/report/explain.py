@@ -8,7 +8,7 @@ import msgspec
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from serve.entry.reasons import Judged, Reason
-from serve.policy.tracing import trace
+from serve.policy.trace import trace
 from warehouse.curation import feeds
 from warehouse.database.session import Row
 

@@ -11,7 +11,7 @@ from serve.api import models
 from serve.api.answers import Answer, document, problem
 from serve.edition.edition import Edition
 from serve.entry.meta import EnrichmentBlock, PackageFacts
-from serve.policy.tracing import trace
+from serve.policy.trace import trace
 
 
 def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:

@@ -5,7 +5,7 @@ address in `info.description` are what importers look for.
 """
 
 from serve.api import models
-from serve.api.parameters import (
+from serve.api.openapi_parameters import (
     CURSOR,
     DELETED,
     EDITION,

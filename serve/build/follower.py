@@ -2,6 +2,9 @@
 
 from serve.edition.tables import TableKeys
 
+_NEAR = 8
+"""Steps before a binary search: most keys that are asked for lie close together."""
+
 
 class Follower:
     """Finds rising keys among sorted ones by going along with them; `next` is where it stands."""
@@ -23,6 +26,3 @@ class Follower:
             self.next = keys.first(key)
         found = self.next < len(keys) and keys[self.next] == key
         return self.next if found else None
-
-
-_NEAR = 8

@@ -1,10 +1,23 @@
-"""The types of an explanation: rules, the values that they read, what would have to change."""
+"""Why a verdict came out as it did: pure, from an edition's outline and record of an entry.
 
+Rules join atoms by Kleene's three-valued logic: true, false, unknown.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import combinations
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+
+from serve.entry.reasons import Judged
+from warehouse.rules.ternary import value_of
+
+_SIGNS = {"t": True, "f": False, "?": None}
+_TOLD = {True: "true", False: "false", None: "unknown"}
+_SEARCHED = 60
+Json = dict[str, Any]  # as `warehouse.rules.rulebook` outlines it
 
 
 class RuleResult(Struct, frozen=True):
@@ -48,3 +61,142 @@ class Trace(Struct, frozen=True, omit_defaults=True):
     rules: tuple[RuleResult, ...] = ()
     values: dict[str, SeenValue] = msgspec.field(default_factory=dict)
     nearest: tuple[NeededChange, ...] = ()
+
+
+def trace(outline: Json, judged: Judged, seen: bytes) -> Trace:
+    """What each rule came to and what it read; nothing of entries that no rule was asked about."""
+    if judged.reason.rule == "block":
+        return Trace(nearest=(NeededChange("its block stands", "true", "false"),))
+    if not seen:
+        return Trace()
+    atoms = [_SIGNS[sign] for sign in judged.atoms]
+    facts = msgspec.json.decode(seen)
+    return Trace(
+        rules=tuple(_results(outline, atoms, judged.reason.rule)),
+        values=dict(_values(outline, facts)),
+        nearest=tuple(_nearest(outline, atoms, judged, facts.get("release"))),
+    )
+
+
+def _results(outline: Json, atoms: Sequence[bool | None], deciding: str) -> Iterator[RuleResult]:
+    """Every rule in order; blocks and overlays only where they are not about something else."""
+    for rule in outline["rules"]:
+        value = value_of(rule["tree"], atoms)
+        if value is False and rule["kind"] in ("block", "overlay"):
+            continue
+        yield RuleResult(
+            rule=rule["name"],
+            kind=rule["kind"],
+            verdict=rule["verdict"],
+            reason=rule["reason"],
+            when=rule["when"],
+            unknown=rule["unknown"],
+            result=_TOLD[value],
+            decided=rule["name"] == deciding and _matches(rule, value),
+        )
+
+
+def _matches(rule: Json, value: bool | None) -> bool:
+    return value is True or (value is None and rule["unknown"] == "match")
+
+
+def _values(outline: Json, facts: Json) -> Iterator[tuple[str, SeenValue]]:
+    """The values that the rules read, whose word each is, and when that was last asked for."""
+    asked: dict[str, tuple[tuple[str, ...], str | None]] = {
+        "name": ((), None),
+        "upstream": ((facts["upstream"],), outline.get("pulled", {}).get(facts["upstream"])),
+        "registries": (tuple(facts["sources"] or ()), facts["asked_at"]),
+        "warehouse": ((), outline.get("decided_at")),
+    }
+    for column, source in outline["sources"].items():
+        places, at = asked[source]
+        yield (
+            column,
+            SeenValue(
+                value=facts["values"].get(column),
+                source=source,
+                places=places,
+                as_of=datetime.fromisoformat(at) if at else None,
+            ),
+        )
+
+
+def _nearest(
+    outline: Json, atoms: Sequence[bool | None], judged: Judged, release: str | None
+) -> Iterator[NeededChange]:
+    """The fewest tests that would have to come out otherwise for the rules to admit the entry, and
+    a cooldown that would hold it then. Of equally few those that share no column with another."""
+    reason = judged.reason
+    if reason.verdict == "hold":
+        until = reason.held_until
+        what = f"the clock passes {until:%Y-%m-%dT%H:%M:%SZ}" if until else reason.reason
+        yield NeededChange(what, "false", "true")
+        return
+    if reason.verdict == "admit":
+        return
+    kind = next((r["kind"] for r in outline["rules"] if r["name"] == reason.rule), "rule")
+    if kind == "overlay":
+        yield NeededChange(f"the overlay {reason.rule} stands", "true", "false")
+        rules = [rule for rule in outline["rules"] if rule["name"] != reason.rule]
+        outline = outline | {"rules": rules}
+    for flips in _flips(outline, atoms):
+        changed = list(atoms)
+        for number, wanted in flips:
+            changed[number] = wanted
+        if _verdict(outline, changed) == "admit":
+            for number, wanted in flips:
+                text = outline["atoms"][number]["text"]
+                yield NeededChange(text, _TOLD[atoms[number]], _TOLD[wanted])
+            yield from _waiting(outline, changed, release)
+            return
+
+
+def _waiting(
+    outline: Json, atoms: Sequence[bool | None], release: str | None
+) -> Iterator[NeededChange]:
+    """What a cooldown would still wait for, if an entry were admitted."""
+    bypass = outline.get("bypass")
+    exempt = bypass is not None and value_of(bypass, atoms) is True
+    if release is None or exempt or _decides(outline, atoms) == "overlay":
+        return
+    if release == "unknown":
+        yield NeededChange("the publication of its packages is known", "false", "true")
+    elif release > datetime.fromisoformat(outline["decided_at"]).strftime("%Y-%m-%dT%H:%M:%SZ"):
+        yield NeededChange(f"the clock passes {release}", "false", "true")
+
+
+def _flips(outline: Json, atoms: Sequence[bool | None]) -> Iterator[tuple[tuple[int, bool], ...]]:
+    """Changes of no atom, of one, of two, of three; what a name says is changed last."""
+    columns = [set(atom["columns"]) for atom in outline["atoms"]]
+
+    def place(number: int) -> tuple[bool, bool, int]:
+        mine = columns[number]
+        fixed = all(outline["sources"].get(column) == "name" for column in mine)
+        shared = any(mine & other for n, other in enumerate(columns) if n != number)
+        return fixed, shared, number
+
+    order = sorted(range(len(atoms)), key=place)[:_SEARCHED]
+    single = [
+        (number, wanted)
+        for number in order
+        for wanted in (True, False)
+        if atoms[number] is not wanted
+    ]
+    for count in (0, 1, 2, 3) if len(single) <= _SEARCHED else (0, 1, 2):
+        yield from combinations(single, count)
+
+
+def _verdict(outline: Json, atoms: Sequence[bool | None]) -> str:
+    rule = _first(outline, atoms)
+    return str(rule["verdict"] if rule else outline["default"])
+
+
+def _decides(outline: Json, atoms: Sequence[bool | None]) -> str | None:
+    rule = _first(outline, atoms)
+    return str(rule["kind"]) if rule else None
+
+
+def _first(outline: Json, atoms: Sequence[bool | None]) -> Json | None:
+    return next(
+        (rule for rule in outline["rules"] if _matches(rule, value_of(rule["tree"], atoms))), None
+    )

@@ -1,4 +1,4 @@
-"""The pages for people and the files for machines that belong to no feed."""
+"""The home page, which lists the open feeds."""
 
 import html
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,6 +16,8 @@ from serve.policy.served_feed import ServedFeed
 def home_routes(
     feeds: Sequence[ServedFeed], watched: Callable[[], AbstractContextManager[None]]
 ) -> Starlette:
+    """An app of the home page alone; `watched` is entered while it runs (ASGI lifespan)."""
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         with watched():

@@ -1,4 +1,4 @@
-"""Reading an ASGI scope, and sending an answer the ASGI way."""
+"""Reading an ASGI scope: who asks, of which host, with which query."""
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping

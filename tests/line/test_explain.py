@@ -16,7 +16,7 @@ from pipelines.report.explain import explain
 from serve.build.writer import write_candidate
 from serve.policy.blocks import Block
 from serve.policy.policy import read_policy
-from serve.policy.tracing import trace
+from serve.policy.trace import trace
 from tests.conftest import START, Upstream, make_deployment, server_json, upstream_server
 from tests.line.policies import make_team, published, team
 from tests.serve.feeds import served
