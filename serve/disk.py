@@ -33,7 +33,7 @@ class JsonFile(Generic[Row]):
 
     def __init__(self, path: Path, kind: type[Row]) -> None:
         self._path = path
-        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]  # made at run time
         self._seen: tuple[int, int] | None = None
         self._rows: list[Row] = []
 

@@ -14,6 +14,7 @@ class Strings:
 
     def __init__(self, data: Mapped, ends: npt.NDArray[Any], origin: int = 0) -> None:
         self.data, self.ends, self.origin = data, ends, origin
+        # numpy does not tell the type checker that its arrays are buffers.
         self._ends: memoryview[int] = memoryview(ends)  # type: ignore[arg-type]
 
     def __len__(self) -> int:

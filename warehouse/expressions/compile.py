@@ -141,7 +141,7 @@ def _bind(atoms: Sequence[Atom], expression: str) -> None:
         connection.execute("SET TimeZone='UTC'")
         connection.execute(f"CREATE TABLE entry AS SELECT {columns}")
         for text in [*(atom.text for atom in atoms), expression]:
-            sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it was checked
+            sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
             found = connection.execute(f"DESCRIBE {sql}").fetchall()
             if found[0][1] != "BOOLEAN":
                 raise ExpressionRefused(

@@ -163,7 +163,7 @@ class RuleBook:
                     )
                 )
             )
-        """  # noqa: S608 - expressions passed warehouse.predicates, everything else is bound
+        """  # noqa: S608 - expressions were checked when compiled, all else is bound
 
     def _passing(self, names: Sequence[str]) -> str:
         return (
