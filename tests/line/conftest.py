@@ -1,11 +1,14 @@
-"""Fixtures of the line: an upstream that has something to lose."""
+"""Fixtures of the line: an upstream that has something to lose, and one of in-house documents."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import START, Upstream, server_json
-from tests.line.test_history import HOUR
+from pipelines.demo.clock import PlayedClock
+from pipelines.line import Line
+from tests.conftest import START, Upstream, make_deployment, server_json
+from tests.line.inhouse import HOUR, write
 
 
 @pytest.fixture
@@ -16,3 +19,20 @@ def full_of_servers(upstream: Upstream) -> Upstream:
             at = START - timedelta(days=9) + number * HOUR + minor * timedelta(minutes=1)
             upstream.registry.publish(server_json(f"io.github.o/s{number:02d}", f"1.{minor}.0"), at)
     return upstream
+
+
+@pytest.fixture
+def inhouse(tmp_path: Path) -> Path:
+    folder = tmp_path / "inhouse"
+    folder.mkdir()
+    write(folder / "one.json", "com.example/one")
+    return folder
+
+
+@pytest.fixture
+def with_inhouse(tmp_path: Path, upstream: Upstream, clock: PlayedClock, inhouse: Path) -> Line:
+    """In-house documents before the public registry, which has a namesake."""
+    upstream.registry.publish(server_json("com.example/one", "9.0.0", title="not ours"), START)
+    upstream.registry.publish(server_json("io.github.o/public"), START)
+    sources = {"inhouse": str(inhouse), "official": upstream.url}
+    return make_deployment(tmp_path / "home", upstream, clock, upstreams=sources)

@@ -10,7 +10,7 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.line import Line
 from pipelines.publish.gate import self_walk
 from tests.conftest import START, Upstream, make_deployment, server_json, upstream_server
-from tests.line.test_upstreams import HOUR, walked
+from tests.line.inhouse import HOUR, walked
 from tests.serve.feeds import Client, served
 
 # -- our own feed ------------------------------------------------------------------------------
