@@ -13,8 +13,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from bench.serve.rivals import answering, free_port
+from serve.api.cursor import encode as encode_cursor
+from serve.edition.edition import Edition
+from serve.edition.selection import Selection
+
+_TARGETS = 2000
 
 _LUA = """
 local targets, at = {{}}, 0
@@ -160,3 +166,48 @@ class Reader:
             self.troubles.append(repr(error))
         finally:
             connection.close()
+
+
+def targets(edition: Edition) -> dict[str, list[str]]:
+    """Targets by kind, spread over the whole feed."""
+    step = max(edition.count // _TARGETS, 1)
+    numbers = range(step, edition.count - 100, step)
+    began = edition.manifest.sequence
+    cursors = [
+        encode_cursor(edition.key(number), Selection(), edition=None, sequence=began)
+        for number in numbers
+    ]
+    pairs = [edition.keys.pair(number) for number in numbers]
+    names = [quote(name, safe="") for name, _ in pairs]
+    versions = [quote(version, safe="") for _, version in pairs]
+    base = "/v0.1/servers"
+    return {
+        "page of 30": [f"{base}?cursor={cursor}" for cursor in cursors],
+        "page of 100": [f"{base}?limit=100&cursor={cursor}" for cursor in cursors[:500]],
+        "one entry": [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
+        "versions": [f"{base}/{name}/versions" for name in names],
+        "latest of one": [f"{base}/{name}/versions/latest" for name in names],
+        "search": [f"{base}?search=zq-{number}" for number in range(500)],
+        "mixed": [
+            target
+            for four in zip(
+                [f"{base}?cursor={cursor}" for cursor in cursors],
+                [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
+                [f"{base}/{name}/versions/latest" for name in names],
+                [f"{base}?version=latest&limit=100&search={name[:6]}" for name in names],
+                strict=True,
+            )
+            for target in four
+        ],
+    }
+
+
+def entity_tag(port: int, target: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", target)
+        found = connection.getresponse()
+        found.read()
+        return found.headers["ETag"] or ""
+    finally:
+        connection.close()

@@ -8,36 +8,23 @@ cores.
 """
 
 import argparse
-import hashlib
-import resource
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from urllib.parse import quote
 
-from bench.serve.feeds import change, entries, index, publish, written
+from bench.serve.feeds import written
 from bench.serve.filters import filters
-from bench.serve.load import Rate, Reader, answer, private, server, wrk
+from bench.serve.load import Rate, answer, entity_tag, private, server, targets, wrk
 from bench.serve.rivals import QUERIES, nginx, postgres
+from bench.serve.steps import CHANGES, apart, first, indexed, live, more
+from bench.serve.switches import changed_under_load
 from pipelines.cli.console import print_table
-from serve.api.cursor import encode as encode_cursor
-from serve.api.registry import Api, Request
-from serve.api.shelf import FixedShelf
 from serve.edition.edition import Edition
-from serve.edition.selection import Selection
-from serve.feed.feed import Feed
-from serve.policy.served_feed import ServedFeed
 
 Rows = list[list[object]]
-_TARGETS = 2000
-_CHANGES = 500
 
 
 def main() -> None:
@@ -63,41 +50,6 @@ def main() -> None:
                 changed_under_load(home, arguments.soak * 60, 15)
 
 
-def live(home: Path) -> Edition:
-    found = Feed(home / "feeds", "default").current()
-    assert found is not None
-    return found
-
-
-def apart(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
-    """Run a step in a process of its own: seconds, and its peak in MB."""
-    with another() as pool:
-        return pool.submit(_timed, step, *arguments).result()
-
-
-def another() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-
-
-def _timed(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
-    begun = time.perf_counter()
-    step(*arguments)
-    took = time.perf_counter() - begun
-    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def first(home: Path, count: int) -> None:
-    publish(Feed(home / "feeds", "default"), entries(count), "e0000", None)
-
-
-def more(home: Path, edition: str, seed: int) -> None:
-    change(Feed(home / "feeds", "default"), edition, _CHANGES, seed)
-
-
-def indexed(home: Path) -> None:
-    index(Feed(home / "feeds", "default"))
-
-
 def build(home: Path, count: int) -> None:
     rows: Rows = []
     root = home / "feeds" / "default"
@@ -111,7 +63,7 @@ def build(home: Path, count: int) -> None:
     run("first edition, whole", first, count)
     run("its pages and ranked search", indexed)
     for number in range(1, 4):
-        run(f"edition after {_CHANGES} changes", more, f"e{number:04d}", number)
+        run(f"edition after {CHANGES} changes", more, f"e{number:04d}", number)
     run("its pages, and what is due", indexed)
     print_table(["build and switch", "seconds", "MB written", "peak MB"], rows)
 
@@ -175,21 +127,12 @@ def requests(
     if kind.startswith("page"):
         gzipped = {"Accept-Encoding": "gzip"}
         yield f"{kind}, gzip", gzipped, lambda *_: gzipped
-        tag = _tag(port, found[0])
-        yield f"{kind}, 304", {"If-None-Match": tag}, lambda p, t: {"If-None-Match": _tag(p, t)}
-
-
-def _tag(port: int, target: str) -> str:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("GET", target)
-        found = connection.getresponse()
-        found.read()
-        return found.headers["ETag"] or ""
-    finally:
-        connection.close()
+        tag = entity_tag(port, found[0])
+        yield (
+            f"{kind}, 304",
+            {"If-None-Match": tag},
+            lambda p, t: {"If-None-Match": entity_tag(p, t)},
+        )
 
 
 def row(
@@ -214,40 +157,6 @@ def row(
     ]
 
 
-def targets(edition: Edition) -> dict[str, list[str]]:
-    """Targets by kind, spread over the whole feed."""
-    step = max(edition.count // _TARGETS, 1)
-    numbers = range(step, edition.count - 100, step)
-    began = edition.manifest.sequence
-    cursors = [
-        encode_cursor(edition.key(number), Selection(), edition=None, sequence=began)
-        for number in numbers
-    ]
-    pairs = [edition.keys.pair(number) for number in numbers]
-    names = [quote(name, safe="") for name, _ in pairs]
-    versions = [quote(version, safe="") for _, version in pairs]
-    base = "/v0.1/servers"
-    return {
-        "page of 30": [f"{base}?cursor={cursor}" for cursor in cursors],
-        "page of 100": [f"{base}?limit=100&cursor={cursor}" for cursor in cursors[:500]],
-        "one entry": [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
-        "versions": [f"{base}/{name}/versions" for name in names],
-        "latest of one": [f"{base}/{name}/versions/latest" for name in names],
-        "search": [f"{base}?search=zq-{number}" for number in range(500)],
-        "mixed": [
-            target
-            for four in zip(
-                [f"{base}?cursor={cursor}" for cursor in cursors],
-                [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
-                [f"{base}/{name}/versions/latest" for name in names],
-                [f"{base}?version=latest&limit=100&search={name[:6]}" for name in names],
-                strict=True,
-            )
-            for target in four
-        ],
-    }
-
-
 def occupied(home: Path, edition: Edition) -> None:
     rows: Rows = []
     found = targets(edition)["mixed"]
@@ -259,82 +168,3 @@ def occupied(home: Path, edition: Edition) -> None:
                 loaded = statistics.mean(private(process))
                 rows.append([workers, f"{took:.2f}", f"{start:.0f}", f"{loaded:.0f}"])
     print_table(["workers", "s to first answer", "private MB each", "under load"], rows)
-
-
-def changed_under_load(home: Path, seconds: float, every: float) -> None:
-    """Mixed load while editions change; every answer is compared with what its edition says."""
-    feed = Feed(home / "feeds", "default")
-    edition = live(home)
-    found = targets(edition)
-    watched = [*found["one entry"][:20], *found["latest of one"][:20], "/v0.1/servers?limit=100"]
-    expected: dict[tuple[str, str], str] = {}
-    memory: list[float] = []
-    waits: list[float] = []
-    errors, asked = 0, 0
-    with (
-        server(home) as (port, process, _),
-        tempfile.TemporaryDirectory() as name,
-        another() as builder,
-    ):
-        readers = [Reader(port, watched) for _ in range(2)]
-        ended = threading.Event()
-        threads = [threading.Thread(target=reader.run, args=(ended,)) for reader in readers]
-        note(edition, watched, expected)
-        for thread in threads:
-            thread.start()
-        begun = indexed_at = time.monotonic()
-        number, start = 0, edition.manifest.built_at
-        try:
-            while time.monotonic() - begun < seconds or number < seconds // every:
-                tick = time.monotonic()
-                number += 1
-                kind = f"s{time.time():.0f}-{number}"
-                builder.submit(more, home, kind, number).result()
-                switched = time.monotonic()
-                edition = live(home)
-                note(edition, watched, expected)
-                while _tag(port, watched[0])[3:-1] != edition.tag:
-                    if time.monotonic() - switched > 30:
-                        raise SystemExit("the switch is not seen")
-                    time.sleep(0.01)
-                waits.append(time.monotonic() - switched)
-                left = max(every - (time.monotonic() - tick), 1)
-                rate = wrk(port, process, found["mixed"], Path(name), seconds=round(left) or 1)
-                errors, asked = errors + rate.errors, asked + int(rate.requests * left)
-                memory += private(process)
-                if time.monotonic() - indexed_at >= 60:
-                    builder.submit(indexed, home).result()
-                    indexed_at = time.monotonic()
-                feed.tidy(keep=5, since=start)  # a walk goes on where it began
-        finally:
-            ended_at = time.monotonic()
-            ended.set()
-            for thread in threads:
-                thread.join()
-    troubles = [trouble for reader in readers for trouble in reader.troubles]
-    mixed = sum(
-        expected.get(place) is not None and digests != {expected[place]}
-        for reader in readers
-        for place, digests in reader.met.items()
-    )
-    third = max(len(memory) // 3, 1)
-    early, late = statistics.median(memory[:third]), statistics.median(memory[-third:])
-    print_table(
-        ["seconds", "switches", "answers of wrk", "answers compared", "failed", "mixed",
-         "seen within s (max)", "private MB, first third", "last third"],
-        [[f"{ended_at - begun:.0f}", number, asked, sum(reader.count for reader in readers),
-          errors + len(troubles), mixed, f"{max(waits):.2f}", f"{early:.0f}", f"{late:.0f}"]],
-    )  # fmt: skip
-    for trouble in islice(troubles, 5):
-        print(trouble)
-
-
-def note(edition: Edition, watched: list[str], expected: dict[tuple[str, str], str]) -> None:
-    """What an edition answers to each target, read from its files."""
-    api = Api(version="bench", skew=0.0)
-    shelf = FixedShelf(ServedFeed("default", "default", "/"), edition)
-    for target in watched:
-        path, _, query = target.encode().partition(b"?")
-        found = api.answer(Request(b"GET", path, query), shelf)
-        assert found is not None
-        expected[edition.tag, target] = hashlib.sha256(found.body).hexdigest()
