@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.upstream import VERSIONS, names
 from serve.api.pages import write_pages
 from serve.build.candidate import Candidate
+from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition.bases import rebased
 from serve.feed.feed import Feed
@@ -56,15 +57,11 @@ def candidate(
         rule="default",
         reason="no rule decided",
         status="active",
-        status_message=None,
         is_latest=latest,
         published_at=at,
         updated_at=at,
-        status_changed_at=None,
-        schema_uri=None,
         server=json.dumps(server, ensure_ascii=False, separators=(",", ":")).encode(),
         meta=json.dumps(meta, separators=(",", ":")).encode(),
-        enrichment=None,
     )
 
 
@@ -72,15 +69,17 @@ def publish(feed: Feed, found: Iterator[Candidate], edition: str, names: set[str
     """Write an edition and let it go live."""
     previous, now = feed.current(), datetime.now(UTC)
     write_candidate(
+        Draft(
+            feed=feed.name,
+            edition=edition,
+            namespace="local.subregistry",
+            policy_hash="p",
+            previous=rebased(previous, feed.folder) if previous else None,
+            root=feed.folder,
+            now=now,
+            names=None if names is None else [name.encode() for name in names],
+        ),
         found,
-        feed=feed.name,
-        edition=edition,
-        namespace="local.subregistry",
-        policy_hash="p",
-        previous=rebased(previous, feed.folder) if previous else None,
-        root=feed.folder,
-        now=now,
-        names=None if names is None else [name.encode() for name in names],
     )
     feed.set_candidate(edition)
     feed.switch(edition, now=lambda: datetime.now(UTC))

@@ -98,6 +98,14 @@ class PageHead(msgspec.Struct, frozen=True, gc=False):
     next_cursor: str | None
 
 
+class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The key of a raw entry and whether upstream calls it the latest; None: it does not say."""
+
+    name: str
+    version: str
+    is_latest: bool | None
+
+
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     next_cursor: str | None = None
     old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
@@ -192,22 +200,18 @@ def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
     return [msgspec.Raw(entry) for entry in entries], found
 
 
-def key_bytes(raw: msgspec.Raw | bytes) -> tuple[bytes, bytes] | None:
-    """The (name, version) of a raw entry in the order upstream sorts by; None if unreadable."""
+def read_head(raw: msgspec.Raw | bytes) -> EntryHead | None:
+    """The key and flag of a raw entry; None if its key cannot be read."""
+    try:
+        entry = _flag_only.decode(raw)
+        return EntryHead(entry.server.name, entry.server.version, entry.meta.official.is_latest)
+    except _UNREADABLE:
+        pass
     try:
         key = _key_only.decode(raw).server
-        return key.name.encode(), key.version.encode()
     except _UNREADABLE:
         return None
-
-
-def latest_flag(raw: msgspec.Raw | bytes) -> tuple[str, bool] | None:
-    """The name of a raw entry and whether upstream calls it the latest; None if unreadable."""
-    try:
-        found = _flag_only.decode(raw)
-    except _UNREADABLE:
-        return None
-    return found.server.name, found.meta.official.is_latest
+    return EntryHead(key.name, key.version, None)
 
 
 def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:

@@ -21,7 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.answers import Answer
 from connectors.http.client import HttpClient
-from connectors.upstreams.contract import Entry, key_bytes, read_entry, read_page
+from connectors.upstreams.contract import Entry, EntryHead, read_entry, read_head, read_page
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
@@ -34,18 +34,24 @@ Key = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class RawPage:
-    """One list answer: its bytes, what the next request needs, and when it was asked.
+    """One list answer: its entries as bytes, what the next request needs, and when it was asked.
 
-    `asked_at` is on the upstream's clock (its Date header less the time the request took and one
-    second); `stale` says that it is an old copy, of an edge cache or by what it lacks.
+    `heads` are read once, in the order of the entries. `asked_at` is on the upstream's clock (its
+    Date header less the time the request took and one second). `stale`: it is an old copy, of an
+    edge cache or by what it lacks.
     """
 
     url: str
-    body: bytes
+    entries: tuple[bytes, ...]
+    heads: tuple[EntryHead | None, ...]
     next_cursor: str | None
-    entries: int
     asked_at: datetime
     stale: bool
+
+    @property
+    def keys(self) -> list[Key | None]:
+        """Name and version of each entry as bytes, as upstream sorts; None where unreadable."""
+        return [_key(head) if head else None for head in self.heads]
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,10 @@ class Registry:
             first = page = self._list(query, cursor, self._limit)
             # The only page of a full walk may be full by a cap of theirs that we do not know.
             full = min(self._limit, fullest or (self._limit if since or cursor else 2))
-            if page.next_cursor is None and (not page.entries or page.entries >= max(full, 2)):
+            if page.next_cursor is None and (not page.entries or len(page.entries) >= max(full, 2)):
                 page = self._end(page, query, cursor)
             leaves = _owed(first, page)
-            if owed and not _shows(page, owed):
+            if owed and owed not in page.keys:
                 page = replace(page, stale=True)
             owed = leaves
             last = _risen(page, last)
@@ -118,7 +124,7 @@ class Registry:
                 )
             cursor = page.next_cursor
             seen.add(cursor)
-            fullest = max(fullest, page.entries)
+            fullest = max(fullest, len(page.entries))
 
     def versions(self, name: str) -> list[RawPage]:
         """All versions of a name, deleted ones too; never an old copy of an edge cache.
@@ -147,10 +153,9 @@ class Registry:
         """
         path = f"servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
         page = self._one(path, {}, frame=b'{"servers":[%b],"metadata":{}}')
-        if isinstance(page, RawPage):
-            for entry in read_page(page.body).entries:
-                if key_bytes(entry) not in (None, (name.encode(), version.encode())):
-                    return Missing()
+        wanted = (name.encode(), version.encode())
+        if isinstance(page, RawPage) and any(key not in (None, wanted) for key in page.keys):
+            return Missing()
         return page
 
     def _one(self, path: str, place: dict[str, str], frame: bytes = b"%b") -> RawPage | Missing:
@@ -188,12 +193,14 @@ class Registry:
         With another limit no cache answers, and a full page shows what is behind it. A registry
         that gives more than was asked for gives all it has.
         """
-        limit = (page.entries or self._limit) - 1
+        limit = (len(page.entries) or self._limit) - 1
         again = self._list(query, cursor, limit)
-        confirmed = again.entries > limit or (not page.entries and again.entries < limit)
+        shown = len(again.entries)
+        confirmed = shown > limit or (not page.entries and shown < limit)
         if again.next_cursor is None and not confirmed:
+            count = len(page.entries)
             raise MalformedPage(
-                f"{page.url} ends after {page.entries} entries, and asked for {limit} names no "
+                f"{page.url} ends after {count} entries, and asked for {limit} names no "
                 "next page either; an end is a page that is not full, so the walk was stopped",
                 url=page.url,
             )
@@ -206,9 +213,9 @@ class Registry:
         head = read_page(body, url=answer.url)
         return RawPage(
             answer.url,
-            body,
+            tuple(bytes(raw) for raw in head.entries),
+            tuple(read_head(raw) for raw in head.entries),
             head.next_cursor,
-            len(head.entries),
             self._asked_at(answer),
             _is_stale(answer),
         )
@@ -226,12 +233,12 @@ def _owed(first: RawPage, page: RawPage) -> Key | None:
     """The last entry that the first answer for a page showed, if `page` leaves it for the next."""
     if page is first or not first.entries:
         return None
-    last = key_bytes(read_page(first.body).entries[-1])
-    return None if last is None or _shows(page, last) else last
+    last = first.keys[-1]
+    return None if last in page.keys else last
 
 
-def _shows(page: RawPage, key: Key) -> bool:
-    return key in [key_bytes(entry) for entry in read_page(page.body).entries]
+def _key(entry: EntryHead | Entry) -> Key:
+    return entry.name.encode(), entry.version.encode()
 
 
 def _check_cursor(page: RawPage) -> None:
@@ -242,7 +249,7 @@ def _check_cursor(page: RawPage) -> None:
     cursor = page.next_cursor
     if cursor is None or not page.entries or not _NAMES_AN_ENTRY.fullmatch(cursor):
         return
-    last = key_bytes(read_page(page.body).entries[-1])
+    last = page.keys[-1]
     name, _, version = cursor.partition(":")
     if last is not None and (name.encode(), version.encode()) > last:
         raise MalformedPage(
@@ -261,13 +268,11 @@ def _risen(page: RawPage, last: Key | None) -> Key | None:
 
     A key that comes twice on one page is a matter of its records, not of the walk.
     """
-    entries = read_page(page.body).entries
-    keys = [key for key in map(key_bytes, entries) if key is not None]
+    keys = [key for key in page.keys if key is not None]
     # The keys of records that are no good otherwise prove nothing.
-    odd_end = bool(entries) and not isinstance(read_entry(entries[-1]), Entry)
+    odd_end = bool(page.entries) and not isinstance(read_entry(page.entries[-1]), Entry)
     if odd_end or not _rises(keys, last):
-        found = [entry for entry in map(read_entry, entries) if isinstance(entry, Entry)]
-        keys = [(entry.name.encode(), entry.version.encode()) for entry in found]
+        keys = [_key(entry) for entry in map(read_entry, page.entries) if isinstance(entry, Entry)]
         if not _rises(keys, last):
             raise MalformedPage(
                 f"{page.url} repeats or goes back: {keys[0]!r} after {last!r}, or within itself; "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.http.client import HttpClient, Manners
 from connectors.http.network import AddressPolicy
-from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import LoopbackServer
@@ -75,7 +75,7 @@ def check_feed(url: str, upstream: ScriptedRegistry) -> tuple[int, list[str]]:
     complaints = []
     with HttpClient(AddressPolicy(loopback_only=True), "subregistry-demo", Manners(rate=0)) as http:
         for page in Registry(http, url, now=PlayedClock(START)).walk():
-            for raw in read_page(page.body).entries:
+            for raw in page.entries:
                 entry = read_entry(raw)
                 if not isinstance(entry, Entry):
                     complaints.append(f"an entry cannot be read: {entry.reason}")

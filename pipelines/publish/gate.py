@@ -11,7 +11,7 @@ import msgspec
 
 from connectors.http.client import HttpClient, Manners
 from connectors.http.network import AddressPolicy
-from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
@@ -149,7 +149,7 @@ def self_walk(
             HttpClient(policy, "subregistry-gate", Manners(rate=0)) as http,
         ):
             for page in Registry(http, url, now=now).walk(since=since):
-                for raw in read_page(page.body).entries:
+                for raw in page.entries:
                     found = read_entry(raw)
                     if isinstance(found, Entry):
                         met[f"{found.name}\0{found.version}".encode()] += 1

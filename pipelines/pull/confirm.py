@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from connectors.errors import ConnectorError
-from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Missing, RawPage, Registry
 from warehouse.database.warehouse import Warehouse
 from warehouse.walk.merge import list_standing
@@ -72,7 +72,7 @@ def confirm(
 
 def _is_before(page: RawPage, since: datetime | None) -> bool:
     """Did an entry go back to a state before the walk's window, so that it was not shown?"""
-    entries = [read_entry(raw) for raw in read_page(page.body).entries]
+    entries = [read_entry(raw) for raw in page.entries]
     return since is not None and all(
         isinstance(entry, Entry) and entry.updated_at <= since for entry in entries
     )

@@ -56,7 +56,7 @@ def pull_documents(
             keyless = [r.reason for r in records if isinstance(r, Unreadable) and not r.name]
             if keyless:
                 log.warning("nothing is deleted while a document is unreadable: %s", keyless[0])
-            page = SpooledPage(b"", None, at, commits, stale=False, kind=Kind.LIST)
+            page = SpooledPage((), (), None, at, commits, stale=False, kind=Kind.LIST)
             merge = commit_walk(
                 session,
                 Walk(

@@ -229,7 +229,7 @@ def _drain(
     entries = 0
     for page in registry.walk(since=start.since, cursor=cursor):
         spool.append(page, after_commit=_commits(state))
-        entries += page.entries
+        entries += len(page.entries)
         progress("entries", entries, state.full_walk_entries if full and state else None)
     spool.sync()
     log.info("walk drained full=%s entries=%s resumed_pages=%s", full, entries, resumed)

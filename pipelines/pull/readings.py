@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry, read_page
+from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry
 from pipelines.pull.spool import Kind, SpooledPage
 from warehouse.walk.staging import Readings, content_hash
 
@@ -59,7 +59,7 @@ def _batches(
 def _records(page: SpooledPage) -> Iterator[Record]:
     """The records of a page; of several with one key the newest, the others as unreadable."""
     best: dict[tuple[str, str], Entry] = {}
-    for raw in read_page(page.body).entries:
+    for raw in page.entries:
         found = read_entry(raw)
         if isinstance(found, Unreadable):
             yield found

@@ -1,27 +1,33 @@
 """Pages of a walk on disk until the walk is complete, so that a broken walk goes on where it broke.
 
-One append-only file per upstream: for each page a line of facts with length and sha256, then the
-bytes. A torn tail (a kill, a full disk) fails its sha256 and is cut off at the next start. A lock
-beside it keeps a second walk of the same upstream out.
+One append-only file per upstream: for each page a line of facts with lengths and sha256, then its
+entries end to end. What was read of a page when it came is kept with it. A torn tail (a kill, a
+full disk) fails its sha256 and is cut off at the next start. A lock beside it keeps other walks of
+the same upstream out.
 """
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
+import msgspec
+
+from connectors.upstreams.contract import EntryHead
 from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
 from serve.disk import locked
 
 _SYNC_EVERY = 1.0
+
+Line = TypeVar("Line", bound=msgspec.Struct)
 
 
 class Kind(StrEnum):
@@ -34,9 +40,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class SpooledPage:
-    """A page as it came, and the number of the last commit before it was asked for."""
+    """A page's entries as they came, and the number of the last commit before it was asked for."""
 
-    body: bytes
+    entries: tuple[bytes, ...]
+    heads: tuple[EntryHead | None, ...]
     next_cursor: str | None
     asked_at: datetime
     after_commit: int
@@ -44,8 +51,18 @@ class SpooledPage:
     kind: Kind = Kind.LIST
 
 
-@dataclass(frozen=True)
-class Start:
+class _PageFacts(msgspec.Struct, frozen=True):
+    lengths: list[int]
+    sha256: str
+    heads: tuple[EntryHead | None, ...]
+    next_cursor: str | None
+    asked_at: datetime
+    after_commit: int
+    stale: bool
+    kind: Kind
+
+
+class Start(msgspec.Struct, frozen=True):
     """What a walk was started for; a spool of another start is not resumed."""
 
     url: str
@@ -102,28 +119,24 @@ class Spool:
         self.close()
         self._path.unlink(missing_ok=True)
         self._file = self._path.open("ab")
-        record = {
-            "url": start.url,
-            "walk_id": start.walk_id,
-            "since": start.since,
-            "started_at": start.started_at.isoformat(),
-        }
-        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.write(msgspec.json.encode(start) + b"\n")
         self._file.flush()
 
     def append(self, page: RawPage, *, after_commit: int, kind: Kind = Kind.LIST) -> None:
         if self._file is None:
             self._file = self._path.open("ab")
-        facts = {
-            "length": len(page.body),
-            "sha256": hashlib.sha256(page.body).hexdigest(),
-            "next": page.next_cursor,
-            "asked_at": page.asked_at.isoformat(),
-            "after_commit": after_commit,
-            "stale": page.stale,
-            "kind": kind,
-        }
-        self._file.write(json.dumps(facts).encode() + b"\n" + page.body + b"\n")
+        entries = b"".join(page.entries)
+        facts = _PageFacts(
+            lengths=[len(entry) for entry in page.entries],
+            sha256=hashlib.sha256(entries).hexdigest(),
+            heads=page.heads,
+            next_cursor=page.next_cursor,
+            asked_at=page.asked_at,
+            after_commit=after_commit,
+            stale=page.stale,
+            kind=kind,
+        )
+        self._file.write(msgspec.json.encode(facts) + b"\n" + entries + b"\n")
         self._file.flush()
         if time.monotonic() - self._synced > _SYNC_EVERY:
             self.sync()
@@ -151,47 +164,29 @@ class Spool:
 
 
 def _read_start(file: BinaryIO) -> Start | None:
-    record = _json_line(file)
-    if record is None:
-        return None
-    try:
-        return Start(
-            record["url"],
-            record["walk_id"],
-            record["since"],
-            datetime.fromisoformat(record["started_at"]).astimezone(UTC),
-        )
-    except (KeyError, ValueError, TypeError):
-        return None
+    return _line(file, Start)
 
 
 def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
-    while (facts := _json_line(file)) is not None:
-        try:
-            body = file.read(facts["length"])
-            whole = hashlib.sha256(body).hexdigest() == facts["sha256"] and file.read(1) == b"\n"
-            asked_at = datetime.fromisoformat(facts["asked_at"])
-            page = SpooledPage(
-                body,
-                facts["next"],
-                asked_at,
-                facts["after_commit"],
-                facts["stale"],
-                Kind(facts["kind"]),
-            )
-        except (KeyError, ValueError, TypeError):
+    while (facts := _line(file, _PageFacts)) is not None:
+        data = file.read(sum(facts.lengths))
+        if hashlib.sha256(data).hexdigest() != facts.sha256 or file.read(1) != b"\n":
             return
-        if not whole:
-            return
-        yield page
+        ends = list(accumulate(facts.lengths, initial=0))
+        yield SpooledPage(
+            tuple(data[start:end] for start, end in pairwise(ends)),
+            facts.heads,
+            facts.next_cursor,
+            facts.asked_at,
+            facts.after_commit,
+            facts.stale,
+            facts.kind,
+        )
 
 
-def _json_line(file: BinaryIO) -> dict[str, Any] | None:  # a line that this module wrote
-    line = file.readline()
-    if not line.endswith(b"\n"):
-        return None
+def _line(file: BinaryIO, kind: type[Line]) -> Line | None:
+    """The next line as JSON; None at the end, and for a line that is torn or of another version."""
     try:
-        record = json.loads(line)
-    except ValueError:
+        return msgspec.json.decode(file.readline(), type=kind)
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None

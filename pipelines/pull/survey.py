@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.upstreams.contract import latest_flag, read_page
 from pipelines.pull.spool import Kind, Spool
 
 
@@ -28,7 +27,11 @@ def survey(spool: Spool, commits: int) -> Survey:
     for page in spool.pages():
         if page.kind == Kind.VERSION:
             continue
-        flags = [flag for raw in read_page(page.body).entries if (flag := latest_flag(raw))]
+        flags = [
+            (head.name, head.is_latest)
+            for head in page.heads
+            if head is not None and head.is_latest is not None
+        ]
         if page.kind == Kind.VERSIONS:
             if page.after_commit == commits:
                 told.update(name for name, _ in flags)

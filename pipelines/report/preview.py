@@ -14,7 +14,9 @@ from pathlib import Path
 
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
-from pipelines.publish.build import write_policy_candidate
+from pipelines.publish.candidates import candidates
+from serve.build.draft import Draft
+from serve.build.writer import write_candidate
 from serve.edition.edition import Edition
 from serve.errors import PolicyInvalid
 from serve.feed.feed import Feed
@@ -129,18 +131,17 @@ def _built(
         previous = Edition(folder / "editions" / live.manifest.edition)
     book = policy.rule_book(now, deployment.blocks.read())
     with provisional(session, policy.name, book, now=now) as key:
-        built = write_policy_candidate(
-            session,
-            policy,
-            key,
+        draft = Draft(
+            feed=policy.name,
             edition="preview",
+            namespace=policy.document.namespace,
+            policy_hash=policy.hash,
             previous=previous,
-            follows=None,
-            after=0,
             root=folder,
             now=now,
             outline=book.outline().encode(),
         )
+        built = write_candidate(draft, candidates(session, draft, key), policy.overlays(now))
     return Edition(built.folder)
 
 

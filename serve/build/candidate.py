@@ -24,15 +24,15 @@ class Candidate:
     rule: str
     reason: str
     status: str
-    status_message: str | None
     is_latest: bool
     published_at: datetime
     updated_at: datetime
-    status_changed_at: datetime | None
-    schema_uri: str | None
-    server: bytes | None
-    meta: bytes | None
-    enrichment: bytes | None
+    status_message: str | None = None
+    status_changed_at: datetime | None = None
+    schema_uri: str | None = None
+    server: bytes | None = None
+    meta: bytes | None = None
+    enrichment: bytes | None = None
     raw: bytes | None = None
     unknown: tuple[str, ...] = ()
     served: bool = False
@@ -99,14 +99,8 @@ def forgotten(
         rule="unknown",
         reason="it is no longer known upstream",
         status="deleted",
-        status_message=None,
         is_latest=False,
         published_at=published_at,
         updated_at=updated_at,
-        status_changed_at=None,
-        schema_uri=None,
-        server=None,
-        meta=None,
-        enrichment=None,
         served=True,
     )

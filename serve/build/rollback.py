@@ -11,6 +11,7 @@ from heapq import merge
 from itertools import groupby
 from pathlib import Path
 
+from serve.build.draft import draft_like
 from serve.build.entries import Entry, carried
 from serve.build.follower import Follower
 from serve.build.rows import Columns
@@ -27,18 +28,8 @@ def write_rollback(
     target: Edition, *, live: Edition, edition: str, root: Path, now: datetime
 ) -> Built:
     """Write a candidate with the content of `target`, to go live after `live`."""
-    return write_edition(
-        lambda columns: _restore(columns, target, live),
-        feed=target.manifest.feed,
-        edition=edition,
-        namespace=target.manifest.namespace,
-        policy_hash=target.manifest.policy_hash,
-        previous=live,
-        follows=live.manifest.edition,
-        root=root,
-        now=now,
-        outline=target.records.encoded_outline,
-    )
+    draft = draft_like(target, live=live, edition=edition, root=root, now=now)
+    return write_edition(draft, lambda columns: _restore(columns, target, live))
 
 
 def _restore(columns: Columns, target: Edition, live: Edition) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from serve.build.draft import draft_like
 from serve.build.entries import Entry, carried
 from serve.build.follower import Follower
 from serve.build.rows import Columns
@@ -26,18 +27,8 @@ def write_blocked(
     others = dict(others_of(live, blocks))
     if not others:
         return None
-    return write_edition(
-        lambda columns: _copy(columns, live, others),
-        feed=live.manifest.feed,
-        edition=edition,
-        namespace=live.manifest.namespace,
-        policy_hash=live.manifest.policy_hash,
-        previous=live,
-        follows=live.manifest.edition,
-        root=root,
-        now=now,
-        outline=live.records.encoded_outline,
-    )
+    draft = draft_like(live, live=live, edition=edition, root=root, now=now)
+    return write_edition(draft, lambda columns: _copy(columns, live, others))
 
 
 def _copy(columns: Columns, live: Edition, others: dict[int, Other]) -> None:

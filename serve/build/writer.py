@@ -6,9 +6,8 @@ live here.
 """
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,13 +15,13 @@ from tempfile import TemporaryFile
 import msgspec
 
 from serve.build.candidate import Candidate, with_before
+from serve.build.draft import Draft
 from serve.build.entries import Entry
 from serve.build.judging import JudgedEntry, judge_entry
 from serve.build.rows import Columns
 from serve.disk import sync
 from serve.edition.bases import described, lay, stacked
-from serve.edition.edition import Edition
-from serve.edition.manifests import FORMAT, Basis, Manifest
+from serve.edition.manifests import FORMAT, Manifest
 from serve.edition.segments import SegmentWriter
 from serve.entry.latest import elect
 from serve.entry.reasons import Judged
@@ -42,78 +41,35 @@ class Built:
 
 
 def write_candidate(
-    entries: Iterable[Candidate],
-    *,
-    feed: str,
-    edition: str,
-    namespace: str,
-    policy_hash: str,
-    previous: Edition | None,
-    root: Path,
-    now: datetime,
-    follows: str | None = None,
-    after: int = 0,
-    overlays: Sequence[Overlay] = (),
-    outline: bytes = b"{}",
-    basis: Basis | None = None,
-    names: Collection[bytes] | None = None,
+    draft: Draft, entries: Iterable[Candidate], overlays: Sequence[Overlay] = ()
 ) -> Built:
-    """Write `editions/EDITION` and its segment below `root`; complete when it stands there without
-    a suffix.
+    """Write `editions/EDITION` and its segment below the draft's root; complete when it stands
+    there without a suffix.
 
     `entries` are all known entries in (name, version) byte order, with their verdicts; or those of
-    the servers `names`, if nothing else changed since the previous edition. Entries of the previous
-    edition that are no longer admitted become tombstones and stay so. `follows` is the live edition
-    where it is built without; `after` a sequence that must be passed. `overlays` are those that
-    stand, `outline` describes the rules.
+    the draft's `names`. Entries of the previous edition that are no longer admitted become
+    tombstones and stay so. `overlays` are those that stand.
     """
     editors = Overlays(overlays)
 
     def fill(columns: Columns) -> None:
-        known = with_before(entries, previous, names)
+        known = with_before(entries, draft.previous, draft.names)
         for _, group in groupby(known, key=lambda item: item[0].name):
-            judged = [judge_entry(entry, before, editors, previous) for entry, before in group]
-            _serve(columns, judged, namespace)
+            judged = [
+                judge_entry(entry, before, editors, draft.previous) for entry, before in group
+            ]
+            _serve(columns, judged, draft.namespace)
 
-    return write_edition(
-        fill,
-        feed=feed,
-        edition=edition,
-        namespace=namespace,
-        policy_hash=policy_hash,
-        previous=previous,
-        follows=previous.manifest.edition if previous else follows,
-        root=root,
-        now=now,
-        after=after,
-        outline=outline,
-        basis=basis,
-        names=names,
-    )
+    return write_edition(draft, fill)
 
 
-def write_edition(
-    fill: Callable[[Columns], None],
-    *,
-    feed: str,
-    edition: str,
-    namespace: str,
-    policy_hash: str,
-    previous: Edition | None,
-    follows: str | None,
-    root: Path,
-    now: datetime,
-    outline: bytes,
-    after: int = 0,
-    basis: Basis | None = None,
-    names: Collection[bytes] | None = None,
-) -> Built:
-    """Write the edition that `fill` makes of its columns; `follows` is the one it may replace."""
+def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
+    """Write the edition that `fill` makes of its columns."""
+    root, edition, previous, sequence = draft.root, draft.edition, draft.previous, draft.sequence
     part = root / "editions" / f"{edition}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     (root / "segments").mkdir(exist_ok=True)
-    sequence = _sequence(previous, after, now)
     path = root / "segments" / edition
     with path.open("wb") as file, TemporaryFile(dir=path.parent) as aside:
         number = len(previous.manifest.segments) if previous else 0
@@ -123,36 +79,36 @@ def write_edition(
             previous,
             edition=edition,
             sequence=sequence,
-            namespace=namespace,
-            now=now,
-            names=names,
+            namespace=draft.namespace,
+            now=draft.now,
+            names=draft.names,
         )
         fill(columns)
-        told = columns.finish()
+        totals = columns.finish()
         records = writer.settle(columns.records.layer())
         tables = stacked(previous, columns.entries.layer(), records)
         stand = lay(root, tables, previous, writer, part, edition=edition, sequence=sequence)
     held = msgspec.json.encode(columns.held())
-    for name, data in (("policy.json", outline), ("held.json", held)):
+    for name, data in (("policy.json", draft.outline), ("held.json", held)):
         (part / name).write_bytes(data)
         sync(part / name)
     manifest = Manifest(
         format=FORMAT,
-        feed=feed,
+        feed=draft.feed,
         edition=edition,
         sequence=sequence,
         began=previous.manifest.began if previous else sequence,
-        previous=follows,
-        built_at=now,
+        previous=draft.replaces,
+        built_at=draft.now,
         published_at=None,
-        namespace=namespace,
-        policy_hash=policy_hash,
+        namespace=draft.namespace,
+        policy_hash=draft.policy_hash,
         entries=tables["entries"].count,
         base=stand.base,
-        basis=basis,
+        basis=draft.basis,
         segments=stand.segments,
         files=stand.files | described(part, f"editions/{edition}"),
-        **told,
+        **totals,
     )
     (part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     sync(part / "manifest.json")
@@ -161,12 +117,6 @@ def write_edition(
     part.rename(folder)
     sync(folder.parent)
     return Built(manifest, folder, columns.treatments)
-
-
-def _sequence(previous: Edition | None, after: int, now: datetime) -> int:
-    """Seconds since 1970, but always rising: a feed made anew or restored does not fall back."""
-    last = max(previous.manifest.sequence if previous else 0, after)
-    return max(last + 1, int(now.timestamp()))
 
 
 def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:

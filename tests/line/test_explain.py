@@ -11,8 +11,10 @@ import pytest
 from pipelines.demo.clock import PlayedClock
 from pipelines.errors import StepError
 from pipelines.line import Line
+from pipelines.publish.candidates import candidates
 from pipelines.refresh import publish
 from pipelines.report.explain import explain
+from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.policy.blocks import Block
 from serve.policy.policy import read_policy
@@ -150,8 +152,6 @@ def admitted(session: Any, policy: Any, deployment: Line) -> set[tuple[str, str]
 
 
 def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_path: Path) -> None:
-    from pipelines.publish.build import _candidates
-
     (policy,) = recorded.policies("strict")
     now = recorded.clock()
     found = []
@@ -159,8 +159,7 @@ def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_pa
         with recorded.warehouse.session() as session:
             book = policy.rule_book(now)
             with provisional(session, policy.name, book, now=now) as key:
-                built = write_candidate(
-                    _candidates(session, key, now, None),
+                draft = Draft(
                     feed="strict",
                     edition="same",
                     namespace="local.subregistry",
@@ -170,6 +169,7 @@ def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_pa
                     now=now,
                     outline=book.outline().encode(),
                 )
+                built = write_candidate(draft, candidates(session, draft, key))
         files = [*built.folder.iterdir(), *(tmp_path / str(number) / "segments").iterdir()]
         found.append({path.name: path.read_bytes() for path in files})
     assert found[0] == found[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.http.client import HttpClient
-from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.registry import OFFICIAL
@@ -103,7 +103,7 @@ def walk(registry: Registry) -> dict[Key, Entry]:
     """Everything a registry lists; a doubled or unreadable entry fails."""
     found: dict[Key, Entry] = {}
     for page in registry.walk():
-        for raw in read_page(page.body).entries:
+        for raw in page.entries:
             entry = read_entry(raw)
             assert isinstance(entry, Entry)
             assert (entry.name, entry.version) not in found

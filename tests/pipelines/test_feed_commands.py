@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -207,15 +206,13 @@ def test_a_refresh_looks_at_what_changed_only(
     from pipelines.publish import build as step
 
     asked: list[list[str] | None] = []
-    candidates = step._candidates
+    candidates = step.candidates  # type: ignore[attr-defined]
 
-    def noted(
-        session: Any, verdicts: str, at: datetime, names: list[str] | None, *rest: Any
-    ) -> Any:
+    def noted(session: Any, draft: Any, verdicts: str, names: list[str] | None, *rest: Any) -> Any:
         asked.append(names)
-        return candidates(session, verdicts, at, names, *rest)
+        return candidates(session, draft, verdicts, names, *rest)
 
-    monkeypatch.setattr(step, "_candidates", noted)
+    monkeypatch.setattr(step, "candidates", noted)
     registry, at = upstream.registry, START
     changes: list[Callable[[], object]] = [
         lambda: registry.publish(server_json("a.b/two", "2.0.0"), at),

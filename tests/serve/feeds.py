@@ -16,6 +16,7 @@ import uvicorn
 from pipelines.demo.registry import OFFICIAL, instant
 from pipelines.server import listen, serving_app
 from serve.build.candidate import Candidate
+from serve.build.draft import Draft
 from serve.build.writer import Built, write_candidate
 from serve.edition.base import ENTRIES
 from serve.edition.edition import Edition
@@ -62,12 +63,9 @@ def entry(
         rule="default",
         reason="no rule decided",
         status=status,
-        status_message=None,
         is_latest=is_latest,
         published_at=at,
         updated_at=updated or at,
-        status_changed_at=None,
-        schema_uri=None,
         server=json.dumps(server, ensure_ascii=False, separators=(",", ":")).encode(),
         meta=json.dumps({OFFICIAL: official}, separators=(",", ":")).encode(),
         enrichment=b'{"packages":[]}',
@@ -81,14 +79,16 @@ def excluded(found: Candidate, reason: str = "not wanted") -> Candidate:
 def build(feed: Feed, entries: Iterable[Candidate], edition: str, *, now: datetime = NOW) -> Built:
     """A candidate of the feed, from entries in any order."""
     built = write_candidate(
+        Draft(
+            feed=feed.name,
+            edition=edition,
+            namespace="local.subregistry",
+            policy_hash="p",
+            previous=feed.current(),
+            root=feed.folder,
+            now=now,
+        ),
         sorted(entries, key=lambda found: found.key),
-        feed=feed.name,
-        edition=edition,
-        namespace="local.subregistry",
-        policy_hash="p",
-        previous=feed.current(),
-        root=feed.folder,
-        now=now,
     )
     feed.set_candidate(edition)
     return built

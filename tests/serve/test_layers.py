@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from serve.build.candidate import Candidate
+from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition import bases
 from serve.edition.base import DELETED, LATEST
@@ -92,16 +93,18 @@ def published(
     previous = feed.current()
     edition = f"e{number:03d}"
     write_candidate(
+        Draft(
+            feed=feed.name,
+            edition=edition,
+            namespace="local.subregistry",
+            policy_hash="p",
+            previous=bases.rebased(previous, feed.folder) if previous and not anew else None,
+            follows=previous.manifest.edition if previous else None,
+            root=feed.folder,
+            now=NOW + number * HOUR,
+            names=None if names is None else [name.encode() for name in names],
+        ),
         sorted(entries, key=lambda found: found.key),
-        feed=feed.name,
-        edition=edition,
-        namespace="local.subregistry",
-        policy_hash="p",
-        previous=bases.rebased(previous, feed.folder) if previous and not anew else None,
-        follows=previous.manifest.edition if previous else None,
-        root=feed.folder,
-        now=NOW + number * HOUR,
-        names=None if names is None else [name.encode() for name in names],
     )
     feed.set_candidate(edition)
     feed.switch(edition, now=lambda: NOW + number * HOUR)

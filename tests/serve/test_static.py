@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from connectors.http.client import HttpClient, Manners
 from connectors.http.network import AddressPolicy
-from connectors.upstreams.contract import Entry, read_entry, read_page
+from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from serve.errors import ExportFailed
 from serve.export.static import export_static
@@ -137,9 +137,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             registry = Registry(
                 http, f"http://127.0.0.1:{client.port}{base}", now=lambda: datetime.now(UTC)
             )
-            met = [
-                read_entry(raw) for page in registry.walk() for raw in read_page(page.body).entries
-            ]
+            met = [read_entry(raw) for page in registry.walk() for raw in page.entries]
         everything = {live.keys.pair(i) for i in range(live.count)}
         assert {(e.name, e.version) for e in met if isinstance(e, Entry)} == everything
     assert {path.rpartition("/")[2] for path in done.left_out} == {"..", "latest", "index.json"}

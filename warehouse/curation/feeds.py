@@ -1,8 +1,7 @@
 """Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
@@ -13,7 +12,8 @@ from warehouse.curation.parts import servers_at_once
 from warehouse.database.arrow import TEXT, Tuple, columns, table
 from warehouse.database.session import Row, Session
 
-_PARTS = ("server", "meta", "raw")
+BODIES = ("server_hash", "meta_hash", "raw_hash")
+"""The columns of an entry that name its JSON; None: there is none, or none is needed."""
 _VERDICT = columns(upstream=TEXT, name=TEXT, version=TEXT)
 
 
@@ -57,48 +57,45 @@ def downloads_by_server(session: Session) -> dict[str, int]:
 
 
 def feed_entries(
-    session: Session,
-    feed: str,
-    *,
-    since: datetime | None = None,
-    copies: Callable[[str, str], Sequence[bytes]] = lambda *_: (),
-    batch: int = 10_000,
-) -> Iterator[Row]:
-    """The wanted entries with their verdicts, ordered by name and version bytes.
+    session: Session, feed: str, *, since: datetime | None = None, batch: int = 10_000
+) -> Iterator[list[Row]]:
+    """The wanted entries with their verdicts, ordered by name and version bytes, in batches.
 
-    Those whose verdicts and content are as they were at `since` are `kept`, without JSON. Admitted
-    others have their JSON as `server`, `meta` and, where that is not all, `raw`. It is
-    fetched batch by batch: sorting bodies with the rows would need memory for all of them. The
-    packages of an entry come as a list of rows, from a stream of their own. `copies` gives JSON
-    that somebody has of an entry (name, version) and that may be what is wanted. Servers come in
-    parts, as many at once as memory is good for.
+    Those whose verdicts and content are as they were at `since` are `kept`: no JSON is needed of
+    them. Admitted others name theirs by hash, as `BODIES`; `raw_hash` where server.json and `_meta`
+    are not all. Sorting bodies with the rows would need memory for all of them. The packages of an
+    entry come as a list of rows, from a stream of their own. Servers come in parts, as many at once
+    as memory is good for.
     """
     names, size = session.table("curation/list_wanted_names"), servers_at_once(session)
     for start in range(0, names.num_rows, size):
         with session.given(wanted_names=names.slice(start, size)):
-            yield from _part_of_feed(session, feed, since, copies, batch)
+            yield from _part_of_feed(session, feed, since, batch)
 
 
 def _part_of_feed(
-    session: Session,
-    feed: str,
-    since: datetime | None,
-    copies: Callable[[str, str], Sequence[bytes]],
-    batch: int,
-) -> Iterator[Row]:
+    session: Session, feed: str, since: datetime | None, batch: int
+) -> Iterator[list[Row]]:
     packages = _grouped(session.batches("curation/list_feed_packages", batch))
     group = next(packages, None)
-    for rows in session.batches("curation/list_feed_entries", batch, feed=feed, since=since):
-        found = rows.to_pylist()
-        bodies = _bodies(session, found, since, copies)
-        for row in found:
-            for part in _PARTS:
-                row[part] = bodies.get(row.pop(f"{part}_hash"))
+    for entries in session.batches("curation/list_feed_entries", batch, feed=feed, since=since):
+        rows = entries.to_pylist()
+        for row in rows:
             key = _key(row)
             while group is not None and group[0] < key:
                 group = next(packages, None)
             row["packages"] = group[1] if group is not None and group[0] == key else []
-            yield row
+        yield rows
+
+
+def read_bodies(
+    session: Session, hashes: Collection[str], *, since: datetime | None = None
+) -> dict[str, bytes]:
+    """JSON by its hash; with `since` only what came after that, which costs less."""
+    query = "curation/list_bodies" if since is None else "curation/list_bodies_since"
+    values = {} if since is None else {"since": since}
+    with session.given(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
+        return {row["hash"]: row["body"].encode() for row in session.rows(query, **values)}
 
 
 def forget_prints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
@@ -107,35 +104,6 @@ def forget_prints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
     if rows:
         with session.transaction(), session.given(batch_prints=table(rows, _VERDICT)):
             session.run("curation/forget_prints", feed=feed)
-
-
-def _bodies(
-    session: Session,
-    rows: list[Row],
-    since: datetime | None,
-    copies: Callable[[str, str], Sequence[bytes]],
-) -> dict[str, str]:
-    """JSON by hash: of what came lately and of copies as far as that goes, since it costs less
-    than to look for few among all that ever came."""
-    wanted: dict[tuple[str, str], set[str]] = {
-        (row["name"], row["version"]): {row[f"{part}_hash"] for part in _PARTS} - {None}
-        for row in rows
-    }
-    hashes = set().union(*wanted.values())
-    found: dict[str, str] = {}
-    if since is not None:
-        found |= _fetched(session, "curation/list_bodies_since", hashes, since=since)
-        for (name, version), own in wanted.items():
-            for copy in copies(name, version) if own - found.keys() else ():
-                found[hashlib.sha256(copy).hexdigest()] = copy.decode()
-    if missing := hashes - found.keys():
-        found |= _fetched(session, "curation/list_bodies", missing)
-    return found
-
-
-def _fetched(session: Session, query: str, hashes: set[str], **values: object) -> dict[str, str]:
-    with session.given(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
-        return {row["hash"]: row["body"] for row in session.rows(query, **values)}
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:

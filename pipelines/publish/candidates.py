@@ -1,0 +1,126 @@
+"""Candidates: what the warehouse knows of each entry, as a build takes it.
+
+The bodies of unchanged entries are read from the edition before: looking for a few among all that
+ever came costs the warehouse more.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from heapq import merge
+
+import msgspec
+
+from pipelines.publish.served_packages import enrichment
+from serve.build.candidate import Candidate, forgotten
+from serve.build.draft import Draft
+from serve.edition.edition import Edition
+from warehouse.curation.feeds import BODIES, feed_entries, read_bodies, wanted
+from warehouse.database.session import Row, Session
+
+Key = tuple[str, str, str]
+"""Upstream, name and version."""
+
+
+def candidates(
+    session: Session,
+    draft: Draft,
+    verdicts: str,
+    names: Sequence[str] | None = None,
+    since: datetime | None = None,
+    stale: list[Key] | None = None,
+) -> Iterator[Candidate]:
+    """Every entry with its verdict under the key `verdicts`, by name and version bytes; also what
+    was shown once and has no verdict any more.
+
+    With `names` only the entries of these servers, of which those that did not change `since` an
+    instant come without bodies. To `stale` are added those that changed since they were decided.
+    """
+    with wanted(session, verdicts, names):
+        # With names, what has no verdict any more is known by the edition before.
+        lost = session.rows("curation/list_lost", feed=verdicts) if names is None else []
+        decided = _decided(session, verdicts, since, draft.previous, [] if stale is None else stale)
+        yield from merge(
+            decided, (_lost(row, draft.now) for row in lost), key=lambda entry: entry.key
+        )
+
+
+def counted(entries: Iterator[Candidate], report: Callable[[int], None]) -> Iterator[Candidate]:
+    """The same entries; the number of those that were taken is reported, a thousand at a time."""
+    for number, entry in enumerate(entries, start=1):
+        yield entry
+        if number % 1000 == 0:
+            report(number)
+
+
+def _lost(row: Row, at: datetime) -> Candidate:
+    published = row["published_at"] or at
+    updated = row["updated_at"] or published
+    return forgotten(row["name"], row["version"], published_at=published, updated_at=updated)
+
+
+def _decided(
+    session: Session,
+    verdicts: str,
+    since: datetime | None,
+    previous: Edition | None,
+    stale: list[Key],
+) -> Iterator[Candidate]:
+    for rows in feed_entries(session, verdicts, since=since):
+        bodies = _bodies(session, rows, since, previous)
+        for row in rows:
+            if not row["as_decided"]:
+                stale.append((row["upstream"], row["name"], row["version"]))
+            yield _candidate(row, *(bodies.get(row[column]) for column in BODIES))
+
+
+def _bodies(
+    session: Session, rows: Sequence[Row], since: datetime | None, previous: Edition | None
+) -> dict[str, bytes]:
+    """JSON by its hash: first of what came lately, then of the edition before, then of all."""
+    hashes = {row[column] for row in rows for column in BODIES} - {None}
+    found: dict[str, bytes] = {}
+    if since is not None:
+        found = read_bodies(session, hashes, since=since)
+    if since is not None and previous is not None:
+        for row in rows:
+            if {row[column] for column in BODIES} - {None} - found.keys():
+                found |= _copies(previous, row["name"].encode(), row["version"].encode())
+    if missing := hashes - found.keys():
+        found |= read_bodies(session, missing)
+    return found
+
+
+def _copies(edition: Edition, name: bytes, version: bytes) -> dict[str, bytes]:
+    """The parts of an entry as upstream sent it that an edition has, by their hashes."""
+    entry = edition.records.raw(name, version, deleted=True)
+    parts = msgspec.json.decode(entry, type=dict[str, msgspec.Raw]).values() if entry else ()
+    return {hashlib.sha256(part).hexdigest(): bytes(part) for part in parts}
+
+
+def _candidate(row: Row, server: bytes | None, meta: bytes | None, raw: bytes | None) -> Candidate:
+    return Candidate(
+        name=row["name"],
+        version=row["version"],
+        admitted=row["verdict"] == "admit",
+        rule=row["rule"],
+        reason=row["reason"],
+        status=row["status"],
+        status_message=row["status_message"],
+        is_latest=row["is_latest"],
+        published_at=row["published_at"],
+        updated_at=row["updated_at"],
+        status_changed_at=row["status_changed_at"],
+        schema_uri=row["schema_uri"],
+        server=server,
+        meta=meta,
+        enrichment=enrichment(row["packages"]),
+        raw=raw,
+        unknown=tuple(row["unknown"]),
+        served=row["served"],
+        held=row["verdict"] == "hold",
+        held_until=row["held_until"],
+        atoms=row["atoms"] or "",
+        seen=(row["seen"] or "").encode(),
+        kept=row["kept"],
+    )
