@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 from warehouse.database.session import Row, Session
 from warehouse.walk.brake import hold_loss, hold_unmet
 from warehouse.walk.quarantine import quarantine
-from warehouse.walk.state import next_commit, next_watermark, read_state, write_state
+from warehouse.walk.state import (
+    move_watermark,
+    next_commit,
+    next_watermark,
+    read_state,
+    write_state,
+)
 from warehouse.walk.types import Batch, Key, Merge, Walk, keys
 
 
@@ -33,7 +39,7 @@ def commit_walk(
 ) -> Merge:
     """Merge a drained walk. Running it twice with the same readings changes nothing more.
 
-    The watermark moves only here, with the rows. Raises BrakeEngaged, and then nothing is changed,
+    Raises BrakeEngaged, and then nothing is changed,
     if the walk lost more than is plausible and `accept_shrink` is not set.
     """
     if not walk.full:
@@ -112,12 +118,13 @@ def commit_walk(
             walk_id=walk.walk_id,
             commit=commit,
         )
-        before = state.watermark if state and state.url == walk.url else None
-        pending = None if walk.stale else next_watermark(walk, before, now, overlap)
+        write_state(session, walk, entries if sweeping else None, state, now, commit)
+        watermark = state.watermark if state and state.url == walk.url else None
+        pending = None if walk.stale else next_watermark(walk, watermark, now, overlap)
         cut_short = unmet or (missing and not accept_shrink)
-        watermark = before if cut_short or walk.stale else pending
-        swept = entries if sweeping else None
-        write_state(session, walk, watermark, swept, state, now, commit)
+        if pending is not None and not cut_short:
+            move_watermark(session, walk.upstream, pending)
+            watermark = pending
         session.run(
             "walk/insert_walk",
             walk_id=walk.walk_id,

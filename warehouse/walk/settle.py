@@ -6,7 +6,7 @@ from datetime import datetime
 from warehouse.database.arrow import table
 from warehouse.database.session import Session
 from warehouse.walk.staging import KEY
-from warehouse.walk.state import next_commit, read_state
+from warehouse.walk.state import move_watermark, next_commit, read_state
 from warehouse.walk.types import Key, keys
 
 
@@ -27,8 +27,8 @@ def settle_missing(
 ) -> int:
     """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer.
 
-    `count_hidden` notes that a full walk did not show the latter. With `watermark` the walk that
-    missed them was whole after all, and the watermark moves.
+    `count_hidden` notes that a full walk did not show the latter. `watermark`: where it moves to
+    if these were the last gaps of the walk that missed them; else None.
     """
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
@@ -47,7 +47,7 @@ def settle_missing(
                 walk_id="confirmed",
                 commit=commit,
             )
-        session.run(
-            "walk/touch_state", upstream=upstream, now=now, commit=commit, watermark=watermark
-        )
+        session.run("walk/touch_state", upstream=upstream, now=now, commit=commit)
+        if watermark is not None:
+            move_watermark(session, upstream, watermark)
     return vanished

@@ -39,28 +39,43 @@ def next_commit(session: Session, state: State | None, now: datetime) -> tuple[d
 def next_watermark(
     walk: Walk, before: datetime | None, now: datetime, overlap: timedelta
 ) -> datetime:
-    """min(asked, now) − overlap; never back in an incremental walk."""
+    """What the watermark becomes if the walk showed all it had to: min(asked, now) − overlap.
+
+    An incremental walk never takes it back.
+    """
     after = min(walk.asked_at, now) - overlap
     return after if walk.full or before is None else max(before, after)
+
+
+def move_watermark(session: Session, upstream: str, watermark: datetime) -> None:
+    """The one place where a watermark moves, within the transaction of the rows that allow it.
+
+    That is the commit of a walk that showed every entry it had to; or, where entries were missing,
+    the commit that says what became of the last of them. Until then the next walk starts where
+    this one did.
+    """
+    session.run("walk/update_watermark", upstream=upstream, watermark=watermark)
 
 
 def write_state(
     session: Session,
     walk: Walk,
-    watermark: datetime | None,
     swept: int | None,
     state: State | None,
     now: datetime,
     commit: int,
 ) -> None:
-    """`swept` counts what a full walk met; None if there was none, or an old copy answered."""
+    """Note a commit; the watermark stays, but for that of another registry, which says nothing.
+
+    `swept` counts what a full walk met; None if there was none, or an old copy answered.
+    """
     full = swept is not None
     session.run("walk/delete_state", upstream=walk.upstream)
     session.run(
         "walk/insert_state",
         upstream=walk.upstream,
         url=walk.url,
-        watermark=watermark,
+        watermark=state.watermark if state and state.url == walk.url else None,
         generation=GENERATION if full or state is None else state.generation,
         commits=commit,
         committed_at=now,

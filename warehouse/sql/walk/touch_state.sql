@@ -1,5 +1,4 @@
 UPDATE state SET
     committed_at = $now,
-    commits = $commit,
-    watermark = coalesce($watermark::TIMESTAMPTZ, watermark)
+    commits = $commit
 WHERE upstream = $upstream
