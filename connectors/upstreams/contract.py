@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from connectors.errors import MalformedPage
-from connectors.upstreams.json_split import depth, members, refuse_doubled_keys, split_page
+from connectors.upstreams.json_split import depth, members, refuse_doubled_keys
 
 OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")
@@ -21,7 +20,6 @@ _MAX_DEPTH = 64
 _MAX_KEY = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEPT = 65536
-_FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
 
 class Package(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -91,31 +89,6 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
     version: str | None = None
 
 
-class PageHead(msgspec.Struct, frozen=True, gc=False):
-    """The frame of a page: raw entries and where the next page starts (None at the end)."""
-
-    entries: list[msgspec.Raw]
-    next_cursor: str | None
-
-
-class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The key of a raw entry and whether upstream calls it the latest; None: it does not say."""
-
-    name: str
-    version: str
-    is_latest: bool | None
-
-
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
-    next_cursor: str | None = None
-    old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
-
-
-class _Page(msgspec.Struct, gc=False):
-    servers: list[msgspec.Raw]
-    metadata: _Metadata
-
-
 class _Envelope(msgspec.Struct, gc=False):
     server: msgspec.Raw
     meta: msgspec.Raw = msgspec.field(name="_meta")
@@ -144,74 +117,11 @@ class _Meta(msgspec.Struct, gc=False):
     official: _Official = msgspec.field(name=OFFICIAL)
 
 
-class _KeyOnly(msgspec.Struct, gc=False):
-    server: _Key
-
-
-class _LatestFlag(msgspec.Struct, gc=False, rename="camel"):
-    is_latest: bool = False
-
-
-class _FlagMeta(msgspec.Struct, gc=False):
-    official: _LatestFlag = msgspec.field(name=OFFICIAL)
-
-
-class _FlagOnly(msgspec.Struct, gc=False):
-    server: _Key
-    meta: _FlagMeta = msgspec.field(name="_meta")
-
-
-_UNREADABLE = (ValueError, RecursionError)
-_page = msgspec.json.Decoder(_Page)
-_metadata = msgspec.json.Decoder(_Metadata)
+UNREADABLE = (ValueError, RecursionError)
 _envelope = msgspec.json.Decoder(_Envelope)
 _key = msgspec.json.Decoder(_Key)
 _meta = msgspec.json.Decoder(_Meta)
 _server = msgspec.json.Decoder(_Server)
-_key_only = msgspec.json.Decoder(_KeyOnly)
-_flag_only = msgspec.json.Decoder(_FlagOnly)
-
-
-def read_page(body: bytes, *, url: str = "") -> PageHead:
-    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape.
-
-    A record that spoils the parsing of its page is cut out at byte level.
-    """
-    try:
-        if all(body.count(key) <= 1 for key in _FRAME):
-            page = _page.decode(body)
-            entries, metadata = page.servers, page.metadata
-        else:
-            entries, metadata = _split(body)
-    except _UNREADABLE:
-        try:
-            entries, metadata = _split(body)
-        except _UNREADABLE as error:
-            raise MalformedPage(
-                f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
-            ) from error
-    return PageHead(entries, metadata.next_cursor or metadata.old_next_cursor or None)
-
-
-def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
-    entries, metadata = split_page(body)
-    found = _metadata.decode(metadata)
-    refuse_doubled_keys(metadata)
-    return [msgspec.Raw(entry) for entry in entries], found
-
-
-def read_head(raw: msgspec.Raw | bytes) -> EntryHead | None:
-    """The key and flag of a raw entry; None if its key cannot be read."""
-    try:
-        entry = _flag_only.decode(raw)
-        return EntryHead(entry.server.name, entry.server.version, entry.meta.official.is_latest)
-    except _UNREADABLE:
-        pass
-    try:
-        key = _key_only.decode(raw).server
-    except _UNREADABLE:
-        return None
-    return EntryHead(key.name, key.version, None)
 
 
 def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
@@ -219,7 +129,7 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
     data = bytes(raw)
     try:
         _check(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         name, version = _readable_key(data)
         return Unreadable(data[:_KEPT], str(error)[:500], name, version)
     name = version = None
@@ -278,7 +188,7 @@ def _readable_key(data: bytes) -> tuple[str | None, str | None]:
     try:
         server = dict(members(dict(members(data))[b"server"]))
         name, version = (msgspec.json.decode(server[k], type=str) for k in (b"name", b"version"))
-    except (*_UNREADABLE, KeyError):
+    except (*UNREADABLE, KeyError):
         return None, None
     return (None, None) if _refused_key(name, version) else (name, version)
 

@@ -21,7 +21,8 @@ from connectors.errors import (
 )
 from connectors.http.answers import Answer
 from connectors.http.client import HttpClient
-from connectors.upstreams.contract import Entry, EntryHead, read_entry, read_head, read_page
+from connectors.upstreams.contract import Entry, read_entry
+from connectors.upstreams.page import EntryHead, read_head, read_page
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)

@@ -10,7 +10,7 @@ from connectors.registries.lookup import Fetched, Outcome, Target
 from connectors.registries.osv import BATCH, OSV
 from enrich.advisories import Advisory, read_advisory, read_batch
 from pipelines.profile.hosts import host_rows
-from warehouse.database.arrow import Tuple
+from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.packages import advisories as store
 
@@ -54,7 +54,10 @@ def advisories(
             refused |= bad
             log.warning("no answer for %s of %s versions", len(bad), len(due))
         at = now()
-        purls = [(purl, sorted(ids), fetched.source, at) for purl, ids in named.items()]
+        purls = [
+            {"purl": purl, "ids": sorted(ids), "source": fetched.source, "observed_at": at}
+            for purl, ids in named.items()
+        ]
         with warehouse.session() as session:
             hosts = host_rows(registries.states())
             store.record_advisories(session, purls=purls, advisories=(), hosts=hosts)
@@ -66,7 +69,7 @@ def advisories(
 def _halved(
     registries: PackageRegistries, due: list[str], end: float
 ) -> tuple[dict[str, dict[str, str]], set[str]]:
-    """What is told of the versions that the service takes, and those that it does not."""
+    """Split a refused batch; return the answers, and the versions refused."""
     named: dict[str, dict[str, str]] = {}
     bad: set[str] = set()
     parts, tries = [due], 0
@@ -99,7 +102,7 @@ def _read(
     with warehouse.session() as session:
         unread = store.list_unread_advisories(session, list(wanted.items()))
     for first in range(0, len(unread), _STORED):
-        rows: list[Tuple] = []
+        rows: list[Row] = []
         for key, modified in unread[first : first + _STORED]:
             one = registries.fetch(Target(OSV, key, ())) if time.monotonic() < end else None
             found = read_advisory(one) if one is not None and one.outcome == Outcome.OK else None
@@ -112,15 +115,15 @@ def _read(
             store.record_advisories(session, purls=(), advisories=rows, hosts=hosts)
 
 
-def _row(found: Advisory, modified: str, fetched: Fetched, at: datetime) -> Tuple:
-    return (
-        found.id,
-        modified,
-        found.severity,
-        found.malicious,
-        found.withdrawn,
-        found.summary,
-        list(found.aliases),
-        fetched.source,
-        at,
-    )
+def _row(found: Advisory, modified: str, fetched: Fetched, at: datetime) -> Row:
+    return {
+        "id": found.id,
+        "modified": modified,
+        "severity": found.severity,
+        "malicious": found.malicious,
+        "withdrawn": found.withdrawn,
+        "summary": found.summary,
+        "aliases": list(found.aliases),
+        "source": fetched.source,
+        "observed_at": at,
+    }

@@ -50,7 +50,13 @@ def popularity(
             at = now()
             told = [(row, fetched, read_count(row["source"], fetched)) for row, fetched in answers]
             known = [
-                (row["origin"], row["package"], row["source"], count, at)
+                {
+                    "origin": row["origin"],
+                    "package": row["package"],
+                    "source": row["source"],
+                    "downloads": count,
+                    "observed_at": at,
+                }
                 for row, _, count in told
                 if count is not None
             ]
@@ -76,7 +82,17 @@ def _ask(
             yield row, fetched
 
 
-def _check(row: Row, fetched: Fetched, at: datetime) -> tuple[object, ...]:
+def _check(row: Row, fetched: Fetched, at: datetime) -> Row:
     """When a count is asked for again: in a week, or a day after trouble."""
     due_at = at + (_WEEK / 7 if fetched.outcome in UNDECIDED else _WEEK)
-    return (row["source"], row["package"], at, fetched.outcome, "", 0, [], 0, due_at)
+    return {
+        "origin": row["source"],
+        "package": row["package"],
+        "checked_at": at,
+        "outcome": fetched.outcome,
+        "versions_hash": "",
+        "absences": 0,
+        "missing": [],
+        "failures": 0,
+        "due_at": due_at,
+    }

@@ -131,16 +131,25 @@ def _plan(
     by = rules(hosts)
     with warehouse.session() as session:
         new = references.list_new_refs(session, by)
-    refs: list[Tuple] = []
+    refs: list[Row] = []
     rejections = 0
     for row in new:
         found = canonicalise(PackageRef(**row), hosts)
         if isinstance(found, Rejected):
             rejections += 1
-            refs.append((*row.values(), None, None, None, None, found.reason, None, by))
+            refs.append({**row, "rejected": found.reason, "rules": by})
         else:
-            key = (found.origin, found.package, found.version, found.purl)
-            refs.append((*row.values(), *key, None, found.version_kind, by))
+            refs.append(
+                {
+                    **row,
+                    "origin": found.origin,
+                    "package": found.package,
+                    "package_version": found.version,
+                    "purl": found.purl,
+                    "version_kind": found.version_kind,
+                    "rules": by,
+                }
+            )
     with warehouse.session() as session:
         if refs:
             references.add_refs(session, refs)
@@ -154,9 +163,9 @@ class _Batch:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._checks: list[Tuple] = []
-        self._packages: list[Tuple] = []
-        self._versions: list[Tuple] = []
+        self._checks: list[Row] = []
+        self._packages: list[Row] = []
+        self._versions: list[Row] = []
         self._confirmed: list[Tuple] = []
 
     def record(self, session: Session, states: dict[str, HostState]) -> int:
@@ -187,7 +196,9 @@ class _Batch:
         if found is not None:
             self._facts(key, fetched.source, found, unsure=missing.keys() - sure)
         elif undecided:
-            self._packages.append(self._failed(key, fetched.source, outcome))
+            # Nothing could be learnt; that never replaces a fact.
+            nothing = asdict(PackageFacts(outcome))
+            self._packages.append(self._fact(key, fetched.source, "failed", nothing))
         if definite:
             self._confirmed += [(*key, version) for version in sure]
         stuck = fetched.owed and fetched.owed >= row["owed"] > 0
@@ -205,27 +216,29 @@ class _Batch:
         stale_since = (row["stale_since"] or self._now) if undecided else None
         names = sorted(missing)
         self._checks.append(
-            (
-                *key,
-                self._now,
-                outcome,
-                fetched.etag if definite else row["etag"],
-                fetched.last_modified if definite else row["last_modified"],
-                fetched.serial if definite else row["serial"],
-                row["versions_hash"] if definite else (row["checked_versions_hash"] or ""),
-                min((since for _, since in missing.values()), default=None),
-                max((count for count, _ in missing.values()), default=0),
-                names,
-                failures,
-                stale_since,
-                due_at,
-                fetched.source if definite else row["source"],
-                fetched.variant if definite else row["variant"],
-                fetched.owed if definite else row["owed"],
-                text(fetched.detail, 300),
-                [missing[name][1] for name in names],
-                [missing[name][0] for name in names],
-            )
+            {
+                "origin": row["origin"],
+                "package": row["package"],
+                "checked_at": self._now,
+                "outcome": outcome,
+                "etag": fetched.etag if definite else row["etag"],
+                "last_modified": fetched.last_modified if definite else row["last_modified"],
+                "serial": fetched.serial if definite else row["serial"],
+                "versions_hash": row["versions_hash" if definite else "checked_versions_hash"]
+                or "",
+                "absent_since": min((since for _, since in missing.values()), default=None),
+                "absences": max((count for count, _ in missing.values()), default=0),
+                "missing": names,
+                "failures": failures,
+                "stale_since": stale_since,
+                "due_at": due_at,
+                "source": fetched.source if definite else row["source"],
+                "variant": fetched.variant if definite else row["variant"],
+                "owed": fetched.owed if definite else row["owed"],
+                "detail": text(fetched.detail, 300),
+                "missing_since": [missing[name][1] for name in names],
+                "missing_counts": [missing[name][0] for name in names],
+            }
         )
         return outcome
 
@@ -243,23 +256,20 @@ class _Batch:
         counts = {name: before.get(name, (0, self._now)) for name in names}
         return kept | {name: (count + 1, since) for name, (count, since) in counts.items()}
 
-    def _failed(self, key: tuple[str, str], source: str, outcome: Outcome) -> Tuple:
-        """The fact that nothing could be learnt; it never replaces one."""
-        nothing = asdict(PackageFacts(outcome))
-        return (*key, self._now, source, "failed", *nothing.values())
-
     def _facts(
         self, key: tuple[str, str], source: str, found: Profile, *, unsure: set[str]
     ) -> None:
         if found.package is not None:
             state = "unknown" if "" in unsure else "known"
-            values = asdict(found.package)
-            self._packages.append((*key, self._now, source, state, *values.values()))
+            self._packages.append(self._fact(key, source, state, asdict(found.package)))
         for facts in found.versions:
-            values = asdict(facts)
-            version = values.pop("version")
-            state = "unknown" if version in unsure else "known"
-            self._versions.append((*key, version, self._now, source, state, *values.values()))
+            state = "unknown" if facts.version in unsure else "known"
+            self._versions.append(self._fact(key, source, state, asdict(facts)))
+
+    def _fact(self, key: tuple[str, str], source: str, state: str, facts: Row) -> Row:
+        origin, package = key
+        observed = {"observed_at": self._now, "source": source, "state": state}
+        return {"origin": origin, "package": package, **observed, **facts}
 
 
 def _missing_before(row: Row) -> Missing:

@@ -24,7 +24,7 @@ from serve.policy.policy import Policy
 from warehouse.curation.editions import last_sequence, replace_treatments
 from warehouse.curation.feeds import (
     changed_names,
-    forget_prints,
+    forget_fingerprints,
     is_known_change,
     last_change,
     read_outline,
@@ -115,7 +115,7 @@ def build(
         entries = candidates(session, draft, policy.name, names, since, stale)
         done = counted(entries, lambda n: progress(f"{policy.name}: entries built", n, None))
         built = write_candidate(draft, done, policy.overlays(at))
-        forget_prints(session, policy.name, stale)
+        forget_fingerprints(session, policy.name, stale)
         with wanted(session, policy.name, names):
             replace_treatments(session, policy.name, [(policy.name, *t) for t in built.treatments])
         manifest = built.manifest

@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from connectors.upstreams.contract import EntryHead
+from connectors.upstreams.page import EntryHead
 from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
 from serve.disk import locked

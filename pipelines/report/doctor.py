@@ -13,7 +13,7 @@ from connectors.http.client import HttpClient, Manners
 from connectors.registries.clients import Probe
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
-from connectors.upstreams.contract import read_page
+from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import base_url
 from pipelines.deployment import Deployment
 from pipelines.errors import UsageError

@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from connectors.errors import BudgetSpent, MalformedPage, UnexpectedStatus, Unreachable
 from connectors.http.client import HttpClient, Manners
 from connectors.http.network import AddressPolicy
-from connectors.upstreams.contract import (
-    MAX_ENTRY,
-    Entry,
-    Unreadable,
-    compose,
-    read_entry,
-    read_page,
-)
+from connectors.upstreams.contract import MAX_ENTRY, Entry, Unreadable, compose, read_entry
 from connectors.upstreams.json_split import split_page
+from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import Missing, Registry
 from pipelines.demo.loopback import Reply, Request
 from tests.conftest import START, Upstream, server_json

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from connectors.errors import ConnectorError, MalformedPage
-from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry, read_page
+from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry
+from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import Missing, Registry, base_url
 from pipelines.demo.loopback import Reply, Request
 from tests.conftest import START, Upstream, server_json

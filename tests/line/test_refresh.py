@@ -48,7 +48,7 @@ def test_what_did_not_change_is_not_looked_at_again(
     with filled.warehouse.session() as session:
         begun = session.text("FROM verdict_changes WHERE feed = 'mirror' ORDER BY ALL").to_pylist()
         assert changed_names(session, "mirror", begun[0]["changed_at"]) == ["c.d/x"]
-        assert session.text("FROM verdicts WHERE print IS NULL").num_rows == 0
+        assert session.text("FROM verdicts WHERE fingerprint IS NULL").num_rows == 0
 
 
 def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(

@@ -80,10 +80,24 @@ def _described(connection: duckdb.DuckDBPyConnection, view: str) -> list[tuple[o
     return connection.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
 
 
-def test_the_shape_that_landed_last_is_handed_over_row_by_row(landed: Path, tmp_path: Path) -> None:
+def _renamed(shape: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return [tuple("fingerprint" if part == "print" else part for part in row) for row in shape]
+
+
+@pytest.mark.parametrize("number", [90, None])
+def test_the_shape_that_landed_last_is_handed_over_row_by_row(
+    landed: Path, tmp_path: Path, number: int | None
+) -> None:
+    with duckdb.connect(landed) as old:
+        if number is None:  # the same tables, by the first baseline
+            old.execute("DROP TABLE schema_version")
+            old.execute(
+                "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
+            )
+            old.execute("INSERT INTO schema_state VALUES (?, 'other')", [schema._LANDED[1]])
     with duckdb.connect(landed, read_only=True) as old:
         old.execute("SET TimeZone='UTC'")
-        before, shape = rows(old), relations(old)
+        before, shape = rows(old), _renamed(relations(old))
     assert all(len(found) == 3 for found in before.values())
     for _ in range(2):  # a second session changes nothing
         with Warehouse(landed).session():
@@ -91,14 +105,15 @@ def test_the_shape_that_landed_last_is_handed_over_row_by_row(landed: Path, tmp_
         with duckdb.connect(landed, read_only=True) as new:
             new.execute("SET TimeZone='UTC'")
             after = rows(new)
-            assert relations(new) == shape
+            made = relations(new)
+            assert [row for row in made if row[0] != "verdict_fingerprint"] == shape
     assert {row[1] for row in after["state"]} == {"https://registry.example/base"}
     assert before.pop("state") != after.pop("state")
     assert after == before
     with Warehouse(tmp_path / "fresh.duckdb").session():
         pass
     with duckdb.connect(tmp_path / "fresh.duckdb", read_only=True) as fresh:
-        assert relations(fresh) == shape
+        assert relations(fresh) == made
 
 
 def test_every_relation_has_its_comment(tmp_path: Path) -> None:

@@ -98,12 +98,12 @@ def read_bodies(
         return {row["hash"]: row["body"].encode() for row in session.rows(query, **values)}
 
 
-def forget_prints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
+def forget_fingerprints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
     """Have the next curation note a change of some verdicts (upstream, name, version), whatever it
     finds: they were shown otherwise than they were decided."""
     if rows:
-        with session.transaction(), session.given(batch_prints=table(rows, _VERDICT)):
-            session.run("curation/forget_prints", feed=feed)
+        with session.transaction(), session.given(batch_stale=table(rows, _VERDICT)):
+            session.run("curation/forget_fingerprints", feed=feed)
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:

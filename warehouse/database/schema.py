@@ -1,7 +1,7 @@
 """The schema of the warehouse. Tables are a baseline, views and macros are code.
 
 Until a version is released the baseline may be edited; its version is a hash of it, and a file of
-any other shape is refused, but for the one that landed last (schema 90), which is handed over.
+any other shape is refused, but for those that landed last, which are handed over.
 Views and macros stand in a file each and are all made anew when one of them is another than before.
 A comment at the head of a relation's text becomes its comment in the warehouse.
 """
@@ -22,7 +22,12 @@ from warehouse.errors import WarehouseBroken, WarehouseError, WarehouseTooNew
 
 log = logging.getLogger(__name__)
 
-_LANDED = "number 90"
+_LANDED = ("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd6501180dd2b")
+"""Shapes with the same tables: of the schema that had numbers, and of the first baseline."""
+_RENAMED = (
+    "ALTER TABLE verdicts RENAME COLUMN print TO fingerprint",
+    "ALTER TABLE served_packages RENAME COLUMN print TO fingerprint",
+)
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
 _RELATION = re.compile(
     r"((?:^--[^\n]*\n)*)CREATE (?:OR REPLACE )?(TABLE|VIEW|MACRO) (\w+)(\([^)]*\) AS TABLE)?",
@@ -82,8 +87,8 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
             if stored is None:
                 _run(connection, tables())
                 connection.execute(_STATE)
-            elif stored[0] == _LANDED:
-                _hand_over(connection, path)
+            elif stored[0] in _LANDED:
+                _hand_over(connection, path, stored[0])
             elif stored[0] != wanted[0]:
                 raise _other_shape(path, stored[0][:12])
             _make_views(connection)
@@ -124,19 +129,25 @@ def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
     )
 
 
-def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Take over a warehouse of the schema that landed last: the same tables under another name.
+def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path, shape: str) -> None:
+    """Take over a warehouse of a shape that landed last: the same tables, two columns renamed.
 
     User names and passwords in stored URLs of upstreams go.
     """
     with duckdb.connect(":memory:") as fresh:
         _run(fresh, tables())
         wanted = _columns(fresh)
+    try:
+        for kind, name in _standing(connection):  # they name columns
+            connection.execute(f"DROP {kind} {name}")
+        _run(connection, _RENAMED)
+    except duckdb.Error as error:
+        raise _other_shape(path, f"{shape[:12]}, altered") from error
     if _columns(connection) != wanted:
-        raise _other_shape(path, f"{_LANDED}, altered")
+        raise _other_shape(path, f"{shape[:12]}, altered")
     connection.execute(_NO_PASSWORDS)
-    connection.execute("DROP TABLE schema_version")
-    connection.execute(_STATE)
+    connection.execute("DROP TABLE IF EXISTS schema_version")
+    connection.execute(_STATE.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:

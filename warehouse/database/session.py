@@ -1,7 +1,7 @@
 """One open connection. Statements are named by their file; users' texts have one way in."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -75,6 +75,16 @@ class Session:
         """Run composed SQL: compiled policies and users' queries. Everything else has a file."""
         with self._explained():
             return self._execute(sql, dict(parameters or {})).to_arrow_table()
+
+    def rows_of(self, relation: str, rows: Sequence[Row]) -> pa.Table:
+        """Rows as an Arrow table with the columns of a table; a column that is left out is NULL.
+
+        Raises KeyError for a column that the table has not, pyarrow's errors for another type.
+        """
+        schema = self.text(f"FROM {relation} LIMIT 0").schema
+        for name in {key for row in rows for key in row} - set(schema.names):
+            raise KeyError(f"{relation} has no column {name}")
+        return pa.Table.from_pylist(rows, schema=schema)
 
     @contextmanager
     def given(self, **tables: pa.Table) -> Iterator[None]:

@@ -3,25 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import pyarrow as pa
-
-from warehouse.database.arrow import INSTANT, TEXT, Tuple, columns, table
-from warehouse.database.session import Session
-from warehouse.packages.downloads import COUNT_CHECK
+from warehouse.database.arrow import TEXT, columns, table
+from warehouse.database.session import Row, Session
 from warehouse.packages.facts import batch
 
-ADVISORY = columns(
-    id=TEXT,
-    modified=TEXT,
-    severity=TEXT,
-    malicious=pa.bool_(),
-    withdrawn=pa.bool_(),
-    summary=TEXT,
-    aliases=pa.list_(TEXT),
-    source=TEXT,
-    observed_at=INSTANT,
-)
-_PURL = columns(purl=TEXT, ids=pa.list_(TEXT), source=TEXT, observed_at=INSTANT)
 _NAMED = columns(id=TEXT, modified=TEXT)
 
 
@@ -44,13 +29,14 @@ def list_unread_advisories(
 
 
 def record_advisories(
-    session: Session, *, purls: Sequence[Tuple], advisories: Sequence[Tuple], hosts: Sequence[Tuple]
+    session: Session, *, purls: Sequence[Row], advisories: Sequence[Row], hosts: Sequence[Row]
 ) -> None:
-    """Store which advisories name each purl, and rows of ADVISORY, in one transaction."""
-    with (
-        session.given(batch_advisories=table(advisories, ADVISORY)),
-        batch(session, table((), COUNT_CHECK), hosts, batch_purls=table(purls, _PURL)),
-    ):
+    """Store rows of `purl_advisories` and of `advisories` in one transaction."""
+    tables = {
+        "batch_advisories": session.rows_of("advisories", advisories),
+        "batch_purls": session.rows_of("purl_advisories", purls),
+    }
+    with batch(session, checks=(), hosts=hosts, **tables):
         session.run("packages/insert_advisories")
         session.run("packages/insert_purl_advisories")
         session.run("packages/delete_advisory_checks")

@@ -3,24 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import pyarrow as pa
-
-from warehouse.database.arrow import COUNT, INSTANT, TEXT, Tuple, columns, table
 from warehouse.database.session import Row, Session
 from warehouse.packages.facts import batch
-
-POPULARITY = columns(origin=TEXT, package=TEXT, source=TEXT, downloads=COUNT, observed_at=INSTANT)
-COUNT_CHECK = columns(
-    origin=TEXT,
-    package=TEXT,
-    checked_at=INSTANT,
-    outcome=TEXT,
-    versions_hash=TEXT,
-    absences=COUNT,
-    missing=pa.list_(TEXT),
-    failures=COUNT,
-    due_at=INSTANT,
-)
 
 
 def list_due_downloads(
@@ -45,11 +29,11 @@ def list_due_downloads(
 def record_downloads(
     session: Session,
     *,
-    checks: Sequence[Tuple],
-    counts: Sequence[Tuple],
-    hosts: Sequence[Tuple],
+    checks: Sequence[Row],
+    counts: Sequence[Row],
+    hosts: Sequence[Row],
 ) -> None:
-    """Store counts as rows of POPULARITY, with when each was asked for and is due again."""
-    counted = table(counts, POPULARITY)
-    with batch(session, table(checks, COUNT_CHECK), hosts, batch_popularity=counted):
+    """Store counts as rows of `popularity`, with when each was asked for and is due again."""
+    counted = session.rows_of("popularity", counts)
+    with batch(session, checks=checks, hosts=hosts, batch_popularity=counted):
         session.run("packages/insert_popularity")

@@ -9,74 +9,9 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from warehouse.database.arrow import COUNT, FLAG, INSTANT, TEXT, Tuple, columns, table
+from warehouse.database.arrow import TEXT, Tuple, columns, table
 from warehouse.database.session import Row, Session
-from warehouse.packages.hosts import HOST
 
-CHECK = columns(
-    origin=TEXT,
-    package=TEXT,
-    checked_at=INSTANT,
-    outcome=TEXT,
-    etag=TEXT,
-    last_modified=TEXT,
-    serial=COUNT,
-    versions_hash=TEXT,
-    absent_since=INSTANT,
-    absences=COUNT,
-    missing=pa.list_(TEXT),
-    failures=COUNT,
-    stale_since=INSTANT,
-    due_at=INSTANT,
-    source=TEXT,
-    variant=TEXT,
-    owed=COUNT,
-    detail=TEXT,
-    missing_since=pa.list_(INSTANT),
-    missing_counts=pa.list_(COUNT),
-)
-PACKAGE_FACT = columns(
-    origin=TEXT,
-    package=TEXT,
-    observed_at=INSTANT,
-    source=TEXT,
-    state=TEXT,
-    outcome=TEXT,
-    latest_version=TEXT,
-    version_count=COUNT,
-    first_published_at=INSTANT,
-    last_published_at=INSTANT,
-    license=TEXT,
-    license_status=TEXT,
-    repository_url=TEXT,
-    status=TEXT,
-    latest_published_at=INSTANT,
-    owner_count=COUNT,
-    owners_hash=TEXT,
-)
-VERSION_FACT = columns(
-    origin=TEXT,
-    package=TEXT,
-    version=TEXT,
-    observed_at=INSTANT,
-    source=TEXT,
-    state=TEXT,
-    outcome=TEXT,
-    published_at=INSTANT,
-    yanked=FLAG,
-    deprecated=TEXT,
-    license=TEXT,
-    install_scripts=FLAG,
-    provenance=FLAG,
-    digest=TEXT,
-    server_names=pa.list_(TEXT),
-    yanked_reason=TEXT,
-    provenance_repository=TEXT,
-    newer_versions=COUNT,
-    resolved_version=TEXT,
-    settled=FLAG,
-    evidence_sha256=TEXT,
-)
 _PER_NAMESPACE = 500
 _CONFIRMED = columns(origin=TEXT, package=TEXT, version=TEXT)
 
@@ -101,10 +36,13 @@ def list_due(
 
 @contextmanager
 def batch(
-    session: Session, checks: pa.Table, hosts: Sequence[Tuple], **tables: pa.Table
+    session: Session, *, checks: Sequence[Row], hosts: Sequence[Row], **tables: pa.Table
 ) -> Iterator[None]:
     """One transaction that notes the checks and the hosts, and whatever is done inside."""
-    given = tables | {"batch_checks": checks, "batch_hosts": table(hosts, HOST)}
+    given = tables | {
+        "batch_checks": session.rows_of("package_checks", checks),
+        "batch_hosts": session.rows_of("hosts", hosts),
+    }
     with session.transaction(), session.given(**given):
         session.run("packages/delete_hosts")
         session.run("packages/insert_hosts")
@@ -116,20 +54,24 @@ def batch(
 def record(
     session: Session,
     *,
-    checks: Sequence[Tuple],
-    packages: Sequence[Tuple],
-    versions: Sequence[Tuple],
+    checks: Sequence[Row],
+    packages: Sequence[Row],
+    versions: Sequence[Row],
     confirmed: Sequence[Tuple],
-    hosts: Sequence[Tuple],
+    hosts: Sequence[Row],
     now: datetime,
 ) -> int:
-    """Store one batch of answers in one transaction; return how many facts were new or changed."""
+    """Store one batch of answers in one transaction; return how many facts were new or changed.
+
+    Rows have the columns of `package_checks`, `package_facts`, `version_facts` and `hosts`;
+    `confirmed` are (origin, package, version) that are known to be absent by now.
+    """
     with batch(
         session,
-        table(checks, CHECK),
-        hosts,
-        batch_package_facts=table(packages, PACKAGE_FACT),
-        batch_version_facts=table(versions, VERSION_FACT),
+        checks=checks,
+        hosts=hosts,
+        batch_package_facts=session.rows_of("package_facts", packages),
+        batch_version_facts=session.rows_of("version_facts", versions),
         batch_confirmed=table(confirmed, _CONFIRMED),
     ):
         written = session.run("packages/insert_package_facts") + session.run(

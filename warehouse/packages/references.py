@@ -2,22 +2,7 @@
 
 from collections.abc import Sequence
 
-from warehouse.database.arrow import TEXT, Tuple, columns, table
 from warehouse.database.session import Row, Session
-
-REF = columns(
-    registry_type=TEXT,
-    registry_base_url=TEXT,
-    identifier=TEXT,
-    version=TEXT,
-    origin=TEXT,
-    package=TEXT,
-    package_version=TEXT,
-    purl=TEXT,
-    rejected=TEXT,
-    version_kind=TEXT,
-    rules=TEXT,
-)
 
 
 def list_new_refs(session: Session, rules: str) -> list[Row]:
@@ -25,8 +10,8 @@ def list_new_refs(session: Session, rules: str) -> list[Row]:
     return session.rows("packages/list_new_refs", rules=rules)
 
 
-def add_refs(session: Session, refs: Sequence[Tuple]) -> None:
-    """Store canonicalised references as rows of REF, in place of what was read of them before."""
-    with session.transaction(), session.given(batch_refs=table(refs, REF)):
+def add_refs(session: Session, refs: Sequence[Row]) -> None:
+    """Store canonicalised references as rows of `package_refs`, in place of older ones."""
+    with session.transaction(), session.given(batch_refs=session.rows_of("package_refs", refs)):
         session.run("packages/delete_package_refs")
         session.run("packages/insert_package_refs")

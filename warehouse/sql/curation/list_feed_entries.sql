@@ -13,17 +13,17 @@ SELECT
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.meta_hash END AS meta_hash,
     CASE WHEN d.verdict = 'admit' AND NOT kept THEN e.raw_hash END AS raw_hash,
     d.unknown, d.held_until, d.atoms, d.seen, s.name IS NOT NULL AS served,
-    kept OR d.print IS NOT DISTINCT FROM hash(
+    kept OR d.fingerprint IS NOT DISTINCT FROM verdict_fingerprint(
         d.verdict, d.rule, d.reason, d.unknown, d.held_until, d.atoms, e.server_hash, e.meta_hash, e.raw_hash,
         e.status, e.status_message, e.is_latest, e.published_at, e.updated_at, e.status_changed_at,
-        e.vanished_at, p.print
+        e.vanished_at, p.fingerprint
     ) AS as_decided
 FROM (FROM entries SEMI JOIN wanted_names USING (name)) e
 JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
     ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
 LEFT JOIN (
-    SELECT upstream, name, version, bit_xor(print) AS print
+    SELECT upstream, name, version, bit_xor(fingerprint) AS fingerprint
     FROM served_packages
     SEMI JOIN wanted_names USING (name)
     GROUP BY upstream, name, version

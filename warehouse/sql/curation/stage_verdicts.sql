@@ -2,20 +2,20 @@
 INSERT INTO next_verdicts
 SELECT
     f.feed, f.upstream, f.name, f.version, f.verdict, f.rule, f.reason, f.unknown, f.decided_at, f.policy_hash,
-    f.held_until, f.results, f.atoms, f.seen, f.outline_hash, f.print,
-    CASE WHEN v.print = f.print THEN v.changed_at ELSE $now END AS changed_at
+    f.held_until, f.results, f.atoms, f.seen, f.outline_hash, f.fingerprint,
+    CASE WHEN v.fingerprint = f.fingerprint THEN v.changed_at ELSE $now END AS changed_at
 FROM (
     SELECT
         d.*,
-        hash(
+        verdict_fingerprint(
             d.verdict, d.rule, d.reason, d.unknown, d.held_until, d.atoms, e.server_hash, e.meta_hash, e.raw_hash,
             e.status, e.status_message, e.is_latest, e.published_at, e.updated_at, e.status_changed_at,
-            e.vanished_at, p.print
-        ) AS print
+            e.vanished_at, p.fingerprint
+        ) AS fingerprint
     FROM deciding d
     JOIN entries e USING (upstream, name, version)
     LEFT JOIN (
-        SELECT upstream, name, version, bit_xor(print) AS print
+        SELECT upstream, name, version, bit_xor(fingerprint) AS fingerprint
         FROM served_packages
         SEMI JOIN deciding USING (upstream, name, version)
         GROUP BY upstream, name, version

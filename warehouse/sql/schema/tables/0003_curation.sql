@@ -115,7 +115,7 @@ CREATE TABLE served_packages (
     advisories VARCHAR[],
     severities VARCHAR[],
     malicious BOOLEAN,
-    print UBIGINT
+    fingerprint UBIGINT
 );
 
 -- Per feed, the verdict of the last curation on every entry, with rule and reason.
@@ -141,7 +141,7 @@ CREATE TABLE verdicts (
     -- Which outline of a policy (policies) the tests are of.
     outline_hash VARCHAR,
     -- A hash of all that decides how a feed shows the entry.
-    print UBIGINT,
+    fingerprint UBIGINT,
     -- The curation at which that hash became what it is.
     changed_at TIMESTAMPTZ
 );

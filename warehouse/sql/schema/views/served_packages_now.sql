@@ -1,6 +1,6 @@
 -- What is served of each entry's packages, as of now, and a hash of it.
 CREATE OR REPLACE VIEW served_packages_now AS
-SELECT *, hash(s::VARCHAR) AS print
+SELECT *, hash(s::VARCHAR) AS fingerprint
 FROM (
     SELECT
         upstream, name, version, ordinal, registry_type, identifier, claimed_version, purl, rejected,

@@ -1,6 +1,6 @@
-UPDATE verdicts SET print = NULL
+UPDATE verdicts SET fingerprint = NULL
 WHERE feed = $feed
     AND EXISTS (
-        FROM batch_prints b
+        FROM batch_stale b
         WHERE b.upstream = verdicts.upstream AND b.name = verdicts.name AND b.version = verdicts.version
     )

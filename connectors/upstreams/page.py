@@ -1,0 +1,107 @@
+"""A page of a registry's list: its frame, and the keys and flags of its entries.
+
+An entry stays raw here; `connectors.upstreams.contract` reads it.
+"""
+
+import msgspec
+
+from connectors.errors import MalformedPage
+from connectors.upstreams.contract import OFFICIAL, UNREADABLE
+from connectors.upstreams.json_split import refuse_doubled_keys, split_page
+
+_FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
+
+
+class PageHead(msgspec.Struct, frozen=True, gc=False):
+    """The frame of a page: raw entries and where the next page starts (None at the end)."""
+
+    entries: list[msgspec.Raw]
+    next_cursor: str | None
+
+
+class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The key of a raw entry and whether upstream calls it the latest; None: it does not say."""
+
+    name: str
+    version: str
+    is_latest: bool | None
+
+
+class _Metadata(msgspec.Struct, gc=False, rename="camel"):
+    next_cursor: str | None = None
+    old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
+
+
+class _Page(msgspec.Struct, gc=False):
+    servers: list[msgspec.Raw]
+    metadata: _Metadata
+
+
+class _Key(msgspec.Struct, gc=False):
+    name: str
+    version: str
+
+
+class _KeyOnly(msgspec.Struct, gc=False):
+    server: _Key
+
+
+class _LatestFlag(msgspec.Struct, gc=False, rename="camel"):
+    is_latest: bool = False
+
+
+class _FlagMeta(msgspec.Struct, gc=False):
+    official: _LatestFlag = msgspec.field(name=OFFICIAL)
+
+
+class _FlagOnly(msgspec.Struct, gc=False):
+    server: _Key
+    meta: _FlagMeta = msgspec.field(name="_meta")
+
+
+_page = msgspec.json.Decoder(_Page)
+_metadata = msgspec.json.Decoder(_Metadata)
+_key_only = msgspec.json.Decoder(_KeyOnly)
+_flag_only = msgspec.json.Decoder(_FlagOnly)
+
+
+def read_page(body: bytes, *, url: str = "") -> PageHead:
+    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape.
+
+    A record that spoils the parsing of its page is cut out at byte level.
+    """
+    try:
+        if all(body.count(key) <= 1 for key in _FRAME):
+            page = _page.decode(body)
+            entries, metadata = page.servers, page.metadata
+        else:
+            entries, metadata = _split(body)
+    except UNREADABLE:
+        try:
+            entries, metadata = _split(body)
+        except UNREADABLE as error:
+            raise MalformedPage(
+                f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
+            ) from error
+    return PageHead(entries, metadata.next_cursor or metadata.old_next_cursor or None)
+
+
+def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
+    entries, metadata = split_page(body)
+    found = _metadata.decode(metadata)
+    refuse_doubled_keys(metadata)
+    return [msgspec.Raw(entry) for entry in entries], found
+
+
+def read_head(raw: msgspec.Raw | bytes) -> EntryHead | None:
+    """The key and flag of a raw entry; None if its key cannot be read."""
+    try:
+        entry = _flag_only.decode(raw)
+        return EntryHead(entry.server.name, entry.server.version, entry.meta.official.is_latest)
+    except UNREADABLE:
+        pass
+    try:
+        key = _key_only.decode(raw).server
+    except UNREADABLE:
+        return None
+    return EntryHead(key.name, key.version, None)

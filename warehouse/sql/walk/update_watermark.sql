@@ -1,0 +1,1 @@
+UPDATE state SET watermark = $watermark WHERE upstream = $upstream
