@@ -72,6 +72,9 @@ dev: setup ## Open Dagster's UI on the line
 	@mkdir -p "$(SUBREGISTRY_DAGSTER_DIR)"
 	$(BIN)/dg dev
 
+docs: setup ## Write the reference tables of the documents, from the code
+	$(BIN)/cog -r -P -I docs docs/*.md
+
 lock: ## Compile requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-strip-extras --python-version 3.11 \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
@@ -79,4 +82,4 @@ lock: ## Compile requirements.lock anew (needs uv)
 clean: ## Remove the venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test lint format campaign bench bench-scale bench-sizes bench-serve soak bench-curate bench-profile dev lock clean
+.PHONY: help setup demo test lint format campaign bench bench-scale bench-sizes bench-serve soak bench-curate bench-profile dev docs lock clean

@@ -30,60 +30,96 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Field(Path(".subregistry"), description="Everything the deployment keeps")
-    feeds: Path | None = Field(None, description="Folder of feed documents; default: those shipped")
+    home: Path = Field(
+        Path(".subregistry"), description="Folder of everything the deployment keeps"
+    )
+    feeds: Path | None = Field(
+        None, description="Folder of feed documents, one TOML file each (see curators.md)"
+    )
     upstream_url: str = Field(
-        "https://registry.modelcontextprotocol.io", description="The registry to pull from"
+        "https://registry.modelcontextprotocol.io",
+        description="Base URL of the registry to pull from. A `/v0.1` at its end is understood. "
+        "Another URL starts with a full walk",
     )
     upstreams: dict[str, str] = Field(
         default_factory=dict,
-        description="JSON object instead of the URL, highest precedence first: name to URL or path",
+        description="JSON object from name to URL or path: several upstreams instead of that "
+        "URL, highest precedence first (see Upstreams)",
     )
-    upstream_rate: float = Field(1.0, ge=0, description="Requests per second to one upstream")
+    upstream_rate: float = Field(1.0, ge=0, description="Requests to one upstream")
     upstream_page: int = Field(100, ge=2, le=100, description="Entries to ask for on one page")
     upstream_budget: int = Field(
         20_000, ge=10, description="Requests that one pull may send to one upstream"
     )
     overlap: float = Field(
-        3600.0, ge=900, description="Seconds that a pull looks back behind the last one"
+        3600.0, ge=900, description="How far a pull looks back behind the last one; at least 900"
     )
-    offline: bool = Field(False, description="Refuse every address but loopback")
+    offline: bool = Field(
+        False, description="1 refuses every address but loopback, when it is dialled"
+    )
     contact: str = Field(
         "https://github.com/subregistry/subregistry", description="Named in the User-Agent"
     )
     origins: dict[str, OriginSettings] = Field(
         default_factory=dict,
-        description="JSON object from a package registry to its mirror, credentials and rate",
+        description="JSON object from a package registry to its mirror, credentials and rate "
+        "(see Package registries)",
     )
     package_rate: float | None = Field(
-        None, ge=0, description="Requests per second to each package registry, instead of its own"
+        None,
+        ge=0,
+        description="Requests to each package registry, instead of its own rate: npm 5, PyPI 3, "
+        "ghcr.io 3, Docker Hub 2, others 1 to 3",
     )
-    profile_seconds: float = Field(900.0, gt=0, description="Time that one profile run may take")
+    profile_seconds: float = Field(
+        900.0, gt=0, description="Time that one profile run may take; the next goes on"
+    )
     warehouse_wait: float = Field(
-        30.0, ge=0, description="Seconds to wait while another process has the warehouse"
+        30.0, ge=0, description="How long to wait while another process has the warehouse"
     )
     memory_limit: str | None = Field(
         None,
-        description="DuckDB's memory, such as 512MB; default: a fifth of what the machine or "
-        "container has, at least 256MB and at most 2GB",
+        description="DuckDB's memory, such as `512MB`. By default a fifth of what the machine or "
+        "container has, at least 256MB and at most 2GB. No size of registry needs "
+        "another: what does not fit goes in parts or to disk, and is slower",
     )
-    public_url: str = Field("", description="Address that readers use, for links in feeds")
+    public_url: str = Field(
+        "",
+        description="Address that readers use, for links in feeds of changes. By default the "
+        "request's host",
+    )
     client_rate: int = Field(
-        0, ge=0, description="Requests per minute that one client may send to one server process"
+        0,
+        ge=0,
+        description="Requests per *minute* that one client may send to one server process; 0: "
+        "unlimited",
     )
-    access_log: str = Field("", description="File of the access log, or - for standard error")
+    access_log: str = Field(
+        "",
+        description="File of the access log, or `-` for standard error. By default there is none",
+    )
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Proxies whose X-Forwarded-For is believed, by commas"
+        "127.0.0.1", description="Proxies whose `X-Forwarded-For` is believed, by commas"
     )
-    metrics: bool = Field(True, description="Answer /metrics, in Prometheus' format")
+    metrics: bool = Field(True, description="1 answers `/metrics`, in Prometheus' format")
     objective: float = Field(
-        7200.0, ge=0, description="Seconds after which /health calls a feed stale (0: never)"
+        7200.0,
+        ge=0,
+        description="Age of the pull behind a feed at which `/health` calls it stale; 0: never",
     )
-    fast: bool = Field(True, description="Answer plain requests in one write, on uvloop")
-    skew: float = Field(60.0, ge=0, description="Seconds of clock skew that updated_since forgives")
+    fast: bool = Field(
+        True,
+        description="1 answers plain requests in one write, on uvloop; 0 answers all by the "
+        "normal ASGI path, on asyncio",
+    )
+    skew: float = Field(
+        60.0, ge=0, description="Clock skew of readers that `updated_since` forgives"
+    )
     keep_editions: int = Field(5, ge=2, description="Editions kept per feed at least")
     keep_hours: float = Field(
-        48.0, ge=0, description="Hours for which editions are kept, for readers of earlier ones"
+        48.0,
+        ge=0,
+        description="Hours for which editions are kept beyond that, for readers of earlier ones",
     )
     max_shrink: float = Field(
         0.05, ge=0, le=1, description="Share of a feed's entries that one switch may lose"

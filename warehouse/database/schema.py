@@ -61,6 +61,17 @@ def views() -> tuple[str, ...]:
     return tuple(texts[name] for name in graphlib.TopologicalSorter(needs).static_order())
 
 
+def relations() -> tuple[tuple[str, str, str], ...]:
+    """Every relation: its name (a macro's with its parameters), its kind, and its comment."""
+    found = (_RELATION.match(text) for text in (*tables(), *views()))
+    return tuple((m[3], m[2].lower(), _comment_of(m)) for m in found if m is not None)
+
+
+def _comment_of(relation: re.Match[str]) -> str:
+    """The comment at the head of a relation's text, in one line."""
+    return " ".join(line.removeprefix("--").strip() for line in relation[1].splitlines())
+
+
 def fingerprint(texts: tuple[str, ...], *, comments: bool) -> str:
     """A hash of statements, with or without their comments."""
     lines = [line for text in texts for line in text.splitlines()]
@@ -190,7 +201,6 @@ def _comment(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> N
     for text in texts:
         found = _RELATION.match(text)
         assert found is not None, text
-        said = " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
         kind = "MACRO TABLE" if found[4] else found[2]
-        quoted = said.replace("'", "''")
+        quoted = _comment_of(found).replace("'", "''")
         connection.execute(f"COMMENT ON {kind} {found[3]} IS '{quoted}'")

@@ -29,15 +29,18 @@ CREATE TABLE walks (
     watermark TIMESTAMPTZ
 );
 
--- Append-only: JSON as upstream sent it, once per distinct content (sha256, hex).
+-- Append-only: JSON as upstream sent it, once per distinct content, by sha256 (hex): join `server_hash`,
+-- `meta_hash` or `raw_hash`.
 CREATE TABLE bodies (
     hash VARCHAR NOT NULL,
     body VARCHAR NOT NULL USING COMPRESSION zstd,
     first_seen TIMESTAMPTZ NOT NULL
 );
 
--- What we know now: one row per (upstream, name, version). Times of upstream and ours side by side;
--- commit is the number of the commit that last changed the row.
+-- What we know now: one row per (upstream, name, version), tombstones (`vanished_at`) included.
+-- `missing_since`: not met in the last full walk; `hidden`: full walks in which only the detail route showed
+-- it. Times of upstream and ours stand side by side; `commit` is the number of the commit that last changed the
+-- row.
 CREATE TABLE entries (
     upstream VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -59,7 +62,7 @@ CREATE TABLE entries (
     hidden INTEGER DEFAULT 0
 );
 
--- Append-only: every state an entry was seen in, from the instant we knew it.
+-- Append-only: every state an entry was seen in, from the instant we knew it (`valid_from`).
 CREATE TABLE history (
     upstream VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -93,7 +96,7 @@ CREATE TABLE contents (
     remote_count INTEGER NOT NULL
 );
 
--- The packages a server.json claims, in its order.
+-- The packages a server.json claims, in its order, by `server_hash`.
 CREATE TABLE packages (
     server_hash VARCHAR NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -104,7 +107,7 @@ CREATE TABLE packages (
     file_sha256 VARCHAR
 );
 
--- The remotes a server.json offers, in its order.
+-- The remotes a server.json offers, in its order, by `server_hash`.
 CREATE TABLE remotes (
     server_hash VARCHAR NOT NULL,
     ordinal INTEGER NOT NULL,

@@ -89,8 +89,8 @@ CREATE TABLE version_facts (
     evidence_sha256 VARCHAR
 );
 
--- What earlier runs learnt of each origin's host: the share of its ceilings that it bears, consecutive
--- failures, until when and why it is let alone, and the requests of one UTC day.
+-- What earlier runs learnt of each package registry's host: the share of its ceilings that it bears,
+-- consecutive failures, until when and why it is paused, and the requests of one UTC day.
 CREATE TABLE hosts (
     origin VARCHAR NOT NULL,
     share DOUBLE NOT NULL,

@@ -39,7 +39,8 @@ CREATE TABLE advisory_columns (
     is_malicious BOOLEAN
 );
 
--- Servers that share a package, a remote URL or a repository, as of the last curation.
+-- Servers that share a package, a remote URL or a repository, as of the last curation; the one at `place` 1
+-- stands for the others.
 CREATE TABLE clusters (
     kind VARCHAR,
     key VARCHAR,
@@ -118,7 +119,8 @@ CREATE TABLE served_packages (
     fingerprint UBIGINT
 );
 
--- Per feed, the verdict of the last curation on every entry, with rule and reason.
+-- Per feed, the verdict of the last curation on every entry, with rule and reason, until when it is held, and
+-- what each test came to.
 CREATE TABLE verdicts (
     feed VARCHAR NOT NULL,
     upstream VARCHAR NOT NULL,
@@ -182,7 +184,8 @@ CREATE TABLE lost_verdicts (
     lost_at TIMESTAMPTZ NOT NULL
 );
 
--- The curations that changed verdicts of a feed: an edition made after one of them needs only what changed since.
+-- The curations at which verdicts of a feed changed: an edition made after one of them needs only what changed
+-- since.
 CREATE TABLE verdict_changes (
     feed VARCHAR NOT NULL,
     changed_at TIMESTAMPTZ NOT NULL

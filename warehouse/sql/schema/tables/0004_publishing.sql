@@ -12,7 +12,7 @@ CREATE TABLE editions (
     policy_hash VARCHAR NOT NULL
 );
 
--- Per feed, what the last build did to an entry beyond copying it: repairs, and withholdings.
+-- Per feed, what the last build repaired, overlaid or withheld.
 CREATE TABLE treatments (
     feed VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -22,7 +22,8 @@ CREATE TABLE treatments (
     detail VARCHAR NOT NULL
 );
 
--- Append-only: every entry that an edition of a feed has shown, so that a feed made anew can say what is gone.
+-- Append-only: every entry that a feed ever showed, with the first edition, so that a feed that is rebuilt can
+-- say what is gone.
 CREATE TABLE served (
     feed VARCHAR NOT NULL,
     name VARCHAR NOT NULL,

@@ -1,4 +1,5 @@
--- Every package of every known entry: what its registry says now, and what follows from it.
+-- Every package of every known entry: what its registry says now, and the signals that follow (see
+-- curators.md).
 CREATE OR REPLACE VIEW entry_packages AS
 SELECT
     * EXCLUDE (verdict, seen),

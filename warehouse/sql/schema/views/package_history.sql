@@ -1,5 +1,5 @@
--- What became different of a package while one source told of it: who owns it, and that it was made
--- anew, after all that was published before.
+-- What became different of a package while one source told of it: who owns it, and that it was created again,
+-- after all that was published before.
 CREATE OR REPLACE VIEW package_history AS
 SELECT
     origin, package,
