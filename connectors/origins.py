@@ -210,6 +210,10 @@ def _secret(value: SecretStr | None, file: Path | None) -> str:
         raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
 
 
+DEFAULTS = ("npm", "pypi")
+"""The kinds of registries that have one public registry."""
+
+
 @cache
 def default_url(kind: str) -> str:
     """The public registry of npm or PyPI, as packageurl knows it. Raises ConnectorError."""

@@ -1,7 +1,7 @@
 """What an ecosystem is to us: how its references are read, asked for, and its answers understood.
 
-A new one is a connector file, a profile file that ends with its `Ecosystem`, and a line in
-`enrich.ecosystems`.
+A new one is a connector file, a profile file that ends with its `Ecosystem`, a line in
+`enrich.ecosystems`, and a row in the warehouse's view `ecosystems`.
 """
 
 import re
@@ -56,12 +56,21 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Ecosystem:
-    """One registry type. `canonicalise` gets the hosts that the operator added; both are total.
+    """One registry type; the warehouse reads the flags as the view `ecosystems`.
 
-    `parse` gets the claimed versions and gives None where nothing can be read.
+    `canonicalise` gets the hosts that the operator added; `parse` gets the claimed versions and
+    gives None where nothing can be read; both are total. `usual` are the registries that most
+    packages come from. `advisories`: OSV has them; `publication`: it says when a version was
+    published; `marker_in_text`: the server is named within a long text, such as a README;
+    `fixed_digest`: the content of a version has one digest that should never change.
     """
 
     kind: str
     connector: Connector
+    usual: tuple[str, ...]
     canonicalise: Callable[[PackageRef, frozenset[str]], PackageKey | Rejected]
     parse: Callable[[Fetched, tuple[str, ...]], Profile | None]
+    advisories: bool
+    publication: bool
+    marker_in_text: bool
+    fixed_digest: bool

@@ -14,6 +14,8 @@ from enrich.profiles import Profile, absent
 ECOSYSTEMS: dict[str, Ecosystem] = {
     found.kind: found for found in (npm.ECOSYSTEM, pypi.ECOSYSTEM, oci.ECOSYSTEM)
 }
+USUAL = tuple(origin for found in ECOSYSTEMS.values() for origin in found.usual)
+"""The registries that most packages come from."""
 _GENERATION = 2
 """Rises when references are read differently, so that known ones are read again."""
 

@@ -235,4 +235,14 @@ def _speaks_of(subjects: list[Raw], integrity: str | None) -> bool:
     )
 
 
-ECOSYSTEM = Ecosystem("npm", CONNECTOR, canonicalise, parse)
+ECOSYSTEM = Ecosystem(
+    "npm",
+    CONNECTOR,
+    ("npm",),
+    canonicalise,
+    parse,
+    advisories=True,
+    publication=True,
+    marker_in_text=False,
+    fixed_digest=True,
+)

@@ -119,4 +119,14 @@ def _is_attested(documents: list[Document]) -> bool:
     return False
 
 
-ECOSYSTEM = Ecosystem("oci", CONNECTOR, canonicalise, parse)
+ECOSYSTEM = Ecosystem(
+    "oci",
+    CONNECTOR,
+    ("oci:docker.io", "oci:ghcr.io"),
+    canonicalise,
+    parse,
+    advisories=False,
+    publication=False,
+    marker_in_text=False,
+    fixed_digest=True,
+)

@@ -195,4 +195,14 @@ def _built_from(provenance: bytes | None) -> str | None:
     return None
 
 
-ECOSYSTEM = Ecosystem("pypi", CONNECTOR, canonicalise, parse)
+ECOSYSTEM = Ecosystem(
+    "pypi",
+    CONNECTOR,
+    ("pypi",),
+    canonicalise,
+    parse,
+    advisories=True,
+    publication=True,
+    marker_in_text=True,
+    fixed_digest=False,
+)

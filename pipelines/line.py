@@ -4,15 +4,19 @@ Steps are plain functions in the rooms below; whoever runs them by hand, from cr
 comes through here.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from connectors.http.client import Manners
+from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
 from connectors.upstreams.registry import Registry
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from pipelines.operate.block import BlockReport, block, lift
+from pipelines.operate.export import Exporter, ExportReport, export, renew_all
+from pipelines.operate.release import release
 from pipelines.profile.profile import ProfileReport, profile
 from pipelines.progress import Progress, silent
 from pipelines.publish.curate import CurateReport, curate, note_overlays
@@ -20,9 +24,14 @@ from pipelines.publish.gate import Limits
 from pipelines.publish.switch import SwitchReport, go_back, switch
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
+from pipelines.report.doctor import Finding, Sources, doctor
+from pipelines.report.preview import PreviewReport, preview
+from pipelines.report.status import StatusReport, status
+from serve.errors import ServeError
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block
 from serve.policy.policy import Policy
+from warehouse.database.session import Row
 from warehouse.walk.state import read_state
 
 _PATIENCE = 900.0
@@ -127,8 +136,7 @@ class Line(Deployment):
             feed,
             now=self.clock,
             limits=self.limits(policy),
-            keep=self.settings.keep_editions,
-            keep_for=self._keep_for,
+            retention=self.settings.retention,
             accept=accept,
             progress=progress,
         )
@@ -146,8 +154,7 @@ class Line(Deployment):
             feed,
             to,
             now=self.clock,
-            keep=self.settings.keep_editions,
-            keep_for=self._keep_for,
+            retention=self.settings.retention,
         )
         self.audit.add("rollback", to, feed=feed.name, reason=reason, by=by)
         return report
@@ -170,9 +177,64 @@ class Line(Deployment):
         self.audit.add("lift", target, reason=reason, by=by)
         return lifted
 
+    def export(
+        self, policy: Policy, form: str, path: Path, *, key: Path | None = None
+    ) -> ExportReport:
+        """Write the live edition of a feed as files."""
+        return export(self._exporter, policy.served, form, path, key=key)
+
+    def renew_exports(self) -> list[ExportReport | str]:
+        """Write every export again that is still where it was put."""
+        try:
+            served = {policy.name: policy.served for policy in self.documents().valid}
+        except ServeError:
+            served = {}  # the feeds say themselves how they were served
+        return renew_all(self._exporter, served)
+
+    def release(self, names: Sequence[str], *, of: str | None = None) -> list[Row]:
+        """Let names go to the first upstream that has them now."""
+        order = list(self.settings.sources)
+        return release(self.warehouse, names, of=of, precedence=order, now=self.clock())
+
+    def status(self) -> StatusReport:
+        """What the warehouse holds, where the pull stands, what is due, what is live."""
+        origins = self.origins
+        return status(
+            self.warehouse,
+            self.documents(),
+            self.blocks,
+            feed_root=self.settings.feed_root,
+            uncounted=[name for name in COUNTERS if not origins.is_named(name)],
+            now=self.clock(),
+        )
+
+    def preview(self, path: Path) -> PreviewReport:
+        """What the feed document at `path` would change."""
+        return preview(
+            self.warehouse,
+            path,
+            documents=self.documents(),
+            blocks=self.blocks,
+            feed_root=self.settings.feed_root,
+            now=self.clock(),
+        )
+
+    def doctor(self, *, only: str | None = None) -> list[Finding]:
+        """What answers from here, in ten requests at most."""
+        settings = self.settings
+        sources = Sources(
+            upstreams=settings.sources,
+            upstream_client=self.upstream_client,
+            origins=self.origins,
+            named=list(settings.origins),
+            advised=() if settings.offline else (OSV,),
+            registries=self.registries,
+        )
+        return doctor(sources, only=only)
+
     @property
-    def _keep_for(self) -> timedelta:
-        return timedelta(hours=self.settings.keep_hours)
+    def _exporter(self) -> Exporter:
+        return Exporter(self.settings.feed_root, self.settings.public_url, self.clock)
 
     def _check_precedence(self, upstream: str) -> None:
         """Names are bound in order of precedence, so a first walk waits for those above."""

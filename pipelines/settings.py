@@ -5,6 +5,7 @@ What a feed contains is not a setting but a feed document; what one run does is 
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.origins import OriginSettings
 from pipelines.errors import UsageError
+from serve.feed.retention import Retention
 from warehouse.database.sizes import parse_size
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -153,6 +155,11 @@ class Settings(BaseSettings):
     def sources(self) -> dict[str, str]:
         """Name to URL or path of every upstream, highest precedence first."""
         return self.upstreams or {"official": self.upstream_url}
+
+    @property
+    def retention(self) -> Retention:
+        """Which editions are kept."""
+        return Retention(self.keep_editions, timedelta(hours=self.keep_hours))
 
     @property
     def warehouse(self) -> Path:

@@ -41,9 +41,7 @@ def list_feeds(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
-    from pipelines.report.preview import preview
-
-    report = preview(open_deployment(), Path(arguments.policy))
+    report = open_deployment().preview(Path(arguments.policy))
     if arguments.json:
         print_json(report)
         return 0

@@ -78,7 +78,6 @@ def block(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from pipelines.operate.block import known_anywhere
-    from pipelines.operate.export import renew_all
 
     deployment, target, reason = open_deployment(), arguments.target, arguments.reason
     if arguments.list == bool(target):
@@ -95,7 +94,7 @@ def block(arguments: argparse.Namespace) -> int:
         raise UsageError("say why: add --reason WHY; readers see it")
     else:
         rows = [asdict(found) for found in deployment.block(target, reason=reason)]
-        for renewed in renew_all(deployment):
+        for renewed in deployment.renew_exports():
             if isinstance(renewed, str):
                 failed.append(renewed)
             else:
@@ -117,15 +116,13 @@ def _unfinished(failed: list[str]) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    from pipelines.operate.export import export as write_export
-
     deployment, form = open_deployment(), arguments.form
     path = arguments.to if form else arguments.static
     if bool(form) == bool(arguments.static) or not path or (form and arguments.key):
         raise UsageError("write export --static DIR [--key FILE], or export --form FORM --to FILE")
     (policy,) = find_policies(deployment, arguments.feed)
     key = Path(arguments.key) if arguments.key else None
-    report = write_export(deployment, policy.served, form or "static", Path(path), key=key)
+    report = deployment.export(policy, form or "static", Path(path), key=key)
     if arguments.json:
         print_json(report)
         return 0
@@ -153,12 +150,10 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def release(arguments: argparse.Namespace) -> int:
-    from pipelines.operate.release import release as release_names
-
     if bool(arguments.names) == bool(arguments.of):
         raise UsageError("write names, or --of UPSTREAM for all names of one upstream")
     deployment = open_deployment()
-    rows = release_names(deployment, arguments.names, of=arguments.of)
+    rows = deployment.release(arguments.names, of=arguments.of)
     for row in rows:
         deployment.audit.add("release", row["name"], reason=arguments.reason)
     if arguments.json:

@@ -11,9 +11,7 @@ from pipelines.settings import load_settings
 
 
 def status(arguments: argparse.Namespace) -> int:
-    from pipelines.report.status import status as report_status
-
-    found = report_status(open_deployment())
+    found = open_deployment().status()
     if arguments.json:
         print_json(found)
         return 0
@@ -29,7 +27,9 @@ def explain(arguments: argparse.Namespace) -> int:
     deployment = open_deployment()
     find_policies(deployment, arguments.feed)
     name, at, version = arguments.server.partition("@")
-    rows = explain_entry(deployment, arguments.feed, name, version if at else None, at=arguments.at)
+    rows = explain_entry(
+        deployment.warehouse, arguments.feed, name, version if at else None, at=arguments.at
+    )
     if arguments.json:
         print_json(rows)
         return 0
@@ -74,7 +74,7 @@ def audit(arguments: argparse.Namespace) -> int:
 def changes(arguments: argparse.Namespace) -> int:
     from pipelines.report.history import changes as list_changes
 
-    rows = list_changes(open_deployment(), arguments.since)
+    rows = list_changes(open_deployment().warehouse, arguments.since)
     if arguments.json:
         print_json(rows)
         return 0
@@ -98,7 +98,7 @@ _CHANGE = (
 def quarantine(arguments: argparse.Namespace) -> int:
     from pipelines.report.history import quarantine as list_quarantine
 
-    rows = list_quarantine(open_deployment(), released=arguments.all)
+    rows = list_quarantine(open_deployment().warehouse, released=arguments.all)
     if arguments.json:
         print_json(rows)
         return 0
@@ -121,9 +121,7 @@ def query(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    from pipelines.report.doctor import doctor as examine
-
-    findings = examine(open_deployment(), only=arguments.only)
+    findings = open_deployment().doctor(only=arguments.only)
     if arguments.json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -1,18 +1,20 @@
 """Export: a feed's live edition as files: a static tree, or an allow-list for a client."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from connectors.origins import default_url
-from pipelines.deployment import Deployment
+from connectors.origins import DEFAULTS, default_url
 from pipelines.errors import StepError, UsageError
 from serve.disk import JsonFile, replace_file
 from serve.edition.edition import Edition
 from serve.errors import ServeError
 from serve.export.allowlists import FORMS, allow_list
 from serve.export.static import export_static
+from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
 from serve.server.shelf import LiveShelf
 
@@ -38,36 +40,44 @@ class _Remembered(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
+@dataclass(frozen=True)
+class Exporter:
+    """Where the feeds of a deployment are, and at which address readers find them."""
+
+    feed_root: Path
+    public_url: str
+    now: Callable[[], datetime]
+
+    def memory(self, feed: str) -> JsonFile[_Remembered]:
+        """The exports of a feed that were made."""
+        return JsonFile(Feed(self.feed_root, feed).folder / "exports.json", _Remembered)
+
+    def live(self, served: ServedFeed) -> Edition:
+        """The live edition, less what is blocked. Raises NoEdition."""
+        return LiveShelf(self.feed_root, served, now=self.now).live()
+
+
 def export(
-    deployment: Deployment, served: ServedFeed, form: str, path: Path, *, key: Path | None = None
+    exporter: Exporter, served: ServedFeed, form: str, path: Path, *, key: Path | None = None
 ) -> ExportReport:
     """Write the live edition, less what is blocked, as `form`: `static`, or one of FORMS.
 
     Where it went is remembered, so that a block takes it out of there too. Raises NoEdition,
     UsageError, ExportFailed.
     """
-    file = _memory(deployment, served.name)
+    file = exporter.memory(served.name)
     with file.held():
-        shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
-        report = _written(deployment, shelf.live(), served, form, path, key)
+        report = _written(exporter, served, form, path, key)
         found = _Remembered(form, str(path.resolve()), str(key.resolve()) if key else None)
         others = [known for known in file.read() if known.path != found.path]
         file.write([*others, found])
     return report
 
 
-def _memory(deployment: Deployment, name: str) -> JsonFile[_Remembered]:
-    return JsonFile(deployment.feed(name).folder / "exports.json", _Remembered)
-
-
 def _written(
-    deployment: Deployment,
-    edition: Edition,
-    served: ServedFeed,
-    form: str,
-    path: Path,
-    key: Path | None,
+    exporter: Exporter, served: ServedFeed, form: str, path: Path, key: Path | None
 ) -> ExportReport:
+    edition = exporter.live(served)
     if form == "static":
         done = export_static(edition, served, path, key=key)
         return ExportReport(
@@ -75,10 +85,10 @@ def _written(
         )
     if form not in FORMS:
         raise UsageError(f"there is no form {form}; they are static, {', '.join(FORMS)}")
-    site = deployment.settings.public_url.rstrip("/")
+    site = exporter.public_url.rstrip("/")
     if form == "vscode" and not site:
         raise UsageError("VS Code is told where the feed is: set SUBREGISTRY_PUBLIC_URL")
-    homes = {kind: default_url(kind) for kind in ("npm", "pypi")}
+    homes = {kind: default_url(kind) for kind in DEFAULTS}
     found = allow_list(edition, form, url=site + served.prefix.decode(), homes=homes)
     data = msgspec.json.format(msgspec.json.encode(found.document), indent=2) + b"\n"
     try:
@@ -90,38 +100,33 @@ def _written(
     return ExportReport(served.name, form, str(path), name, 1, len(data), found.left_out)
 
 
-def renew_all(deployment: Deployment) -> list[ExportReport | str]:
-    """Write every export of every feed anew that is still where it was put.
+def renew_all(exporter: Exporter, served: Mapping[str, ServedFeed]) -> list[ExportReport | str]:
+    """Write every export of every feed again that is still where it was put.
 
-    One that cannot be written is told as a text, and stops no other. Exports under way are waited
-    for.
+    `served` says how feeds are served now; of another one its folder says how it was. An export
+    that cannot be written is told as a text, and stops no other. Exports under way are waited for.
     """
     found: list[ExportReport | str] = []
-    try:
-        served = {policy.name: policy.served for policy in deployment.documents().valid}
-    except ServeError:
-        served = {}  # the feeds say themselves how they were served
-    for memory in sorted(deployment.settings.feed_root.glob("*/exports.json")):
+    for memory in sorted(exporter.feed_root.glob("*/exports.json")):
         name = memory.parent.name
         try:
-            how = served.get(name) or deployment.feed(name).identity()
+            how = served.get(name) or Feed(exporter.feed_root, name).identity()
             if how is None:
                 found.append(f"the exports of feed {name} were not renewed: it has no document")
                 continue
-            file = _memory(deployment, name)
+            file = exporter.memory(name)
             with file.held():
-                found += [_renewed(deployment, how, known) for known in file.read()]
+                found += [_renewed(exporter, how, known) for known in file.read()]
         except (ServeError, StepError, OSError, msgspec.DecodeError) as error:
             found.append(f"the exports of feed {name} were not renewed: {error}")
     return found
 
 
-def _renewed(deployment: Deployment, served: ServedFeed, known: _Remembered) -> ExportReport | str:
+def _renewed(exporter: Exporter, served: ServedFeed, known: _Remembered) -> ExportReport | str:
     path, key = Path(known.path), Path(known.key) if known.key else None
     if not path.exists():
         return f"{path} is gone, and not written again"
     try:
-        shelf = LiveShelf(deployment.settings.feed_root, served, now=deployment.clock)
-        return _written(deployment, shelf.live(), served, known.form, path, key)
+        return _written(exporter, served, known.form, path, key)
     except (ServeError, StepError, OSError) as error:
         return f"{path} still shows what feed {served.name} was: {error}"

@@ -1,19 +1,28 @@
 """Release: take names from the upstream they belong to."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from pipelines.deployment import Deployment
 from pipelines.errors import StepError
 from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
 from warehouse.walk.bindings import release_names
 
 
-def release(deployment: Deployment, names: Sequence[str], *, of: str | None = None) -> list[Row]:
-    """Let names, or all names of upstream `of`, go to the first upstream that has them now.
+def release(
+    warehouse: Warehouse,
+    names: Sequence[str],
+    *,
+    of: str | None = None,
+    precedence: Sequence[str],
+    now: datetime,
+) -> list[Row]:
+    """Let names, or all names of upstream `of`, go to the first upstream, by precedence, that
+    has them now.
 
     Raises StepError for a name that belongs to nobody; then none was released.
     """
-    with deployment.warehouse.session() as session:
+    with warehouse.session() as session:
         bound = {
             row["name"] for row in session.rows("walk/list_bindings", names=list(names), of=of)
         }
@@ -23,6 +32,6 @@ def release(deployment: Deployment, names: Sequence[str], *, of: str | None = No
             session,
             names,
             of=of,
-            precedence=list(deployment.settings.sources),
-            now=deployment.clock(),
+            precedence=list(precedence),
+            now=now,
         )

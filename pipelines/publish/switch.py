@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipelines.errors import Refused, StepError
 from pipelines.progress import Progress, silent
@@ -13,6 +13,7 @@ from serve.edition.edition import Edition
 from serve.edition.verification import verify
 from serve.errors import NoEdition, ServeError
 from serve.feed.feed import Feed
+from serve.feed.retention import Retention
 from warehouse.curation.editions import record_edition
 from warehouse.database.session import Session
 from warehouse.database.warehouse import Warehouse
@@ -48,8 +49,7 @@ def switch(
     *,
     now: Callable[[], datetime],
     limits: Limits,
-    keep: int,
-    keep_for: timedelta,
+    retention: Retention,
     accept: bool = False,
     progress: Progress = silent,
 ) -> SwitchReport:
@@ -72,7 +72,7 @@ def switch(
                 "The live edition stays; if this is meant, run subregistry switch --accept "
                 "--reason WHY"
             )
-        return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+        return _live(warehouse, feed, edition, now=now, retention=retention)
 
 
 def go_back(
@@ -81,8 +81,7 @@ def go_back(
     to: str,
     *,
     now: Callable[[], datetime],
-    keep: int,
-    keep_for: timedelta,
+    retention: Retention,
 ) -> SwitchReport:
     """Serve again what edition `to` showed, as a new edition, and hold the feed there.
 
@@ -109,7 +108,7 @@ def go_back(
         feed.set_hold(f"it was taken back to edition {to} at {at:%Y-%m-%dT%H:%M:%SZ}")
         feed.set_candidate(edition)
         try:
-            return _live(warehouse, feed, edition, now=now, keep=keep, keep_for=keep_for)
+            return _live(warehouse, feed, edition, now=now, retention=retention)
         except ServeError:
             feed.set_hold(before)
             feed.drop_candidate(edition)
@@ -127,8 +126,7 @@ def _live(
     edition: str,
     *,
     now: Callable[[], datetime],
-    keep: int,
-    keep_for: timedelta,
+    retention: Retention,
 ) -> SwitchReport:
     with warehouse.session() as session:
         manifest = feed.switch(edition, now=now)
@@ -136,7 +134,7 @@ def _live(
         published_at = record_live(session, live)
     if pulled := live.records.pulled_at:
         feed.confirm(pulled)
-    removed = feed.tidy(keep=keep, since=now() - keep_for)
+    removed = feed.tidy(keep=retention.editions, since=now() - retention.period)
     return SwitchReport(
         feed=feed.name,
         edition=edition,

@@ -5,23 +5,38 @@ but knows less. Nothing is stored.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from connectors.errors import GARBAGE, ConnectorError
 from connectors.http.client import HttpClient, Manners
-from connectors.registries.clients import Probe
+from connectors.origins import Origins
+from connectors.registries.clients import PackageRegistries, Probe
 from connectors.registries.downloads import COUNTERS
-from connectors.registries.osv import OSV
 from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import base_url
-from pipelines.deployment import Deployment
+from enrich.ecosystems import USUAL
 from pipelines.errors import UsageError
 
 MAX_REQUESTS = 10
-_USUAL = ("npm", "pypi", "oci:docker.io", "oci:ghcr.io")
 _NEEDED = 2
 _TROUBLE = (ConnectorError, *GARBAGE)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a deployment asks: upstreams and package registries, each with a client to be closed.
+
+    `named` are the registries of its settings, `advised` those asked for advisories.
+    """
+
+    upstreams: Mapping[str, str]
+    upstream_client: Callable[[str, Manners], HttpClient]
+    origins: Origins
+    named: Sequence[str]
+    advised: Sequence[str]
+    registries: Callable[[Manners], AbstractContextManager[PackageRegistries]]
 
 
 @dataclass(frozen=True)
@@ -36,24 +51,22 @@ class Finding:
     stripped: tuple[str, ...] = ()
 
 
-def doctor(deployment: Deployment, *, only: str | None = None) -> list[Finding]:
+def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
     """Probe upstreams and package registries in this order, or only the one named.
 
     Raises UsageError for an unknown name.
     """
-    settings = deployment.settings
     probes: dict[str, Callable[[Manners], tuple[Probe, int]]] = {}
-    for name, place in settings.sources.items():
+    for name, place in sources.upstreams.items():
         if place.startswith(("http://", "https://")):
-            probes[f"upstream:{name}"] = _Upstream(deployment, place)
-    advised = () if settings.offline else (OSV,)
-    for origin in dict.fromkeys((*settings.origins, *_USUAL, *advised)):
-        probes[origin] = _Registry(deployment, origin)
-    off = [source for source in COUNTERS if not deployment.origins.is_named(source)]
+            probes[f"upstream:{name}"] = _Upstream(sources, place)
+    for origin in dict.fromkeys((*sources.named, *USUAL, *sources.advised)):
+        probes[origin] = _Registry(sources, origin)
+    off = [source for source in COUNTERS if not sources.origins.is_named(source)]
     if only is not None and only not in (*probes, *off):
-        if deployment.origins.find(only) is None:
+        if sources.origins.find(only) is None:
             raise UsageError(f"there is no source {only}; they are {', '.join(probes)}")
-        probes[only] = _Registry(deployment, only)
+        probes[only] = _Registry(sources, only)
     findings, left = [], MAX_REQUESTS
     for source, probe in probes.items():
         if only not in (None, source):
@@ -98,11 +111,11 @@ class _Failed(Exception):
 class _Upstream:
     """One page of two entries."""
 
-    deployment: Deployment
+    sources: Sources
     place: str
 
     def __call__(self, manners: Manners) -> tuple[Probe, int]:
-        with self.deployment.upstream_client(self.place, manners) as http:
+        with self.sources.upstream_client(self.place, manners) as http:
             try:
                 return _page(http, f"{base_url(self.place)}/v0.1/servers?limit=2"), http.requests
             except _TROUBLE as error:
@@ -118,12 +131,12 @@ def _page(http: HttpClient, url: str) -> Probe:
 class _Registry:
     """What the connector of an origin probes."""
 
-    deployment: Deployment
+    sources: Sources
     origin: str
 
     def __call__(self, manners: Manners) -> tuple[Probe, int]:
         try:
-            with self.deployment.registries(manners) as registries:
+            with self.sources.registries(manners) as registries:
                 try:
                     return registries.probe(self.origin), registries.requests()
                 except _TROUBLE as error:

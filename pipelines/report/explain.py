@@ -5,18 +5,19 @@ from typing import Any
 
 import msgspec
 
-from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from serve.entry.reasons import Judged, Reason
 from serve.policy.trace import trace
 from warehouse.curation import feeds
 from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
+from warehouse.rules.outline import Outline
 
 Explanation = dict[str, Any]  # rows of the warehouse, made readable
 
 
 def explain(
-    deployment: Deployment, feed: str, name: str, version: str | None, *, at: str | None = None
+    warehouse: Warehouse, feed: str, name: str, version: str | None, *, at: str | None = None
 ) -> list[Explanation]:
     """One explanation per version, newest first; as of an instant, if `at` is given.
 
@@ -24,14 +25,12 @@ def explain(
     instant.
     """
     instant = _instant(at) if at else None
-    with deployment.warehouse.session() as session:
+    with warehouse.session() as session:
         rows = feeds.explain(session, feed, name, version, at=instant)
         outlines = [
-            msgspec.json.decode(
-                feeds.outline_of(session, feed, row["outline_hash"], row["decided_at"])
-            )
+            feeds.outline_of(session, feed, row["outline_hash"], row["decided_at"])
             if row["verdict"] is not None
-            else {}
+            else Outline()
             for row in rows
         ]
     if not rows:
@@ -43,7 +42,7 @@ def explain(
     return [_told(row, outline) for row, outline in zip(rows, outlines, strict=True)]
 
 
-def _told(row: Row, outline: Any) -> Explanation:  # JSON
+def _told(row: Row, outline: Outline) -> Explanation:
     told: Explanation = {
         "name": row["name"],
         "version": row["version"],

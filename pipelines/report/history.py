@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from pipelines.deployment import Deployment
 from pipelines.errors import UsageError
 from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
 
 
-def changes(deployment: Deployment, since: str) -> list[Row]:
+def changes(warehouse: Warehouse, since: str) -> list[Row]:
     """Every change that we learned of after an instant, in our order; kinds as in the warehouse.
 
     All changes of one commit share an instant, so going on from the last one loses none. Raises
@@ -19,12 +19,12 @@ def changes(deployment: Deployment, since: str) -> list[Row]:
         raise UsageError(
             f"--since {since!r} is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z"
         ) from None
-    with deployment.warehouse.session() as session:
+    with warehouse.session() as session:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return session.rows("report/list_changes", since=at)
 
 
-def quarantine(deployment: Deployment, *, released: bool = False) -> list[Row]:
+def quarantine(warehouse: Warehouse, *, released: bool = False) -> list[Row]:
     """Records that could not be read, open ones first; `released` adds those that were settled."""
-    with deployment.warehouse.session() as session:
+    with warehouse.session() as session:
         return session.rows("report/list_quarantine", released=released)

@@ -7,22 +7,22 @@ own, and the two editions are compared; nothing that is live or stored is touche
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
 from pipelines.publish.candidates import candidates
 from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition.edition import Edition
-from serve.errors import PolicyInvalid
 from serve.feed.feed import Feed
-from serve.policy.policy import Policy, read_policy
+from serve.policy.blocks import Block, BlockList
+from serve.policy.policy import Policies, Policy, read_policy
 from warehouse.curation.verdicts import provisional
 from warehouse.database.session import Session
+from warehouse.database.warehouse import Warehouse
 from warehouse.expressions.compile import compile_predicate
 
 
@@ -52,7 +52,15 @@ class PreviewReport:
     changes: list[PreviewChange]
 
 
-def preview(deployment: Deployment, path: Path) -> PreviewReport:
+def preview(
+    warehouse: Warehouse,
+    path: Path,
+    *,
+    documents: Policies,
+    blocks: BlockList,
+    feed_root: Path,
+    now: datetime,
+) -> PreviewReport:
     """Compare the document at `path` with the feed of the same name as its document stands.
 
     Raises PolicyInvalid, UsageError if there is no file, StepError before the first pull.
@@ -66,18 +74,15 @@ def preview(deployment: Deployment, path: Path) -> PreviewReport:
         )
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error}); name a feed document") from error
-    feed, now = deployment.feed(changed.name), deployment.clock()
-    try:
-        present = next(iter(deployment.policies(changed.name)), None)
-    except PolicyInvalid:
-        present = None
+    feed, blocked = Feed(feed_root, changed.name), blocks.read()
+    present = next((found for found in documents.valid if found.name == changed.name), None)
     if present is not None and present.hash == changed.hash:
         present = None  # it stands in its place already: what is live is what it changes
-    if not deployment.settings.warehouse.exists():
+    if not warehouse.path.exists():
         raise StepError("there is no warehouse yet; run subregistry pull first")
     with (
         tempfile.TemporaryDirectory(prefix="preview-", dir=_beside(feed)) as folder,
-        deployment.warehouse.session() as session,
+        warehouse.session() as session,
     ):
         for other in feed.folder.parent.glob("preview-*"):
             if other != Path(folder):  # of a run that was killed: the warehouse lets in one
@@ -85,8 +90,8 @@ def preview(deployment: Deployment, path: Path) -> PreviewReport:
         live = feed.current()
         before = live
         if present is not None:
-            before = _built(deployment, session, present, live, Path(folder) / "before", now)
-        after = _built(deployment, session, changed, live, Path(folder) / "after", now)
+            before = _built(session, feed, present, blocked, live, Path(folder) / "before", now)
+        after = _built(session, feed, changed, blocked, live, Path(folder) / "after", now)
         changes, same = [], 0
         for found in _compared(before, after):
             if found is None:
@@ -110,9 +115,10 @@ def _beside(feed: Feed) -> Path:
 
 
 def _built(
-    deployment: Deployment,
     session: Session,
+    feed: Feed,
     policy: Policy,
+    blocked: Sequence[Block],
     live: Edition | None,
     folder: Path,
     now: datetime,
@@ -124,12 +130,12 @@ def _built(
         for name in live.manifest.files:
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(deployment.feed(policy.name).folder / name, place)
+            os.link(feed.folder / name, place)
         for kind, edition in (("editions", live.manifest.edition), ("bases", live.manifest.base)):
             name = f"{kind}/{edition}/manifest.json"
-            os.link(deployment.feed(policy.name).folder / name, folder / name)
+            os.link(feed.folder / name, folder / name)
         previous = Edition(folder / "editions" / live.manifest.edition)
-    book = policy.rule_book(now, deployment.blocks.read())
+    book = policy.rule_book(now, blocked)
     with provisional(session, policy.name, book, now=now) as key:
         draft = Draft(
             feed=policy.name,
@@ -139,7 +145,7 @@ def _built(
             previous=previous,
             root=folder,
             now=now,
-            outline=book.outline().encode(),
+            outline=book.outline(),
         )
         built = write_candidate(draft, candidates(session, draft, key), policy.overlays(now))
     return Edition(built.folder)

@@ -1,17 +1,20 @@
 """Status: what the warehouse holds, where the pull stands, what is due, what is live."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from connectors.registries.downloads import COUNTERS
-from pipelines.deployment import Deployment
 from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
-from serve.policy.policy import Policy
+from serve.feed.feed import Feed
+from serve.policy.blocks import BlockList
+from serve.policy.policy import Policies, Policy
 from warehouse.database.session import Row
+from warehouse.database.warehouse import Warehouse
 
 _WARNED = timedelta(days=7)
 
@@ -27,28 +30,33 @@ class StatusReport:
     blocks: list[Row]
 
 
-def status(deployment: Deployment) -> StatusReport:
-    """Read it all; a warehouse that is not there yet reports nothing and is not made."""
-    documents = deployment.documents()
-    feeds = [_feed(deployment, policy) for policy in documents.valid]
+def status(
+    warehouse: Warehouse,
+    documents: Policies,
+    blocks: BlockList,
+    *,
+    feed_root: Path,
+    uncounted: Sequence[str],
+    now: datetime,
+) -> StatusReport:
+    """Read it all; a warehouse that is not there yet reports nothing and is not made.
+
+    `uncounted` are the services that count downloads and that nobody asks.
+    """
+    feeds = [_feed(Feed(feed_root, policy.name), policy, now) for policy in documents.valid]
     feeds += [{"feed": name, "broken": str(error)} for name, error in documents.broken.items()]
-    blocks = [msgspec.structs.asdict(found) for found in deployment.blocks.read()]
-    if not deployment.settings.warehouse.exists():
-        return StatusReport([], [], [], feeds, blocks)
-    with deployment.warehouse.session() as session:
+    blocked = [msgspec.structs.asdict(block) for block in blocks.read()]
+    if not warehouse.path.exists():
+        return StatusReport([], [], [], feeds, blocked)
+    with warehouse.session() as session:
+        due = session.rows("report/count_due", now=now)
         return StatusReport(
             entries=session.rows("report/count_entries"),
             upstreams=session.rows("report/list_upstreams"),
-            packages=session.rows("report/count_due", now=deployment.clock()) + _off(deployment),
+            packages=due + [{"origin": name, "off": True} for name in uncounted],
             feeds=feeds,
-            blocks=blocks,
+            blocks=blocked,
         )
-
-
-def _off(deployment: Deployment) -> list[Row]:
-    """The services that count downloads and were not named: nobody asks them."""
-    origins = deployment.origins
-    return [{"origin": name, "off": True} for name in COUNTERS if not origins.is_named(name)]
 
 
 def _expiring(policy: Policy, now: datetime) -> list[str]:
@@ -61,9 +69,8 @@ def _expiring(policy: Policy, now: datetime) -> list[str]:
     ]
 
 
-def _feed(deployment: Deployment, policy: Policy) -> dict[str, Any]:  # values of a manifest
+def _feed(feed: Feed, policy: Policy, now: datetime) -> dict[str, Any]:  # values of a manifest
     name = policy.name
-    feed = deployment.feed(name)
     try:
         live = feed.current_id()
         if live is None:
@@ -80,7 +87,7 @@ def _feed(deployment: Deployment, policy: Policy) -> dict[str, Any]:  # values o
         "tombstones": manifest.tombstones,
         "withheld": manifest.withheld,
         "waiting": manifest.held,
-        "overlays": _expiring(policy, deployment.clock()),
+        "overlays": _expiring(policy, now),
         "candidate": feed.candidate_id() if feed.candidate_id() != live else None,
         "held": feed.hold(),
     }

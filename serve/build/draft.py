@@ -7,6 +7,9 @@ from pathlib import Path
 
 from serve.edition.edition import Edition
 from serve.edition.manifests import Basis
+from warehouse.rules.outline import Outline
+
+NO_OUTLINE = Outline()
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Draft:
 
     `previous` is the live edition, whose bodies and sequences it takes over; where it is built
     without, `follows` names the live edition. `after` is a sequence that must be passed. `outline`
-    describes the rules as JSON. `basis` says what decides about its bytes. With `names` only these
+    describes the rules. `basis` says what decides about its bytes. With `names` only these
     servers may differ from the previous edition; None: all.
     """
 
@@ -28,7 +31,7 @@ class Draft:
     now: datetime
     follows: str | None = None
     after: int = 0
-    outline: bytes = b"{}"
+    outline: Outline = NO_OUTLINE
     basis: Basis | None = None
     names: Collection[bytes] | None = None
 
@@ -54,5 +57,5 @@ def draft_like(shown: Edition, *, live: Edition, edition: str, root: Path, now: 
         previous=live,
         root=root,
         now=now,
-        outline=shown.records.encoded_outline,
+        outline=shown.records.outline,
     )

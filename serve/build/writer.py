@@ -29,6 +29,7 @@ from serve.entry.render import Content, live, tombstone
 from serve.entry.repair import odd_blocks
 from serve.policy.documents import Overlay
 from serve.policy.overlays import Overlays
+from warehouse.rules.outline import encode_outline
 
 
 @dataclass
@@ -89,7 +90,7 @@ def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
         tables = stacked(previous, columns.entries.layer(), records)
         stand = lay(root, tables, previous, writer, part, edition=edition, sequence=sequence)
     held = msgspec.json.encode(columns.held())
-    for name, data in (("policy.json", draft.outline), ("held.json", held)):
+    for name, data in (("policy.json", encode_outline(draft.outline)), ("held.json", held)):
         (part / name).write_bytes(data)
         sync(part / name)
     manifest = Manifest(

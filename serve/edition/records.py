@@ -9,7 +9,7 @@ from copy import copy
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -17,6 +17,7 @@ from serve.disk import map_file
 from serve.edition.layers import Kind, Layer
 from serve.edition.tables import Table, TableKeys
 from serve.entry.reasons import Held, Judged
+from warehouse.rules.outline import Outline, decode_outline
 
 RECORD_COLUMNS: dict[str, str] = {
     "reason_segment": "<u4",
@@ -58,7 +59,7 @@ class Records:
         self.table = table
         self.keys = table.keys
         self._held = map_file(folder / "held.json")[:]
-        self.encoded_outline = map_file(folder / "policy.json")[:]
+        self._outline = map_file(folder / "policy.json")[:]
 
     def upon(self, edition: Shown, table: Table) -> "Records":
         """The same records in another table."""
@@ -80,14 +81,14 @@ class Records:
         return msgspec.json.decode(self._held, type=list[Held])
 
     @cached_property
-    def outline(self) -> Any:  # JSON as `warehouse.rules.rulebook` makes it
+    def outline(self) -> Outline:
         """The rules by which the edition was decided."""
-        return msgspec.json.decode(self.encoded_outline)
+        return decode_outline(self._outline)
 
     @property
     def pulled_at(self) -> datetime | None:
         """The pull that the edition shows: of the upstream that was pulled longest ago."""
-        return pulled_at(self.encoded_outline)
+        return pulled_at(self.outline)
 
     def encoded_reason(self, index: int) -> bytes:
         return self._slice("reason", index)
@@ -138,10 +139,6 @@ class Records:
         return b'{"server":%b,"_meta":%b}' % (body[SERVER_AT : SERVER_AT + shared], stored)
 
 
-class _Pulled(msgspec.Struct):
-    pulled: dict[str, datetime] = {}
-
-
-def pulled_at(outline: bytes) -> datetime | None:
+def pulled_at(outline: Outline) -> datetime | None:
     """When the upstream that was pulled longest ago was pulled, as an outline says."""
-    return min(msgspec.json.decode(outline, type=_Pulled).pulled.values(), default=None)
+    return min(outline.pulled.values(), default=None)

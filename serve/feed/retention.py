@@ -1,10 +1,20 @@
 """What of a feed's files is kept: bases that editions use, or that the next edition may use."""
 
 import shutil
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from serve.edition.manifests import BaseManifest, read_base_manifest
 from serve.errors import EditionBroken
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Editions that are kept: the newest `editions`, and those that were live within `period`."""
+
+    editions: int
+    period: timedelta
 
 
 def clean_bases(folder: Path, used: set[str], kept: set[str]) -> list[BaseManifest]:

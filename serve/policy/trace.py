@@ -9,15 +9,16 @@ from itertools import combinations
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, structs
 
 from serve.entry.reasons import Judged
+from warehouse.rules.outline import Outline, OutlinedRule
 from warehouse.rules.ternary import value_of
 
 _SIGNS = {"t": True, "f": False, "?": None}
 _TOLD = {True: "true", False: "false", None: "unknown"}
 _SEARCHED = 60
-Json = dict[str, Any]  # as `warehouse.rules.rulebook` outlines it
+Facts = dict[str, Any]  # JSON of what the rules read of an entry
 
 
 class RuleResult(Struct, frozen=True):
@@ -63,7 +64,7 @@ class Trace(Struct, frozen=True, omit_defaults=True):
     nearest: tuple[NeededChange, ...] = ()
 
 
-def trace(outline: Json, judged: Judged, seen: bytes) -> Trace:
+def trace(outline: Outline, judged: Judged, seen: bytes) -> Trace:
     """What each rule came to and what it read; nothing of entries that no rule was asked about."""
     if judged.reason.rule == "block":
         return Trace(nearest=(NeededChange("its block stands", "true", "false"),))
@@ -78,37 +79,37 @@ def trace(outline: Json, judged: Judged, seen: bytes) -> Trace:
     )
 
 
-def _results(outline: Json, atoms: Sequence[bool | None], deciding: str) -> Iterator[RuleResult]:
+def _results(outline: Outline, atoms: Sequence[bool | None], deciding: str) -> Iterator[RuleResult]:
     """Every rule in order; blocks and overlays only where they are not about something else."""
-    for rule in outline["rules"]:
-        value = value_of(rule["tree"], atoms)
-        if value is False and rule["kind"] in ("block", "overlay"):
+    for rule in outline.rules:
+        value = value_of(rule.tree, atoms)
+        if value is False and rule.kind in ("block", "overlay"):
             continue
         yield RuleResult(
-            rule=rule["name"],
-            kind=rule["kind"],
-            verdict=rule["verdict"],
-            reason=rule["reason"],
-            when=rule["when"],
-            unknown=rule["unknown"],
+            rule=rule.name,
+            kind=rule.kind,
+            verdict=rule.verdict,
+            reason=rule.reason,
+            when=rule.when,
+            unknown=rule.unknown,
             result=_TOLD[value],
-            decided=rule["name"] == deciding and _matches(rule, value),
+            decided=rule.name == deciding and _matches(rule, value),
         )
 
 
-def _matches(rule: Json, value: bool | None) -> bool:
-    return value is True or (value is None and rule["unknown"] == "match")
+def _matches(rule: OutlinedRule, value: bool | None) -> bool:
+    return value is True or (value is None and rule.unknown == "match")
 
 
-def _values(outline: Json, facts: Json) -> Iterator[tuple[str, SeenValue]]:
+def _values(outline: Outline, facts: Facts) -> Iterator[tuple[str, SeenValue]]:
     """The values that the rules read, whose word each is, and when that was last asked for."""
-    asked: dict[str, tuple[tuple[str, ...], str | None]] = {
+    asked: dict[str, tuple[tuple[str, ...], datetime | None]] = {
         "name": ((), None),
-        "upstream": ((facts["upstream"],), outline.get("pulled", {}).get(facts["upstream"])),
-        "registries": (tuple(facts["sources"] or ()), facts["asked_at"]),
-        "warehouse": ((), outline.get("decided_at")),
+        "upstream": ((facts["upstream"],), outline.pulled.get(facts["upstream"])),
+        "registries": (tuple(facts["sources"] or ()), _instant(facts["asked_at"])),
+        "warehouse": ((), outline.decided_at),
     }
-    for column, source in outline["sources"].items():
+    for column, source in outline.sources.items():
         places, at = asked[source]
         yield (
             column,
@@ -116,13 +117,17 @@ def _values(outline: Json, facts: Json) -> Iterator[tuple[str, SeenValue]]:
                 value=facts["values"].get(column),
                 source=source,
                 places=places,
-                as_of=datetime.fromisoformat(at) if at else None,
+                as_of=at,
             ),
         )
 
 
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _nearest(
-    outline: Json, atoms: Sequence[bool | None], judged: Judged, release: str | None
+    outline: Outline, atoms: Sequence[bool | None], judged: Judged, release: str | None
 ) -> Iterator[NeededChange]:
     """The fewest tests that would have to come out otherwise for the rules to admit the entry, and
     a cooldown that would hold it then. Of equally few those that share no column with another."""
@@ -134,44 +139,46 @@ def _nearest(
         return
     if reason.verdict == "admit":
         return
-    kind = next((r["kind"] for r in outline["rules"] if r["name"] == reason.rule), "rule")
+    kind = next((r.kind for r in outline.rules if r.name == reason.rule), "rule")
     if kind == "overlay":
         yield NeededChange(f"the overlay {reason.rule} stands", "true", "false")
-        rules = [rule for rule in outline["rules"] if rule["name"] != reason.rule]
-        outline = outline | {"rules": rules}
+        rules = [rule for rule in outline.rules if rule.name != reason.rule]
+        outline = structs.replace(outline, rules=tuple(rules))
     for flips in _flips(outline, atoms):
         changed = list(atoms)
         for number, wanted in flips:
             changed[number] = wanted
         if _verdict(outline, changed) == "admit":
             for number, wanted in flips:
-                text = outline["atoms"][number]["text"]
+                text = outline.atoms[number].text
                 yield NeededChange(text, _TOLD[atoms[number]], _TOLD[wanted])
             yield from _waiting(outline, changed, release)
             return
 
 
 def _waiting(
-    outline: Json, atoms: Sequence[bool | None], release: str | None
+    outline: Outline, atoms: Sequence[bool | None], release: str | None
 ) -> Iterator[NeededChange]:
     """What a cooldown would still wait for, if an entry were admitted."""
-    bypass = outline.get("bypass")
-    exempt = bypass is not None and value_of(bypass, atoms) is True
+    bypass = outline.bypass
+    exempt = bypass not in (None, UNSET) and value_of(bypass, atoms) is True
     if release is None or exempt or _decides(outline, atoms) == "overlay":
         return
     if release == "unknown":
         yield NeededChange("the publication of its packages is known", "false", "true")
-    elif release > datetime.fromisoformat(outline["decided_at"]).strftime("%Y-%m-%dT%H:%M:%SZ"):
+    elif release > f"{outline.decided_at:%Y-%m-%dT%H:%M:%SZ}":
         yield NeededChange(f"the clock passes {release}", "false", "true")
 
 
-def _flips(outline: Json, atoms: Sequence[bool | None]) -> Iterator[tuple[tuple[int, bool], ...]]:
+def _flips(
+    outline: Outline, atoms: Sequence[bool | None]
+) -> Iterator[tuple[tuple[int, bool], ...]]:
     """Changes of no atom, of one, of two, of three; what a name says is changed last."""
-    columns = [set(atom["columns"]) for atom in outline["atoms"]]
+    columns = [set(atom.columns) for atom in outline.atoms]
 
     def place(number: int) -> tuple[bool, bool, int]:
         mine = columns[number]
-        fixed = all(outline["sources"].get(column) == "name" for column in mine)
+        fixed = all(outline.sources.get(column) == "name" for column in mine)
         shared = any(mine & other for n, other in enumerate(columns) if n != number)
         return fixed, shared, number
 
@@ -186,17 +193,17 @@ def _flips(outline: Json, atoms: Sequence[bool | None]) -> Iterator[tuple[tuple[
         yield from combinations(single, count)
 
 
-def _verdict(outline: Json, atoms: Sequence[bool | None]) -> str:
+def _verdict(outline: Outline, atoms: Sequence[bool | None]) -> str:
     rule = _first(outline, atoms)
-    return str(rule["verdict"] if rule else outline["default"])
+    return str(rule.verdict if rule else outline.default)
 
 
-def _decides(outline: Json, atoms: Sequence[bool | None]) -> str | None:
+def _decides(outline: Outline, atoms: Sequence[bool | None]) -> str | None:
     rule = _first(outline, atoms)
-    return str(rule["kind"]) if rule else None
+    return str(rule.kind) if rule else None
 
 
-def _first(outline: Json, atoms: Sequence[bool | None]) -> Json | None:
+def _first(outline: Outline, atoms: Sequence[bool | None]) -> OutlinedRule | None:
     return next(
-        (rule for rule in outline["rules"] if _matches(rule, value_of(rule["tree"], atoms))), None
+        (rule for rule in outline.rules if _matches(rule, value_of(rule.tree, atoms))), None
     )

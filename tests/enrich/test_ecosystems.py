@@ -17,6 +17,7 @@ from pipelines.demo.loopback import LoopbackServer, Reply
 from tests.conftest import START, Upstream, make_deployment
 from tests.line.test_profile import claim, facts
 from tests.shared import base_dump, timeline
+from warehouse.database.warehouse import Warehouse
 
 
 def recorded() -> list[PackageRef]:
@@ -79,11 +80,30 @@ def _parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     return Profile(PackageFacts(Outcome.OK, latest_version=listed[-1]), tuple(told))
 
 
+def test_the_warehouse_knows_every_ecosystem(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "w.duckdb").session() as session:
+        rows = session.text("FROM ecosystems").to_pylist()
+    assert {row["kind"]: [*row.values()][1:] for row in rows} == {
+        kind: [e.advisories, e.publication, e.marker_in_text, e.fixed_digest]
+        for kind, e in ecosystems.ECOSYSTEMS.items()
+    }
+
+
 def test_another_ecosystem_is_a_connector_and_a_profile(
     upstream: Upstream, clock: PlayedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = Connector(_fetch, lambda _: None, lambda *_: Probe("answers"))
-    found = Ecosystem("nuget", connector, _canonicalise, _parse)
+    found = Ecosystem(
+        "nuget",
+        connector,
+        ("nuget",),
+        _canonicalise,
+        _parse,
+        advisories=False,
+        publication=False,
+        marker_in_text=False,
+        fixed_digest=True,
+    )
     claim(upstream, "a.b/one", "nuget", "Package", "1.0.0")
     with LoopbackServer(lambda _: Reply(200, b"1.0.0 1.1.0"), clock=clock) as server:
         origins = {"nuget": {"url": server.url}}

@@ -10,7 +10,6 @@ import pytest
 from pipelines.audit import AuditLog
 from pipelines.demo.clock import PlayedClock
 from pipelines.line import Line
-from pipelines.operate.export import export, renew_all
 from pipelines.refresh import publish, refresh
 from serve.feed.feed import Feed
 from tests.conftest import START, Upstream, server_json
@@ -41,8 +40,8 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -
     root = live.settings.feed_root
     (mirror,) = live.policies("mirror")
     tree, listed = tmp_path / "tree", tmp_path / "registry.json"
-    export(live, mirror.served, "static", tree)
-    export(live, mirror.served, "registry", listed)
+    live.export(mirror, "static", tree)
+    live.export(mirror, "registry", listed)
     assert BAD in listed.read_text()
     with served(root, ("default", "/"), ("mirror", "/feeds/mirror")) as client:
         editions = client.json("/feeds/mirror/editions")["editions"]
@@ -93,7 +92,7 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -
             if entry["server"]["name"] == BAD
         }
         assert statuses == {"deleted"}
-    renew_all(live)
+    live.renew_exports()
     assert BAD not in listed.read_text()
     assert not (tree / "current" / "v0.1" / "servers" / "a.b" / "bad").exists()
 

@@ -23,7 +23,7 @@ def upstream(upstream: Upstream) -> Upstream:
 
 
 def told(deployment: Line, since: datetime) -> set[tuple[str, str, str]]:
-    rows = changes(deployment, since.isoformat())
+    rows = changes(deployment.warehouse, since.isoformat())
     return {(row["name"], row["version"], row["kind"]) for row in rows}
 
 
@@ -81,7 +81,7 @@ def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
         # A clock that goes back changes nothing: instants of commits only rise.
         clock.move_to(START + (hour - 2 * (hour % 3 == 0)) * HOUR)
         deployment.pull(full=hour % 4 == 0)
-        found = changes(deployment, since)
+        found = changes(deployment.warehouse, since)
         read += found
         since = max((row["changed_at"].isoformat() for row in found), default=since)
     with deployment.warehouse.session() as session:

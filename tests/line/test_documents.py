@@ -8,7 +8,6 @@ import pytest
 from connectors.errors import TerminalError
 from pipelines.demo.clock import PlayedClock
 from pipelines.line import Line
-from pipelines.report.status import status
 from tests.conftest import START, Upstream, make_deployment
 from tests.line.inhouse import HOUR, current, pulled, write
 from warehouse.errors import BrakeEngaged
@@ -68,7 +67,7 @@ def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
         deployment.pull("inhouse")
         found = {version: latest for _, _, version, latest in current(deployment)}
         assert found == {"1.0.0": False, "2.0.0": True}
-    assert status(deployment).entries[0]["quarantined"] == 1
+    assert deployment.status().entries[0]["quarantined"] == 1
 
 
 def test_a_place_that_cannot_be_read_deletes_nothing(deployment: Line, inhouse: Path) -> None:

@@ -104,7 +104,7 @@ def test_the_commands_and_the_relation_tell_the_same(recorded: Line) -> None:
         for row in generator.sample(rows, 12):
             assert row["decided"] == (row["rule"] not in ("default", "cooldown"))
             name, version = row["name"], row["version"]
-            (mine,) = explain(recorded, "strict", name, version)
+            (mine,) = explain(recorded.warehouse, "strict", name, version)
             answer = client.json(f"/explain/{name}/{version}")["versions"][0]
             assert mine["decision"]["verdict"] == answer["verdict"] == row["verdict"]
             assert mine["rules"] == answer["rules"]
@@ -167,7 +167,7 @@ def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_pa
                     previous=None,
                     root=tmp_path / str(number),
                     now=now,
-                    outline=book.outline().encode(),
+                    outline=book.outline(),
                 )
                 built = write_candidate(draft, candidates(session, draft, key))
         files = [*built.folder.iterdir(), *(tmp_path / str(number) / "segments").iterdir()]
@@ -194,11 +194,11 @@ def test_what_was_decided_is_told_as_of_then(
     upstream.registry.publish(server_json("a.b/two", title="Two"), clock())
     team(tmp_path / "documents", "")
     published(deployment)
-    (now,) = explain(deployment, "team", "a.b/one", None)
+    (now,) = explain(deployment.warehouse, "team", "a.b/one", None)
     assert (now["decision"]["verdict"], now["decision"]["rule"]) == ("admit", "default")
     assert now["rules"] == []
     at = (START + timedelta(hours=1)).isoformat()
-    (then,) = explain(deployment, "team", "a.b/one", None, at=at)
+    (then,) = explain(deployment.warehouse, "team", "a.b/one", None, at=at)
     assert (then["decision"]["verdict"], then["decision"]["rule"]) == ("exclude", "titled")
     assert then["rules"][0]["result"] == "true"
     assert then["values"]["title"] == {
@@ -209,9 +209,9 @@ def test_what_was_decided_is_told_as_of_then(
     }
     assert then["nearest"] == [{"test": "title IS NULL", "is": "true", "must_be": "false"}]
     with pytest.raises(StepError, match="never seen upstream by"):
-        explain(deployment, "team", "a.b/two", None, at=at)
+        explain(deployment.warehouse, "team", "a.b/two", None, at=at)
     with pytest.raises(StepError, match="never seen upstream"):
-        explain(deployment, "team", "a.b/three", None)
+        explain(deployment.warehouse, "team", "a.b/three", None)
 
 
 def test_history_grows_by_what_changes(
@@ -273,7 +273,7 @@ def test_a_policy_that_comes_back_is_told_once(
         ("a.b/two", "titled", True),
     ]
     assert history == 6
-    assert explain(deployment, "team", "a.b/one", None)[0]["rules"][0]["decided"]
+    assert explain(deployment.warehouse, "team", "a.b/one", None)[0]["rules"][0]["decided"]
 
 
 def test_many_blocks_and_overlays_are_curated_in_little_memory(
@@ -331,7 +331,7 @@ expires = "never"
     needs = {
         row["name"]: [change["test"] for change in row["nearest"]]
         for name in ("a.b/one", "a.b/two")
-        for row in explain(deployment, "team", name, None)
+        for row in explain(deployment.warehouse, "team", name, None)
     }
     assert needs["a.b/one"] == ["title IS NULL", "the clock passes 2026-01-12T12:00:00Z"]
     assert needs["a.b/two"] == ["the overlay no stands", *needs["a.b/one"]]

@@ -13,7 +13,6 @@ from pipelines.errors import Refused, SomeFailed
 from pipelines.line import Line
 from pipelines.publish.gate import Limits, examine
 from pipelines.refresh import publish, refresh
-from pipelines.report.preview import preview
 from serve.errors import PolicyInvalid
 from tests.conftest import START, Upstream, server_json
 from tests.line.policies import HEAD, make_team, published, team, verdicts
@@ -175,7 +174,7 @@ title = "Ten"
     )
     live_before, folder = live.feed("team").current_id(), live.feed("team").folder
     files = sorted(str(path) for path in folder.rglob("*"))
-    report = preview(live, changed / "team.toml")
+    report = live.preview(changed / "team.toml")
     assert (report.added, report.withdrawn, report.changed, report.same) == (0, 10, 1, 20)
     first, last = report.changes[0], report.changes[-1]
     assert (first.change, first.name, first.before, first.after, first.reason) == (
@@ -196,14 +195,14 @@ title = "Ten"
     odd = tmp_path / "odd.toml"
     odd.write_text("name = 7")
     with pytest.raises(PolicyInvalid, match=r"odd\.toml"):
-        preview(live, odd)
+        live.preview(odd)
     assert json.loads(msgspec.json.encode(report))["feed"] == "team"
 
 
 def test_a_preview_of_a_new_feed_adds_everything(live: Line, tmp_path: Path) -> None:
     new = tmp_path / "zoo.toml"
     new.write_text(HEAD.replace('"team"', '"zoo"').replace('"/"', '"/zoo"'))
-    report = preview(live, new)
+    report = live.preview(new)
     assert (report.added, report.withdrawn) == (30, 0)
     assert report.changes[0].before == "no edition"
 

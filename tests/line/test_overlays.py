@@ -8,7 +8,6 @@ from typing import Any, Literal
 import pytest
 
 from pipelines.demo.clock import PlayedClock
-from pipelines.report.status import status
 from serve.policy.documents import Overlay
 from serve.policy.overlays import Overlays
 from tests.conftest import START, Upstream, server_json
@@ -153,13 +152,13 @@ def test_an_overlay_ends_by_itself_and_status_says_so_a_week_ahead(
     upstream.registry.publish(server_json("a.b/two"), START)
     published(deployment)
     assert verdicts(deployment)["a.b/one@1.0.0"] == ("exclude", "soon")
-    assert status(deployment).feeds[0]["overlays"] == []
+    assert deployment.status().feeds[0]["overlays"] == []
     clock.move_to(START + 4 * DAY)
-    assert status(deployment).feeds[0]["overlays"] == ["soon of ops ends 2026-01-15T00:00:00Z"]
+    assert deployment.status().feeds[0]["overlays"] == ["soon of ops ends 2026-01-15T00:00:00Z"]
     clock.move_to(START + 10 * DAY)
     published(deployment)
     assert verdicts(deployment)["a.b/one@1.0.0"] == ("admit", "default")
-    assert "ended" in status(deployment).feeds[0]["overlays"][0]
+    assert "ended" in deployment.status().feeds[0]["overlays"][0]
     with served(deployment.settings.feed_root, ("team", "/")) as client:
         assert shown(client) == ["a.b/one@1.0.0", "a.b/two@1.0.0"]
     team(tmp_path / "documents", overlay("soon", "deny", "a.b/two"))

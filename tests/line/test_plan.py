@@ -19,8 +19,7 @@ from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
 from pipelines.errors import Busy
 from pipelines.line import Line
-from pipelines.report.doctor import MAX_REQUESTS, doctor
-from pipelines.report.status import status
+from pipelines.report.doctor import MAX_REQUESTS
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.test_profile import claim
 from warehouse.database.session import Row
@@ -52,7 +51,7 @@ def counting(deployment: Line, upstream: Upstream) -> tuple[LoopbackServer, Coun
 
 def hosts(deployment: Line) -> list[Row]:
     """What status tells of the hosts that are asked."""
-    return [row for row in status(deployment).packages if "off" not in row]
+    return [row for row in deployment.status().packages if "off" not in row]
 
 
 def test_a_killed_run_repeats_at_most_one_batch(
@@ -195,7 +194,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     assert deployment.profile().due == 0, "the next run leaves it alone too"
     clock.move_to(START + timedelta(minutes=31))
     assert deployment.profile().asked == 7
-    assert status(deployment).packages[0]["closed_until"] is None
+    assert deployment.status().packages[0]["closed_until"] is None
 
 
 def test_a_ban_without_any_answer_outlives_the_run(
@@ -251,7 +250,7 @@ def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
             "oci:quay.io": OriginSettings(url="http://127.0.0.1:9/nothing-here"),
         }
         settings = deployment.settings.model_copy(update={"origins": origins})
-        findings = doctor(Line(settings, clock=clock, sleep=lambda _: None))
+        findings = Line(settings, clock=clock, sleep=lambda _: None).doctor()
     assert sum(seen.values()) + len(upstream.targets) <= MAX_REQUESTS
     told = {finding.source: finding for finding in findings}
     assert told["upstream:official"].state == "works"
@@ -269,11 +268,11 @@ def test_doctor_says_what_fails_and_why(deployment: Line, upstream: Upstream) ->
         origins = {"npm": OriginSettings(url=server.url, token="t0ken")}
         settings = deployment.settings.model_copy(update={"origins": origins})
         broken = Line(settings, clock=deployment.clock, sleep=lambda _: None)
-        (finding,) = doctor(broken, only="npm")
-        (usual,) = doctor(broken, only="oci:mcr.microsoft.com")
+        (finding,) = broken.doctor(only="npm")
+        (usual,) = broken.doctor(only="oci:mcr.microsoft.com")
     assert (finding.state, finding.requests) == ("fails", 1)
     assert "answered 403" in finding.message
     assert (usual.state, usual.requests) == ("fails", 1)
     assert "SUBREGISTRY_OFFLINE" in usual.message
     with pytest.raises(Exception, match="there is no source cargo"):
-        doctor(broken, only="cargo")
+        broken.doctor(only="cargo")

@@ -11,7 +11,6 @@ from pipelines.cli.parser import main
 from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.line import Line
-from pipelines.report.status import status
 from tests.conftest import START, Upstream, server_json
 
 HOUR = timedelta(hours=1)
@@ -55,7 +54,7 @@ def test_it_neither_stops_the_walk_nor_holds_the_watermark(
     (row,) = listed(deployment)
     assert (row["name"], row["version"]) == KEY
     assert "surrogate" in row["reason"]
-    assert status(deployment).entries[0]["quarantined"] == 1
+    assert deployment.status().entries[0]["quarantined"] == 1
 
 
 def test_it_is_asked_for_again_ever_more_rarely(

@@ -12,10 +12,8 @@ from pipelines.demo.clock import PlayedClock
 from pipelines.demo.loopback import Reply
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.line import Line
-from pipelines.operate.release import release
 from pipelines.refresh import pull_all, refresh
 from pipelines.report.explain import explain
-from pipelines.report.status import status
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.inhouse import HOUR, current, pulled, walked, write
 from tests.serve.feeds import served
@@ -31,12 +29,14 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
     public = ("official", "io.github.o/public", "1.0.0", True)
     assert current(deployment) == [("inhouse", "com.example/one", "1.0.0", True), public]
     assert walked(deployment) == [("com.example/one", "1.0.0"), ("io.github.o/public", "1.0.0")]
-    told = [row["decision"] for row in explain(deployment, "mirror", "com.example/one", None)]
+    told = [
+        row["decision"] for row in explain(deployment.warehouse, "mirror", "com.example/one", None)
+    ]
     assert {(d["upstream"], d.get("belongs_to"), d.get("verdict")) for d in told} == {
         ("inhouse", None, "admit"),
         ("official", "inhouse", None),
     }
-    found = {row["upstream"]: row["contested"] for row in status(deployment).upstreams}
+    found = {row["upstream"]: row["contested"] for row in deployment.status().upstreams}
     assert found == {"inhouse": 0, "official": 1}
     with deployment.warehouse.session() as session:
         (due,) = session.rows("report/count_entries")
@@ -54,7 +54,7 @@ def test_deleting_an_inhouse_server_lets_no_namesake_in_until_it_is_released(
     assert current(deployment) == [("official", "io.github.o/public", "1.0.0", True)]
     assert walked(deployment) == [("io.github.o/public", "1.0.0")]
     clock.move_to(START + 2 * HOUR)
-    assert release(deployment, ["com.example/one"]) == [
+    assert deployment.release(["com.example/one"]) == [
         {"name": "com.example/one", "upstream": "official"}
     ]
     assert walked(deployment) == [("com.example/one", "9.0.0"), ("io.github.o/public", "1.0.0")]
@@ -68,10 +68,10 @@ def test_a_name_does_not_move_up_by_itself(
     write(inhouse / "two.json", "io.github.o/public", "2.0.0")
     pulled(deployment)
     assert ("official", "io.github.o/public", "1.0.0", True) in current(deployment)
-    release(deployment, ["io.github.o/public"])
+    deployment.release(["io.github.o/public"])
     assert ("inhouse", "io.github.o/public", "2.0.0", True) in current(deployment)
     with pytest.raises(StepError, match="no upstream has the name x/y"):
-        release(deployment, ["x/y"])
+        deployment.release(["x/y"])
 
 
 def test_a_released_name_that_nobody_has_goes_to_the_first_that_brings_it(
@@ -82,7 +82,7 @@ def test_a_released_name_that_nobody_has_goes_to_the_first_that_brings_it(
     (inhouse / "one.json").unlink()
     clock.move_to(START + HOUR)
     pulled(deployment)
-    assert release(deployment, [], of="inhouse") == [{"name": "com.example/one", "upstream": None}]
+    assert deployment.release([], of="inhouse") == [{"name": "com.example/one", "upstream": None}]
     assert "com.example/one" not in [name for _, name, _, _ in current(deployment)]
     clock.move_to(START + 2 * HOUR)
     write(inhouse / "back.json", "com.example/one", "1.1.0")
@@ -167,7 +167,7 @@ def test_a_released_name_is_not_taken_by_what_is_deleted(
     (inhouse / "one.json").unlink()
     clock.move_to(START + HOUR)
     pulled(deployment)
-    release(deployment, ["com.example/one"])
+    deployment.release(["com.example/one"])
     upstream.registry.set_status("com.example/one", None, "deleted", "again", clock())
     clock.move_to(START + 2 * HOUR)
     pulled(deployment)
@@ -191,7 +191,7 @@ def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
     renamed = Line(settings, clock=deployment.clock, sleep=lambda _: None)
     pulled(renamed)
     assert "subregistry release --of official" in caplog.text
-    release(renamed, [], of="official")
+    renamed.release([], of="official")
     pulled(renamed)
     assert ("public", "io.github.o/public", "1.0.0", True) in current(renamed)
 

@@ -1,16 +1,17 @@
 """Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 
 import pyarrow as pa
+from msgspec import structs
 
 from warehouse.curation.parts import servers_at_once
 from warehouse.database.arrow import TEXT, Tuple, columns, table
 from warehouse.database.session import Row, Session
+from warehouse.rules.outline import Outline, decode_outline
 
 BODIES = ("server_hash", "meta_hash", "raw_hash")
 """The columns of an entry that name its JSON; None: there is none, or none is needed."""
@@ -116,24 +117,23 @@ def _key(row: Row) -> tuple[str, str, str]:
     return row["name"], row["version"], row["upstream"]
 
 
-def read_outline(session: Session, feed: str) -> bytes:
-    """The rules that a feed was curated by last, as JSON, with when that was and when each
-    upstream was pulled."""
+def read_outline(session: Session, feed: str) -> Outline:
+    """The rules that a feed was curated by last, with when that was and when each upstream was
+    pulled."""
     for row in session.rows("curation/read_decided", feed=feed):
         return outline_of(session, feed, row["outline_hash"], row["decided_at"])
-    return b"{}"
+    return Outline()
 
 
-def outline_of(session: Session, feed: str, outline_hash: str | None, at: datetime) -> bytes:
+def outline_of(session: Session, feed: str, outline_hash: str | None, at: datetime) -> Outline:
     """The same of verdicts that were decided by an outline, at an instant."""
     rows = session.rows("curation/read_outline", feed=feed, outline_hash=outline_hash)
-    found = json.loads(rows[0]["outline"]) if rows else {}
-    found["pulled"] = {
-        row["upstream"]: row["pulled_at"].isoformat()
-        for row in session.rows("curation/list_pulled", at=at)
-    }
-    found["decided_at"] = at.isoformat()
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+    pulled = session.rows("curation/list_pulled", at=at)
+    return structs.replace(
+        decode_outline(rows[0]["outline"]) if rows else Outline(),
+        pulled={row["upstream"]: row["pulled_at"] for row in pulled},
+        decided_at=at,
+    )
 
 
 def explain(

@@ -16,6 +16,7 @@ from warehouse.curation.parts import RULE_INPUTS, materialized, parts, showing, 
 from warehouse.database.arrow import TEXT, columns, table
 from warehouse.database.session import Row, Session
 from warehouse.errors import RulesFailed
+from warehouse.rules.outline import encode_outline
 from warehouse.rules.rulebook import RuleBook
 
 Progress = Callable[[int, int], None]
@@ -43,6 +44,7 @@ def decide(
     """
     last = session.rows("curation/read_last_change", feed=feed, at=None)[0]["changed_at"]
     at = max(now, last + timedelta(microseconds=1)) if last else now
+    outline = encode_outline(book.outline())
     with (
         _judged(session, feed, book, at, servers, policy_hash, now, progress),
         session.transaction(),
@@ -57,8 +59,8 @@ def decide(
             "curation/insert_policy",
             feed=feed,
             policy_hash=policy_hash,
-            outline_hash=_hash(book.outline()),
-            outline=book.outline(),
+            outline_hash=_hash(outline),
+            outline=outline.decode(),
             now=now,
         )
         return session.rows("curation/count_verdicts", feed=feed)
@@ -98,7 +100,7 @@ def _judged(
     parameters = book.parameters() | {
         "feed": feed,
         "policy_hash": policy_hash,
-        "outline_hash": _hash(book.outline()),
+        "outline_hash": _hash(encode_outline(book.outline())),
         "now": now,
     }
     blocks = table(list(book.blocks.items()), _BLOCKS)
@@ -137,8 +139,8 @@ def _preview_of(feed: str) -> str:
     return f"{feed} (preview)"
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(outline: bytes) -> str:
+    return hashlib.sha256(outline).hexdigest()
 
 
 def is_curated(session: Session, feed: str, policy_hash: str) -> bool:

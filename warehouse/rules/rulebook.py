@@ -3,18 +3,23 @@
 Pure: texts in, texts out. Rules are joined by Kleene's three-valued logic.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+
+from msgspec import structs
 
 from warehouse.rules.columns import COLUMNS
 from warehouse.rules.language import Atom, Predicate, sql_of
+from warehouse.rules.outline import (
+    Kind,
+    Outline,
+    OutlinedAtom,
+    OutlinedRule,
+    Verdict,
+    WhenUnknown,
+)
 from warehouse.rules.ternary import Tree
-
-Verdict = Literal["admit", "exclude"]
-Kind = Literal["block", "overlay", "must", "rule"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class CompiledRule:
     predicate: Predicate
     when: str = ""
     kind: Kind = "rule"
-    unknown: Literal["match", "skip"] = "skip"
+    unknown: WhenUnknown = "skip"
 
 
 @dataclass(frozen=True)
@@ -75,30 +80,30 @@ class RuleBook:
             numbers.append(self.atoms.index(atom))
         return _renumbered(predicate.tree, numbers)
 
-    def outline(self) -> str:
-        """The book as JSON, for explanations: rules, atoms, trees, columns and their sources."""
-        rules = [
-            {
-                "name": rule.name,
-                "kind": rule.kind,
-                "verdict": rule.verdict,
-                "reason": rule.reason,
-                "when": rule.when,
-                "unknown": rule.unknown,
-                "tree": tree,
-            }
+    def outline(self) -> Outline:
+        """The book as it is kept for explanations."""
+        rules = tuple(
+            OutlinedRule(
+                name=rule.name,
+                kind=rule.kind,
+                verdict=rule.verdict,
+                reason=rule.reason,
+                when=rule.when,
+                unknown=rule.unknown,
+                tree=tree,
+            )
             for rule, tree in zip(self.rules, self.trees, strict=True)
-        ]
-        found: dict[str, Any] = {  # JSON
-            "rules": rules,
-            "default": self.default,
-            "atoms": [{"text": atom.text, "columns": atom.columns} for atom in self.atoms],
-            "sources": {name: COLUMNS[name].source for name in self.columns},
-        }
-        if self.cooldown:
-            found["cooldown"] = self.cooldown.period.total_seconds()
-            found["bypass"] = self._bypass
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        )
+        outline = Outline(
+            rules=rules,
+            default=self.default,
+            atoms=tuple(OutlinedAtom(atom.text, atom.columns) for atom in self.atoms),
+            sources={name: COLUMNS[name].source for name in self.columns},
+        )
+        if self.cooldown is None:
+            return outline
+        period = self.cooldown.period.total_seconds()
+        return structs.replace(outline, cooldown=period, bypass=self._bypass)
 
     def statement(self) -> str:
         """Set-based SQL; texts are bound, expressions were checked."""

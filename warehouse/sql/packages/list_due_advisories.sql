@@ -6,7 +6,7 @@ JOIN packages p
     AND r.identifier = p.identifier AND r.version = p.version
 SEMI JOIN (SELECT server_hash FROM entries WHERE vanished_at IS NULL AND status <> 'deleted') e USING (server_hash)
 LEFT JOIN advisory_checks c USING (purl)
-WHERE r.origin IN ('npm', 'pypi') AND r.version_kind = 'exact'
+WHERE r.origin IN (SELECT kind FROM ecosystems WHERE has_advisories) AND r.version_kind = 'exact'
     AND (c.checked_at IS NULL OR c.checked_at <= $since)
     AND NOT list_contains($but::VARCHAR[], r.purl)
 ORDER BY c.checked_at NULLS FIRST, r.purl

@@ -11,7 +11,8 @@ SELECT
 FROM (
     SELECT
         p.server_hash, a.ids, a.severities, a.malicious,
-        a.purl IS NULL AND coalesce(r.origin, p.registry_type) IN ('npm', 'pypi') AS unchecked
+        a.purl IS NULL AND coalesce(r.origin, p.registry_type) IN (SELECT kind FROM ecosystems WHERE has_advisories)
+            AS unchecked
     FROM packages p
     LEFT JOIN package_refs r
         ON r.registry_type = p.registry_type AND r.registry_base_url = p.registry_base_url

@@ -82,7 +82,7 @@ FROM (
             WHEN v.state = 'known' AND v.outcome <> 'ok' THEN 'version_absent'
             WHEN v.server_names IS NULL THEN 'unknown'
             WHEN list_contains(v.server_names, e.name) THEN 'verified'
-            WHEN r.origin = 'pypi'
+            WHEN r.origin IN (SELECT kind FROM ecosystems WHERE has_marker_in_text)
                 AND len(list_filter(v.server_names, lambda s: starts_with(s, e.name))) > 0
                 THEN 'marker_glued'
             WHEN len(v.server_names) = 0 THEN 'marker_absent'

@@ -32,7 +32,7 @@ SELECT
         AS newest_publication,
     CASE WHEN NOT bool_or(untold) THEN newest_publication END AS package_published_at,
     bool_and(
-        rejected IS NOT NULL OR coalesce(origin, registry_type) NOT IN ('npm', 'pypi')
+        rejected IS NOT NULL OR coalesce(origin, registry_type) NOT IN (SELECT kind FROM ecosystems WHERE has_publication)
         OR CASE WHEN package_version = '' THEN latest_published_at ELSE version_published_at END
             IS NOT NULL
     ) AS publication_known,

@@ -1,0 +1,61 @@
+"""A rule book in outline: what of it is stored, so that a verdict can be explained afterwards.
+
+Written with the verdicts and into each edition (`policy.json`); read by explanations.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from warehouse.rules.columns import Source
+
+Verdict = Literal["admit", "exclude"]
+Kind = Literal["block", "overlay", "must", "rule"]
+WhenUnknown = Literal["match", "skip"]
+
+
+class OutlinedRule(Struct, frozen=True):
+    """A rule; `tree` is a `ternary.Tree` over the numbers of the outline's atoms."""
+
+    name: str
+    kind: Kind
+    verdict: Verdict
+    reason: str
+    when: str
+    unknown: WhenUnknown
+    tree: Any  # recursive, which msgspec cannot be told
+
+
+class OutlinedAtom(Struct, frozen=True):
+    """A test as it is shown, and the columns that it reads."""
+
+    text: str
+    columns: tuple[str, ...]
+
+
+class Outline(Struct, frozen=True):
+    """Rules in the order in which they are looked at, and the source of each column they read.
+
+    `cooldown` is in seconds; `bypass` a tree of what does not wait for it. `pulled` says when each
+    upstream was pulled, `decided_at` when the verdicts were made; a rule book knows neither.
+    """
+
+    rules: tuple[OutlinedRule, ...] = ()
+    default: Verdict = "admit"
+    atoms: tuple[OutlinedAtom, ...] = ()
+    sources: dict[str, Source] = {}
+    cooldown: float | UnsetType = UNSET
+    bypass: Any = UNSET  # a tree, or None
+    pulled: dict[str, datetime] = {}
+    decided_at: datetime | None = None
+
+
+def encode_outline(outline: Outline) -> bytes:
+    return msgspec.json.encode(outline)
+
+
+def decode_outline(data: bytes | str) -> Outline:
+    """Raises msgspec.DecodeError for what is none."""
+    return msgspec.json.decode(data, type=Outline)
