@@ -17,7 +17,7 @@ from connectors.origins import default_url
 from connectors.registries.lookup import Fetched, Outcome
 from connectors.registries.npm import CONNECTOR
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
-from enrich.licences import read_licence
+from enrich.licenses import read_license
 from enrich.profiles import (
     PackageFacts,
     Profile,
@@ -98,7 +98,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
 
     newest = details(latest) if latest in published else {}
     held = latest is not None and _is_held(latest, newest)
-    licence = read_licence(small(newest.get("license")) or small(newest.get("licenses")))
+    declared = read_license(small(newest.get("license")) or small(newest.get("licenses")))
     instants = [at for version in published if (at := instant(time.get(version)))]
     owners = [small(members(item).get("name")) for item in items(document.get("maintainers"), 1000)]
     names = [owner for owner in owners if isinstance(owner, str)]
@@ -108,8 +108,8 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         version_count=len(published),
         first_published_at=instant(time.get("created")) or min(instants, default=None),
         last_published_at=max(instants, default=None),
-        license=licence.expression,
-        license_status=licence.status if latest and is_whole(latest) else None,
+        license=declared.expression,
+        license_status=declared.status if latest and is_whole(latest) else None,
         repository_url=_repository(small(newest.get("repository"))),
         status="deprecated" if len(withdrawn) == len(published) else None,
         latest_published_at=instant(time.get(latest or "")),
@@ -147,12 +147,12 @@ def _version(
     integrity = text(string(dist.get("integrity"), 500))
     told = document.get("mcpName")
     name = server_name(string(told, 2000))
-    licence = read_licence(small(document.get("license")) or small(document.get("licenses")))
+    declared = read_license(small(document.get("license")) or small(document.get("licenses")))
     provenance = bool(members(dist.get("attestations")))
     return VersionFacts(
         version=version,
         outcome=Outcome.OK,
-        license=licence.expression,
+        license=declared.expression,
         install_scripts=small(document.get("hasInstallScript")) is True
         or any(script in scripts for script in _SCRIPTS),
         provenance=provenance,

@@ -9,7 +9,7 @@ from connectors.lazy_json import items, mapping, members, small, string
 from connectors.registries.lookup import Document, Fetched, Outcome
 from connectors.registries.oci import CONNECTOR, HOSTS, SUFFIXES
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
-from enrich.licences import read_licence
+from enrich.licenses import read_license
 from enrich.profiles import (
     PackageFacts,
     Profile,
@@ -62,7 +62,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     if fetched.outcome != Outcome.OK:
         return absent(fetched.outcome, versions)
     found: list[VersionFacts] = []
-    source = licence = None
+    source = declared = None
     read = False
     for reference, outcome in fetched.versions.items():
         if outcome != Outcome.OK:
@@ -77,13 +77,13 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         labels = members(members(image.get("config")).get("Labels"))
         name = server_name(string(labels.get(_SERVER_NAME), 2000))
         source = repository(string(labels.get(f"{_LABEL}source"), 2000)) or source
-        licence = read_licence(string(labels.get(f"{_LABEL}licenses"), 2000))
+        declared = read_license(string(labels.get(f"{_LABEL}licenses"), 2000))
         found.append(
             VersionFacts(
                 version=reference,
                 outcome=Outcome.OK,
                 published_at=instant(small(image.get("created"))),
-                license=licence.expression,
+                license=declared.expression,
                 provenance=_is_attested(documents),
                 digest=documents[0].digest,
                 server_names=((name,) if name else ()) if image else None,
@@ -93,8 +93,8 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         )
     package = PackageFacts(
         outcome=Outcome.OK,
-        license=licence.expression if licence else None,
-        license_status=licence.status if licence else None,
+        license=declared.expression if declared else None,
+        license_status=declared.status if declared else None,
         repository_url=source,
     )
     known = read or not fetched.documents

@@ -15,7 +15,7 @@ from connectors.registries.lookup import Document, Fetched, Outcome
 from connectors.registries.pypi import CONNECTOR
 from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
-from enrich.licences import Licence, from_classifiers, read_licence
+from enrich.licenses import License, from_classifiers, read_license
 from enrich.profiles import (
     PackageFacts,
     Profile,
@@ -69,7 +69,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     latest = latest if latest in by_version else _newest(by_version)
     infos.setdefault(latest, project)
     attested = {d.version: d.body for d in fetched.documents if d.kind == "provenance"}
-    licence = _licence(project)
+    declared = _license(project)
     instants = [at for file in files if (at := instant(file.uploaded))]
     of_latest = [at for f in by_version.get(latest, []) if (at := instant(f.uploaded))]
     package = PackageFacts(
@@ -78,8 +78,8 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         version_count=len(by_version),
         first_published_at=min(instants, default=None),
         last_published_at=max(instants, default=None),
-        license=licence.expression,
-        license_status=licence.status if project else None,
+        license=declared.expression,
+        license_status=declared.status if project else None,
         repository_url=_repository(project),
         status=None if status == "active" else status,
         latest_published_at=min(of_latest, default=None),
@@ -115,7 +115,7 @@ def _version(
         published_at=min(uploads, default=None),
         yanked=yanked,
         yanked_reason=next((text(y) for y in yanks if yanked and isinstance(y, str)), None),
-        license=_licence(info).expression if info else None,
+        license=_license(info).expression if info else None,
         provenance=provenance,
         provenance_repository=_built_from(attested),
         digest=first_digest(files) or None,
@@ -168,13 +168,13 @@ def _newest(by_version: dict[str, list[ReleaseFile]]) -> str:
     return str(max(parsed)[2]) if parsed else ""
 
 
-def _licence(info: dict[str, Raw]) -> Licence:
-    declared = read_licence(small(info.get("license_expression")))
+def _license(info: dict[str, Raw]) -> License:
+    declared = read_license(small(info.get("license_expression")))
     if declared.expression:
         return declared
     classifiers = small(info.get("classifiers"))
     listed = classifiers[:200] if isinstance(classifiers, list) else []
-    return from_classifiers(listed) or read_licence(small(info.get("license")))
+    return from_classifiers(listed) or read_license(small(info.get("license")))
 
 
 def _repository(info: dict[str, Raw]) -> str | None:

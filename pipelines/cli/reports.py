@@ -53,7 +53,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
 def _origin(value: dict[str, object]) -> str:
     """Whose word a value is, and as of when."""
-    at = value.get("as_of")
+    at = value.get("asOf")
     return f"{value['source']} as of {at}" if at else str(value["source"])
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from serve.entry.meta import Official, PackageFacts, Sequence, State
-from serve.entry.reasons import Reason
+from serve.entry.reasons import EntryState, EntryVerdict, Treatment
 from serve.entry.render import OFFICIAL
 from serve.entry.strict import Server
 from serve.feed.ledger import Published
@@ -168,14 +168,20 @@ class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
     metadata: PageMetadata
 
 
-class Explanation(Reason, frozen=True, omit_defaults=True, kw_only=True):
+class Explanation(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Why a version is in the feed or not: the rule that decided, and what was done to it.
 
-    `unknown` names rules that could not tell; `packages` are the facts served with it. The rest
-    as in Trace.
+    As in Reason and Trace; `packages` are the facts served with it.
     """
 
     version: str
+    state: EntryState
+    verdict: EntryVerdict
+    rule: str
+    reason: str
+    unknown: tuple[str, ...] = ()
+    treatments: tuple[Treatment, ...] = ()
+    held_until: datetime | None = None
     packages: tuple[PackageFacts, ...] = ()
     rules: tuple[RuleResult, ...] = ()
     values: dict[str, SeenValue] = msgspec.field(default_factory=dict)

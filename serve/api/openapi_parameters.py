@@ -62,9 +62,9 @@ LIST = [
 _ANY = "any of these, by commas"
 SEARCH = [
     query("q", _TEXT, "Words that must all occur; the last one may be cut"),
-    query("registryType", _TEXT, f"npm, pypi, oci, nuget, mcpb: {_ANY}"),
+    query("registry_type", _TEXT, f"npm, pypi, oci, nuget, mcpb: {_ANY}"),
     query("transport", _TEXT, f"stdio, streamable-http, sse: {_ANY}"),
-    query("licence", _TEXT, f"Licences of a package, as SPDX writes them: {_ANY}"),
+    query("license", _TEXT, f"Licenses of a package, as SPDX writes them: {_ANY}"),
     query("ownership", _TEXT, f"Verdicts on who owns a package: {_ANY}"),
     query(
         "min_downloads",

@@ -8,6 +8,8 @@ from serve.api.params import BadParameter, read_least, read_limit
 from serve.api.shelf import Shelf
 from serve.search.index import DEEPEST, FILTERS
 
+_RENAMED = {"registryType": "registry_type", "licence": "license"}
+
 
 class _Place(msgspec.Struct, array_like=True):
     """How many results were looked at."""
@@ -33,6 +35,9 @@ def ranked(query: dict[str, bytes], shelf: Shelf) -> Answer:
     """
     if query.get("edition") or query.get("as_of"):
         raise BadParameter(400, "ranked search knows the live edition only: leave out the other")
+    for old, new in _RENAMED.items():
+        if old in query:
+            raise BadParameter(400, f"{old} is now called {new}")
     index, edition, limit = shelf.search(), shelf.live(), read_limit(query)
     if index is None:
         return problem(

@@ -5,6 +5,9 @@ from typing import Literal
 
 import msgspec
 
+EntryState = Literal["admitted", "held", "excluded", "withheld", "withdrawn", "deleted"]
+EntryVerdict = Literal["admit", "exclude", "hold"]
+
 
 class Treatment(msgspec.Struct, frozen=True):
     """What was done to an entry: `repaired`, `overlaid` or `withheld`; `rule` is the repair's or
@@ -23,8 +26,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     without that, when its age is known.
     """
 
-    state: Literal["admitted", "held", "excluded", "withheld", "withdrawn", "deleted"]
-    verdict: Literal["admit", "exclude", "hold"]
+    state: EntryState
+    verdict: EntryVerdict
     rule: str
     reason: str
     unknown: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ class RuleResult(Struct, frozen=True):
     decided: bool
 
 
-class SeenValue(Struct, frozen=True, omit_defaults=True):
+class SeenValue(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A value that rules read: whose word it is, and as of when.
 
     `source` is name, upstream, registries (`places` are their addresses; `as_of` is when the one
@@ -47,7 +47,7 @@ class SeenValue(Struct, frozen=True, omit_defaults=True):
     as_of: datetime | None = None
 
 
-class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "must_be"}):
+class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "mustBe"}):
     """A test that would have to come out otherwise."""
 
     test: str

@@ -85,7 +85,7 @@ def _document(edition: Edition, number: int, downloads: Mapping[str, int]) -> ta
     values: dict[str, set[str | None]] = {
         "registry_type": {part.registry_type for part in server.packages},
         "transport": set(transports),
-        "licence": {fact.license for fact in facts.packages},
+        "license": {fact.license for fact in facts.packages},
         "ownership": {fact.ownership for fact in facts.packages},
     }
     for field, found in values.items():

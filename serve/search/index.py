@@ -25,15 +25,10 @@ from serve.search.documents import search_documents
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 DEEPEST = 1000
 """Behind so many results a search does not go on."""
-FILTERS = {
-    "registryType": "registry_type",
-    "transport": "transport",
-    "licence": "licence",
-    "ownership": "ownership",
-}
+FILTERS = ("registry_type", "transport", "license", "ownership")
 _BOOSTS = {"name": 3.0, "title": 3.0, "description": 1.5, "words": 1.0}
 _SHOWN = ("name", "title", "description")
 _OLD = timedelta(days=7)
@@ -75,7 +70,7 @@ def _schema() -> tantivy.Schema:
     builder.add_text_field("title", stored=True)
     builder.add_text_field("description", stored=True, tokenizer_name="en_stem")
     builder.add_text_field("words")
-    for field in FILTERS.values():
+    for field in FILTERS:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field("downloads", indexed=True, fast=True)
     return builder.build()
@@ -108,9 +103,7 @@ class SearchIndex:
         wanted = [(tantivy.Occur.Must, query) for query in scored or [tantivy.Query.all_query()]]
         schema = self._index.schema
         for name, values in filters.items():
-            anyone = tantivy.Query.term_set_query(
-                schema, FILTERS[name], [v.lower() for v in values]
-            )
+            anyone = tantivy.Query.term_set_query(schema, name, [v.lower() for v in values])
             wanted.append((tantivy.Occur.Must, tantivy.Query.const_score_query(anyone, 0.0)))
         if least_downloads:
             enough = tantivy.Query.range_query(

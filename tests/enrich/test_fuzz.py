@@ -13,7 +13,7 @@ from connectors.registries.lookup import Document, Fetched, Outcome
 from connectors.registries.releases import version_of_file
 from enrich.ecosystem import PackageKey, PackageRef, Rejected
 from enrich.ecosystems import ECOSYSTEMS, canonicalise, read
-from enrich.licences import read_licence
+from enrich.licenses import read_license
 from enrich.profiles import Profile, marker_names, repository, text
 
 # CI runs a sample; `make campaign` sets the number of inputs for each of these tests.
@@ -120,8 +120,8 @@ def test_every_answer_has_a_profile_or_none(origin: str, fetched: Fetched) -> No
 @fuzzed
 @given(DOCUMENTS, TEXTS)
 def test_every_text_has_a_meaning_or_none(value: Any, words: str) -> None:
-    licence = read_licence(value)
-    assert licence.expression is None or isinstance(licence.expression, str)
+    declared = read_license(value)
+    assert declared.expression is None or isinstance(declared.expression, str)
     assert (repository(words) or "https://").startswith("https://")
     assert all(name for name in marker_names(f"mcp-name: {words}"))
     assert isinstance(version_of_file(words, words), str)

@@ -8,7 +8,7 @@ import pytest
 from connectors.registries.lookup import Document, Fetched, Outcome
 from enrich import npm, oci, pypi
 from enrich.due import confirmed, next_check
-from enrich.licences import read_licence
+from enrich.licenses import read_license
 from enrich.profiles import marker_names
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -184,10 +184,10 @@ def test_an_image_config_tells_names_and_a_known_digest_tells_nothing_new() -> N
         (7, None, "none"),
     ],
 )
-def test_licences_become_spdx_where_they_can(
+def test_licenses_become_spdx_where_they_can(
     raw: object, expression: str | None, status: str
 ) -> None:
-    found = read_licence(raw)
+    found = read_license(raw)
     assert (found.expression, found.status) == (expression, status)
 
 

@@ -205,9 +205,9 @@ def test_what_was_decided_is_told_as_of_then(
         "value": None,
         "source": "upstream",
         "places": ["official"],
-        "as_of": then["values"]["package_count"]["as_of"],
+        "asOf": then["values"]["package_count"]["asOf"],
     }
-    assert then["nearest"] == [{"test": "title IS NULL", "is": "true", "must_be": "false"}]
+    assert then["nearest"] == [{"test": "title IS NULL", "is": "true", "mustBe": "false"}]
     with pytest.raises(StepError, match="never seen upstream by"):
         explain(deployment.warehouse, "team", "a.b/two", None, at=at)
     with pytest.raises(StepError, match="never seen upstream"):

@@ -294,7 +294,7 @@ def test_a_packages_repository_is_known_to_match_only_if_all_tell(
     assert row["repository_matches"] is None
 
 
-def test_a_licence_that_was_given_up_is_gone(deployment: Line, upstream: Upstream) -> None:
+def test_a_license_that_was_given_up_is_gone(deployment: Line, upstream: Upstream) -> None:
     put(upstream, FIRST, license="MIT", repository="https://github.com/o/one")
     claim(upstream, "a.b/one", "npm", "one", "1.1.0")
     deployment.pull()

@@ -87,7 +87,7 @@ reason = "not ours"
             ("nothing", "must"),
         ]
         assert told["nearest"] == [
-            {"test": "the overlay out stands", "is": "true", "must_be": "false"}
+            {"test": "the overlay out stands", "is": "true", "mustBe": "false"}
         ]
 
 

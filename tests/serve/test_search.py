@@ -88,13 +88,14 @@ def test_words_are_found_wherever_they_stand(feed: Feed) -> None:
 def test_filters_narrow_what_is_found(feed: Feed) -> None:
     with serving(feed) as client:
         both = {"io.acme/postgres", "io.acme/weather"}
-        assert names(client, registryType="npm") == ["io.acme/postgres"]
+        assert names(client, registry_type="npm") == ["io.acme/postgres"]
         assert names(client, transport="sse") == ["io.acme/weather"]
         assert set(names(client, transport="stdio, sse")) == both
-        assert names(client, licence="mit", ownership="verified") == ["io.acme/postgres"]
-        assert names(client, licence="Apache-2.0") == []
+        assert names(client, license="mit", ownership="verified") == ["io.acme/postgres"]
+        assert names(client, license="Apache-2.0") == []
         assert set(names(client, min_downloads="70")) == both
         assert names(client, min_downloads="71", q="acme") == ["io.acme/postgres"]
+        assert "license" in client.json("/search?licence=mit", status=400)["detail"]
         for asked in ("min_downloads=x", "min_downloads=-1", "limit=0", "cursor=sr2_x"):
             assert client.ask(f"/search?{asked}")[0] in (400, 422)
 

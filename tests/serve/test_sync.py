@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from serve.build.draft import Draft
 from serve.feed.feed import VISIBLE_WITHIN
 from serve.server import shelf
 from tests.serve.readers import Reader, World
@@ -67,6 +68,10 @@ def test_every_reader_ends_equal_to_the_feed(tmp_path: Path, part: int) -> None:
     assert min(total.values()) > 0
 
 
+def _counted(draft: Draft) -> int:
+    return draft.previous.manifest.sequence + 1 if draft.previous else 1
+
+
 @pytest.mark.parametrize("rule", ["pins", "skew", "sequences", "served"])
 def test_every_rule_of_it_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
@@ -77,8 +82,7 @@ def test_every_rule_of_it_is_needed(
     elif rule == "skew":
         monkeypatch.setattr("tests.serve.readers.LOOK_EVERY", -VISIBLE_WITHIN.total_seconds() - 60)
     elif rule == "sequences":
-        following = "lambda previous, after, now: previous.manifest.sequence + 1 if previous else 1"
-        monkeypatch.setattr("serve.build.writer._sequence", eval(following))
+        monkeypatch.setattr("serve.build.draft.Draft.sequence", property(_counted))
     else:
         monkeypatch.setattr(World, "served", set(), raising=False)
         monkeypatch.setattr(World, "_published", _forgetful(World._published))

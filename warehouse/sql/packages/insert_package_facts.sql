@@ -1,5 +1,5 @@
 -- Only what differs from the newest fact. A failure never replaces knowledge, and neither does an
--- absence that is not confirmed. An answer that says nothing of the licence (which is not the same as that
+-- absence that is not confirmed. An answer that says nothing of the license (which is not the same as that
 -- there is none), or of owners, keeps what was told.
 INSERT INTO package_facts BY NAME
 SELECT b.*

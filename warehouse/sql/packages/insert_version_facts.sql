@@ -1,5 +1,5 @@
 -- Only what differs from the newest fact; an absence that is not confirmed never replaces knowledge.
--- What is told of a release never changes while its digest does not, so an answer without licence,
+-- What is told of a release never changes while its digest does not, so an answer without license,
 -- names or provenance keeps what an earlier one told.
 INSERT INTO version_facts BY NAME
 SELECT n.*

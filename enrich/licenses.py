@@ -1,4 +1,4 @@
-"""Licences of packages as SPDX expressions where they can be told, and what they are where not."""
+"""Licenses of packages as SPDX expressions where they can be told, and what they are where not."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -39,41 +39,41 @@ _CLASSIFIERS = {
 
 
 @dataclass(frozen=True)
-class Licence:
+class License:
     """`status` is one of spdx, alias, file, proprietary, none, unparsed."""
 
     expression: str | None
     status: str
 
 
-def read_licence(value: object) -> Licence:
-    """What a registry's licence field means: a string, or npm's old objects and lists."""
+def read_license(value: object) -> License:
+    """What a registry's license field means: a string, or npm's old objects and lists."""
     if isinstance(value, list) and value:
         single = [item for item in value[:5] if not isinstance(item, list)]
-        parts = [read_licence(item).expression for item in single]
+        parts = [read_license(item).expression for item in single]
         known = [part for part in parts if part]
-        return Licence(" OR ".join(known), "spdx") if known else Licence(None, "unparsed")
+        return License(" OR ".join(known), "spdx") if known else License(None, "unparsed")
     if isinstance(value, dict):
         kind = value.get("type")
-        return read_licence(kind) if isinstance(kind, str) else Licence(None, "unparsed")
+        return read_license(kind) if isinstance(kind, str) else License(None, "unparsed")
     if not isinstance(value, str) or not value.strip():
-        return Licence(None, "none")
+        return License(None, "none")
     raw = " ".join(value.split())
     if raw.upper().startswith("SEE LICENSE IN"):
-        return Licence(None, "file")
+        return License(None, "file")
     if raw.upper() == "UNLICENSED":
-        return Licence(None, "proprietary")
+        return License(None, "proprietary")
     if len(raw) > 100:
-        return Licence(None, "unparsed")
+        return License(None, "unparsed")
     alias = _ALIASES.get(raw.lower())
     if alias:
-        return Licence(alias, "alias")
+        return License(alias, "alias")
     expression = _spdx(raw.replace("/", " OR ") if " " not in raw else raw)
-    return Licence(expression, "spdx" if expression else "unparsed")
+    return License(expression, "spdx" if expression else "unparsed")
 
 
-def from_classifiers(classifiers: list[object]) -> Licence | None:
-    """The licence that Trove classifiers name unambiguously, if they do."""
+def from_classifiers(classifiers: list[object]) -> License | None:
+    """The license that Trove classifiers name unambiguously, if they do."""
     leaves = {
         item.rpartition(" :: ")[2]
         for item in classifiers
@@ -81,7 +81,7 @@ def from_classifiers(classifiers: list[object]) -> Licence | None:
     } - {"OSI Approved"}
     found = {_CLASSIFIERS.get(leaf) for leaf in leaves}
     (only,) = found if len(found) == 1 else (None,)
-    return Licence(only, "alias") if only else None
+    return License(only, "alias") if only else None
 
 
 def _spdx(raw: str) -> str | None:
