@@ -16,7 +16,7 @@ from packageurl.contrib.purl2url import get_download_url, get_repo_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.errors import ConnectorError
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.http.routes import Route, base_of, is_loopback
 
 
@@ -110,7 +110,7 @@ class Origin:
     service: str = ""
     index: str = "simple"
     bases: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
     by_operator: bool = False
 
     @property
@@ -143,8 +143,8 @@ class Origins:
         found, said = self._default(origin_id), self._settings.get(origin_id)
         if said is None:
             return found
-        limits = found.limits if found else Limits()
-        limits = Limits(
+        limits = found.limits if found else RateLimits()
+        limits = RateLimits(
             rate=limits.rate if said.rate is None else said.rate,
             slots=said.slots or limits.slots,
             budget=said.budget or limits.budget,

@@ -11,7 +11,7 @@ from cvss.exceptions import CVSSError  # type: ignore[import-untyped]
 from msgspec import Raw
 
 from connectors.lazy_json import items, mapping, members, small, string
-from connectors.registries.lookup import Fetched
+from connectors.registries.lookup import PackageResponse
 from enrich.profiles import text
 
 _WORDS = {"LOW": "LOW", "MODERATE": "MEDIUM", "MEDIUM": "MEDIUM", "HIGH": "HIGH"}
@@ -32,7 +32,7 @@ class Advisory:
     aliases: tuple[str, ...]
 
 
-def read_batch(fetched: Fetched) -> dict[str, dict[str, str]]:
+def read_batch(fetched: PackageResponse) -> dict[str, dict[str, str]]:
     """Per purl the ids of its advisories with when each was modified; purls without one too."""
     found: dict[str, dict[str, str]] = {}
     for document in fetched.documents:
@@ -51,7 +51,7 @@ def _named(vulns: list[Raw]) -> Iterator[tuple[str, str]]:
             yield key, string(one.get("modified"), 60) or ""
 
 
-def read_advisory(fetched: Fetched) -> Advisory | None:
+def read_advisory(fetched: PackageResponse) -> Advisory | None:
     """One advisory; None for what is none."""
     body = next((document.body for document in fetched.documents), b"")
     found = members(body)

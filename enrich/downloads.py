@@ -1,14 +1,14 @@
 """What the services that count downloads say: to one number."""
 
 from connectors.lazy_json import mapping, members, small
-from connectors.registries.lookup import Fetched
+from connectors.registries.lookup import PackageResponse
 
 COUNTED = {"npm": "npm-downloads", "pypi": "pypistats", "oci:docker.io": "docker-hub"}
 """Which service counts the packages of an origin."""
 _MOST = 10**15
 
 
-def read_count(source: str, fetched: Fetched) -> int | None:
+def read_count(source: str, fetched: PackageResponse) -> int | None:
     """Downloads of a week (npm, PyPI) or all pulls (Docker Hub); None where none are told."""
     document = members(next((d.body for d in fetched.documents), b""))
     if source == "npm-downloads":

@@ -33,14 +33,14 @@ def next_check(
     failures: int,
     absences: int,
     last_published_at: datetime | None,
-    owed: int,
+    deferred: int,
 ) -> datetime:
     """The instant of the next check: by outcome, then by age, spread by a hash of the name.
 
     `absences` counts the answers that lacked what is missing for the shortest time, 0 if nothing
-    is; `owed` are requests that were put off.
+    is; `deferred` are requests that were put off.
     """
-    if outcome in UNDECIDED or owed:
+    if outcome in UNDECIDED or deferred:
         return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), _DAY)
     if absences:
         return now + _NEGATIVE_STEPS[min(absences, len(_NEGATIVE_STEPS)) - 1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.registries.clients import Connector
-from connectors.registries.lookup import Fetched
+from connectors.registries.lookup import PackageResponse
 from enrich.profiles import Profile
 
 VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -69,7 +69,7 @@ class Ecosystem:
     connector: Connector
     usual: tuple[str, ...]
     canonicalise: Callable[[PackageRef, frozenset[str]], PackageKey | Rejected]
-    parse: Callable[[Fetched, tuple[str, ...]], Profile | None]
+    parse: Callable[[PackageResponse, tuple[str, ...]], Profile | None]
     advisories: bool
     publication: bool
     marker_in_text: bool

@@ -6,7 +6,7 @@ Grammar first, then the origin table, then a purl: a purl alone validates nothin
 import hashlib
 from collections.abc import Callable
 
-from connectors.registries.lookup import UNDECIDED, Fetched, Outcome
+from connectors.registries.lookup import UNDECIDED, Outcome, PackageResponse
 from enrich import npm, oci, pypi
 from enrich.ecosystem import VERSION, Ecosystem, PackageKey, PackageRef, Rejected
 from enrich.profiles import Profile, absent
@@ -43,7 +43,7 @@ def rules(hosts: Hosts = no_hosts) -> str:
     return f"{_GENERATION}-{hashlib.sha256(';'.join(parts).encode()).hexdigest()[:12]}"
 
 
-def read(origin: str, fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+def read(origin: str, fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile in an answer; None where it tells nothing new or cannot be read."""
     if fetched.outcome in UNDECIDED or fetched.outcome == Outcome.NOT_MODIFIED:
         return None

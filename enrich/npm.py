@@ -14,14 +14,14 @@ from semver import Version
 
 from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import default_url
-from connectors.registries.lookup import Fetched, Outcome
+from connectors.registries.lookup import Outcome, PackageResponse
 from connectors.registries.npm import CONNECTOR
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licenses import read_license
 from enrich.profiles import (
-    PackageFacts,
+    PackageFact,
     Profile,
-    VersionFacts,
+    VersionFact,
     absent,
     instant,
     owners_hash,
@@ -61,7 +61,7 @@ def _kind(version: str) -> VersionKind:
     return VersionKind.ALIAS if _ALIAS.fullmatch(version) else VersionKind.INVALID
 
 
-def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
     main = next((d for d in fetched.documents if d.kind in ("packument", "abbreviated")), None)
     document = members(main.body) if main else {}
@@ -102,7 +102,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     instants = [at for version in published if (at := instant(time.get(version)))]
     owners = [small(members(item).get("name")) for item in items(document.get("maintainers"), 1000)]
     names = [owner for owner in owners if isinstance(owner, str)]
-    package = PackageFacts(
+    package = PackageFact(
         outcome=Outcome.SECURITY_HOLD if held else Outcome.OK,
         latest_version=latest,
         version_count=len(published),
@@ -116,12 +116,12 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         owner_count=len(names) or None,
         owners_hash=owners_hash(names),
     )
-    found: list[VersionFacts] = []
+    found: list[VersionFact] = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
         resolved = version if version in published else text(string(tags.get(version), 300))
         if resolved is None or resolved not in published:
             gone = Outcome.SECURITY_HOLD if held else Outcome.VERSION_ABSENT
-            found.append(VersionFacts(version, gone))
+            found.append(VersionFact(version, gone))
             continue
         whole = is_whole(resolved)
         facts = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
@@ -140,7 +140,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
 
 def _version(
     version: str, document: dict[str, Raw], attested: bytes | None, *, whole: bool
-) -> VersionFacts:
+) -> VersionFact:
     """What a version's document tells; one that is not `whole` leaves out names and scripts."""
     dist = members(document.get("dist"))
     scripts = members(document.get("scripts"))
@@ -149,7 +149,7 @@ def _version(
     name = server_name(string(told, 2000))
     declared = read_license(small(document.get("license")) or small(document.get("licenses")))
     provenance = bool(members(dist.get("attestations")))
-    return VersionFacts(
+    return VersionFact(
         version=version,
         outcome=Outcome.OK,
         license=declared.expression,
@@ -159,7 +159,7 @@ def _version(
         provenance_repository=_built_from(attested, integrity),
         digest=integrity or text(string(dist.get("shasum"), 500)),
         server_names=((name,) if name else ()) if whole else None,
-        settled=whole and (not provenance or attested is not None),
+        complete=whole and (not provenance or attested is not None),
         evidence_sha256=hashlib.sha256(bytes(told)).hexdigest() if told else None,
     )
 

@@ -6,14 +6,14 @@ import re
 from packageurl import PackageURL
 
 from connectors.lazy_json import items, mapping, members, small, string
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from connectors.registries.oci import CONNECTOR, HOSTS, SUFFIXES
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licenses import read_license
 from enrich.profiles import (
-    PackageFacts,
+    PackageFact,
     Profile,
-    VersionFacts,
+    VersionFact,
     absent,
     instant,
     repository,
@@ -57,16 +57,16 @@ def canonicalise(ref: PackageRef, hosts: frozenset[str]) -> PackageKey | Rejecte
     return PackageKey(f"oci:{allowed}", name, reference, purl, kind)
 
 
-def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the references asked for; those whose digest did not move are left out."""
     if fetched.outcome != Outcome.OK:
         return absent(fetched.outcome, versions)
-    found: list[VersionFacts] = []
+    found: list[VersionFact] = []
     source = declared = None
     read = False
     for reference, outcome in fetched.versions.items():
         if outcome != Outcome.OK:
-            found.append(VersionFacts(reference, outcome))
+            found.append(VersionFact(reference, outcome))
             continue
         documents = [d for d in fetched.documents if d.version == reference]
         if not documents or documents[0].kind == "digest":
@@ -79,7 +79,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
         source = repository(string(labels.get(f"{_LABEL}source"), 2000)) or source
         declared = read_license(string(labels.get(f"{_LABEL}licenses"), 2000))
         found.append(
-            VersionFacts(
+            VersionFact(
                 version=reference,
                 outcome=Outcome.OK,
                 published_at=instant(small(image.get("created"))),
@@ -87,11 +87,11 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
                 provenance=_is_attested(documents),
                 digest=documents[0].digest,
                 server_names=((name,) if name else ()) if image else None,
-                settled=bool(image),
+                complete=bool(image),
                 evidence_sha256=hashlib.sha256(config).hexdigest() if image else None,
             )
         )
-    package = PackageFacts(
+    package = PackageFact(
         outcome=Outcome.OK,
         license=declared.expression if declared else None,
         license_status=declared.status if declared else None,

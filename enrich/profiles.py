@@ -22,11 +22,11 @@ _FORGES = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbuck
 
 
 @dataclass(frozen=True)
-class VersionFacts:
+class VersionFact:
     """One version: publication, withdrawal, and what ties it to a server. Instants are UTC.
 
     `resolved_version` is what an alias pointed to; `newer_versions` counts releases behind it that
-    are neither pre-releases nor withdrawn; `settled` says that nothing is left to ask of it;
+    are neither pre-releases nor withdrawn; `complete` says that nothing is left to ask of it;
     `evidence_sha256` is of the bytes that told `server_names`.
     """
 
@@ -44,12 +44,12 @@ class VersionFacts:
     provenance_repository: str | None = None
     newer_versions: int | None = None
     resolved_version: str | None = None
-    settled: bool = False
+    complete: bool = False
     evidence_sha256: str | None = None
 
 
 @dataclass(frozen=True)
-class PackageFacts:
+class PackageFact:
     """One package: `license` is an SPDX expression where `license_status` says so.
 
     `owners_hash` tells one set of owners from another without naming anybody.
@@ -73,13 +73,13 @@ class PackageFacts:
 class Profile:
     """What was learnt; `package` is None where nothing new was."""
 
-    package: PackageFacts | None
-    versions: tuple[VersionFacts, ...] = field(default_factory=tuple)
+    package: PackageFact | None
+    versions: tuple[VersionFact, ...] = field(default_factory=tuple)
 
 
 def absent(outcome: Outcome, versions: Iterable[str]) -> Profile:
     """The profile of a package that a definitive negative answer was given for."""
-    return Profile(PackageFacts(outcome), tuple(VersionFacts(v, outcome) for v in versions))
+    return Profile(PackageFact(outcome), tuple(VersionFact(v, outcome) for v in versions))
 
 
 def text(value: object, cap: int = 200) -> str | None:

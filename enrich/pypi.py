@@ -11,15 +11,15 @@ from packaging.version import InvalidVersion, Version
 
 from connectors.lazy_json import is_array, items, mapping, members, small, string
 from connectors.origins import default_url
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from connectors.registries.pypi import CONNECTOR
 from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licenses import License, from_classifiers, read_license
 from enrich.profiles import (
-    PackageFacts,
+    PackageFact,
     Profile,
-    VersionFacts,
+    VersionFact,
     absent,
     instant,
     marker_names,
@@ -50,7 +50,7 @@ def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
     return PackageKey("pypi", name, version, purl, kind)
 
 
-def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
     body = next((d.body for d in fetched.documents if d.kind == "index"), b"")
     index = members(body)
@@ -72,7 +72,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     declared = _license(project)
     instants = [at for file in files if (at := instant(file.uploaded))]
     of_latest = [at for f in by_version.get(latest, []) if (at := instant(f.uploaded))]
-    package = PackageFacts(
+    package = PackageFact(
         outcome=Outcome.OK,
         latest_version=latest or None,
         version_count=len(by_version),
@@ -89,7 +89,7 @@ def parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
     found = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
         if version not in by_version:
-            found.append(VersionFacts(version, Outcome.VERSION_ABSENT))
+            found.append(VersionFact(version, Outcome.VERSION_ABSENT))
         else:
             told = attested.get(version)
             found.append(_version(version, by_version[version], infos.get(version), told, releases))
@@ -102,14 +102,14 @@ def _version(
     info: dict[str, Raw] | None,
     attested: bytes | None,
     releases: list[Version],
-) -> VersionFacts:
+) -> VersionFact:
     uploads = [at for file in files if (at := instant(file.uploaded))]
     yanks = [file.yanked for file in files]
     yanked = bool(yanks) and all(yanks)
     readme = string(info.get("description")) if info else None
     provenance = any(file.provenance for file in files)
     known = readme is not None
-    return VersionFacts(
+    return VersionFact(
         version=version,
         outcome=Outcome.OK,
         published_at=min(uploads, default=None),
@@ -121,7 +121,7 @@ def _version(
         digest=first_digest(files) or None,
         server_names=marker_names(readme or "") if known else None,
         newer_versions=_newer(version, releases),
-        settled=known and (not provenance or attested is not None),
+        complete=known and (not provenance or attested is not None),
         evidence_sha256=hashlib.sha256(readme.encode()).hexdigest() if readme else None,
     )
 

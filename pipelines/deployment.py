@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
-from connectors.http.pacing import Governor, HostState, Pacer
+from connectors.http.pacing import AdaptiveLimiter, HostState, Pacer
 from connectors.http.routes import Route
 from connectors.origins import Origin, Origins
 from connectors.registries.clients import Connector, PackageRegistries
@@ -26,7 +26,7 @@ from serve.policy.policy import Policies, Policy, read_policies
 from warehouse.database.warehouse import Warehouse
 from warehouse.expressions.compile import compile_predicate
 
-_MANNERS = Manners(tries=3, patience=120.0, timeout=30.0, deadline=60.0)
+_REQUEST_POLICY = RequestPolicy(tries=3, retry_for=120.0, timeout=30.0, deadline=60.0)
 
 
 class Deployment:
@@ -68,9 +68,9 @@ class Deployment:
     def feed(self, name: str) -> Feed:
         return Feed(self.settings.feed_root, name)
 
-    def upstream_client(self, place: str, manners: Manners) -> HttpClient:
+    def upstream_client(self, place: str, policy: RequestPolicy) -> HttpClient:
         """A client for the registry at a URL; close it."""
-        return self._client(manners, frozenset({urlsplit(base_url(place)).hostname or ""}))
+        return self._client(policy, frozenset({urlsplit(base_url(place)).hostname or ""}))
 
     @property
     def audit(self) -> AuditLog:
@@ -83,15 +83,15 @@ class Deployment:
         return Origins(connectors, self.settings.origins)
 
     @contextmanager
-    def registries(self, manners: Manners = _MANNERS) -> Iterator[PackageRegistries]:
+    def registries(self, policy: RequestPolicy = _REQUEST_POLICY) -> Iterator[PackageRegistries]:
         """The package registries, each with a client of its own; closed when the block ends."""
         origins, rate = self.origins, self.settings.package_rate
 
-        def client(origin: Origin, state: HostState) -> tuple[HttpClient, Governor]:
+        def client(origin: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
             limits = origin.limits if rate is None else replace(origin.limits, rate=rate)
-            governor = Governor(limits, state=state, now=self.clock, sleep=self._sleep)
+            governor = AdaptiveLimiter(limits, state=state, now=self.clock, sleep=self._sleep)
             hosts = origins.operator_hosts()
-            return self._client(manners, hosts, origins.route(origin), governor), governor
+            return self._client(policy, hosts, origins.route(origin), governor), governor
 
         registries = PackageRegistries(origins, _connectors(), client)
         with closing(registries):
@@ -99,7 +99,7 @@ class Deployment:
 
     def _client(
         self,
-        manners: Manners,
+        policy: RequestPolicy,
         operator_hosts: frozenset[str],
         route: Route | None = None,
         pacer: Pacer | None = None,
@@ -107,7 +107,7 @@ class Deployment:
         return HttpClient(
             AddressPolicy(loopback_only=self.settings.offline, operator_hosts=operator_hosts),
             f"subregistry/{version('subregistry')} (+{self.settings.contact})",
-            manners,
+            policy,
             sleep=self._sleep,
             route=route or Route(),
             pacer=pacer,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.http.client import Manners
+from connectors.http.client import RequestPolicy
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
 from connectors.upstreams.registry import Registry
@@ -20,7 +20,7 @@ from pipelines.operate.release import release
 from pipelines.profile.profile import ProfileReport, profile
 from pipelines.progress import Progress, silent
 from pipelines.publish.curate import CurateReport, curate, note_overlays
-from pipelines.publish.gate import Limits
+from pipelines.publish.gate import ShrinkLimits
 from pipelines.publish.switch import SwitchReport, go_back, switch
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
@@ -72,8 +72,8 @@ class Line(Deployment):
                 spool_folder=settings.spool,
                 accept_shrink=accept_shrink,
             )
-        manners = Manners(rate=settings.upstream_rate, budget=settings.upstream_budget)
-        with self.upstream_client(place, manners) as http:
+        policy = RequestPolicy(rate=settings.upstream_rate, budget=settings.upstream_budget)
+        with self.upstream_client(place, policy) as http:
             return pull(
                 self.warehouse,
                 Registry(http, place, now=self.clock, page=settings.upstream_page),
@@ -113,11 +113,11 @@ class Line(Deployment):
                 progress=progress,
             )
 
-    def limits(self, policy: Policy) -> Limits:
+    def limits(self, policy: Policy) -> ShrinkLimits:
         """What the gate allows a feed to lose."""
         gate = policy.document.gate
         share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
-        return Limits(share, gate.floor)
+        return ShrinkLimits(share, gate.floor)
 
     def switch(
         self,

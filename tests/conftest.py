@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.registry import Registry
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns
 from pipelines.demo.registry import ScriptedRegistry
@@ -30,8 +30,8 @@ def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def clock() -> PlayedClock:
-    return PlayedClock(START)
+def clock() -> FakeClock:
+    return FakeClock(START)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Upstream:
 
 
 @pytest.fixture
-def upstream(clock: PlayedClock) -> Iterator[Upstream]:
+def upstream(clock: FakeClock) -> Iterator[Upstream]:
     with upstream_server(clock) as found:
         yield found
 
@@ -70,7 +70,7 @@ def upstream_server(clock: Callable[[], datetime]) -> Iterator[Upstream]:
 
 @pytest.fixture
 def http() -> Iterator[HttpClient]:
-    manners = Manners(rate=0, tries=3, timeout=5, deadline=5)
+    manners = RequestPolicy(rate=0, tries=3, timeout=5, deadline=5)
     with HttpClient(
         AddressPolicy(loopback_only=True), "subregistry-test", manners, sleep=lambda _: None
     ) as client:
@@ -78,7 +78,7 @@ def http() -> Iterator[HttpClient]:
 
 
 @pytest.fixture
-def registry(http: HttpClient, upstream: Upstream, clock: PlayedClock) -> Registry:
+def registry(http: HttpClient, upstream: Upstream, clock: FakeClock) -> Registry:
     return Registry(http, upstream.url, now=clock)
 
 
@@ -88,7 +88,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Line:
+def deployment(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
     """A deployment in a folder of its own, against the scripted registries."""
     return make_deployment(tmp_path / "home", upstream, clock)
 

@@ -11,7 +11,7 @@ from pipelines.cli.console import print_table
 from serve.api.cursor import encode as encode_cursor
 from serve.api.params import read_list, read_query
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedShelf
+from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.edition.selection import from_micros
 from serve.policy.served_feed import ServedFeed
@@ -31,7 +31,7 @@ _CURSORS = 100
 def filters(home: Path, edition: Edition, seconds: int) -> None:
     """Print the table of filters; the way over HTTP is the long one, which keeps no answers."""
     api = Api(version="bench", skew=0.0)
-    shelf = FixedShelf(ServedFeed("default", "default", "/"), edition)
+    shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
     source = random.Random(1)
     shares = [0.0, 0.5, 0.98, *(source.random() for _ in range(_CURSORS))]
     keys = [edition.key(int(edition.count * share)) for share in shares]
@@ -88,7 +88,7 @@ def _behind(query: str, key: bytes, edition: Edition) -> str:
     return f"{query}&cursor={encode_cursor(key, selection, edition=None, sequence=began)}"
 
 
-def _timed(api: Api, shelf: FixedShelf, query: str) -> float:
+def _timed(api: Api, shelf: FixedEditions, query: str) -> float:
     """Microseconds to make an answer."""
     begun = time.perf_counter()
     api.answer(Request(b"GET", _LIST.encode(), query.encode()), shelf)

@@ -12,7 +12,7 @@ from bench.serve.load import Reader, entity_tag, private, server, targets, wrk
 from bench.serve.steps import another, indexed, live, more
 from pipelines.cli.console import print_table
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedShelf
+from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
@@ -89,7 +89,7 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
 def note(edition: Edition, watched: list[str], expected: dict[tuple[str, str], str]) -> None:
     """What an edition answers to each target, read from its files."""
     api = Api(version="bench", skew=0.0)
-    shelf = FixedShelf(ServedFeed("default", "default", "/"), edition)
+    shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
     for target in watched:
         path, _, query = target.encode().partition(b"?")
         found = api.answer(Request(b"GET", path, query), shelf)

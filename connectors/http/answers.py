@@ -13,7 +13,7 @@ _MAX_WAIT = 6 * 3600.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A response with its whole decoded body; `duration` is seconds until its last byte."""
 
     url: str

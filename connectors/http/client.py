@@ -25,7 +25,7 @@ from connectors.errors import (
     TransientError,
     Unreachable,
 )
-from connectors.http.answers import Answer, is_ban, status_error
+from connectors.http.answers import HttpResponse, is_ban, status_error
 from connectors.http.bodies import MIB, read_beginning, read_body
 from connectors.http.network import AddressPolicy, RefusedAddress, deadline
 from connectors.http.pacing import Pacer
@@ -38,7 +38,7 @@ _MAX_HEADER = 4096
 
 
 @dataclass(frozen=True)
-class Manners:
+class RequestPolicy:
     """How one host is asked: requests per second (0 = unlimited), tries, seconds, decoded bytes.
 
     `budget` bounds the requests of one client, tries included.
@@ -46,7 +46,7 @@ class Manners:
 
     rate: float = 1.0
     tries: int = 4
-    patience: float = 600.0
+    retry_for: float = 600.0
     timeout: float = 75.0
     deadline: float = 180.0
     cap: int = 32 * MIB
@@ -58,26 +58,26 @@ class HttpClient:
     """GET and HEAD with retries. Close it, or use it as a context manager.
 
     Raises the errors of `connectors.errors`; redirects are never followed and never an answer.
-    `pacer` decides when something is sent; without one, the rate of `manners` does. `notes` are
+    `pacer` decides when something is sent; without one, the rate of `policy` does. `host_cache` are
     what a connector remembers of the host for as long as the client lives.
     """
 
-    policy: AddressPolicy
+    addresses: AddressPolicy
     user_agent: str
-    manners: Manners = field(default_factory=Manners)
+    policy: RequestPolicy = field(default_factory=RequestPolicy)
     sleep: Callable[[float], None] = time.sleep
     route: Route = field(default_factory=Route)
     pacer: Pacer | None = None
     requests: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
+    host_cache: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._pacer = self.pacer or Pacer(self.manners.rate, sleep=self.sleep)
+        self._pacer = self.pacer or Pacer(self.policy.rate, sleep=self.sleep)
         self._client = httpx.Client(
-            transport=Transport(self.policy, self.route),
+            transport=Transport(self.addresses, self.route),
             follow_redirects=False,
             trust_env=False,
-            timeout=httpx.Timeout(self.manners.timeout, connect=15.0),
+            timeout=httpx.Timeout(self.policy.timeout, connect=15.0),
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
@@ -106,32 +106,38 @@ class HttpClient:
         cap: int | None = None,
         method: str = "GET",
         content: bytes | None = None,
-        counts: bool = True,
-        bans: bool = True,
-    ) -> Answer:
-        """Ask until a status in `expect` came or the bounds of `manners` are used up.
+        affects_rate: bool = True,
+        treat_403_html_as_ban: bool = True,
+    ) -> HttpResponse:
+        """Ask until a status in `expect` came or the bounds of `policy` are used up.
 
         An answer that does not count, and any 401, says nothing of how the host bears us. With
-        `bans` a 403 that is a page is an error, expected or not.
+        `treat_403_html_as_ban` a 403 that is a page is an error, expected or not.
         """
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another_try),
-            stop=tenacity.stop_after_attempt(self.manners.tries)
-            | tenacity.stop_before_delay(self.manners.patience),
+            stop=tenacity.stop_after_attempt(self.policy.tries)
+            | tenacity.stop_before_delay(self.policy.retry_for),
             wait=_wait,
             sleep=self.sleep,
             reraise=True,
         ):
             with attempt, self._pacer.turn():
                 try:
-                    cap = cap or self.manners.cap
+                    cap = cap or self.policy.cap
                     answer = self._once(
-                        method, url, expect, headers or {}, cap, content=content, bans=bans
+                        method,
+                        url,
+                        expect,
+                        headers or {},
+                        cap,
+                        content=content,
+                        treat_403_html_as_ban=treat_403_html_as_ban,
                     )
                 except ConnectorError as error:
                     self._pacer.failed(error)
                     raise
-                if counts and answer.status != 401:
+                if affects_rate and answer.status != 401:
                     self._pacer.answered()
                 return answer
         raise AssertionError("tenacity returns or raises")
@@ -148,10 +154,10 @@ class HttpClient:
         cap: int,
         *,
         content: bytes | None,
-        bans: bool,
-    ) -> Answer:
+        treat_403_html_as_ban: bool,
+    ) -> HttpResponse:
         _check_target(url)
-        if self.policy.loopback_only and self.route.proxy:
+        if self.addresses.loopback_only and self.route.proxy:
             # A proxy dials for us: what it is asked for must be checked here.
             host = urlsplit(url).hostname or ""
             if not is_loopback(host):
@@ -160,7 +166,7 @@ class HttpClient:
                     url=url,
                 )
         with self._lock:
-            if self.manners.budget is not None and self.requests >= self.manners.budget:
+            if self.policy.budget is not None and self.requests >= self.policy.budget:
                 raise BudgetSpent(
                     f"{url} was not asked: the {self.requests} requests of this run are used up",
                     url=url,
@@ -172,10 +178,12 @@ class HttpClient:
             sent.setdefault("Authorization", secret)
         try:
             with (
-                deadline(self.manners.deadline),
+                deadline(self.policy.deadline),
                 self._client.stream(method, url, headers=sent, content=content) as response,
             ):
-                expected = response.status_code in expect and not (bans and is_ban(response))
+                expected = response.status_code in expect and not (
+                    treat_403_html_as_ban and is_ban(response)
+                )
                 if expected:
                     body = read_body(response, cap, url, whole=method != "HEAD")
                 else:
@@ -190,7 +198,7 @@ class HttpClient:
         if not expected:
             raise status_error(response, url, body)
         kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
-        return Answer(url, response.status_code, kept, body, time.monotonic() - start)
+        return HttpResponse(url, response.status_code, kept, body, time.monotonic() - start)
 
 
 def _check_target(url: str) -> None:

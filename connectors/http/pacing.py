@@ -32,7 +32,7 @@ _RETRY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """Ceilings of one host: requests per second (0 = unlimited), at once, and per UTC day."""
 
     rate: float = 1.0
@@ -42,13 +42,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class HostState:
-    """What is known of a host between runs. `share` is the part of its ceilings that it bears.
+    """What is known of a host between runs. `load_factor`: the part of its ceilings that it bears.
 
     `failures` are consecutive; nothing is sent before `closed_until`; `requests` are those of the
     UTC day `day` (ISO date).
     """
 
-    share: float = 1.0
+    load_factor: float = 1.0
     failures: int = 0
     closed_until: datetime | None = None
     reason: str = ""
@@ -92,12 +92,12 @@ class Pacer:
         return start - now
 
 
-class Governor(Pacer):
+class AdaptiveLimiter(Pacer):
     """Admits requests to one host as far as it bears them, from any number of threads."""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: RateLimits,
         *,
         state: HostState | None = None,
         now: Callable[[], datetime],
@@ -128,7 +128,7 @@ class Governor(Pacer):
             self._sent += 1
             state = self._today()
             self._state = replace(state, requests=state.requests + 1)
-            wait = self._pace(self._rate * self._state.share)
+            wait = self._pace(self._rate * self._state.load_factor)
         try:
             if wait > 0:
                 self._sleep(wait)
@@ -156,7 +156,7 @@ class Governor(Pacer):
             self._probing = False
             self._state = replace(
                 state,
-                share=min(1.0, state.share * _RISE),
+                load_factor=min(1.0, state.load_factor * _RISE),
                 failures=0,
                 closed_until=None,
                 reason="",
@@ -187,7 +187,7 @@ class Governor(Pacer):
                 self._next = max(self._next, time.monotonic() + asked)
             self._state = replace(
                 state,
-                share=max(_FLOOR, state.share / 2) if busy else state.share,
+                load_factor=max(_FLOOR, state.load_factor / 2) if busy else state.load_factor,
                 failures=failures,
                 closed_until=self._now() + pause if pause else state.closed_until,
                 reason=str(error)[:200],
@@ -208,4 +208,4 @@ class Governor(Pacer):
         return self._state if self._state.day == day else replace(self._state, day=day, requests=0)
 
     def _slots(self) -> int:
-        return 1 if self._probing else max(1, int(self.limits.slots * self._state.share))
+        return 1 if self._probing else max(1, int(self.limits.slots * self._state.load_factor))

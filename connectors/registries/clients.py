@@ -16,11 +16,11 @@ from connectors.errors import (
     TransientError,
     UnexpectedStatus,
 )
-from connectors.http.answers import Answer
+from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Governor, HostState
+from connectors.http.pacing import AdaptiveLimiter, HostState
 from connectors.origins import Find, Origin, Origins
-from connectors.registries.lookup import Fetched, Outcome, Target
+from connectors.registries.lookup import Outcome, PackageRequest, PackageResponse
 
 _BY_STATUS = {
     404: Outcome.PACKAGE_ABSENT,
@@ -34,7 +34,9 @@ SEEN = frozenset({200, 304, 404, 410, 451})
 class Fetch(Protocol):
     """Asks one kind of registry. Raises ConnectorError, which becomes an outcome."""
 
-    def __call__(self, http: HttpClient, origin: Origin, target: Target) -> Fetched: ...
+    def __call__(
+        self, http: HttpClient, origin: Origin, target: PackageRequest
+    ) -> PackageResponse: ...
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ class PackageRegistries:
         self,
         origins: Origins,
         connectors: Mapping[str, Connector],
-        client: Callable[[Origin, HostState], tuple[HttpClient, Governor]],
+        client: Callable[[Origin, HostState], tuple[HttpClient, AdaptiveLimiter]],
     ) -> None:
         self.origins = origins
         self._connectors = connectors
         self._make = client
-        self._clients: dict[str, tuple[HttpClient, Governor]] = {}
+        self._clients: dict[str, tuple[HttpClient, AdaptiveLimiter]] = {}
         self._states: dict[str, HostState] = {}
         self._lock = threading.Lock()
 
@@ -88,21 +90,21 @@ class PackageRegistries:
         origin = self.origins.find(origin_id)
         return origin.limits.slots if origin else 1
 
-    def fetch(self, target: Target) -> Fetched | None:
+    def fetch(self, target: PackageRequest) -> PackageResponse | None:
         """Ask; None where the host is let alone for now. Trouble comes back as an outcome."""
         origin = self.origins.find(target.origin)
         connector = self._connectors.get(target.origin.partition(":")[0])
         if origin is None or connector is None:
-            return Fetched(Outcome.FORBIDDEN, "", detail=f"{target.origin} is not allowed")
+            return PackageResponse(Outcome.FORBIDDEN, "", detail=f"{target.origin} is not allowed")
         try:
             http, _ = self._client(origin)
             return connector.fetch(http, origin, target)
         except HostClosed:
             return None
         except ConnectorError as error:
-            return Fetched(outcome_of(error), origin.url, detail=str(error)[:500])
+            return PackageResponse(outcome_of(error), origin.url, detail=str(error)[:500])
         except GARBAGE as error:
-            return Fetched(Outcome.MALFORMED, origin.url, detail=repr(error)[:500])
+            return PackageResponse(Outcome.MALFORMED, origin.url, detail=repr(error)[:500])
 
     def probe(self, origin_id: str) -> Probe:
         """Try an origin. Raises ConnectorError."""
@@ -120,7 +122,7 @@ class PackageRegistries:
         for http, _ in self._clients.values():
             http.close()
 
-    def _client(self, origin: Origin) -> tuple[HttpClient, Governor]:
+    def _client(self, origin: Origin) -> tuple[HttpClient, AdaptiveLimiter]:
         with self._lock:
             if origin.id not in self._clients:
                 state = self._states.get(origin.id, HostState())
@@ -143,7 +145,7 @@ def outcome_of(error: ConnectorError) -> Outcome:
     return Outcome.MALFORMED
 
 
-def status_outcome(status: int, target: Target) -> Outcome:
+def status_outcome(status: int, target: PackageRequest) -> Outcome:
     """The outcome of a primary request's status; no other request decides on absence."""
     if status == 304:
         # Without a condition there is nothing that it could be the same as.
@@ -151,7 +153,7 @@ def status_outcome(status: int, target: Target) -> Outcome:
     return Outcome.OK if status == 200 else _BY_STATUS.get(status, Outcome.UPSTREAM_ERROR)
 
 
-def validators(target: Target) -> dict[str, str]:
+def validators(target: PackageRequest) -> dict[str, str]:
     """Headers that make a request conditional."""
     headers = {}
     if target.etag:
@@ -161,7 +163,7 @@ def validators(target: Target) -> dict[str, str]:
     return headers
 
 
-def validator_of(answer: Answer, name: str) -> str:
+def validator_of(answer: HttpResponse, name: str) -> str:
     """A validator that can be sent back as it is; empty if there is none."""
     value = answer.headers.get(name, "")
     return value if value.isascii() and value.isprintable() else ""

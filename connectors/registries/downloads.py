@@ -8,26 +8,28 @@ from urllib.parse import quote
 
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.origins import Origin
 from connectors.registries.clients import SEEN, Connector, Probe, status_outcome
-from connectors.registries.lookup import Document, Fetched, Target
+from connectors.registries.lookup import Document, PackageRequest, PackageResponse
 
 
-def _counter(kind: str, url: str, limits: Limits, path: str, probed: str) -> tuple[str, Connector]:
+def _counter(
+    kind: str, url: str, limits: RateLimits, path: str, probed: str
+) -> tuple[str, Connector]:
     """The connector of a service that answers `path`; without a URL it has no default."""
 
     def origin(rest: str) -> Origin | None:
         return Origin(kind, url, limits=limits) if url and not rest else None
 
-    def ask(http: HttpClient, origin: Origin, package: str) -> Fetched:
-        target = Target(kind, package, ())
+    def ask(http: HttpClient, origin: Origin, package: str) -> PackageResponse:
+        target = PackageRequest(kind, package, ())
         place = path.format(quote(package, safe="@" if kind == "npm-downloads" else "@/"))
         answer = http.get(f"{origin.url}/{place}", expect=SEEN, cap=MIB)
         documents = (Document("downloads", answer.body),) if answer.status == 200 else ()
-        return Fetched(status_outcome(answer.status, target), origin.url, documents)
+        return PackageResponse(status_outcome(answer.status, target), origin.url, documents)
 
-    def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+    def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
         return ask(http, origin, target.package)
 
     def probe(http: HttpClient, origin: Origin) -> Probe:
@@ -41,21 +43,21 @@ COUNTERS: dict[str, Connector] = dict(
         _counter(
             "npm-downloads",
             "",
-            Limits(rate=0.33, slots=1),
+            RateLimits(rate=0.33, slots=1),
             "downloads/point/last-week/{}",
             "express",
         ),
         _counter(
             "pypistats",
             "https://pypistats.org",
-            Limits(rate=0.4, slots=1),
+            RateLimits(rate=0.4, slots=1),
             "api/packages/{}/recent",
             "mcp",
         ),
         _counter(
             "docker-hub",
             "https://hub.docker.com",
-            Limits(rate=1, slots=1),
+            RateLimits(rate=1, slots=1),
             "v2/repositories/{}/",
             "library/hello-world",
         ),

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from msgspec import Raw
 
 from connectors.errors import MalformedPage, QuotaSpent, UnexpectedStatus
-from connectors.http.answers import Answer
+from connectors.http.answers import HttpResponse
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.http.routes import base_of
 from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import Origin
@@ -24,7 +24,7 @@ TABLE = {
         realm="https://auth.docker.io/token",
         service="registry.docker.io",
         blob_suffixes=(".cloudflare.docker.com", ".r2.cloudflarestorage.com"),
-        limits=Limits(rate=2, slots=2),
+        limits=RateLimits(rate=2, slots=2),
     ),
     "ghcr.io": Origin(
         "oci:ghcr.io",
@@ -33,7 +33,7 @@ TABLE = {
         realm="https://ghcr.io/token",
         service="ghcr.io",
         blob_suffixes=("pkg-containers.githubusercontent.com",),
-        limits=Limits(rate=3, slots=2),
+        limits=RateLimits(rate=3, slots=2),
     ),
     "quay.io": Origin(
         "oci:quay.io", "https://quay.io", realm_hosts=("quay.io",), blob_suffixes=(".quay.io",)
@@ -43,7 +43,7 @@ TABLE = {
         "https://mcr.microsoft.com",
         realm_hosts=("mcr.microsoft.com",),
         blob_suffixes=(".data.mcr.microsoft.com",),
-        limits=Limits(rate=3, slots=2),
+        limits=RateLimits(rate=3, slots=2),
     ),
 }
 _ACCEPT = ", ".join(
@@ -73,9 +73,9 @@ class ImageRepository:
         self._told: dict[str, list[Document]] = {}
         self._refused = False
         self.token = ""
-        realm = http.notes.get("realm", origin.realm)
+        realm = http.host_cache.get("realm", origin.realm)
         if realm:
-            self._get_token(realm, http.notes.get("service", origin.service))
+            self._get_token(realm, http.host_cache.get("service", origin.service))
 
     def read(self, reference: str, known: str) -> list[Document] | Outcome:
         """The documents of a reference, only a note where its digest is `known`; or what it is."""
@@ -101,14 +101,14 @@ class ImageRepository:
             return [Document("digest", b"", reference, digest)]
         return self.documents(reference, digest)
 
-    def manifest(self, reference: str, *, method: str = "GET") -> Answer:
-        left = int(self._http.notes.get("manifests left", _RESERVE + 1))
+    def manifest(self, reference: str, *, method: str = "GET") -> HttpResponse:
+        left = int(self._http.host_cache.get("manifests left", _RESERVE + 1))
         if method == "GET" and left <= _RESERVE:
             raise QuotaSpent(f"{self._origin.id} gives only {left} more manifests for now")
         path = f"manifests/{quote(reference, safe=':')}"
         answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
         if found := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
-            self._http.notes["manifests left"] = found[1]
+            self._http.host_cache["manifests left"] = found[1]
         return answer
 
     def documents(self, reference: str, digest: str) -> list[Document]:
@@ -152,7 +152,7 @@ class ImageRepository:
             answer = self.manifest(tag)
         return answer.body if answer.status == 200 else b"{}"
 
-    def _blob(self, digest: str) -> Answer:
+    def _blob(self, digest: str) -> HttpResponse:
         seen = _SEEN | _BLOB_REDIRECTS
         answer = self._ask(f"blobs/{quote(digest, safe=':')}", {}, cap=MIB, expect=seen)
         for _ in range(3):
@@ -171,7 +171,7 @@ class ImageRepository:
         cap: int,
         method: str = "GET",
         expect: frozenset[int] = _SEEN,
-    ) -> Answer:
+    ) -> HttpResponse:
         url = f"{self._origin.url}/v2/{self._name}/{path}"
         answer = self._send(url, headers, method, cap, expect)
         if answer.status == 401:
@@ -182,12 +182,12 @@ class ImageRepository:
 
     def _send(
         self, url: str, headers: dict[str, str], method: str, cap: int, expect: frozenset[int]
-    ) -> Answer:
+    ) -> HttpResponse:
         if self.token:
             headers = headers | {"Authorization": f"Bearer {self.token}"}
         return self._http.get(url, expect=expect, headers=headers, cap=cap, method=method)
 
-    def challenged(self, answer: Answer) -> bool:
+    def challenged(self, answer: HttpResponse) -> bool:
         """Get a token as the challenge says; False where none is given.
 
         Where it is asked for is remembered for the origin's other repositories.
@@ -198,14 +198,14 @@ class ImageRepository:
         if not realm:
             return False
         self._check(realm, self._origin.realm_hosts)
-        self._http.notes |= {"realm": realm, "service": service}
+        self._http.host_cache |= {"realm": realm, "service": service}
         return self._get_token(realm, service)
 
     def _get_token(self, realm: str, service: str) -> bool:
         query = {"service": service, "scope": f"repository:{self._name}:pull"}
         url = f"{realm}?{urlencode(query)}"
         # Whether the token service is well says nothing of the registry behind it.
-        found = self._http.get(url, expect=_SEEN, cap=MIB, counts=False)
+        found = self._http.get(url, expect=_SEEN, cap=MIB, affects_rate=False)
         if found.status == 401 and self._http.route.authorization:
             raise UnexpectedStatus(
                 f"{realm} refuses the credentials of {self._origin.id}", url=realm, status=401
@@ -229,7 +229,7 @@ class ImageRepository:
             raise MalformedPage(f"{self._origin.id} points to {host}: not allowed", url=url)
 
 
-def _verified(answer: Answer, digest: str) -> str:
+def _verified(answer: HttpResponse, digest: str) -> str:
     """Check a document against its digest; without one, say which it has."""
     kind = "sha512" if digest.startswith("sha512:") else "sha256"
     actual = f"{kind}:{hashlib.new(kind, answer.body).hexdigest()}"
@@ -254,7 +254,7 @@ def _platform(manifests: Raw | None) -> str:
     return min(images, key=lambda image: image[0])[1] if images else ""
 
 
-def _object(answer: Answer) -> dict[str, Raw]:
+def _object(answer: HttpResponse) -> dict[str, Raw]:
     found = members(answer.body)
     if not found:
         raise MalformedPage(f"{answer.url} is not a JSON object", url=answer.url)

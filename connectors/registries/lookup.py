@@ -49,11 +49,11 @@ UNDECIDED = frozenset(
 
 
 MAX_EXTRAS = 50
-"""Requests for single versions that one fetch sends at most; the rest is owed to the next."""
+"""Requests for single versions that one fetch sends at most; the rest is deferred to the next."""
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownVersion:
     """A version of which nothing is left to ask: its digest, and whether provenance was read."""
 
     digest: str = ""
@@ -61,18 +61,18 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Target:
+class PackageRequest:
     """One package to ask for: all its claimed versions, and what is known from earlier.
 
-    `missed` are versions that the last answer lacked. `etag` and `last_modified` are empty when the
-    answer is wanted whole; `variant` is the form of the document that they belong to.
+    `absent_before` are versions that the last answer lacked. `etag` and `last_modified` are empty
+    when the answer is wanted whole; `variant` is the form of the document that they belong to.
     """
 
     origin: str
     package: str
     versions: tuple[str, ...]
-    known: dict[str, Known] = field(default_factory=dict)
-    missed: frozenset[str] = frozenset()
+    known: dict[str, KnownVersion] = field(default_factory=dict)
+    absent_before: frozenset[str] = frozenset()
     etag: str = ""
     last_modified: str = ""
     serial: int | None = None
@@ -90,10 +90,10 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class PackageResponse:
     """The answer to a target. `versions` has outcomes that no document tells.
 
-    `owed` are requests for single versions that were put off or failed: ask again soon.
+    `deferred` are requests for single versions that were put off or failed: ask again soon.
     """
 
     outcome: Outcome
@@ -104,5 +104,5 @@ class Fetched:
     last_modified: str = ""
     serial: int | None = None
     variant: str = ""
-    owed: int = 0
+    deferred: int = 0
     detail: str = ""

@@ -7,10 +7,10 @@ that the document names.
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused, ConnectorError
-from connectors.http.answers import Answer
+from connectors.http.answers import HttpResponse
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.lazy_json import items, mapping, members, small
 from connectors.origins import Origin, default_url
 from connectors.registries.clients import (
@@ -21,7 +21,7 @@ from connectors.registries.clients import (
     validator_of,
     validators,
 )
-from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Target
+from connectors.registries.lookup import MAX_EXTRAS, Document, PackageRequest, PackageResponse
 
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
 SHORT = "abbreviated"
@@ -32,10 +32,10 @@ _PROBE = "@modelcontextprotocol/sdk"
 
 def origin(rest: str) -> Origin | None:
     """The public registry, the only one by default."""
-    return None if rest else Origin("npm", default_url("npm"), limits=Limits(rate=5, slots=4))
+    return None if rest else Origin("npm", default_url("npm"), limits=RateLimits(rate=5, slots=4))
 
 
-def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
     """The packument of a package; a 404's body is kept, since it may say `unpublished`.
 
     A package whose packument was too large once is asked for in the short form from then on.
@@ -46,39 +46,41 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         try:
             answer = http.get(url, expect=SEEN, headers=headers, cap=LARGEST)
         except BodyRefused:
-            return _short(http, origin, url, Target(target.origin, target.package, target.versions))
+            return _short(
+                http, origin, url, PackageRequest(target.origin, target.package, target.versions)
+            )
         documents = [Document("packument", answer.body)] if answer.status in (200, 404) else []
-        owed = 0
+        deferred = 0
         if answer.status == 200:
-            more, owed = _attestations(http, origin, target, answer.body)
+            more, deferred = _attestations(http, origin, target, answer.body)
             documents += more
-        return _fetched(origin, target, answer, documents, "packument", owed)
+        return _fetched(origin, target, answer, documents, "packument", deferred)
     return _short(http, origin, url, target)
 
 
-def _short(http: HttpClient, origin: Origin, url: str, target: Target) -> Fetched:
+def _short(http: HttpClient, origin: Origin, url: str, target: PackageRequest) -> PackageResponse:
     """The short form, and the documents of versions not known yet and of the latest one."""
     headers = {"Accept": _ABBREVIATED} | validators(target)
     answer = http.get(url, expect=SEEN, headers=headers, cap=8 * MIB)
     if answer.status != 200:
         return _fetched(origin, target, answer, [Document(SHORT, answer.body)], SHORT, 0)
-    documents, owed = [Document(SHORT, answer.body)], 0
+    documents, deferred = [Document(SHORT, answer.body)], 0
     published = members(members(answer.body).get("versions"))
     wanted = [v for v in target.versions if v not in target.known and v in published]
     for version in (*wanted[:MAX_EXTRAS], "latest"):
         found, failed = _single(http, f"{url}/{quote(version, safe='')}", "version", version)
         documents += found
-        owed += failed
+        deferred += failed
     more, failed = _attestations(http, origin, target, answer.body)
-    owed += failed + max(0, len(wanted) - MAX_EXTRAS)
-    return _fetched(origin, target, answer, documents + more, SHORT, owed)
+    deferred += failed + max(0, len(wanted) - MAX_EXTRAS)
+    return _fetched(origin, target, answer, documents + more, SHORT, deferred)
 
 
 def _single(http: HttpClient, url: str, kind: str, version: str) -> tuple[list[Document], int]:
-    """A document of one version, if there is one; how many are owed."""
+    """A document of one version, if there is one; how many are deferred."""
     try:
         # A mirror that refuses this place only is no host that refuses us.
-        answer = http.get(url, expect=SEEN | {401, 403, 405}, cap=MIB, bans=False)
+        answer = http.get(url, expect=SEEN | {401, 403, 405}, cap=MIB, treat_403_html_as_ban=False)
     except BodyRefused:
         return [], 0
     except ConnectorError:
@@ -88,27 +90,27 @@ def _single(http: HttpClient, url: str, kind: str, version: str) -> tuple[list[D
 
 def _fetched(
     origin: Origin,
-    target: Target,
-    answer: Answer,
+    target: PackageRequest,
+    answer: HttpResponse,
     documents: list[Document],
     variant: str,
-    owed: int,
-) -> Fetched:
-    return Fetched(
+    deferred: int,
+) -> PackageResponse:
+    return PackageResponse(
         status_outcome(answer.status, target),
         origin.url,
         tuple(documents),
-        etag=validator_of(answer, "etag") if not owed else "",
-        last_modified=validator_of(answer, "last-modified") if not owed else "",
+        etag=validator_of(answer, "etag") if not deferred else "",
+        last_modified=validator_of(answer, "last-modified") if not deferred else "",
         variant=variant,
-        owed=owed,
+        deferred=deferred,
     )
 
 
 def _attestations(
-    http: HttpClient, origin: Origin, target: Target, packument: bytes
+    http: HttpClient, origin: Origin, target: PackageRequest, packument: bytes
 ) -> tuple[list[Document], int]:
-    """Attestations of the claimed versions that have any and were not read; how many are owed."""
+    """Attestations of claimed versions that have any and were not read; how many are deferred."""
     published = members(members(packument).get("versions"))
     wanted = [
         version
@@ -117,14 +119,14 @@ def _attestations(
         and not (version in target.known and target.known[version].provenance)
         and members(members(published[version]).get("dist")).get("attestations")
     ]
-    documents, owed = [], max(0, len(wanted) - MAX_EXTRAS)
+    documents, deferred = [], max(0, len(wanted) - MAX_EXTRAS)
     for version in wanted[:MAX_EXTRAS]:
         place = quote(f"{target.package}@{version}", safe="@")
         url = f"{origin.url}/-/npm/v1/attestations/{place}"
         found, failed = _single(http, url, "attestations", version)
         documents += found or ([] if failed else [Document("attestations", b"{}", version)])
-        owed += failed
-    return documents, owed
+        deferred += failed
+    return documents, deferred
 
 
 def probe(http: HttpClient, origin: Origin) -> Probe:

@@ -9,7 +9,13 @@ from connectors.http.client import HttpClient
 from connectors.origins import Origin
 from connectors.registries.clients import Connector, Probe
 from connectors.registries.image import TABLE, ImageRepository
-from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Outcome, Target
+from connectors.registries.lookup import (
+    MAX_EXTRAS,
+    Document,
+    Outcome,
+    PackageRequest,
+    PackageResponse,
+)
 
 SUFFIXES = (".pkg.dev", ".azurecr.io")
 HOSTS = {
@@ -31,10 +37,10 @@ def origin(host: str) -> Origin | None:
     return TABLE.get(host)
 
 
-def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
     """Digests of the claimed tags; manifest and config of those whose digest is not known.
 
-    What one reference runs into costs that reference only; it is owed.
+    What one reference runs into costs that reference only; it is deferred.
     """
     repository = ImageRepository(http, origin, target.package)
     documents: list[Document] = []
@@ -55,12 +61,12 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     if not outcomes and trouble is not None:
         raise trouble
     if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
-        return Fetched(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
-    seen = outcomes.keys() | target.known.keys() | target.missed
-    owed = sum(version not in seen for version in target.versions)
+        return PackageResponse(Outcome.ABSENT_OR_PRIVATE, origin.url, versions=outcomes)
+    seen = outcomes.keys() | target.known.keys() | target.absent_before
+    deferred = sum(version not in seen for version in target.versions)
     detail = str(trouble or "")
-    return Fetched(
-        Outcome.OK, origin.url, tuple(documents), outcomes, owed=owed, detail=detail[:500]
+    return PackageResponse(
+        Outcome.OK, origin.url, tuple(documents), outcomes, deferred=deferred, detail=detail[:500]
     )
 
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from connectors.errors import BodyRefused
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.origins import Origin
 from connectors.registries.clients import Connector, Probe
-from connectors.registries.lookup import Document, Fetched, Outcome, Target
+from connectors.registries.lookup import Document, Outcome, PackageRequest, PackageResponse
 
 OSV = "osv"
 BATCH = 1000
@@ -26,16 +26,16 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def _origin(rest: str) -> Origin | None:
-    return None if rest else Origin(OSV, "https://api.osv.dev", limits=Limits(rate=1, slots=1))
+    return None if rest else Origin(OSV, "https://api.osv.dev", limits=RateLimits(rate=1, slots=1))
 
 
-def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
     """What an advisory says (`package` is its id), or for `versions`, which are purls, which
     advisories name each: a document per page of the answer, `version` the purls it is about."""
     if target.package:
         url = f"{origin.url}/v1/vulns/{quote(target.package, safe='')}"
         answer = http.get(url, cap=4 * MIB)
-        return Fetched(Outcome.OK, origin.url, (Document("advisory", answer.body),))
+        return PackageResponse(Outcome.OK, origin.url, (Document("advisory", answer.body),))
     documents: list[Document] = []
     queries: list[_Query] = [{"package": {"purl": purl}} for purl in target.versions]
     while queries:
@@ -48,7 +48,7 @@ def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         asked = "\n".join(str(query["package"]["purl"]) for query in queries)
         documents.append(Document("batch", answer.body, asked))
         queries = _unfinished(queries, answer.body)
-    return Fetched(Outcome.OK, origin.url, tuple(documents))
+    return PackageResponse(Outcome.OK, origin.url, tuple(documents))
 
 
 def _unfinished(queries: list[_Query], body: bytes) -> list[_Query]:
@@ -62,7 +62,7 @@ def _unfinished(queries: list[_Query], body: bytes) -> list[_Query]:
 
 
 def _probe(http: HttpClient, origin: Origin) -> Probe:
-    found = _fetch(http, origin, Target(OSV, "", ("pkg:pypi/jinja2@2.4.1",)))
+    found = _fetch(http, origin, PackageRequest(OSV, "", ("pkg:pypi/jinja2@2.4.1",)))
     return Probe(f"names {found.documents[0].body.count(b'id')} advisories of an old release")
 
 

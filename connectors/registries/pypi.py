@@ -7,10 +7,10 @@ import re
 from urllib.parse import quote
 
 from connectors.errors import BodyRefused, ConnectorError
-from connectors.http.answers import Answer
+from connectors.http.answers import HttpResponse
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import Limits
+from connectors.http.pacing import RateLimits
 from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import Origin, default_url
 from connectors.registries.clients import (
@@ -21,7 +21,13 @@ from connectors.registries.clients import (
     validator_of,
     validators,
 )
-from connectors.registries.lookup import MAX_EXTRAS, Document, Fetched, Outcome, Target
+from connectors.registries.lookup import (
+    MAX_EXTRAS,
+    Document,
+    Outcome,
+    PackageRequest,
+    PackageResponse,
+)
 from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
 
 _INDEX = "application/vnd.pypi.simple.v1+json"
@@ -33,10 +39,10 @@ _PROVENANCE = frozenset({200, 401, 403, 404, 405, 406})
 
 def origin(rest: str) -> Origin | None:
     """The public index, the only one by default."""
-    return None if rest else Origin("pypi", default_url("pypi"), limits=Limits(rate=3, slots=2))
+    return None if rest else Origin("pypi", default_url("pypi"), limits=RateLimits(rate=3, slots=2))
 
 
-def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
     """The index document; where it is new, the project document; what is not known of releases.
 
     The project document is that of the latest release too. An index older than the one known (its
@@ -52,9 +58,11 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
     serial = serial_of(index)
     older = serial is not None and target.serial is not None and serial < target.serial
     if older and index.status == 200:
-        return Fetched(Outcome.UPSTREAM_ERROR, origin.url, detail="an older copy of the index")
+        return PackageResponse(
+            Outcome.UPSTREAM_ERROR, origin.url, detail="an older copy of the index"
+        )
     documents: list[Document] = []
-    owed = 0
+    deferred = 0
     ask = _Releases(http, f"{origin.url}/pypi/{name}")
     if index.status == 200:
         documents.append(Document("index", index.body))
@@ -78,17 +86,19 @@ def fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
         for version, file in attested[:MAX_EXTRAS]:
             found = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
             documents += [found] if found else []
-            owed += found is None
-        owed += ask.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
-    whole = not owed and not (documents and ask.absent)
-    return Fetched(
+            deferred += found is None
+        deferred += (
+            ask.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
+        )
+    whole = not deferred and not (documents and ask.absent)
+    return PackageResponse(
         status_outcome(index.status, target),
         origin.url,
         tuple(documents),
         etag=validator_of(index, "etag") if whole else "",
         last_modified=validator_of(index, "last-modified") if whole else "",
         serial=serial,
-        owed=owed,
+        deferred=deferred,
     )
 
 
@@ -131,7 +141,7 @@ class _Releases:
         return b""
 
 
-def _is_new(target: Target, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
+def _is_new(target: PackageRequest, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
     """Whether a release is there that was not read yet, or was made anew since."""
     if version not in releases:
         return False
@@ -150,13 +160,15 @@ def _provenance(http: HttpClient, base: str, version: str, file: str) -> Documen
     url = f"{base}/{quote(version, safe='')}/{quote(file, safe='')}/provenance"
     try:
         headers = {"Accept": _INTEGRITY}
-        answer = http.get(url, expect=_PROVENANCE, headers=headers, cap=MIB, bans=False)
+        answer = http.get(
+            url, expect=_PROVENANCE, headers=headers, cap=MIB, treat_403_html_as_ban=False
+        )
     except ConnectorError:
         return None
     return Document("provenance", answer.body if answer.status == 200 else b"{}", version)
 
 
-def serial_of(answer: Answer) -> int | None:
+def serial_of(answer: HttpResponse) -> int | None:
     """The serial of an index: a header, or a number or a string in its document."""
     found = answer.headers.get("x-pypi-last-serial", "")
     if not found and answer.status == 200:

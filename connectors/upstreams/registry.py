@@ -19,7 +19,7 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http.answers import Answer
+from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.page import EntryHead, read_head, read_page
@@ -100,7 +100,7 @@ class Registry:
         that an answer just before it showed.
         """
         last: Key | None = None
-        owed: Key | None = None
+        left_over: Key | None = None
         seen = {cursor} if cursor else set()
         query = {"updated_since": since} if since else {"include_deleted": "true"}
         fullest = 0
@@ -110,10 +110,10 @@ class Registry:
             full = min(self._limit, fullest or (self._limit if since or cursor else 2))
             if page.next_cursor is None and (not page.entries or len(page.entries) >= max(full, 2)):
                 page = self._end(page, query, cursor)
-            leaves = _owed(first, page)
-            if owed and owed not in page.keys:
+            leaves = _left_over(first, page)
+            if left_over and left_over not in page.keys:
                 page = replace(page, stale=True)
-            owed = leaves
+            left_over = leaves
             last = _risen(page, last)
             _check_cursor(page)
             yield page
@@ -210,7 +210,7 @@ class Registry:
     def _url(self, path: str, query: dict[str, str]) -> str:
         return f"{self._base}/v0.1/{path}?{urlencode(query)}"
 
-    def _page(self, answer: Answer, body: bytes) -> RawPage:
+    def _page(self, answer: HttpResponse, body: bytes) -> RawPage:
         head = read_page(body, url=answer.url)
         return RawPage(
             answer.url,
@@ -221,7 +221,7 @@ class Registry:
             _is_stale(answer),
         )
 
-    def _asked_at(self, answer: Answer) -> datetime:
+    def _asked_at(self, answer: HttpResponse) -> datetime:
         try:
             date = parsedate_to_datetime(answer.headers["date"])
             date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
@@ -230,7 +230,7 @@ class Registry:
             return self._now() - _FALLBACK_LAG
 
 
-def _owed(first: RawPage, page: RawPage) -> Key | None:
+def _left_over(first: RawPage, page: RawPage) -> Key | None:
     """The last entry that the first answer for a page showed, if `page` leaves it for the next."""
     if page is first or not first.entries:
         return None
@@ -260,7 +260,7 @@ def _check_cursor(page: RawPage) -> None:
         )
 
 
-def _is_stale(answer: Answer) -> bool:
+def _is_stale(answer: HttpResponse) -> bool:
     return answer.headers.get("x-registry-cache", "").upper() in _STALE
 
 

@@ -88,7 +88,7 @@ def _short(value: object) -> str:
     return f"{text[:12]}…" if len(text) == 64 else text
 
 
-class Teller:
+class Reporter:
     """Prints reports as they come, or all of them as JSON at the end."""
 
     def __init__(self, *, as_json: bool) -> None:

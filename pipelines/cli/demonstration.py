@@ -10,7 +10,7 @@ from pipelines.cli.console import print_report
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    from pipelines.demo.play import check_feed, played
+    from pipelines.demo.play import check_feed, running_demo
     from pipelines.server import listen, run, serving
 
     def say(line: str) -> None:
@@ -20,7 +20,7 @@ def demo(arguments: argparse.Namespace) -> int:
     socket = listen("127.0.0.1", 0 if arguments.once else arguments.port)
     with (
         tempfile.TemporaryDirectory(prefix="subregistry-demo-") as folder,
-        played(Path(folder), say, print_report) as result,
+        running_demo(Path(folder), say, print_report) as result,
     ):
         settings = result.deployment.settings
         url = f"http://127.0.0.1:{socket.getsockname()[1]}"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli.console import Teller, print_json, print_report, progress_bar
+from pipelines.cli.console import Reporter, print_json, print_report, progress_bar
 from pipelines.cli.context import find_policies, open_deployment
 from pipelines.errors import SomeFailed, UsageError
 from pipelines.settings import load_settings
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import refresh
 
-    tell = Teller(as_json=arguments.json)
+    tell = Reporter(as_json=arguments.json)
     try:
         with progress_bar() as progress:
             refresh(
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 def pull(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import pull_all
 
-    tell = Teller(as_json=arguments.json)
+    tell = Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         failed = pull_all(
             open_deployment(),
@@ -55,7 +55,7 @@ def pull(arguments: argparse.Namespace) -> int:
 
 
 def profile(arguments: argparse.Namespace) -> int:
-    tell = Teller(as_json=arguments.json)
+    tell = Reporter(as_json=arguments.json)
     only = None
     if arguments.only:
         origin, _, name = arguments.only.rpartition(":")

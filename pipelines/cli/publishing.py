@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines.cli.console import Teller, print_json, print_report, progress_bar
+from pipelines.cli.console import Reporter, print_json, print_report, progress_bar
 from pipelines.cli.context import find_policies, open_deployment
 from pipelines.errors import StepError, UsageError
 from pipelines.progress import Progress
@@ -46,7 +46,7 @@ def _each(
     arguments: argparse.Namespace, run: Callable[["Line", "Policy", Progress], object]
 ) -> int:
     """Run a step for every feed, or for the one that was named."""
-    deployment, tell = open_deployment(), Teller(as_json=arguments.json)
+    deployment, tell = open_deployment(), Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         for policy in find_policies(deployment, arguments.feed):
             tell(arguments.command, run(deployment, policy, progress))
@@ -54,7 +54,7 @@ def _each(
 
 
 def switch(arguments: argparse.Namespace) -> int:
-    deployment, tell = open_deployment(), Teller(as_json=arguments.json)
+    deployment, tell = open_deployment(), Reporter(as_json=arguments.json)
     policies, reason = find_policies(deployment, arguments.feed), arguments.reason
     if (arguments.to or arguments.resume) and len(policies) > 1:
         raise UsageError("say which feed: add --feed NAME")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 
-class PlayedClock:
+class FakeClock:
     """Callable like `datetime.now`; every call is one millisecond later than the one before."""
 
     def __init__(self, start: datetime) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer
 from pipelines.demo.registry import ScriptedRegistry
 from pipelines.demo.sample import DAYS, START, Sample
@@ -31,9 +31,9 @@ class Played:
 
 
 @contextmanager
-def played(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterator[Played]:
+def running_demo(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterator[Played]:
     """Play all days into `home`; the stand-ins serve until the block ends."""
-    sample, clock = Sample(), PlayedClock(START)
+    sample, clock = Sample(), FakeClock(START)
     with (
         LoopbackServer(sample.registry.answer, clock=clock) as upstream,
         LoopbackServer(sample.packages.answer, clock=clock) as packages,
@@ -73,8 +73,10 @@ def check_feed(url: str, upstream: ScriptedRegistry) -> tuple[int, list[str]]:
     """Walk a served mirror and compare it with upstream; returns entries met and complaints."""
     served: dict[tuple[str, str], Entry] = {}
     complaints = []
-    with HttpClient(AddressPolicy(loopback_only=True), "subregistry-demo", Manners(rate=0)) as http:
-        for page in Registry(http, url, now=PlayedClock(START)).walk():
+    with HttpClient(
+        AddressPolicy(loopback_only=True), "subregistry-demo", RequestPolicy(rate=0)
+    ) as http:
+        for page in Registry(http, url, now=FakeClock(START)).walk():
             for raw in page.entries:
                 entry = read_entry(raw)
                 if not isinstance(entry, Entry):

@@ -113,7 +113,7 @@ class ScriptedRegistry:
                     self.put(replace(changed, updated_at=at, status_changed_at=at))
                     touched = True
             if touched:
-                self._elect(name)
+                self._choose_latest(name)
 
     def edit(self, key: Key, server: Json, at: datetime | None) -> None:
         """Change a content; without `at` it is silent, as the official data fixes were."""
@@ -124,7 +124,7 @@ class ScriptedRegistry:
     def _of(self, name: str) -> list[Row]:
         return [self._rows[name, version] for version in self._names.get(name, ())]
 
-    def _elect(self, name: str) -> None:
+    def _choose_latest(self, name: str) -> None:
         rows = sorted(self._of(name), key=lambda row: row.published_at, reverse=True)
         best: Row | None = None
         for row in [r for r in rows if r.status != "deleted"] or rows:

@@ -74,7 +74,7 @@ class Sample:
         return [replace(change, what="") for change in changes]
 
     def _days(self) -> list[Change]:
-        """What happens while the clock is played: every kind of change there is."""
+        """What happens while the clock runs: every kind of change there is."""
         names = sorted(self._kinds)
         pick = self._random.sample(names, 80)
         changes = []

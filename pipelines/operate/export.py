@@ -16,7 +16,7 @@ from serve.export.allowlists import FORMS, allow_list
 from serve.export.static import export_static
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Exporter:
 
     def live(self, served: ServedFeed) -> Edition:
         """The live edition, less what is blocked. Raises NoEdition."""
-        return LiveShelf(self.feed_root, served, now=self.now).live()
+        return LiveEditions(self.feed_root, served, now=self.now).live()
 
 
 def export(

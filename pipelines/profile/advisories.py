@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from connectors.registries.clients import PackageRegistries
-from connectors.registries.lookup import Fetched, Outcome, Target
+from connectors.registries.lookup import Outcome, PackageRequest, PackageResponse
 from connectors.registries.osv import BATCH, OSV
 from enrich.advisories import Advisory, read_advisory, read_batch
 from pipelines.profile.hosts import host_rows
@@ -43,7 +43,7 @@ def advisories(
             )
         if not due:
             break
-        fetched = registries.fetch(Target(OSV, "", tuple(due)))
+        fetched = registries.fetch(PackageRequest(OSV, "", tuple(due)))
         named = read_batch(fetched) if fetched is not None else {}
         if fetched is None or fetched.outcome in _LATER:
             log.warning("advisories not asked for: %s", fetched.detail if fetched else "closed")
@@ -78,7 +78,7 @@ def _halved(
         if time.monotonic() >= end or tries > _HALVINGS:
             bad |= set(part)
             continue
-        fetched = registries.fetch(Target(OSV, "", tuple(part)))
+        fetched = registries.fetch(PackageRequest(OSV, "", tuple(part)))
         found = read_batch(fetched) if fetched is not None else {}
         if set(found) == set(part):
             named |= found
@@ -104,7 +104,7 @@ def _read(
     for first in range(0, len(unread), _STORED):
         rows: list[Row] = []
         for key, modified in unread[first : first + _STORED]:
-            one = registries.fetch(Target(OSV, key, ())) if time.monotonic() < end else None
+            one = registries.fetch(PackageRequest(OSV, key, ())) if time.monotonic() < end else None
             found = read_advisory(one) if one is not None and one.outcome == Outcome.OK else None
             if one is not None and found is not None and found.id == key:
                 rows.append(_row(found, modified, one, now()))
@@ -115,7 +115,7 @@ def _read(
             store.record_advisories(session, purls=(), advisories=rows, hosts=hosts)
 
 
-def _row(found: Advisory, modified: str, fetched: Fetched, at: datetime) -> Row:
+def _row(found: Advisory, modified: str, fetched: PackageResponse, at: datetime) -> Row:
     return {
         "id": found.id,
         "modified": modified,

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from connectors.registries.clients import PackageRegistries
-from connectors.registries.lookup import UNDECIDED, Fetched, Target
+from connectors.registries.lookup import UNDECIDED, PackageRequest, PackageResponse
 from enrich.downloads import COUNTED, read_count
 from pipelines.profile.hosts import host_rows
 from warehouse.database.session import Row
@@ -70,11 +70,11 @@ def popularity(
 
 def _ask(
     registries: PackageRegistries, pools: dict[str, ThreadPoolExecutor], rows: list[Row], end: float
-) -> Iterator[tuple[Row, Fetched]]:
-    def ask(row: Row) -> Fetched | None:
+) -> Iterator[tuple[Row, PackageResponse]]:
+    def ask(row: Row) -> PackageResponse | None:
         if time.monotonic() >= end:
             return None
-        return registries.fetch(Target(row["source"], row["package"], ()))
+        return registries.fetch(PackageRequest(row["source"], row["package"], ()))
 
     futures = [(row, pools[row["source"]].submit(ask, row)) for row in rows]
     for row, future in futures:
@@ -82,7 +82,7 @@ def _ask(
             yield row, fetched
 
 
-def _check(row: Row, fetched: Fetched, at: datetime) -> Row:
+def _check(row: Row, fetched: PackageResponse, at: datetime) -> Row:
     """When a count is asked for again: in a week, or a day after trouble."""
     due_at = at + (_WEEK / 7 if fetched.outcome in UNDECIDED else _WEEK)
     return {

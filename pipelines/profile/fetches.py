@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 from connectors.errors import GARBAGE
 from connectors.registries.clients import PackageRegistries
-from connectors.registries.lookup import Fetched, Known, Target
+from connectors.registries.lookup import KnownVersion, PackageRequest, PackageResponse
 from enrich.ecosystems import read
 from enrich.profiles import Profile
 from warehouse.database.session import Row
@@ -27,27 +27,27 @@ _BELIEVED_AFTER = 3
 
 
 @dataclass(frozen=True)
-class Answer:
+class Profiled:
     """What came of one package; `fetched` has lost its documents, which may be large."""
 
     row: Row
-    fetched: Fetched
+    fetched: PackageResponse
     found: Profile | None
 
 
 def fetched_batches(
     registries: PackageRegistries, due: list[Row], *, today: int, end: float
-) -> Iterator[list[Answer]]:
+) -> Iterator[list[Profiled]]:
     """Ask for all rows, each host as it bears it, in their order; leaves out what was not asked.
 
     No more than `BATCH` packages are asked for and not yet taken in by the caller.
     """
     room, stopped = threading.Semaphore(BATCH), threading.Event()
-    finished: SimpleQueue[Answer | BaseException | None] = SimpleQueue()
+    finished: SimpleQueue[Profiled | BaseException | None] = SimpleQueue()
 
     def work(row: Row) -> None:
         room.acquire()
-        answer: Answer | BaseException | None = None
+        answer: Profiled | BaseException | None = None
         try:
             if not stopped.is_set() and time.monotonic() < end:
                 answer = _ask(registries, row, today)
@@ -64,7 +64,7 @@ def fetched_batches(
     try:
         for row in due:
             pools[row["origin"]].submit(work, row)
-        batch: list[Answer] = []
+        batch: list[Profiled] = []
         for _ in due:
             answer = finished.get()
             if isinstance(answer, BaseException):
@@ -84,7 +84,7 @@ def fetched_batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _ask(registries: PackageRegistries, row: Row, today: int) -> Answer | None:
+def _ask(registries: PackageRegistries, row: Row, today: int) -> Profiled | None:
     """One package; None where its host is let alone."""
     origin = registries.origins.find(row["origin"])
     fetched = registries.fetch(_target(row, origin.url if origin else "", today))
@@ -96,34 +96,34 @@ def _ask(registries: PackageRegistries, row: Row, today: int) -> Answer | None:
         key = row["origin"], row["package"]
         log.warning("an answer for %s %s was not understood", *key, exc_info=True)
         found = None
-    return Answer(row, replace(fetched, documents=()), found)
+    return Profiled(row, replace(fetched, documents=()), found)
 
 
-def _target(row: Row, source: str, today: int) -> Target:
+def _target(row: Row, source: str, today: int) -> PackageRequest:
     """What to ask, and what is known of it from the same source.
 
     Conditional only if the same versions were asked for last time, and nothing is left open. New
     versions come first, then others in another order each day: a fetch may not reach them all.
     """
     here = row["source"] == source
-    known: dict[str, Known] = {}
+    known: dict[str, KnownVersion] = {}
     if here and row["known_versions"]:
-        values = map(Known, row["known_digests"], row["known_provenances"])
+        values = map(KnownVersion, row["known_digests"], row["known_provenances"])
         known = dict(zip(row["known_versions"], values, strict=True))
-    missed = frozenset(row["missing"])
-    new = [v for v in row["versions"] if v not in known and v not in missed]
-    old = [v for v in row["versions"] if v in known or v in missed]
+    absent_before = frozenset(row["missing"])
+    new = [v for v in row["versions"] if v not in known and v not in absent_before]
+    old = [v for v in row["versions"] if v in known or v in absent_before]
     old.sort(key=lambda version: hashlib.sha256(f"{today} {version}".encode()).digest())
     same = row["versions_hash"] == row["checked_versions_hash"]
-    whole = here and same and not row["missing"] and not row["owed"]
+    whole = here and same and not row["missing"] and not row["deferred"]
     # An index that stays older is no cache's: its serials are counted anew.
     believed = here and row["failures"] < _BELIEVED_AFTER
-    return Target(
+    return PackageRequest(
         origin=row["origin"],
         package=row["package"],
         versions=(*new, *old),
         known=known,
-        missed=missed,
+        absent_before=absent_before,
         etag=(row["etag"] or "") if whole else "",
         last_modified=(row["last_modified"] or "") if whole else "",
         serial=row["serial"] if believed else None,

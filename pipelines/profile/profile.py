@@ -17,11 +17,11 @@ from connectors.registries.lookup import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
 from enrich.due import confirmed, next_check
 from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, rules
-from enrich.profiles import PackageFacts, Profile, text
+from enrich.profiles import PackageFact, Profile, text
 from pipelines.errors import Busy
 from pipelines.profile.advisories import advisories
 from pipelines.profile.downloads import popularity
-from pipelines.profile.fetches import Answer, fetched_batches
+from pipelines.profile.fetches import Profiled, fetched_batches
 from pipelines.profile.hosts import host_rows
 from pipelines.progress import Progress, silent
 from serve.disk import locked
@@ -32,7 +32,7 @@ from warehouse.packages import facts as store
 from warehouse.packages import references
 from warehouse.packages.hosts import list_hosts
 
-Missing = dict[str, tuple[int, datetime]]
+Absences = dict[str, tuple[int, datetime]]
 """What is not there, in how many answers, since when."""
 
 
@@ -180,7 +180,7 @@ class _Batch:
             now=self._now,
         )
 
-    def add(self, answer: Answer) -> Outcome:
+    def add(self, answer: Profiled) -> Outcome:
         """Add an answer; return what it came to."""
         row, fetched, found = answer.row, answer.fetched, answer.found
         key = (row["origin"], row["package"])
@@ -197,11 +197,11 @@ class _Batch:
             self._facts(key, fetched.source, found, unsure=missing.keys() - sure)
         elif undecided:
             # Nothing could be learnt; that never replaces a fact.
-            nothing = asdict(PackageFacts(outcome))
+            nothing = asdict(PackageFact(outcome))
             self._packages.append(self._fact(key, fetched.source, "failed", nothing))
         if definite:
             self._confirmed += [(*key, version) for version in sure]
-        stuck = fetched.owed and fetched.owed >= row["owed"] > 0
+        stuck = fetched.deferred and fetched.deferred >= row["deferred"] > 0
         failures = row["failures"] + 1 if undecided or stuck else 0
         package = found.package if found else None
         due_at = next_check(
@@ -211,7 +211,7 @@ class _Batch:
             failures=failures,
             absences=min((count for count, _ in missing.values()), default=0),
             last_published_at=package.last_published_at if package else row["last_published_at"],
-            owed=fetched.owed,
+            deferred=fetched.deferred,
         )
         stale_since = (row["stale_since"] or self._now) if undecided else None
         names = sorted(missing)
@@ -234,7 +234,7 @@ class _Batch:
                 "due_at": due_at,
                 "source": fetched.source if definite else row["source"],
                 "variant": fetched.variant if definite else row["variant"],
-                "owed": fetched.owed if definite else row["owed"],
+                "deferred": fetched.deferred if definite else row["deferred"],
                 "detail": text(fetched.detail, 300),
                 "missing_since": [missing[name][1] for name in names],
                 "missing_counts": [missing[name][0] for name in names],
@@ -242,7 +242,7 @@ class _Batch:
         )
         return outcome
 
-    def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Missing:
+    def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Absences:
         """What is missing, "" for the package itself, each with its own count and instant.
 
         A version that was not asked for this time keeps both.
@@ -272,6 +272,6 @@ class _Batch:
         return {"origin": origin, "package": package, **observed, **facts}
 
 
-def _missing_before(row: Row) -> Missing:
+def _missing_before(row: Row) -> Absences:
     counts, since = row["missing_counts"] or [], row["missing_since"] or []
     return dict(zip(row["missing"], zip(counts, since, strict=True), strict=False))

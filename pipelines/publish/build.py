@@ -71,7 +71,7 @@ def build(
     first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
-        session.parallel()
+        session.use_threads(2)
         at = now()
         feed.identify(policy.served)
         live = feed.current_id()

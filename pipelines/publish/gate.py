@@ -9,14 +9,14 @@ from itertools import groupby
 
 import msgspec
 
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
 from serve.api.models import ServerResponse
-from serve.api.shelf import FixedShelf
+from serve.api.shelf import FixedEditions
 from serve.edition.base import LATEST
 from serve.edition.edition import Edition
 from serve.edition.selection import Selection
@@ -31,7 +31,7 @@ _MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ShrinkLimits:
     """How much one switch may withdraw: a share of the running entries, but `floor` always."""
 
     share: float
@@ -41,7 +41,7 @@ class Limits:
 def examine(
     feed: Feed,
     candidate: Edition,
-    limits: Limits,
+    limits: ShrinkLimits,
     *,
     now: Callable[[], datetime],
     progress: Progress = silent,
@@ -57,7 +57,7 @@ def examine(
     return problems + self_walk(candidate, now=now, progress=progress)[:_SHOWN]
 
 
-def _losses(live: Edition, candidate: Edition, limits: Limits) -> Iterator[str]:
+def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
     """Entries that run in the live edition and would not any more, and kinds of them."""
     gone: Counter[str] = Counter()
     example = ""
@@ -83,14 +83,14 @@ def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:
     if candidate.anew:
         yield from (live.key(number) for number in live.select(0, Selection()))
         return
-    for number in candidate.brought().tolist():
+    for number in candidate.changed_rows().tolist():
         key = candidate.key(number)
         index = live.keys.find(*key.split(b"\0", 1))
         if index is not None and not live.deleted(index):
             yield key
 
 
-def _shrink(feed: Feed, live: str, candidate: Edition, limits: Limits) -> Iterator[str]:
+def _shrink(feed: Feed, live: str, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
     """The same from the ledger, as far as it tells: a broken live edition may be replaced."""
     published = feed.ledger.read().get(live)
     if published is None:
@@ -106,7 +106,7 @@ def _shrink(feed: Feed, live: str, candidate: Edition, limits: Limits) -> Iterat
 
 def _odd_latest(candidate: Edition) -> Iterator[str]:
     """Servers of what is new that have not exactly one latest version."""
-    numbers = range(candidate.count) if candidate.anew else candidate.brought().tolist()
+    numbers = range(candidate.count) if candidate.anew else candidate.changed_rows().tolist()
     flags, keys = candidate.arrays["flags"], candidate.keys
     for name, _ in groupby(candidate.key(number).partition(b"\0")[0] for number in numbers):
         if sum(bool(flags[index] & LATEST) for index in keys.of(name)) != 1:
@@ -117,7 +117,7 @@ def _odd_latest(candidate: Edition) -> Iterator[str]:
 def _unreadable(candidate: Edition) -> Iterator[str]:
     """New bodies that a strict client could not decode; the others were seen before."""
     decoder, found = msgspec.json.Decoder(ServerResponse), 0
-    for number in candidate.brought().tolist():
+    for number in candidate.changed_rows().tolist():
         try:
             decoder.decode(candidate.body(number))
         except msgspec.DecodeError as error:
@@ -137,8 +137,8 @@ def self_walk(
     """
     manifest = edition.manifest
     since = None if edition.anew else fixed_instant(manifest.built_at - _MOMENT).decode()
-    wanted = range(edition.count) if edition.anew else edition.brought().tolist()
-    app = App([FixedShelf(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
+    wanted = range(edition.count) if edition.anew else edition.changed_rows().tolist()
+    app = App([FixedEditions(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
     met: Counter[bytes] = Counter()
     complaints = []
     with socket.create_server(("127.0.0.1", 0)) as sock:
@@ -146,7 +146,7 @@ def self_walk(
         policy = AddressPolicy(loopback_only=True)
         with (
             serving_app(app, sock),
-            HttpClient(policy, "subregistry-gate", Manners(rate=0)) as http,
+            HttpClient(policy, "subregistry-gate", RequestPolicy(rate=0)) as http,
         ):
             for page in Registry(http, url, now=now).walk(since=since):
                 for raw in page.entries:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipelines.errors import Refused, StepError
 from pipelines.progress import Progress, silent
-from pipelines.publish.gate import Limits, examine
+from pipelines.publish.gate import ShrinkLimits, examine
 from serve.build.rollback import write_rollback
 from serve.edition.edition import Edition
 from serve.edition.verification import verify
@@ -32,7 +32,7 @@ class SwitchReport:
 
 
 def examine_candidate(
-    feed: Feed, limits: Limits, *, now: Callable[[], datetime], progress: Progress = silent
+    feed: Feed, limits: ShrinkLimits, *, now: Callable[[], datetime], progress: Progress = silent
 ) -> list[str]:
     """Why the candidate must not go live; empty when it may.
 
@@ -48,7 +48,7 @@ def switch(
     feed: Feed,
     *,
     now: Callable[[], datetime],
-    limits: Limits,
+    limits: ShrinkLimits,
     retention: Retention,
     accept: bool = False,
     progress: Progress = silent,
@@ -152,7 +152,7 @@ def record_live(session: Session, edition: Edition) -> datetime:
     manifest = edition.manifest
 
     def shown(everything: bool) -> Iterator[tuple[str, str]]:
-        numbers = range(edition.count) if everything else edition.brought().tolist()
+        numbers = range(edition.count) if everything else edition.changed_rows().tolist()
         return (edition.keys.pair(index) for index in numbers)
 
     if manifest.published_at is None:

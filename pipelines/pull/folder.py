@@ -17,8 +17,8 @@ from connectors.upstreams.contract import OFFICIAL, Entry, Unreadable, compose, 
 from connectors.upstreams.folder import Document, read_documents
 from pipelines.pull.pull import PullReport
 from pipelines.pull.readings import Record, batches
-from pipelines.pull.spool import Kind, Spool, SpooledPage
-from serve.entry.latest import elect
+from pipelines.pull.spool import PageKind, Spool, SpooledPage
+from serve.entry.latest import choose_latest
 from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.walk.merge import commit_walk, known_entries
@@ -56,7 +56,7 @@ def pull_documents(
             keyless = [r.reason for r in records if isinstance(r, Unreadable) and not r.name]
             if keyless:
                 log.warning("nothing is deleted while a document is unreadable: %s", keyless[0])
-            page = SpooledPage((), (), None, at, commits, stale=False, kind=Kind.LIST)
+            page = SpooledPage((), (), None, at, commits, stale=False, kind=PageKind.LIST)
             merge = commit_walk(
                 session,
                 Walk(
@@ -140,7 +140,7 @@ def _dated(entry: Entry, known: Row | None, at: datetime) -> Entry:
 
 
 def _flagged(versions: list[Entry], kept: list[tuple[str, datetime]]) -> list[Record]:
-    latest = elect([(entry.version, entry.published_at) for entry in versions] + kept)
+    latest = choose_latest([(entry.version, entry.published_at) for entry in versions] + kept)
     return [
         read_entry(
             compose(

@@ -17,11 +17,11 @@ from connectors.upstreams.registry import Missing, Registry
 from pipelines.progress import Progress, silent
 from pipelines.pull.confirm import confirm
 from pipelines.pull.readings import batches
-from pipelines.pull.spool import Kind, Spool, Start
+from pipelines.pull.spool import PageKind, Spool, Start
 from pipelines.pull.survey import Survey, survey
 from warehouse.database.warehouse import GENERATION, Warehouse
 from warehouse.errors import BrakeEngaged
-from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_in_doubt
+from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_to_reread
 from warehouse.walk.quarantine import list_due_retries
 from warehouse.walk.state import State, read_state
 from warehouse.walk.types import Key, Walk
@@ -81,7 +81,7 @@ def pull(
         with warehouse.session() as session:
             state = read_state(session, upstream)
             retries = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
-            left = list_unsettled(session, upstream)
+            unsettled_before = list_unsettled(session, upstream)
         full = full or accept_shrink or state is None or _must_walk(state, registry)
         spool = spools[0] if full else spools[1]
         _tidy(warehouse, spool, full=full)
@@ -90,8 +90,8 @@ def pull(
         )
         gone = _retry(spool, registry, [] if full else retries, _commits(state))
         met = survey(spool, _commits(state))
-        doubtful = _doubtful(warehouse, spool, met, upstream, left, full=full)
-        unsettled = _read_again(spool, registry, doubtful, _commits(state), progress)
+        to_reread = _names_to_reread(warehouse, spool, met, upstream, unsettled_before, full=full)
+        unsettled = _read_again(spool, registry, to_reread, _commits(state), progress)
         spool.sync()
         walk = Walk(
             walk_id=start.walk_id,
@@ -140,7 +140,7 @@ def pull(
         unreadable=merge.unreadable,
         retried=len(walk.retried),
         unmet=len(merge.unmet),
-        reread_names=len(doubtful),
+        reread_names=len(to_reread),
         unsettled_names=len(unsettled),
         resumed_pages=resumed,
         stale=walk.stale,
@@ -171,7 +171,7 @@ def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int)
         if isinstance(found, Missing):
             gone.append(key)
         else:
-            spool.append(found, after_commit=after_commit, kind=Kind.VERSION)
+            spool.append(found, after_commit=after_commit, kind=PageKind.VERSION)
     return gone
 
 
@@ -192,7 +192,7 @@ def _read_again(
             unsettled.append(name)
             continue
         for page in found:
-            spool.append(page, after_commit=after_commit, kind=Kind.VERSIONS)
+            spool.append(page, after_commit=after_commit, kind=PageKind.VERSIONS)
     return unsettled
 
 
@@ -246,7 +246,7 @@ def _continue(spool: Spool) -> tuple[str | None, int]:
     """The cursor after the last whole page of a walk, and how many pages there are."""
     cursor, count = None, 0
     for page in spool.pages():
-        if page.kind == Kind.LIST:
+        if page.kind == PageKind.LIST:
             cursor, count = page.next_cursor, count + 1
     return cursor, count
 
@@ -263,16 +263,16 @@ def _walk_id(started_at: datetime) -> str:
     return f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
 
 
-def _doubtful(
+def _names_to_reread(
     warehouse: Warehouse,
     spool: Spool,
     survey: Survey,
     upstream: str,
-    left: list[str],
+    unsettled_before: list[str],
     *,
     full: bool,
 ) -> list[str]:
-    """Names whose flags need a read of all their versions, and those `left` by earlier pulls.
+    """Names whose flags need a read of all their versions, and those that earlier pulls left.
 
     What was read already is left out.
     """
@@ -280,5 +280,5 @@ def _doubtful(
         names = sorted(name for name, count in survey.latest.items() if count != 1)
     else:
         with warehouse.session() as session:
-            names = names_in_doubt(session, upstream, batches(spool.pages(), bodies=False))
-    return sorted({*names, *left} - survey.told)
+            names = names_to_reread(session, upstream, batches(spool.pages(), bodies=False))
+    return sorted({*names, *unsettled_before} - survey.told)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry
-from pipelines.pull.spool import Kind, SpooledPage
+from pipelines.pull.spool import PageKind, SpooledPage
 from warehouse.walk.staging import Readings, content_hash
 
 _BATCH_PAGES = 100
@@ -95,8 +95,8 @@ def _add(batch: Readings, entry: Entry, page: SpooledPage, ordinal: int, *, bodi
             ordinal,
             page.after_commit,
             page.stale,
-            page.kind == Kind.VERSIONS,
-            page.kind != Kind.LIST,
+            page.kind == PageKind.VERSIONS,
+            page.kind != PageKind.LIST,
         )
     )
     if not bodies:

@@ -30,7 +30,7 @@ _SYNC_EVERY = 1.0
 Line = TypeVar("Line", bound=msgspec.Struct)
 
 
-class Kind(StrEnum):
+class PageKind(StrEnum):
     """A page of the walk, all versions of one name, or one version asked for by itself."""
 
     LIST = "list"
@@ -48,7 +48,7 @@ class SpooledPage:
     asked_at: datetime
     after_commit: int
     stale: bool
-    kind: Kind = Kind.LIST
+    kind: PageKind = PageKind.LIST
 
 
 class _PageFacts(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class _PageFacts(msgspec.Struct, frozen=True):
     asked_at: datetime
     after_commit: int
     stale: bool
-    kind: Kind
+    kind: PageKind
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class Spool:
         self._file.write(msgspec.json.encode(start) + b"\n")
         self._file.flush()
 
-    def append(self, page: RawPage, *, after_commit: int, kind: Kind = Kind.LIST) -> None:
+    def append(self, page: RawPage, *, after_commit: int, kind: PageKind = PageKind.LIST) -> None:
         if self._file is None:
             self._file = self._path.open("ab")
         entries = b"".join(page.entries)

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.pull.spool import Kind, Spool
+from pipelines.pull.spool import PageKind, Spool
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ def survey(spool: Spool, commits: int) -> Survey:
     told: set[str] = set()
     latest: Counter[str] = Counter()
     for page in spool.pages():
-        if page.kind == Kind.VERSION:
+        if page.kind == PageKind.VERSION:
             continue
         flags = [
             (head.name, head.is_latest)
             for head in page.heads
             if head is not None and head.is_latest is not None
         ]
-        if page.kind == Kind.VERSIONS:
+        if page.kind == PageKind.VERSIONS:
             if page.after_commit == commits:
                 told.update(name for name, _ in flags)
             continue

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from connectors.errors import GARBAGE, ConnectorError
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.origins import Origins
 from connectors.registries.clients import PackageRegistries, Probe
 from connectors.registries.downloads import COUNTERS
@@ -32,11 +32,11 @@ class Sources:
     """
 
     upstreams: Mapping[str, str]
-    upstream_client: Callable[[str, Manners], HttpClient]
+    upstream_client: Callable[[str, RequestPolicy], HttpClient]
     origins: Origins
     named: Sequence[str]
     advised: Sequence[str]
-    registries: Callable[[Manners], AbstractContextManager[PackageRegistries]]
+    registries: Callable[[RequestPolicy], AbstractContextManager[PackageRegistries]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
 
     Raises UsageError for an unknown name.
     """
-    probes: dict[str, Callable[[Manners], tuple[Probe, int]]] = {}
+    probes: dict[str, Callable[[RequestPolicy], tuple[Probe, int]]] = {}
     for name, place in sources.upstreams.items():
         if place.startswith(("http://", "https://")):
             probes[f"upstream:{name}"] = _Upstream(sources, place)
@@ -82,11 +82,11 @@ def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
     return findings + [Finding(source, "off", hint) for source in off if only in (None, source)]
 
 
-def _ask(source: str, probe: Callable[[Manners], tuple[Probe, int]], left: int) -> Finding:
-    manners = Manners(rate=1.0, tries=1, timeout=10.0, deadline=20.0, budget=left)
+def _ask(source: str, probe: Callable[[RequestPolicy], tuple[Probe, int]], left: int) -> Finding:
+    policy = RequestPolicy(rate=1.0, tries=1, timeout=10.0, deadline=20.0, budget=left)
     start = time.monotonic()
     try:
-        found, requests = probe(manners)
+        found, requests = probe(policy)
     except _Failed as error:
         return Finding(source, "fails", str(error), error.requests)
     return Finding(
@@ -114,8 +114,8 @@ class _Upstream:
     sources: Sources
     place: str
 
-    def __call__(self, manners: Manners) -> tuple[Probe, int]:
-        with self.sources.upstream_client(self.place, manners) as http:
+    def __call__(self, policy: RequestPolicy) -> tuple[Probe, int]:
+        with self.sources.upstream_client(self.place, policy) as http:
             try:
                 return _page(http, f"{base_url(self.place)}/v0.1/servers?limit=2"), http.requests
             except _TROUBLE as error:
@@ -134,9 +134,9 @@ class _Registry:
     sources: Sources
     origin: str
 
-    def __call__(self, manners: Manners) -> tuple[Probe, int]:
+    def __call__(self, policy: RequestPolicy) -> tuple[Probe, int]:
         try:
-            with self.sources.registries(manners) as registries:
+            with self.sources.registries(policy) as registries:
                 try:
                     return registries.probe(self.origin), registries.requests()
                 except _TROUBLE as error:

@@ -13,12 +13,12 @@ from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.rules.outline import Outline
 
-Explanation = dict[str, Any]  # rows of the warehouse, made readable
+ExplainedRow = dict[str, Any]  # rows of the warehouse, made readable
 
 
 def explain(
     warehouse: Warehouse, feed: str, name: str, version: str | None, *, at: str | None = None
-) -> list[Explanation]:
+) -> list[ExplainedRow]:
     """One explanation per version, newest first; as of an instant, if `at` is given.
 
     Raises StepError if upstream never showed it (by then), UsageError for a text that is no
@@ -42,8 +42,8 @@ def explain(
     return [_told(row, outline) for row, outline in zip(rows, outlines, strict=True)]
 
 
-def _told(row: Row, outline: Outline) -> Explanation:
-    told: Explanation = {
+def _told(row: Row, outline: Outline) -> ExplainedRow:
+    told: ExplainedRow = {
         "name": row["name"],
         "version": row["version"],
         "decision": {key: row[key] for key in _DECISION if row[key] is not None},

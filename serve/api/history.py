@@ -12,7 +12,7 @@ from serve.api import models
 from serve.api.answers import Answer, document
 from serve.api.cursor import CursorBroken, seal, unseal
 from serve.api.params import read_limit, read_sequence
-from serve.api.shelf import Shelf
+from serve.api.shelf import EditionStore
 from serve.api.syndication import Item, json_feed, rss
 from serve.edition.base import KINDS
 from serve.edition.edition import Edition
@@ -37,7 +37,7 @@ class _Key(msgspec.Struct, array_like=True):
     key: bytes
 
 
-def editions(segments: Sequence[bytes], query: Query, shelf: Shelf) -> Answer | None:
+def editions(segments: Sequence[bytes], query: Query, shelf: EditionStore) -> Answer | None:
     """/editions, and /editions/FROM/diff/TO."""
     match segments:
         case []:
@@ -52,7 +52,7 @@ def editions(segments: Sequence[bytes], query: Query, shelf: Shelf) -> Answer | 
             return None
 
 
-def _editions(query: Query, shelf: Shelf) -> Answer:
+def _editions(query: Query, shelf: EditionStore) -> Answer:
     limit, live = read_limit(query), shelf.live().manifest.edition
     behind = unseal(query["cursor"], _Place).sequence if query.get("cursor") else None
     published = [
@@ -74,7 +74,7 @@ def _editions(query: Query, shelf: Shelf) -> Answer:
     return document(models.EditionList(shown, metadata))
 
 
-def changes(query: Query, edition: Edition, shelf: Shelf, *, pinned: bool) -> Answer:
+def changes(query: Query, edition: Edition, shelf: EditionStore, *, pinned: bool) -> Answer:
     """What changed after `since_sequence`, by sequence and key; each entry once, as it is now.
 
     A walk goes on in the live edition: what changed again meanwhile comes later in it.

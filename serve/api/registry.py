@@ -30,7 +30,7 @@ from serve.api.params import (
     read_query,
 )
 from serve.api.search import ranked
-from serve.api.shelf import Shelf
+from serve.api.shelf import EditionStore
 from serve.api.targets import explained, spellings, target
 from serve.disk import Piece
 from serve.edition.edition import Edition
@@ -72,7 +72,7 @@ class Api:
         self._objective = objective
         self._catalogs: dict[str, Answer] = {}
 
-    def answer(self, request: Request, shelf: Shelf) -> Answer | None:
+    def answer(self, request: Request, shelf: EditionStore) -> Answer | None:
         """Answer a request; None for paths that are not the API's.
 
         Never raises for what a client sends; NoEdition if the feed has nothing to serve.
@@ -106,7 +106,7 @@ class Api:
             return problem(410, str(error))
 
     def _read(
-        self, segments: Sequence[bytes], query: Query, request: Request, shelf: Shelf
+        self, segments: Sequence[bytes], query: Query, request: Request, shelf: EditionStore
     ) -> Answer | None:
         match segments:
             case [b"servers"]:
@@ -134,7 +134,7 @@ class Api:
             found = self._catalogs[feed] = _catalog(edition)
         return found
 
-    def _list(self, query: Query, shelf: Shelf) -> Answer:
+    def _list(self, query: Query, shelf: EditionStore) -> Answer:
         wanted = read_list(query, skew=self._skew)
         edition, selection, start = _edition(query, shelf), wanted.selection, 0
         if selection.since is not None:
@@ -155,7 +155,7 @@ class Api:
 
 
 def _beside(
-    segments: Sequence[bytes], query: Query, request: Request, shelf: Shelf
+    segments: Sequence[bytes], query: Query, request: Request, shelf: EditionStore
 ) -> Answer | None:
     """What we answer beyond the registry's API."""
     match segments:
@@ -179,7 +179,7 @@ def _beside(
             return None
 
 
-def _edition(query: Query, shelf: Shelf) -> Edition:
+def _edition(query: Query, shelf: EditionStore) -> Edition:
     """The edition that `edition`, else `as_of`, asks for; the live one without them."""
     edition, at = query.get("edition", b""), read_instant(query, "as_of")
     if edition:

@@ -5,7 +5,7 @@ import msgspec
 from serve.api.answers import Answer, document, problem
 from serve.api.cursor import seal, unseal
 from serve.api.params import BadParameter, read_least, read_limit
-from serve.api.shelf import Shelf
+from serve.api.shelf import EditionStore
 from serve.search.index import DEEPEST, FILTERS
 
 _RENAMED = {"registryType": "registry_type", "licence": "license"}
@@ -27,7 +27,7 @@ class _Body(msgspec.Struct):
     server: _Shown
 
 
-def ranked(query: dict[str, bytes], shelf: Shelf) -> Answer:
+def ranked(query: dict[str, bytes], shelf: EditionStore) -> Answer:
     """Servers that have every word of `q`, best first; with filters, by pages.
 
     503 while the feed has no index. What left the feed since the index followed is left out, text

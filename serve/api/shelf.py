@@ -14,7 +14,7 @@ from serve.policy.served_feed import ServedFeed
 from serve.search.index import SearchIndex
 
 
-class Shelf(Protocol):
+class EditionStore(Protocol):
     """Where answers find their edition."""
 
     served: ServedFeed
@@ -63,7 +63,7 @@ class Shelf(Protocol):
         ...
 
 
-class FixedShelf:
+class FixedEditions:
     """One edition, live or not."""
 
     def __init__(self, served: ServedFeed, edition: Edition) -> None:

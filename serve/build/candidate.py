@@ -47,7 +47,7 @@ class Candidate:
         return f"{self.name}\0{self.version}".encode()
 
 
-def with_before(
+def paired_with_previous(
     entries: Iterable[Candidate], previous: Edition | None, names: Collection[bytes] | None
 ) -> Iterator[tuple[Candidate, int | None]]:
     """Entries with their numbers in the previous edition, and what only that edition knows.

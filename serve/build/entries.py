@@ -10,7 +10,7 @@ from serve.entry.render import Content, parted, with_latest
 
 
 @dataclass(frozen=True)
-class Entry:
+class ServedEntry:
     """What is served of an entry. `state` is admitted, deleted, withdrawn or withheld."""
 
     key: bytes
@@ -21,7 +21,7 @@ class Entry:
     updated_at: datetime
 
 
-def carried(edition: Edition, index: int, *, latest: bool | None = None) -> Entry:
+def carried(edition: Edition, index: int, *, latest: bool | None = None) -> ServedEntry:
     """An entry as an edition showed it, to be shown again; as the latest one or not, if told."""
     arrays, namespace = edition.arrays, edition.manifest.namespace
     body, was_latest = edition.body(index), bool(arrays["flags"][index] & LATEST)
@@ -29,7 +29,7 @@ def carried(edition: Edition, index: int, *, latest: bool | None = None) -> Entr
         content = parted(body, namespace=namespace, signature=bytes(arrays["signature"][index]))
     else:
         content = with_latest(body, is_latest=latest, namespace=namespace)
-    return Entry(
+    return ServedEntry(
         edition.key(index),
         content,
         edition.state(index),

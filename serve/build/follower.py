@@ -6,7 +6,7 @@ _NEAR = 8
 """Steps before a binary search: most keys that are asked for lie close together."""
 
 
-class Follower:
+class SortedKeyCursor:
     """Finds rising keys among sorted ones by going along with them; `next` is where it stands."""
 
     def __init__(self, keys: TableKeys | None) -> None:

@@ -9,7 +9,7 @@ from serve.build.candidate import Candidate
 from serve.edition.edition import Edition
 from serve.entry.reasons import Reason, Treatment
 from serve.entry.repair import META_DROPPED, odd_blocks, repair
-from serve.entry.strict import SCHEMA, objection
+from serve.entry.strict import SCHEMA, validation_error
 from serve.policy.overlays import Overlays
 
 
@@ -44,7 +44,7 @@ def judge_entry(
         held_until=entry.held_until,
     )
     if entry.admitted and entry.status == "deleted":
-        why = objection(_nameplate(entry))
+        why = validation_error(_nameplate(entry))
         if why is not None:
             withheld = Treatment("withheld", "not-decodable", why)
             state = msgspec.structs.replace(reason, state="withheld", treatments=(withheld,))

@@ -12,14 +12,14 @@ from itertools import groupby
 from pathlib import Path
 
 from serve.build.draft import draft_like
-from serve.build.entries import Entry, carried
-from serve.build.follower import Follower
+from serve.build.entries import ServedEntry, carried
+from serve.build.follower import SortedKeyCursor
 from serve.build.rows import Columns
 from serve.build.writer import Built, write_edition
 from serve.edition.edition import Edition
 from serve.edition.selection import from_micros
 from serve.edition.tables import TableKeys
-from serve.entry.latest import elect
+from serve.entry.latest import choose_latest
 from serve.entry.reasons import Judged, Reason
 from serve.entry.render import tombstone
 
@@ -35,7 +35,9 @@ def write_rollback(
 def _restore(columns: Columns, target: Edition, live: Edition) -> None:
     records, later = target.records, live.records
     known = merge(_all(records.keys), _all(later.keys))
-    recorded, shown, now_shown = (Follower(k) for k in (records.keys, target.keys, live.keys))
+    recorded, shown, now_shown = (
+        SortedKeyCursor(k) for k in (records.keys, target.keys, live.keys)
+    )
     for _, names in groupby(known, key=lambda key: key.partition(b"\0")[0]):
         keys = [key for key, _ in groupby(names)]
         places = [(key, shown.at(key), now_shown.at(key)) for key in keys]
@@ -46,7 +48,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                 (key.partition(b"\0")[2].decode(), from_micros(int(live.arrays["published"][i])))
                 for key, i in left
             ]
-            latest = left[elect(dated)][0]
+            latest = left[choose_latest(dated)][0]
         columns.servers += all(index is None for _, _, index in places) and any(
             then is not None for _, then, _ in places
         )
@@ -69,7 +71,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                 columns.know(key, Judged(reason, ""), b"", 0, b"")
 
 
-def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> Entry:
+def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> ServedEntry:
     """A tombstone for an entry that the earlier edition did not have."""
     name, version = live.keys.pair(index)
     published = from_micros(int(live.arrays["published"][index]))
@@ -86,7 +88,7 @@ def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> Entry:
         is_latest=latest,
         namespace=target.manifest.namespace,
     )
-    return Entry(
+    return ServedEntry(
         live.key(index),
         content,
         "withdrawn",

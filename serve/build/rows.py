@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from serve.build.entries import Entry, carried
-from serve.build.follower import Follower
+from serve.build.entries import ServedEntry, carried
+from serve.build.follower import SortedKeyCursor
 from serve.build.totals import Digest, positive
 from serve.disk import REMEDY
 from serve.edition.base import DELETED, ENTRIES, KINDS, LATEST
 from serve.edition.edition import Edition
-from serve.edition.layers import Growing
+from serve.edition.layers import TableBuilder
 from serve.edition.records import RECORDS
 from serve.edition.segments import Place, SegmentWriter
 from serve.edition.selection import micros
@@ -48,14 +48,14 @@ class Columns:
         self._segments = segments
         self._previous = previous
         self._records = previous.records if previous else None
-        self._follow = Follower(self._records.keys if self._records else None)
+        self._follow = SortedKeyCursor(self._records.keys if self._records else None)
         self._edition = edition
         self._sequence = sequence
         self._namespace = namespace
         self._now = micros(now)
         self._due = self._known_of(names)
         self._next = next(self._due, None)
-        self.entries, self.records = Growing(ENTRIES), Growing(RECORDS)
+        self.entries, self.records = TableBuilder(ENTRIES), TableBuilder(RECORDS)
         self._reasons: dict[bytes, Place] = {}
         before = previous.manifest if previous else None
         self._content = Digest(before.content_hash if before else "0")
@@ -70,7 +70,7 @@ class Columns:
         self.servers = before.servers if before else 0
         self.treatments: list[tuple[str, str, str, str, str]] = []
 
-    def add(self, entry: Entry, before: int | None) -> None:
+    def add(self, entry: ServedEntry, before: int | None) -> None:
         """Append an entry if anything of it changed: its old body if that did not, else a new one.
 
         `before` is its number in the previous edition.

@@ -6,12 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 from serve.build.draft import draft_like
-from serve.build.entries import Entry, carried
-from serve.build.follower import Follower
+from serve.build.entries import ServedEntry, carried
+from serve.build.follower import SortedKeyCursor
 from serve.build.rows import Columns
 from serve.build.writer import Built, write_edition
 from serve.edition.edition import Edition
-from serve.edition.masks import Other, judged_by, others_of
+from serve.edition.masks import Replacement, judged_by, replacements
 from serve.policy.blocks import Block
 
 
@@ -24,15 +24,15 @@ def write_blocked(
     now: datetime,
 ) -> Built | None:
     """Write a candidate like the live edition without what is blocked; None if it shows none."""
-    others = dict(others_of(live, blocks))
+    others = dict(replacements(live, blocks))
     if not others:
         return None
     draft = draft_like(live, live=live, edition=edition, root=root, now=now)
     return write_edition(draft, lambda columns: _copy(columns, live, others))
 
 
-def _copy(columns: Columns, live: Edition, others: dict[int, Other]) -> None:
-    records, shown = live.records, Follower(live.keys)
+def _copy(columns: Columns, live: Edition, others: dict[int, Replacement]) -> None:
+    records, shown = live.records, SortedKeyCursor(live.keys)
     for at in range(len(records.keys)):
         key = records.keys[at]
         index, judged = shown.at(key), records.judged(at)
@@ -48,7 +48,7 @@ def _copy(columns: Columns, live: Edition, others: dict[int, Other]) -> None:
         columns.know(key, judged, stored, shared, seen)
 
 
-def _entry(live: Edition, index: int, other: Other | None) -> Entry:
+def _entry(live: Edition, index: int, other: Replacement | None) -> ServedEntry:
     entry = carried(live, index)
     if other is None:
         return entry

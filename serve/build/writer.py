@@ -14,16 +14,16 @@ from tempfile import TemporaryFile
 
 import msgspec
 
-from serve.build.candidate import Candidate, with_before
+from serve.build.candidate import Candidate, paired_with_previous
 from serve.build.draft import Draft
-from serve.build.entries import Entry
+from serve.build.entries import ServedEntry
 from serve.build.judging import JudgedEntry, judge_entry
 from serve.build.rows import Columns
 from serve.disk import sync
-from serve.edition.bases import described, lay, stacked
+from serve.edition.bases import described, overlaid_tables, write_tables
 from serve.edition.manifests import FORMAT, Manifest
 from serve.edition.segments import SegmentWriter
-from serve.entry.latest import elect
+from serve.entry.latest import choose_latest
 from serve.entry.reasons import Judged
 from serve.entry.render import Content, live, tombstone
 from serve.entry.repair import odd_blocks
@@ -54,7 +54,7 @@ def write_candidate(
     editors = Overlays(overlays)
 
     def fill(columns: Columns) -> None:
-        known = with_before(entries, draft.previous, draft.names)
+        known = paired_with_previous(entries, draft.previous, draft.names)
         for _, group in groupby(known, key=lambda item: item[0].name):
             judged = [
                 judge_entry(entry, before, editors, draft.previous) for entry, before in group
@@ -87,8 +87,10 @@ def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
         fill(columns)
         totals = columns.finish()
         records = writer.settle(columns.records.layer())
-        tables = stacked(previous, columns.entries.layer(), records)
-        stand = lay(root, tables, previous, writer, part, edition=edition, sequence=sequence)
+        tables = overlaid_tables(previous, columns.entries.layer(), records)
+        stand = write_tables(
+            root, tables, previous, writer, part, edition=edition, sequence=sequence
+        )
     held = msgspec.json.encode(columns.held())
     for name, data in (("policy.json", encode_outline(draft.outline)), ("held.json", held)):
         (part / name).write_bytes(data)
@@ -127,7 +129,7 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
     chosen = [found for found in pool if found.entry.is_latest]
     if pool and len(chosen) != 1:
         keys = [(found.entry.version, found.entry.published_at) for found in pool]
-        chosen = [pool[elect(keys)]]
+        chosen = [pool[choose_latest(keys)]]
     columns.servers += bool(shown) and all(found.before is None for found in group)
     for found in group:
         entry = found.entry
@@ -137,7 +139,7 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
             continue
         if found.shown:
             columns.add(
-                Entry(
+                ServedEntry(
                     entry.key,
                     _render(found, is_latest=latest, namespace=namespace),
                     found.reason.state,

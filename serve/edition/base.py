@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from serve.disk import REMEDY
 from serve.edition.indexes import Indexes
-from serve.edition.layers import Kind, read_layer
+from serve.edition.layers import TableSchema, read_layer
 from serve.edition.manifests import read_base_manifest
 from serve.edition.packed import PackedFile
 from serve.edition.records import RECORDS
@@ -33,7 +33,7 @@ COLUMNS: dict[str, str] = {
 }
 """Array per column: instants are microseconds since 1970 UTC, `version_tag` is CRC-32. `changed`
 is when an entry's last change was published; of a candidate, when it was built."""
-ENTRIES = Kind(("keys", "texts"), COLUMNS)
+ENTRIES = TableSchema(("keys", "texts"), COLUMNS)
 
 
 class Base:

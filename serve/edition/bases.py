@@ -16,14 +16,14 @@ from serve.disk import file_hash, replace_file, sync
 from serve.edition.base import open_base
 from serve.edition.edition import Edition
 from serve.edition.indexes import build_indexes
-from serve.edition.layers import Layer, Seat, empty
+from serve.edition.layers import Layer, MergePositions, empty
 from serve.edition.manifests import FORMAT, BaseManifest, Files
 from serve.edition.packed import write_packed
 from serve.edition.segments import (
     MAX_OWN,
     SegmentWriter,
     renumbered,
-    to_fold,
+    segments_to_compact,
     unlink_empty,
     used_bytes,
 )
@@ -42,7 +42,7 @@ _LEAST = 2048
 
 
 @dataclass(frozen=True)
-class Stand:
+class WrittenTables:
     """What the tables of an edition were laid down as."""
 
     base: str
@@ -50,20 +50,20 @@ class Stand:
     files: Files
 
 
-def stacked(previous: Edition | None, entries: Layer, records: Layer) -> Tables:
+def overlaid_tables(previous: Edition | None, entries: Layer, records: Layer) -> Tables:
     """The tables of an edition: those of the one before it, with rows over them."""
     if previous is None:
         return {
-            name: Table(nothing := empty(rows.kind), rows, Seat.of(rows, nothing))
+            name: Table(nothing := empty(rows.kind), rows, MergePositions.of(rows, nothing))
             for name, rows in (("entries", entries), ("records", records))
         }
     return {
-        "entries": previous.entries.under(entries),
-        "records": previous.records.table.under(records),
+        "entries": previous.entries.with_overlay(entries),
+        "records": previous.records.table.with_overlay(records),
     }
 
 
-def lay(
+def write_tables(
     root: Path,
     tables: Tables,
     previous: Edition | None,
@@ -72,7 +72,7 @@ def lay(
     *,
     edition: str,
     sequence: int,
-) -> Stand:
+) -> WrittenTables:
     """Write the tables of a new edition: its rows into `part`, or all of them as a base."""
     segments = [*(previous.manifest.segments if previous else ()), edition]
     if previous is None or any(_overgrown(table) for table in tables.values()):
@@ -80,7 +80,7 @@ def lay(
         base = _Base(root, edition, over=previous.manifest.base if previous else "")
         stand = base.write(layers, segments, writer, previous, edition=edition, sequence=sequence)
         tables = {
-            name: Table(layer, empty(layer.kind), Seat.of(empty(layer.kind), layer))
+            name: Table(layer, empty(layer.kind), MergePositions.of(empty(layer.kind), layer))
             for name, layer in layers.items()
         }
         uppers = {name: table.upper for name, table in tables.items()}
@@ -95,7 +95,7 @@ def _overgrown(table: Table) -> bool:
     return len(table.upper) > max(_LEAST, min(len(table.base) // 4, _MOST))
 
 
-def grown(edition: Edition) -> bool:
+def needs_new_base(edition: Edition) -> bool:
     """Whether an edition differs so much from its base that it should have a new one."""
     tables = (edition.entries, edition.records.table)
     return any(len(t.upper) > max(_LEAST // 4, min(len(t.base) // 16, _MOST // 8)) for t in tables)
@@ -103,7 +103,7 @@ def grown(edition: Edition) -> bool:
 
 def _upon(
     root: Path, tables: Tables, previous: Edition, writer: SegmentWriter, segments: list[str]
-) -> tuple[Stand, dict[str, Layer]]:
+) -> tuple[WrittenTables, dict[str, Layer]]:
     """Rows that stay over the base of the previous edition."""
     uppers = {name: table.upper for name, table in tables.items()}
     own, last = len(previous.base.manifest.segments), len(segments) - 1
@@ -120,7 +120,7 @@ def _upon(
     known = previous.manifest.files
     base = previous.manifest.base
     files = {name: known[name] for name in known if name.startswith(f"bases/{base}/")}
-    return Stand(base, tuple(segments), files | _segments(root, segments, known)), uppers
+    return WrittenTables(base, tuple(segments), files | _segments(root, segments, known)), uppers
 
 
 class _Base:
@@ -140,10 +140,10 @@ class _Base:
         *,
         edition: str,
         sequence: int,
-    ) -> Stand:
+    ) -> WrittenTables:
         """Write it whole; `layers` are changed to what was written. Its own segment is the last."""
         sizes = used_bytes(layers, len(segments))
-        if source is not None and (fold := to_fold(sizes[:-1])):
+        if source is not None and (fold := segments_to_compact(sizes[:-1])):
             layers |= writer.move(layers, source, fold)
             sizes = used_bytes(layers, len(segments))
         used = [number for number, size in enumerate(sizes) if size]
@@ -175,7 +175,9 @@ class _Base:
         part.rename(folder)
         sync(folder.parent)
         known = source.manifest.files if source else {}
-        return Stand(self._name, names, manifest.files | _segments(self._root, names, known))
+        return WrittenTables(
+            self._name, names, manifest.files | _segments(self._root, names, known)
+        )
 
 
 def write_base(edition: Edition, root: Path, name: str) -> BaseManifest:
@@ -227,15 +229,15 @@ def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
         {old: places.get(name, _NOWHERE) for old, name in enumerate(then.manifest.segments)},
     )
     tables = {
-        "entries": edition.entries.over(base.entries, known["entries"]),
-        "records": edition.records.table.over(base.records, known["records"]),
+        "entries": edition.entries.rebased_on(base.entries, known["entries"]),
+        "records": edition.records.table.rebased_on(base.records, known["records"]),
     }
     segments = (*told.segments, *(name for name in now if name not in told.segments))
     numbers = {old: segments.index(name) for old, name in enumerate(now)}
     uppers = renumbered({name: table.upper for name, table in tables.items()}, numbers)
     files = edition.manifest.files | told.files
     laid = {name: Table(tables[name].base, uppers[name], tables[name].seat) for name in tables}
-    return edition.upon(
+    return edition.replacing_tables(
         base,
         laid["entries"],
         laid["records"],

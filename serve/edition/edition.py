@@ -9,7 +9,7 @@ bases/ID/     manifest.json     of which edition it is the whole, its files and 
                   keys          name NUL version, in byte order
                   texts         name NUL description NUL in lower case (ASCII), to search in
               indexes           see `serve.edition.edition.indexes`
-segments/ID   bodies that edition ID brought in, with a comma behind each, and other bytes; shared
+segments/ID   bodies that edition ID brought, with a comma behind each, and other bytes; shared
               by later editions
 
 Nothing here parses an entry. Writing is `serve.build.writer`, going live is `serve.feed.feed`.
@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from serve.disk import Mapped, map_file
 from serve.edition.base import DELETED, ENTRIES, GONE, KINDS, LATEST, Base, open_base
-from serve.edition.layers import Array, Layer, Numbers, Seat, read_layer
+from serve.edition.layers import Array, Layer, MergePositions, Numbers, read_layer
 from serve.edition.manifests import Manifest, read_manifest
 from serve.edition.packed import PackedFile
 from serve.edition.records import RECORDS, Records
@@ -61,10 +61,12 @@ class Edition:
         root = folder.parents[1]
         self.base = open_base(root / "bases" / self.manifest.base)
         file = PackedFile(folder / "entries")
-        self.entries = Table(self.base.entries, read_layer(file, ENTRIES), Seat.read(file))
+        self.entries = Table(
+            self.base.entries, read_layer(file, ENTRIES), MergePositions.read(file)
+        )
         self.segments = _mapped(root, self.manifest)
         file = PackedFile(folder / "records")
-        records = Table(self.base.records, read_layer(file, RECORDS), Seat.read(file))
+        records = Table(self.base.records, read_layer(file, RECORDS), MergePositions.read(file))
         self.records = Records(self, records, folder)
 
     @property
@@ -89,26 +91,28 @@ class Edition:
         """Whether it was made of nothing: what any edition before it showed may be missing."""
         return self.manifest.began == self.manifest.sequence
 
-    def brought(self) -> Numbers:
+    def changed_rows(self) -> Numbers:
         """Numbers of the entries that came or changed with it."""
         return self.arrays["sequence"].where(self.manifest.sequence)
 
-    def upon(self, base: Base, entries: Table, records: Table, manifest: Manifest) -> "Edition":
+    def replacing_tables(
+        self, base: Base, entries: Table, records: Table, manifest: Manifest
+    ) -> "Edition":
         """The same edition with other tables that say the same."""
         found = copy(self)
         found.base, found.entries, found.manifest = base, entries, manifest
         found.segments = _mapped(self.folder.parents[1], manifest)
-        found.records = self.records.upon(found, records)
+        found.records = self.records.replacing_tables(found, records)
         return found
 
-    def under(self, entries: Layer, records: Layer, data: bytes) -> "Edition":
+    def with_overlay(self, entries: Layer, records: Layer, data: bytes) -> "Edition":
         """The same edition with some rows replaced; their bytes are in `data`, as the segment
         behind the last one."""
         found = copy(self)
         found.tag = f"{self.tag}.{zlib.crc32(data):08x}"
-        found.entries = self.entries.under(entries)
+        found.entries = self.entries.with_overlay(entries)
         found.segments = [*self.segments, data]
-        found.records = self.records.under(found, records)
+        found.records = self.records.with_overlay(found, records)
         return found
 
     def key(self, index: int) -> bytes:

@@ -24,7 +24,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Kind:
+class TableSchema:
     """What a table is made of: strings, of which the first is the key, and columns by type."""
 
     strings: tuple[str, ...]
@@ -35,7 +35,7 @@ class Kind:
 class Layer:
     """Rows in key order, in memory or mapped."""
 
-    kind: Kind
+    kind: TableSchema
     strings: Mapping[str, Strings]
     columns: Mapping[str, Array]
 
@@ -59,7 +59,7 @@ class Layer:
         return gathered(self, None, rows)
 
 
-def read_layer(file: PackedFile, kind: Kind) -> Layer:
+def read_layer(file: PackedFile, kind: TableSchema) -> Layer:
     """A layer mapped from its file. Raises EditionBroken."""
     found = Layer(
         kind,
@@ -72,10 +72,10 @@ def read_layer(file: PackedFile, kind: Kind) -> Layer:
     return found
 
 
-class Growing:
+class TableBuilder:
     """A layer while rows are appended to it, in key order."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: TableSchema) -> None:
         self._kind = kind
         self._data = {name: bytearray() for name in kind.strings}
         self._ends = {name: array("Q") for name in kind.strings}
@@ -116,12 +116,12 @@ class Growing:
 _CODES = {"<u1": "B", "<u4": "I", "<u8": "Q", "<i8": "q"}
 
 
-def empty(kind: Kind) -> Layer:
-    return Growing(kind).layer()
+def empty(kind: TableSchema) -> Layer:
+    return TableBuilder(kind).layer()
 
 
 @dataclass(frozen=True)
-class Seat:
+class MergePositions:
     """Where the rows of an upper layer stand in a lower one: before row `at`, or in its place."""
 
     at: Numbers
@@ -131,12 +131,12 @@ class Seat:
         return {"seat": (self.at * 2 + self.replaces).astype("<u8")}
 
     @classmethod
-    def read(cls, file: PackedFile) -> "Seat":
+    def read(cls, file: PackedFile) -> "MergePositions":
         found = file.array("seat", "<u8").astype(np.int64)
         return cls(found >> 1, (found & 1).astype(np.bool_))
 
     @classmethod
-    def of(cls, upper: Layer, lower: Layer) -> "Seat":
+    def of(cls, upper: Layer, lower: Layer) -> "MergePositions":
         """Found by the keys."""
         at = np.zeros(len(upper), dtype=np.int64)
         replaces = np.zeros(len(upper), dtype=np.bool_)
@@ -149,12 +149,12 @@ class Seat:
         return cls(at, replaces)
 
 
-def merged(lower: Layer, upper: Layer, seat: Seat) -> Layer:
+def merged(lower: Layer, upper: Layer, seat: MergePositions) -> Layer:
     """Both as one layer in memory, what is in both from the upper one."""
     return gathered(lower, upper, order(len(lower), seat))
 
 
-def order(count: int, seat: Seat) -> Numbers:
+def order(count: int, seat: MergePositions) -> Numbers:
     """The rows of a lower layer of `count` and an upper one, numbered behind it, in key order."""
     kept = np.delete(np.arange(count), seat.at[seat.replaces])
     upper = np.arange(len(seat.at)) + count

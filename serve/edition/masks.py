@@ -14,11 +14,11 @@ import msgspec
 
 from serve.edition.base import DELETED, ENTRIES, KINDS, LATEST
 from serve.edition.edition import Edition
-from serve.edition.layers import Growing
+from serve.edition.layers import TableBuilder
 from serve.edition.records import RECORD_COLUMNS, RECORDS
 from serve.edition.selection import from_micros, micros
 from serve.edition.tables import TableKeys
-from serve.entry.latest import elect
+from serve.entry.latest import choose_latest
 from serve.entry.reasons import Judged, Reason
 from serve.entry.render import (
     Content,
@@ -32,7 +32,7 @@ from serve.policy.blocks import Block
 
 
 @dataclass(frozen=True)
-class Other:
+class Replacement:
     """An entry that is served otherwise: tombstone of `block`, or without one as the latest."""
 
     content: Content
@@ -42,12 +42,12 @@ class Other:
     since: datetime
 
 
-def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
+def apply_blocks(edition: Edition, blocks: Sequence[Block]) -> Edition:
     """The edition without what is blocked; the same one if it shows nothing of it."""
     manifest, data = edition.manifest, bytearray()
-    entries, records = Growing(ENTRIES), Growing(RECORDS)
+    entries, records = TableBuilder(ENTRIES), TableBuilder(RECORDS)
     behind = len(manifest.segments)
-    for index, other in sorted(others_of(edition, blocks)):
+    for index, other in sorted(replacements(edition, blocks)):
         since = micros(other.since)
         layer, row = edition.entries.locate(index)
         values = {name: column[row].item() for name, column in layer.columns.items()}
@@ -82,10 +82,10 @@ def hidden(edition: Edition, blocks: Sequence[Block]) -> Edition:
         data += reason
     if not len(entries) and not len(records):
         return edition
-    return edition.under(entries.layer(), records.layer(), bytes(data))
+    return edition.with_overlay(entries.layer(), records.layer(), bytes(data))
 
 
-def others_of(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, Other]]:
+def replacements(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, Replacement]]:
     """What of an edition is served otherwise: blocked entries that run, and new latest ones."""
     hit = {
         index: block
@@ -103,11 +103,11 @@ def others_of(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, 
             if index not in hit and not edition.deleted(index)
         ]
         if latest is not None and running:
-            found = running[elect([_dated(edition, index) for index in running])]
+            found = running[choose_latest([_dated(edition, index) for index in running])]
             body, namespace = edition.body(found), edition.manifest.namespace
             content = with_latest(body, is_latest=True, namespace=namespace)
             since = max(hit[index].since for index in blocked)
-            yield found, Other(content, edition.state(found), True, None, since)
+            yield found, Replacement(content, edition.state(found), True, None, since)
         for index in blocked:
             stays = index == latest and not running
             yield index, _tombstone(edition, index, hit[index], latest=stays)
@@ -126,7 +126,7 @@ def _dated(edition: Edition, index: int) -> tuple[str, datetime]:
     return edition.keys.pair(index)[1], from_micros(int(edition.arrays["published"][index]))
 
 
-def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> Other:
+def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> Replacement:
     name, version = edition.keys.pair(index)
     content = tombstone(
         name=name,
@@ -140,7 +140,7 @@ def _tombstone(edition: Edition, index: int, block: Block, *, latest: bool) -> O
         is_latest=latest,
         namespace=edition.manifest.namespace,
     )
-    return Other(content, "withdrawn", latest, block, block.since)
+    return Replacement(content, "withdrawn", latest, block, block.since)
 
 
 def judged_by(block: Block, *, shown: int | None) -> Judged:

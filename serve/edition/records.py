@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from serve.disk import map_file
-from serve.edition.layers import Kind, Layer
+from serve.edition.layers import Layer, TableSchema
 from serve.edition.tables import Table, TableKeys
 from serve.entry.reasons import Held, Judged
 from warehouse.rules.outline import Outline, decode_outline
@@ -32,7 +32,7 @@ RECORD_COLUMNS: dict[str, str] = {
     "seen_length": "<u4",
 }
 """`raw_shared` counts the bytes of server.json that the served body has too; 0: `raw` is whole."""
-RECORDS = Kind(("known",), RECORD_COLUMNS)
+RECORDS = TableSchema(("known",), RECORD_COLUMNS)
 """Of every entry that is known, by its key."""
 
 SERVER_AT = len(b'{"server":')
@@ -61,16 +61,16 @@ class Records:
         self._held = map_file(folder / "held.json")[:]
         self._outline = map_file(folder / "policy.json")[:]
 
-    def upon(self, edition: Shown, table: Table) -> "Records":
+    def replacing_tables(self, edition: Shown, table: Table) -> "Records":
         """The same records in another table."""
         found = copy(self)
         found.edition, found.table, found.keys = edition, table, table.keys
         return found
 
-    def under(self, edition: Shown, rows: Layer) -> "Records":
+    def with_overlay(self, edition: Shown, rows: Layer) -> "Records":
         """The same records for another view of their edition, with some replaced: of blocked
         entries, which are not held any more."""
-        found = self.upon(edition, self.table.under(rows))
+        found = self.replacing_tables(edition, self.table.with_overlay(rows))
         gone = {rows.keys.pair(row) for row in range(len(rows))}
         found.held = [held for held in self.held if (held.name, held.version) not in gone]
         return found

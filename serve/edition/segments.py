@@ -119,7 +119,7 @@ def renumbered(layers: Mapping[str, Layer], numbers: Mapping[int, int]) -> dict[
     return found
 
 
-def to_fold(sizes: Array) -> set[int]:
+def segments_to_compact(sizes: Array) -> set[int]:
     """Segments whose bytes move to a new one: all but the largest, when there are too many.
 
     Every segment costs each server process a mapping and an open file.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from serve.edition.layers import Array, Layer, Numbers, Seat, gathered, merged, order
+from serve.edition.layers import Array, Layer, MergePositions, Numbers, gathered, merged, order
 
 _FEW = 64
 
@@ -18,7 +18,7 @@ _FEW = 64
 class Table:
     """A base with an upper layer over it, read as one."""
 
-    def __init__(self, base: Layer, upper: Layer, seat: Seat) -> None:
+    def __init__(self, base: Layer, upper: Layer, seat: MergePositions) -> None:
         self.base, self.upper, self.seat = base, upper, seat
         inserted = ~seat.replaces
         self._inserted = np.concatenate(([0], np.cumsum(inserted)))  # before each upper row
@@ -107,16 +107,16 @@ class Table:
         found[~ours] = base[(numbers - self._inserted[place])[~ours]]
         return found
 
-    def under(self, top: Layer) -> "Table":
+    def with_overlay(self, top: Layer) -> "Table":
         """The table with more rows over it."""
         if not len(top):
             return self
-        rows = order(len(self.upper), Seat.of(top, self.upper))
-        seat = Seat.of(top, self.base)
+        rows = order(len(self.upper), MergePositions.of(top, self.upper))
+        seat = MergePositions.of(top, self.base)
         return Table(
             self.base,
             gathered(self.upper, top, rows),
-            Seat(
+            MergePositions(
                 np.concatenate((self.seat.at, seat.at))[rows],
                 np.concatenate((self.seat.replaces, seat.replaces))[rows],
             ),
@@ -126,16 +126,16 @@ class Table:
         """All of it as one layer, in memory."""
         return merged(self.base, self.upper, self.seat)
 
-    def over(self, base: Layer, known: Layer) -> "Table":
+    def rebased_on(self, base: Layer, known: Layer) -> "Table":
         """The same table over another base, which is the one it has with the rows of `known`."""
-        seat = Seat.of(known, self.upper)
+        seat = MergePositions.of(known, self.upper)
         mine, theirs = seat.at[seat.replaces], np.flatnonzero(seat.replaces)
         for name, column in self.upper.columns.items():
             same = column[mine] == known.columns[name][theirs]
             mine, theirs = mine[same], theirs[same]
         rows = np.delete(np.arange(len(self.upper)), mine)
         upper = self.upper.take(rows)
-        return Table(base, upper, Seat.of(upper, base))
+        return Table(base, upper, MergePositions.of(upper, base))
 
 
 class TableKeys:

@@ -7,7 +7,7 @@ from functools import cmp_to_key
 from semver import Version
 
 
-def elect(versions: Sequence[tuple[str, datetime]]) -> int:
+def choose_latest(versions: Sequence[tuple[str, datetime]]) -> int:
     """The index of the latest of (version, published_at): upstream's rule of precedence.
 
     Semantic versions by precedence, build metadata ignored; they win over others; others go by

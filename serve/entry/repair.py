@@ -19,8 +19,8 @@ from serve.entry.strict import (
     Sse,
     StreamableHttp,
     WebUrl,
-    objection,
-    part_objection,
+    part_error,
+    validation_error,
 )
 
 PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
@@ -67,7 +67,7 @@ class Repaired:
 
 def repair(server: bytes) -> Repaired:
     """A server.json as it may be served. Never raises."""
-    why = objection(server)
+    why = validation_error(server)
     if why is None and b"null" not in server:
         return Repaired(server)
     result = Repaired(None)
@@ -106,7 +106,7 @@ def _repair(document: Json, result: Repaired, why: str) -> None:
         return
     encoded = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     data = encoded.encode("utf-8", "replace")
-    still = objection(data)
+    still = validation_error(data)
     if still is not None:
         result.withheld = still
     else:
@@ -143,7 +143,7 @@ def odd_blocks(meta: bytes) -> list[str]:
         key
         for key, value in blocks.items()
         if bytes(value) == b"null"
-        or (key == PUBLISHER and part_objection(json.loads(bytes(value)), PublisherProvided))
+        or (key == PUBLISHER and part_error(json.loads(bytes(value)), PublisherProvided))
     ]
 
 
@@ -152,7 +152,7 @@ def _texts(document: Json, result: Repaired) -> None:
     if title is not None and not (isinstance(title, str) and 1 <= len(title) <= 100):
         result.repairs.append(("title-dropped", str(title)[:100]))
         del document["title"]
-    if "websiteUrl" in document and part_objection(document["websiteUrl"], WebUrl):
+    if "websiteUrl" in document and part_error(document["websiteUrl"], WebUrl):
         result.repairs.append(("website-dropped", str(document.pop("websiteUrl"))[:100]))
     description = document.get("description", "")
     if isinstance(description, str):
@@ -165,7 +165,7 @@ def _texts(document: Json, result: Repaired) -> None:
 
 
 def _repository(document: Json, result: Repaired) -> None:
-    if "repository" in document and part_objection(document["repository"], Repository):
+    if "repository" in document and part_error(document["repository"], Repository):
         dropped = json.dumps(document.pop("repository"))[:200]
         result.repairs.append(("repository-dropped", dropped))
 
@@ -211,7 +211,7 @@ def _parts(document: Json, key: str, kind: object, rule: str, result: Repaired) 
     items = document[key] if isinstance(document[key], list) else [document[key]]
     kept = []
     for item in items:
-        why = part_objection(item, kind)
+        why = part_error(item, kind)
         if why is None:
             kept.append(item)
         else:

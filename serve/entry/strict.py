@@ -135,7 +135,7 @@ class Server(msgspec.Struct, rename="camel", kw_only=True):
 _server = msgspec.json.Decoder(Server)
 
 
-def objection(server: bytes) -> str | None:
+def validation_error(server: bytes) -> str | None:
     """Why a strict client could not decode a server.json; None if it can."""
     try:
         _server.decode(server)
@@ -144,7 +144,7 @@ def objection(server: bytes) -> str | None:
     return None
 
 
-def part_objection(value: object, kind: Any) -> str | None:  # a type, or a union of types
+def part_error(value: object, kind: Any) -> str | None:  # a type, or a union of types
     """The same for a part of one (a package, a remote, an icon, a repository)."""
     try:
         msgspec.convert(value, kind)

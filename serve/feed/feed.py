@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from serve.disk import locked, replace_file
-from serve.edition.bases import grown, write_base
+from serve.edition.bases import needs_new_base, write_base
 from serve.edition.edition import Edition
 from serve.edition.manifests import BaseManifest, Manifest, read_base_manifest, read_manifest
 from serve.edition.verification import verify
@@ -250,7 +250,7 @@ class Feed:
         that it has; None if not. To be called by whoever holds the feed. Raises EditionBroken, also
         if a byte of the edition is not what was written: a base would make it good."""
         live = self.current()
-        if live is None or not grown(live):
+        if live is None or not needs_new_base(live):
             return None
         verify(live.folder, whole=True)
         over, sequence = live.manifest.base, live.manifest.sequence

@@ -34,7 +34,7 @@ def stamp(root: Path, manifest: Manifest, at: datetime) -> None:
     manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
     replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
     found = Edition(folder)
-    rows = found.brought()
+    rows = found.changed_rows()
     if edition in manifest.segments:
         number, stamp = manifest.segments.index(edition), fixed_instant(at)
         columns = (found.arrays[name].of(rows) for name in ("segment", "offset", "length"))

@@ -24,7 +24,7 @@ from serve.policy.documents import FeedDocument, Overlay, Rule
 from serve.policy.served_feed import ServedFeed
 from warehouse.errors import ExpressionRefused
 from warehouse.rules.language import Compiler, but_version, name_predicate
-from warehouse.rules.rulebook import CompiledRule, Cooldown, RuleBook
+from warehouse.rules.rulebook import CompiledCooldown, CompiledRule, RuleBook
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Policy:
     document: FeedDocument
     rules: tuple[CompiledRule, ...]
     lists: dict[str, tuple[str, ...]]
-    cooldown: Cooldown | None
+    cooldown: CompiledCooldown | None
     hash: str
 
     @property
@@ -196,7 +196,7 @@ def read_policy(
             bypass = name_predicate(waived, "it need not wait", "bypass") if waived else None
         except ExpressionRefused as error:
             raise PolicyInvalid(f"{source}: cooldown: bypass: {error}") from error
-        cooldown = Cooldown(document.cooldown.period, bypass)
+        cooldown = CompiledCooldown(document.cooldown.period, bypass)
     for overlay in document.overlays:
         try:
             _deciding([overlay])

@@ -19,7 +19,7 @@ from serve.routes import words
 _OPEN = words(open=True)
 
 
-class Guard:
+class AccessControl:
     """The keys below `root` and a limit of `per_minute` requests per client (0: none).
 
     A client is a key, else an address (of IPv6 the network of a site). The limit counts within one

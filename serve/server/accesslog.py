@@ -34,7 +34,7 @@ def is_open() -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestRecord:
     """One request and how it was answered. `ms` is the time that it took here."""
 
     feed: str | None
@@ -49,7 +49,7 @@ class Asked:
     agent: bytes
 
 
-def write(asked: Asked) -> None:
+def write(asked: RequestRecord) -> None:
     """Log a request. Of its query only parameters of ours are shown, of its headers the agent."""
     if not is_open():
         return

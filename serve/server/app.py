@@ -15,20 +15,20 @@ from pathlib import Path
 from serve.api.answers import PREFLIGHT, Answer, problem
 from serve.api.params import beside_prefix
 from serve.api.registry import Api, Request, other_method
-from serve.api.shelf import Shelf
+from serve.api.shelf import EditionStore
 from serve.disk import Piece
 from serve.errors import ServeError
 from serve.feed.feed import VISIBLE_WITHIN
 from serve.policy.served_feed import ServedFeed
 from serve.routes import words
 from serve.server import accesslog
-from serve.server.access import Guard
+from serve.server.access import AccessControl
 from serve.server.follow import following
 from serve.server.home import home_routes
 from serve.server.metrics import Metrics, route_of
-from serve.server.responses import Kept, Wire, WireCache
+from serve.server.responses import CachedResponse, Response, ResponseCache
 from serve.server.scope import Receive, Scope, Send, address, host, query
-from serve.server.shelf import LOOK_EVERY, LiveShelf
+from serve.server.shelf import LOOK_EVERY, LiveEditions
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ class App:
 
     def __init__(
         self,
-        shelves: Sequence[Shelf],
+        shelves: Sequence[EditionStore],
         *,
         skew: float,
-        guard: Guard | None = None,
+        guard: AccessControl | None = None,
         site: str = "",
         lasting: float = 0.0,
         metrics: Metrics | None = None,
@@ -70,7 +70,7 @@ class App:
         self._site = site.rstrip("/")
         self._lasting = lasting
         self._metrics = metrics
-        self._cache = WireCache()
+        self._cache = ResponseCache()
         self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
         self._pages = home_routes([shelf.served for shelf in self._shelves], self._followed)
 
@@ -110,7 +110,7 @@ class App:
         if self._metrics and shelf:
             self._metrics.count(shelf.served.name, route_of(beside_prefix(rest)), status, took)
         accesslog.write(
-            accesslog.Asked(
+            accesslog.RequestRecord(
                 feed=shelf.served.name if shelf else None,
                 method=scope["method"],
                 path=path,
@@ -148,7 +148,7 @@ class App:
         return not accesslog.is_open() and (self._guard is None or not self._guard.counts)
 
     def _made(
-        self, target: bytes, kept: Kept | None, accept: bytes, match: bytes
+        self, target: bytes, kept: CachedResponse | None, accept: bytes, match: bytes
     ) -> tuple[Piece, ...] | None:
         """The same for what was not sent before: not at all, or in another encoding."""
         began = time.perf_counter()
@@ -164,7 +164,7 @@ class App:
             self._metrics.count(kept.feed, kept.route, kept.wire.status(kind), took)
         return found
 
-    def _answered(self, target: bytes) -> Kept | None:
+    def _answered(self, target: bytes) -> CachedResponse | None:
         """The answer to a target of the hot routes."""
         if b"#" in target or not target.isascii():
             return None
@@ -180,9 +180,9 @@ class App:
         if answer is None:
             return None
         lasts, wire = answer.edition is live, self._wire(answer, shelf)
-        return Kept(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
+        return CachedResponse(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
 
-    def _wire(self, answer: Answer, shelf: Shelf | None) -> Wire:
+    def _wire(self, answer: Answer, shelf: EditionStore | None) -> Response:
         """An answer with what caches are told of it."""
         if answer.edition is None:
             told = "no-store"
@@ -195,11 +195,11 @@ class App:
         if answer.edition is not None:
             locked = shelf is not None and shelf.served.access == "key"
             told = f"{'private' if locked else 'public'}, {told}"
-        return Wire(answer, cache_control=told)
+        return Response(answer, cache_control=told)
 
     @contextmanager
     def _followed(self) -> Iterator[None]:
-        live = [shelf for shelf in self._shelves if isinstance(shelf, LiveShelf)]
+        live = [shelf for shelf in self._shelves if isinstance(shelf, LiveEditions)]
         with following(live, self._metrics, changed=self._cache.clear):
             yield
 
@@ -213,7 +213,7 @@ class App:
         return HOME
 
     async def _answer(
-        self, shelf: Shelf, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
+        self, shelf: EditionStore, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
     ) -> tuple[str | None, Answer | None]:
         """The key that was shown, and the answer; one that may take long is made in a thread."""
         key = None
@@ -233,7 +233,7 @@ class App:
         async with self._slow:
             return key, await asyncio.to_thread(self._api.answer, request, shelf)
 
-    def _route(self, path: bytes) -> tuple[Shelf | None, bytes]:
+    def _route(self, path: bytes) -> tuple[EditionStore | None, bytes]:
         """The feed that a path belongs to, if any, and the path below its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
         for shelf in self._shelves:
@@ -258,9 +258,9 @@ def build_app(
     The time until readers see an edition adds to the skew that `updated_since` forgives.
     """
     return App(
-        [LiveShelf(feed_root, served) for served in feeds],
+        [LiveEditions(feed_root, served) for served in feeds],
         skew=skew + VISIBLE_WITHIN.total_seconds() + LOOK_EVERY,
-        guard=Guard(feed_root, per_minute=per_minute),
+        guard=AccessControl(feed_root, per_minute=per_minute),
         site=site,
         lasting=LASTING,
         metrics=metrics,
@@ -274,7 +274,7 @@ def _no_route(path: bytes) -> str:
 
 
 async def _send(
-    wire: Wire, scope: Scope, headers: dict[bytes, bytes], send: Send
+    wire: Response, scope: Scope, headers: dict[bytes, bytes], send: Send
 ) -> tuple[int, int]:
     """Send an answer; returns its status and the size of its body."""
     kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))

@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 
 from serve.errors import ServeError
 from serve.server.metrics import Metrics
-from serve.server.shelf import LOOK_EVERY, LiveShelf
+from serve.server.shelf import LOOK_EVERY, LiveEditions
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def following(
-    shelves: Sequence[LiveShelf], metrics: Metrics | None, *, changed: Callable[[], None]
+    shelves: Sequence[LiveEditions], metrics: Metrics | None, *, changed: Callable[[], None]
 ) -> Iterator[None]:
     """Follow feeds while the block runs; `changed` is called when something else is served."""
     ended = threading.Event()
@@ -43,7 +43,7 @@ def following(
         thread.join()
 
 
-def _show(shelf: LiveShelf, metrics: Metrics | None) -> None:
+def _show(shelf: LiveEditions, metrics: Metrics | None) -> None:
     if metrics is None:
         return
     with suppress(ServeError, OSError):

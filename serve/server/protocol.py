@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from serve.api.answers import Answer, problem
 from serve.disk import Piece
-from serve.server.responses import Wire
+from serve.server.responses import Response
 
 MAX_HEAD = 65_536
 """Bytes of request line and headers; above it the connection ends with 431."""
@@ -204,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: Answer) -> None:
         if not self._waiting():  # else it would be taken for the answer to an earlier one
-            wire = Wire(answer, cache_control="no-store")
+            wire = Response(answer, cache_control="no-store")
             self._send(wire.make("", (b"connection", b"close")))
         self.transport.close()
 

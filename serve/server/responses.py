@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from serve.api.answers import Answer
 from serve.api.encodings import accepted, compressed
-from serve.api.shelf import Shelf
+from serve.api.shelf import EditionStore
 from serve.disk import Piece
 from serve.edition.edition import Edition
 
@@ -21,7 +21,7 @@ _OWN, _VIEW = 1024, 200
 """Bytes that an answer takes beside its pieces, and those of a piece that is a view."""
 
 
-class Wire:
+class Response:
     """An answer, ready to be sent in every encoding that a client may want."""
 
     __slots__ = ("_cache_control", "_length", "_whole", "answer", "tag")
@@ -108,19 +108,19 @@ def matches(header: bytes, tag: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedResponse:
     """An answer with the edition that it was made of, and the feed and route that it counts for.
     `lasts` until another edition is live."""
 
-    shelf: Shelf
+    shelf: EditionStore
     edition: Edition
     feed: str
     route: str
-    wire: Wire
+    wire: Response
     lasts: bool
 
 
-class WireCache:
+class ResponseCache:
     """Answers of live editions by request target, the oldest go first; bounded in bytes.
 
     One thread uses it; another one may clear it, so that no edition is held that is not live.
@@ -128,18 +128,18 @@ class WireCache:
 
     def __init__(self, limit: int = 24 << 20) -> None:
         self._limit = limit
-        self._found: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[CachedResponse, int]] = OrderedDict()
         self._size = 0
         self._stale = False
 
-    def get(self, target: bytes) -> Kept | None:
+    def get(self, target: bytes) -> CachedResponse | None:
         if self._stale:
             self._stale, self._size = False, 0
             self._found.clear()
         found = self._found.get(target)
         return found[0] if found else None
 
-    def put(self, target: bytes, kept: Kept) -> None:
+    def put(self, target: bytes, kept: CachedResponse) -> None:
         """Keep an answer that is not too large, or count anew what it holds."""
         self.drop(target)
         cost = kept.wire.cost + len(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 from serve.api.pages import Pages
 from serve.edition.edition import Edition
 from serve.edition.manifests import Manifest
-from serve.edition.masks import hidden
+from serve.edition.masks import apply_blocks
 from serve.edition.selection import from_micros, micros
 from serve.edition.verification import verify
 from serve.errors import EditionBroken, EditionGone, EditionUnknown, NoEdition, ServeError
@@ -29,7 +29,7 @@ _TRY_AGAIN = 30.0
 _OPEN = 8
 
 
-class LiveShelf:
+class LiveEditions:
     """A feed followed as its pointer moves, with the editions that are kept."""
 
     def __init__(
@@ -96,7 +96,7 @@ class LiveShelf:
         if not self._blocks:
             return edition
         if name not in self._masks:
-            self._masks[name] = hidden(edition, self._blocks)
+            self._masks[name] = apply_blocks(edition, self._blocks)
         return self._masks[name]
 
     def _look(self) -> None:

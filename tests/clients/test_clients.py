@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.registry import Row
 from pipelines.refresh import publish
 from serve.edition.base import LATEST
@@ -95,7 +95,7 @@ class Served:
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The recorded registry of 2025-11-30, with odd entries and deleted ones."""
-    clock = PlayedClock(NOW)
+    clock = FakeClock(NOW)
     with upstream_server(clock) as upstream:
         for recorded in [base_dump(), *(upserts for _, upserts in timeline())]:
             for entry in recorded:

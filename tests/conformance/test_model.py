@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedShelf
+from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
@@ -196,7 +196,7 @@ def compare(model: Model, requests: Requests, target: str, status: int, body: by
 def test_every_answer_is_that_of_the_model(feed: Feed, model: Model, part: int) -> None:
     edition = feed.current()
     assert edition is not None
-    shelf = FixedShelf(ServedFeed("default", "Default", "/"), edition)
+    shelf = FixedEditions(ServedFeed("default", "Default", "/"), edition)
     api, requests = Api(version="0", skew=60.0), Requests(model, part)
     statuses: dict[int, int] = {}
     for _ in range(REQUESTS // 4):

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.refresh import publish
 from serve.api.openapi import openapi
 from serve.policy.served_feed import ServedFeed
@@ -27,7 +27,7 @@ def mirrored(
 ) -> Iterator[tuple[Client, dict[tuple[str, str], bytes]]]:
     """The recorded registry of 2025-11-30 as a served mirror, and what upstream sent."""
     home = tmp_path_factory.mktemp("home")
-    clock = PlayedClock(NOW)
+    clock = FakeClock(NOW)
     with upstream_server(clock) as upstream:
         for entry in base_dump():
             upstream.registry.put(recorded_row(entry))

@@ -13,19 +13,19 @@ from contextlib import contextmanager
 import pytest
 
 from connectors.errors import AddressRefused, ConnectorError, Unreachable
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
-from connectors.registries.lookup import UNDECIDED, Outcome, Target
+from connectors.registries.lookup import UNDECIDED, Outcome, PackageRequest
 from enrich.ecosystem import PackageKey, PackageRef
 from enrich.ecosystems import canonicalise, read
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from tests.connectors.test_packages import ask
 
 TARGETS = [
-    Target("npm", "@s/p", ("1.0.0",)),
-    Target("pypi", "p", ("1.0.0",)),
-    Target("oci:ghcr.io", "o/r", ("1.0.0",)),
+    PackageRequest("npm", "@s/p", ("1.0.0",)),
+    PackageRequest("pypi", "p", ("1.0.0",)),
+    PackageRequest("oci:ghcr.io", "o/r", ("1.0.0",)),
 ]
 METADATA = "http://169.254.169.254/latest/meta-data/"
 _dialled: list[tuple[str, int]] | None = None
@@ -85,7 +85,7 @@ def points_elsewhere(url: str) -> list[Callable[[Request], Reply]]:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
 @pytest.mark.parametrize("way", range(5))
-def test_nothing_that_a_registry_says_leads_anywhere_else(target: Target, way: int) -> None:
+def test_nothing_that_a_registry_says_leads_anywhere_else(target: PackageRequest, way: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as victim:
         port = victim.getsockname()[1]
         for url in (METADATA, f"http://127.0.0.2:{port}/x", f"http://localhost:{port}/x"):
@@ -135,7 +135,7 @@ def test_a_public_name_with_an_inside_address_is_not_dialled(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
         wire() as dialled,
-        HttpClient(AddressPolicy(), "test", Manners(tries=1)) as http,
+        HttpClient(AddressPolicy(), "test", RequestPolicy(tries=1)) as http,
         pytest.raises(AddressRefused),
     ):
         http.get("https://registry.example/x")
@@ -143,7 +143,7 @@ def test_a_public_name_with_an_inside_address_is_not_dialled(
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_dialled(
-    monkeypatch: pytest.MonkeyPatch, clock: PlayedClock
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     answers = ["127.0.0.1", "10.0.0.1"]
     with LoopbackServer(lambda _: Reply(200, b"ok"), clock=clock) as server:
@@ -155,7 +155,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
 
         monkeypatch.setattr(socket, "getaddrinfo", rebind)
         policy = AddressPolicy(operator_hosts=frozenset({"registry.example"}))
-        with wire() as dialled, HttpClient(policy, "test", Manners(tries=1)) as http:
+        with wire() as dialled, HttpClient(policy, "test", RequestPolicy(tries=1)) as http:
             assert http.get(f"http://registry.example:{port}/x").body == b"ok"
     assert dialled == [("127.0.0.1", port)]
     assert answers == ["10.0.0.1"], "a name is resolved once per connection"
@@ -171,7 +171,7 @@ def test_a_resolver_that_does_not_answer_is_left_at_the_deadline(
         raise OSError("no")
 
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    manners = Manners(tries=1, deadline=0.3)
+    manners = RequestPolicy(tries=1, deadline=0.3)
     try:
         with HttpClient(AddressPolicy(), "test", manners) as http, pytest.raises(Unreachable):
             http.get("https://registry.example/")
@@ -200,7 +200,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
-def test_a_bomb_of_json_is_contained(target: Target, bomb: str) -> None:
+def test_a_bomb_of_json_is_contained(target: PackageRequest, bomb: str) -> None:
     body = BOMBS[bomb]
     found, _ = ask(lambda _: Reply(200, body), target)
     tracemalloc.start()
@@ -211,7 +211,7 @@ def test_a_bomb_of_json_is_contained(target: Target, bomb: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
-def test_a_bomb_of_gzip_and_a_body_over_the_cap_are_cut(target: Target) -> None:
+def test_a_bomb_of_gzip_and_a_body_over_the_cap_are_cut(target: PackageRequest) -> None:
     bomb = gzip.compress(b"\0" * 300_000_000, 9)
     tracemalloc.start()
     found, _ = ask(lambda _: Reply(200, bomb, {"Content-Encoding": "gzip"}), target)
@@ -222,7 +222,7 @@ def test_a_bomb_of_gzip_and_a_body_over_the_cap_are_cut(target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
-def test_headers_without_end_are_contained(target: Target) -> None:
+def test_headers_without_end_are_contained(target: PackageRequest) -> None:
     found, _ = ask(lambda _: Reply(200, b"{}", {"ETag": '"' + "x" * 60_000 + '"'}), target)
     assert len(found.etag) <= 4096
     many = {f"X-{number}": "y" * 1000 for number in range(2000)}
@@ -282,7 +282,7 @@ def test_the_total_deadline_holds(drip: Talk) -> None:
     port, stop = raw_server(drip)
     start = time.monotonic()
     try:
-        manners = Manners(tries=1, timeout=30, deadline=0.5)
+        manners = RequestPolicy(tries=1, timeout=30, deadline=0.5)
         with (
             HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http,
             pytest.raises(ConnectorError),
@@ -294,7 +294,7 @@ def test_the_total_deadline_holds(drip: Talk) -> None:
         stop()
 
 
-def test_what_is_asked_is_what_was_meant(clock: PlayedClock) -> None:
+def test_what_is_asked_is_what_was_meant(clock: FakeClock) -> None:
     seen: list[str] = []
 
     def answer(request: Request) -> Reply:
@@ -302,7 +302,7 @@ def test_what_is_asked_is_what_was_meant(clock: PlayedClock) -> None:
         return Reply(404)
 
     with LoopbackServer(answer, clock=clock) as server:
-        http = HttpClient(AddressPolicy(loopback_only=True), "test", Manners(tries=1))
+        http = HttpClient(AddressPolicy(loopback_only=True), "test", RequestPolicy(tries=1))
         with http, pytest.raises(ConnectorError, match="would be sent as"):
             http.get(f"{server.url}/a/../b")
     assert seen == []
@@ -310,5 +310,5 @@ def test_what_is_asked_is_what_was_meant(clock: PlayedClock) -> None:
 
 def test_a_fetch_of_what_is_not_in_the_table_sends_nothing() -> None:
     with wire() as dialled:
-        found, seen = ask(lambda _: Reply(200), Target("oci:169.254.169.254", "x", ("1",)))
+        found, seen = ask(lambda _: Reply(200), PackageRequest("oci:169.254.169.254", "x", ("1",)))
     assert (found.outcome, seen, dialled) == (Outcome.FORBIDDEN, [], [])

@@ -20,7 +20,7 @@ from connectors.errors import (
     Unreachable,
 )
 from connectors.http.answers import retry_after
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 
@@ -58,7 +58,7 @@ def test_the_wait_that_was_asked_for_is_kept() -> None:
     policy = AddressPolicy(loopback_only=True)
     with (
         serving(lambda _: replies.pop(0)) as url,
-        HttpClient(policy, "test", Manners(rate=0), sleep=waits.append) as http,
+        HttpClient(policy, "test", RequestPolicy(rate=0), sleep=waits.append) as http,
     ):
         http.get(url)
     assert waits == [17.0]
@@ -157,7 +157,7 @@ def test_a_drip_is_cut_at_the_total_deadline() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        manners = Manners(rate=0, tries=1, timeout=30, deadline=0.4)
+        manners = RequestPolicy(rate=0, tries=1, timeout=30, deadline=0.4)
         try:
             with (
                 HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http,
@@ -174,7 +174,7 @@ def test_requests_are_paced() -> None:
     policy = AddressPolicy(loopback_only=True)
     with (
         serving(lambda _: Reply(200, b"")) as url,
-        HttpClient(policy, "test", Manners(rate=0.5), sleep=waits.append) as http,
+        HttpClient(policy, "test", RequestPolicy(rate=0.5), sleep=waits.append) as http,
     ):
         for _ in range(3):
             http.get(url)

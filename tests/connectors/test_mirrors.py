@@ -12,12 +12,12 @@ import pytest
 import trustme
 
 from connectors.errors import ConnectorError
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.http.routes import Route
 from connectors.origins import Origins, OriginSettings
 from enrich.ecosystems import ECOSYSTEMS
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from tests.conftest import START, Upstream, make_deployment
 from tests.line.test_profile import claim
@@ -73,18 +73,18 @@ def test_a_mirror_is_trusted_by_its_own_ca_and_by_no_other(tmp_path: Path) -> No
     secret.write_text("t0ken\n")
     with tls_server(ca) as url:
         ours, base = route(OriginSettings(url=url, ca_bundle=bundle, token_file=secret))
-        with HttpClient(LOOPBACK, "test", Manners(tries=1), route=ours) as http:
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=ours) as http:
             assert http.get(f"{base}/x").body == b"ok|authorization: bearer t0ken"
         strange, _ = route(OriginSettings(url=url))
         with (
-            HttpClient(LOOPBACK, "test", Manners(tries=1), route=strange) as http,
+            HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=strange) as http,
             pytest.raises(ConnectorError, match="CERTIFICATE_VERIFY_FAILED"),
         ):
             http.get(f"{url}/x")
     with tls_server(ca, "mirror.example") as url:
         other, _ = route(OriginSettings(url=url, ca_bundle=bundle))
         with (
-            HttpClient(LOOPBACK, "test", Manners(tries=1), route=other) as http,
+            HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=other) as http,
             pytest.raises(ConnectorError, match="CERTIFICATE_VERIFY_FAILED"),
         ):
             http.get(f"{url}/x")
@@ -92,7 +92,7 @@ def test_a_mirror_is_trusted_by_its_own_ca_and_by_no_other(tmp_path: Path) -> No
 
 @contextmanager
 def listening(
-    clock: PlayedClock, answer: Callable[[Request], Reply] | None = None
+    clock: FakeClock, answer: Callable[[Request], Reply] | None = None
 ) -> Iterator[tuple[str, list[Request]]]:
     seen: list[Request] = []
 
@@ -104,10 +104,10 @@ def listening(
         yield server.url, seen
 
 
-def test_credentials_go_to_their_host_and_port_only(clock: PlayedClock) -> None:
+def test_credentials_go_to_their_host_and_port_only(clock: FakeClock) -> None:
     with listening(clock) as (mirror, told), listening(clock) as (other, not_told):
         ours, _ = route(OriginSettings(url=mirror, username="me", password="secret"))
-        with HttpClient(LOOPBACK, "test", Manners(tries=1), route=ours) as http:
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=ours) as http:
             http.get(f"{mirror}/x")
             http.get(f"{other}/x")
             http.get(f"{mirror.replace('127.0.0.1', 'localhost')}/x")
@@ -121,12 +121,12 @@ def test_hub_credentials_go_to_its_token_service_and_never_to_its_registry() -> 
     assert list(found.authorization) == ["https://auth.docker.io"]
 
 
-def test_a_proxy_is_asked_for_everything_with_its_own_credentials(clock: PlayedClock) -> None:
+def test_a_proxy_is_asked_for_everything_with_its_own_credentials(clock: FakeClock) -> None:
     with listening(clock) as (proxy, seen):
         address = proxy.replace("http://", "http://me:p%40ss@")
         settings = OriginSettings(url="http://127.0.0.1:1/npm", proxy=address, token="t0ken")
         found, base = route(settings)
-        with HttpClient(LOOPBACK, "test", Manners(tries=1), route=found) as http:
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=found) as http:
             assert http.get(f"{base}/left-pad").status == 200
     (request,) = seen
     assert request.target == "http://127.0.0.1:1/npm/left-pad"
@@ -140,7 +140,7 @@ def test_a_tunnel_through_a_proxy_keeps_the_secret_of_the_mirror(tmp_path: Path)
     heads: list[bytes] = []
     with tls_server(ca) as url, tunnel(heads) as proxy:
         found, base = route(OriginSettings(url=url, ca_bundle=bundle, proxy=proxy, token="t0ken"))
-        with HttpClient(LOOPBACK, "test", Manners(tries=1), route=found) as http:
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=found) as http:
             assert http.get(f"{base}/x").body == b"ok|authorization: bearer t0ken"
     (head,) = heads
     assert head.startswith(b"CONNECT 127.0.0.1:")
@@ -183,7 +183,7 @@ def tunnel(heads: list[bytes]) -> Iterator[str]:
 
 
 def test_a_secret_is_neither_shown_nor_stored(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, upstream: Upstream, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     with listening(clock, lambda _: Reply(500, b"oops")) as (url, _):

@@ -13,17 +13,21 @@ from connectors.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from connectors.http.pacing import Governor, HostState, Limits
-from pipelines.demo.clock import PlayedClock
+from connectors.http.pacing import AdaptiveLimiter, HostState, RateLimits
+from pipelines.demo.clock import FakeClock
 from tests.conftest import START
 
 MINUTE = timedelta(minutes=1)
 
 
-def governor(clock: PlayedClock, state: HostState | None = None, **limits: float | int) -> Governor:
+def governor(
+    clock: FakeClock, state: HostState | None = None, **limits: float | int
+) -> AdaptiveLimiter:
     rate, slots = float(limits.get("rate", 0)), int(limits.get("slots", 4))
     budget = int(limits.get("budget", 1000))
-    return Governor(Limits(rate, slots, budget), state=state, now=clock, sleep=lambda _: None)
+    return AdaptiveLimiter(
+        RateLimits(rate, slots, budget), state=state, now=clock, sleep=lambda _: None
+    )
 
 
 def limited(retry_after: float | None = None) -> RateLimited:
@@ -34,7 +38,7 @@ def trouble(status: int = 500) -> ServerTrouble:
     return ServerTrouble(str(status), url="u", status=status, retry_after=None)
 
 
-def sends(found: Governor) -> bool:
+def sends(found: AdaptiveLimiter) -> bool:
     try:
         with found.turn():
             return True
@@ -42,19 +46,19 @@ def sends(found: Governor) -> bool:
         return False
 
 
-def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: PlayedClock) -> None:
+def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: FakeClock) -> None:
     found = governor(clock)
     found.failed(limited(1))
     found.failed(trouble(503))
-    assert found.state.share == 0.25
+    assert found.state.load_factor == 0.25
     for _ in range(100):
         found.answered()
-    assert found.state.share == pytest.approx(0.25 * 1.001**100)
+    assert found.state.load_factor == pytest.approx(0.25 * 1.001**100)
     for _ in range(1500):
         found.answered()
-    assert found.state.share == 1.0
+    assert found.state.load_factor == 1.0
     found.failed(trouble(500))
-    assert found.state.share == 1.0
+    assert found.state.load_factor == 1.0
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: Playe
     ],
 )
 def test_a_host_is_let_alone_for_as_long_as_is_polite(
-    clock: PlayedClock, errors: list[ConnectorError], minutes: int
+    clock: FakeClock, errors: list[ConnectorError], minutes: int
 ) -> None:
     found = governor(clock)
     for error in errors:
@@ -86,7 +90,7 @@ def test_a_host_is_let_alone_for_as_long_as_is_polite(
         assert sends(found)
 
 
-def test_after_the_pause_one_request_probes_and_decides(clock: PlayedClock) -> None:
+def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> None:
     found = governor(clock)
     for _ in range(5):
         found.failed(trouble())
@@ -107,21 +111,21 @@ def test_after_the_pause_one_request_probes_and_decides(clock: PlayedClock) -> N
     assert (again.state.closed_until, again.state.failures) == (None, 0)
 
 
-def test_an_answer_that_was_under_way_does_not_open_a_closed_host(clock: PlayedClock) -> None:
+def test_an_answer_that_was_under_way_does_not_open_a_closed_host(clock: FakeClock) -> None:
     found = governor(clock)
     found.failed(limited())
     found.answered()
     assert not sends(found)
 
 
-def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: PlayedClock) -> None:
+def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: FakeClock) -> None:
     found = governor(clock, rate=1)
     assert sends(found)
     found._sleep = lambda _: found.failed(limited())
     assert not sends(found)
 
 
-def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: PlayedClock) -> None:
+def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: FakeClock) -> None:
     found = governor(clock, budget=3)
     assert [sends(found) for _ in range(4)] == [True, True, True, False]
     again = governor(clock, found.state, budget=3)
@@ -130,7 +134,7 @@ def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: Playe
     assert sends(again)
 
 
-def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: PlayedClock) -> None:
+def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: FakeClock) -> None:
     found = governor(clock)
     assert [found.may_retry() for _ in range(11)].count(True) == 10
     for _ in range(200):
@@ -138,7 +142,7 @@ def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: PlayedClock) -> 
     assert [found.may_retry() for _ in range(20)].count(True) == 10
 
 
-def test_never_more_at_once_than_there_are_slots(clock: PlayedClock) -> None:
+def test_never_more_at_once_than_there_are_slots(clock: FakeClock) -> None:
     found, lock = governor(clock, slots=2), threading.Lock()
     busy, most, release = 0, 0, threading.Event()
 

@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 
 from connectors.errors import ConnectorError
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
-from connectors.http.pacing import Governor, HostState, Limits
+from connectors.http.pacing import AdaptiveLimiter, HostState, RateLimits
 from connectors.origins import Origin, Origins, OriginSettings, default_url
 from connectors.registries import oci
 from connectors.registries.clients import PackageRegistries
-from connectors.registries.lookup import Fetched, Known, Outcome, Target
+from connectors.registries.lookup import KnownVersion, Outcome, PackageRequest, PackageResponse
 from enrich.ecosystems import ECOSYSTEMS
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from tests.conftest import START
@@ -31,17 +31,17 @@ def origins_of(urls: dict[str, str]) -> Origins:
     )
 
 
-def client(_: Origin, state: HostState) -> tuple[HttpClient, Governor]:
-    governor = Governor(Limits(rate=0), state=state, now=PlayedClock(START))
+def client(_: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
+    governor = AdaptiveLimiter(RateLimits(rate=0), state=state, now=FakeClock(START))
     policy = AddressPolicy(loopback_only=True)
-    manners = Manners(tries=1, timeout=5, deadline=5)
+    manners = RequestPolicy(tries=1, timeout=5, deadline=5)
     http = HttpClient(policy, "test", manners, sleep=lambda _: None, pacer=governor)
     return http, governor
 
 
 def ask(
-    answer: Callable[[Request], Reply], target: Target, **more: str
-) -> tuple[Fetched, list[str]]:
+    answer: Callable[[Request], Reply], target: PackageRequest, **more: str
+) -> tuple[PackageResponse, list[str]]:
     """Fetch a target from a server; also the request targets it saw."""
     seen: list[str] = []
 
@@ -49,7 +49,7 @@ def ask(
         seen.append(f"{request.method} {request.target}")
         return answer(request)
 
-    with LoopbackServer(log, clock=PlayedClock(START)) as server:
+    with LoopbackServer(log, clock=FakeClock(START)) as server:
         places = {"npm": "npm", "pypi": "pypi", "oci:ghcr.io": "oci/ghcr.io"}
         registries = PackageRegistries(
             origins_of({name: f"{server.url}/{path}" for name, path in places.items()}),
@@ -62,7 +62,7 @@ def ask(
             return found, seen
 
 
-IMAGE = Target("oci:ghcr.io", "o/r", ("1.0.0",))
+IMAGE = PackageRequest("oci:ghcr.io", "o/r", ("1.0.0",))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_the_token_flow_is_followed_and_a_known_digest_costs_one_head(
         "HEAD /oci/ghcr.io/v2/o/r/manifests",
     ]
     digest = first.documents[0].digest
-    known = Target("oci:ghcr.io", "o/r", ("1.0.0",), {"1.0.0": Known(digest)})
+    known = PackageRequest("oci:ghcr.io", "o/r", ("1.0.0",), {"1.0.0": KnownVersion(digest)})
     again, seen = ask(stand_ins.answer, known)
     assert [document.kind for document in again.documents] == ["digest"]
     assert len(seen) == 3
@@ -161,7 +161,7 @@ def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -
 )
 @pytest.mark.parametrize("origin", ["npm", "pypi"])
 def test_a_status_has_an_outcome(origin: str, status: int, outcome: Outcome) -> None:
-    found, _ = ask(lambda _: Reply(status, b"<html>"), Target(origin, "p", ("1.0.0",)))
+    found, _ = ask(lambda _: Reply(status, b"<html>"), PackageRequest(origin, "p", ("1.0.0",)))
     assert found.outcome == outcome
 
 
@@ -175,7 +175,7 @@ def test_a_packument_that_is_too_large_is_asked_for_in_parts(stand_ins: PackageS
             return Reply(200, json.dumps({"mcpName": "a.b/c"}).encode())
         return stand_ins.answer(request) if request.target.endswith("p") else Reply(404)
 
-    found, seen = ask(answer, Target("npm", "@s/p", ("1.0.0",)))
+    found, seen = ask(answer, PackageRequest("npm", "@s/p", ("1.0.0",)))
     assert [document.kind for document in found.documents] == ["abbreviated", "version"]
     assert len(seen) == 4
 
@@ -185,7 +185,7 @@ def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -
         reply = stand_ins.answer(request)
         return Reply(reply.status, reply.body, {**reply.headers, "X-PyPI-Last-Serial": "7"})
 
-    target = Target("pypi", "p", ("1.0.0",), serial=9)
+    target = PackageRequest("pypi", "p", ("1.0.0",), serial=9)
     found, seen = ask(answer, target)
     assert (found.outcome, found.documents) == (Outcome.UPSTREAM_ERROR, ())
     assert len(seen) == 1
@@ -193,7 +193,7 @@ def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -
 
 def test_an_unasked_for_304_and_a_serial_after_three_failures_are_no_answers() -> None:
     for origin in ("npm", "pypi"):
-        found, _ = ask(lambda _: Reply(304), Target(origin, "p", ("1.0.0",)))
+        found, _ = ask(lambda _: Reply(304), PackageRequest(origin, "p", ("1.0.0",)))
         assert found.outcome == Outcome.MALFORMED
 
 
@@ -203,8 +203,8 @@ def test_trouble_with_one_tag_costs_that_tag(stand_ins: PackageStandIns) -> None
             return Reply(200, b"{}", {"Docker-Content-Digest": "sha256:" + "0" * 64})
         return stand_ins.answer(request)
 
-    found, _ = ask(with_token(answer), Target("oci:ghcr.io", "o/r", ("bad", "1.0.0")))
-    assert (found.outcome, found.versions, found.owed) == (Outcome.OK, {"1.0.0": "ok"}, 1)
+    found, _ = ask(with_token(answer), PackageRequest("oci:ghcr.io", "o/r", ("bad", "1.0.0")))
+    assert (found.outcome, found.versions, found.deferred) == (Outcome.OK, {"1.0.0": "ok"}, 1)
     assert "after HEAD had found it" in found.detail
 
 
@@ -220,15 +220,15 @@ def test_a_quota_ends_a_fetch_and_keeps_what_was_read(stand_ins: PackageStandIns
 
     days = [Release(f"1.0.{n}", START + timedelta(days=n)) for n in range(5)]
     stand_ins.put("ghcr.io", SamplePackage("o/r", days))
-    target = Target("oci:ghcr.io", "o/r", tuple(release.version for release in days))
+    target = PackageRequest("oci:ghcr.io", "o/r", tuple(release.version for release in days))
     found, _ = ask(answer, target)
-    assert (found.outcome, len(found.versions), found.owed) == (Outcome.OK, 2, 3)
+    assert (found.outcome, len(found.versions), found.deferred) == (Outcome.OK, 2, 3)
     assert left == 10
 
 
 @pytest.mark.parametrize("header", [{}, {"Docker-Content-Digest": "sha256:" + "1" * 64}])
 def test_a_pinned_digest_is_what_counts(header: dict[str, str]) -> None:
-    pinned = Target("oci:ghcr.io", "o/r", ("sha256:" + "0" * 64,))
+    pinned = PackageRequest("oci:ghcr.io", "o/r", ("sha256:" + "0" * 64,))
     found, _ = ask(with_token(lambda _: Reply(200, b'{"config":{}}', header)), pinned)
     assert found.outcome == Outcome.MALFORMED
 
@@ -267,13 +267,13 @@ def test_a_host_that_bans_or_is_down_is_let_alone_behind_any_token(
         return reply
 
     served = with_token(answer)
-    clock = PlayedClock(START)
+    clock = FakeClock(START)
     with LoopbackServer(served, clock=clock) as server:
         origins = origins_of({"oci:ghcr.io": f"{server.url}/oci/ghcr.io"})
         registries = PackageRegistries(origins, CONNECTORS, client)
         with closing(registries):
             for number in range(20):
-                registries.fetch(Target("oci:ghcr.io", f"o/r{number}", ("1.0.0",)))
+                registries.fetch(PackageRequest("oci:ghcr.io", f"o/r{number}", ("1.0.0",)))
             (state,) = registries.states().values()
     assert asked == requests
     assert state.closed_until is not None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BudgetSpent, MalformedPage, UnexpectedStatus, Unreachable
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.contract import MAX_ENTRY, Entry, Unreadable, compose, read_entry
 from connectors.upstreams.json_split import split_page
@@ -168,7 +168,7 @@ def test_two_answers_that_contradict_each_other_are_no_end(
 def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
     for number in range(30):
         upstream.registry.publish(server_json(f"a.b/{number:03d}", title="x" * 5000), START)
-    manners = Manners(rate=0, cap=100_000)
+    manners = RequestPolicy(rate=0, cap=100_000)
     with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
         pages = list(Registry(http, upstream.url, now=lambda: START).walk())
     assert sum(len(found.entries) for found in pages) == 30
@@ -199,7 +199,7 @@ def test_a_bad_record_at_the_end_of_a_page_proves_nothing(
 
 
 def test_a_run_has_a_budget(upstream: Upstream) -> None:
-    manners = Manners(rate=0, budget=3)
+    manners = RequestPolicy(rate=0, budget=3)
     with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
         registry = Registry(http, upstream.url, now=lambda: START)
         list(registry.walk())

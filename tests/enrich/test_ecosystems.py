@@ -8,11 +8,11 @@ import pytest
 from connectors.http.client import HttpClient
 from connectors.origins import Origin
 from connectors.registries.clients import Connector, Probe
-from connectors.registries.lookup import Document, Fetched, Outcome, Target
+from connectors.registries.lookup import Document, Outcome, PackageRequest, PackageResponse
 from enrich import ecosystems
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
-from enrich.profiles import PackageFacts, Profile, VersionFacts
-from pipelines.demo.clock import PlayedClock
+from enrich.profiles import PackageFact, Profile, VersionFact
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply
 from tests.conftest import START, Upstream, make_deployment
 from tests.line.test_profile import claim, facts
@@ -67,17 +67,15 @@ def _canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
     return PackageKey("nuget", ref.identifier.lower(), ref.version, purl, VersionKind.EXACT)
 
 
-def _fetch(http: HttpClient, origin: Origin, target: Target) -> Fetched:
+def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
     answer = http.get(f"{origin.url}/{target.package}")
-    return Fetched(Outcome.OK, origin.url, (Document("index", answer.body),))
+    return PackageResponse(Outcome.OK, origin.url, (Document("index", answer.body),))
 
 
-def _parse(fetched: Fetched, versions: tuple[str, ...]) -> Profile | None:
+def _parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     listed = fetched.documents[0].body.decode().split()
-    told = [
-        VersionFacts(v, Outcome.OK if v in listed else Outcome.VERSION_ABSENT) for v in versions
-    ]
-    return Profile(PackageFacts(Outcome.OK, latest_version=listed[-1]), tuple(told))
+    told = [VersionFact(v, Outcome.OK if v in listed else Outcome.VERSION_ABSENT) for v in versions]
+    return Profile(PackageFact(Outcome.OK, latest_version=listed[-1]), tuple(told))
 
 
 def test_the_warehouse_knows_every_ecosystem(tmp_path: Path) -> None:
@@ -90,7 +88,7 @@ def test_the_warehouse_knows_every_ecosystem(tmp_path: Path) -> None:
 
 
 def test_another_ecosystem_is_a_connector_and_a_profile(
-    upstream: Upstream, clock: PlayedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = Connector(_fetch, lambda _: None, lambda *_: Probe("answers"))
     found = Ecosystem(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.origins import default_url
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from connectors.registries.releases import version_of_file
 from enrich.ecosystem import PackageKey, PackageRef, Rejected
 from enrich.ecosystems import ECOSYSTEMS, canonicalise, read
@@ -80,7 +80,7 @@ PARTS = st.builds(
     Document, NAMES, BODIES, st.sampled_from(["", "1.0.0", "latest"]), st.just("sha256:0")
 )
 ANSWERS = st.builds(
-    Fetched,
+    PackageResponse,
     st.sampled_from(list(Outcome)),
     st.just("https://registry.example"),
     st.lists(PARTS, max_size=4).map(tuple),
@@ -103,7 +103,7 @@ def test_every_reference_has_an_answer(kind: str, base: str, name: str, version:
 
 @fuzzed
 @given(st.sampled_from(["npm", "pypi", "oci:ghcr.io"]), ANSWERS)
-def test_every_answer_has_a_profile_or_none(origin: str, fetched: Fetched) -> None:
+def test_every_answer_has_a_profile_or_none(origin: str, fetched: PackageResponse) -> None:
     found = read(origin, fetched, ("1.0.0", "latest"))
     assert found is None or isinstance(found, Profile)
     if found is not None:

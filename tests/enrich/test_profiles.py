@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from enrich import npm, oci, pypi
 from enrich.due import confirmed, next_check
 from enrich.licenses import read_license
@@ -14,8 +14,8 @@ from enrich.profiles import marker_names
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 
 
-def answer(*documents: Document) -> Fetched:
-    return Fetched(Outcome.OK, "https://registry.example", documents)
+def answer(*documents: Document) -> PackageResponse:
+    return PackageResponse(Outcome.OK, "https://registry.example", documents)
 
 
 def doc(kind: str, value: object, version: str = "", digest: str = "") -> Document:
@@ -153,13 +153,13 @@ def test_an_image_config_tells_names_and_a_known_digest_tells_nothing_new() -> N
     config = {"config": {"Labels": {"io.modelcontextprotocol.server.name": "a.b/c"}}}
     documents = (doc("manifest", {}, "v1", "sha256:1"), doc("config", config, "v1", "sha256:1"))
     outcomes = {"v1": Outcome.OK, "v2": Outcome.VERSION_ABSENT}
-    found = oci.parse(Fetched(Outcome.OK, "", documents, outcomes), ("v1", "v2"))
+    found = oci.parse(PackageResponse(Outcome.OK, "", documents, outcomes), ("v1", "v2"))
     assert found is not None
     assert [(v.version, v.digest, v.server_names) for v in found.versions] == [
         ("v1", "sha256:1", ("a.b/c",)),
         ("v2", None, None),
     ]
-    known = Fetched(
+    known = PackageResponse(
         Outcome.OK, "", (Document("digest", b"", "v1", "sha256:1"),), {"v1": Outcome.OK}
     )
     again = oci.parse(known, ("v1",))
@@ -214,7 +214,7 @@ def test_checks_are_spread_and_trouble_backs_off() -> None:
                 failures=failures,
                 absences=absences,
                 last_published_at=NOW - timedelta(days=200),
-                owed=0,
+                deferred=0,
             )
             - NOW
         )

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import ConnectorError
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.demo.registry import Key, Row, ScriptedRegistry
 from pipelines.pull.pull import PullReport
@@ -55,7 +55,7 @@ class History(ChangingUpstream):
     def play(self) -> None:
         self._random = random.Random(self.seed)
         skew = timedelta(seconds=self._random.uniform(-240, 240))
-        self._clock = PlayedClock(START)
+        self._clock = FakeClock(START)
         self._local = lambda: self._clock() + skew
         self._last = self._clock()
         self._pasts: list[dict[Key, Row]] = []

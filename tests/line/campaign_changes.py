@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.registry import Key
 from tests.conftest import Upstream, server_json
 from tests.line.campaign_state import Tally
@@ -23,7 +23,7 @@ class ChangingUpstream:
     flipped: set[str]
     spoiled: set[Key]
     _random: random.Random
-    _clock: PlayedClock
+    _clock: FakeClock
     _last: datetime
     _lagging: list[tuple[datetime, Callable[[], None]]]
     _upstream: Upstream

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from tests.conftest import START, Upstream, make_deployment, server_json
 from tests.line.inhouse import HOUR, write
@@ -30,7 +30,7 @@ def inhouse(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def with_inhouse(tmp_path: Path, upstream: Upstream, clock: PlayedClock, inhouse: Path) -> Line:
+def with_inhouse(tmp_path: Path, upstream: Upstream, clock: FakeClock, inhouse: Path) -> Line:
     """In-house documents before the public registry, which has a namesake."""
     upstream.registry.publish(server_json("com.example/one", "9.0.0", title="not ours"), START)
     upstream.registry.publish(server_json("io.github.o/public"), START)

@@ -42,7 +42,7 @@ def stored_latest_flags_are_trusted(patch: Patch) -> None:
 
 
 def names_in_doubt_are_not_read_again(patch: Patch) -> None:
-    patch.setattr(pull, "_doubtful", lambda *_, **__: [])
+    patch.setattr(pull, "_names_to_reread", lambda *_, **__: [])
 
 
 def a_partial_walk_advances(patch: Patch) -> None:

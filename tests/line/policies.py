@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.refresh import publish
 from tests.conftest import Upstream, make_deployment
@@ -27,7 +27,7 @@ def team(folder: Path, text: str, *, head: str = HEAD) -> Path:
 def make_team(
     tmp_path: Path,
     upstream: Upstream,
-    clock: PlayedClock,
+    clock: FakeClock,
     text: str = "",
     *,
     head: str = HEAD,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from enrich.advisories import read_advisory, read_batch
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
 from pipelines.line import Line
@@ -84,9 +84,7 @@ class Service:
 
 
 @contextmanager
-def advised(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
-) -> Iterator[tuple[Line, Service]]:
+def advised(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Iterator[tuple[Line, Service]]:
     """Five npm packages, in a feed that keeps malware and critical ones out."""
     for name in ("clean", "bad", "critical", "low", "gone"):
         claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
@@ -102,7 +100,7 @@ def advised(
 
 
 def test_malware_and_critical_vulnerabilities_are_known_and_served(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
@@ -138,7 +136,7 @@ def test_malware_and_critical_vulnerabilities_are_known_and_served(
 
 
 def test_each_version_is_asked_for_once_a_day_and_each_advisory_once_per_change(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.page = 1
@@ -176,7 +174,7 @@ def test_each_version_is_asked_for_once_a_day_and_each_advisory_once_per_change(
     ],
 )
 def test_trouble_changes_nothing_that_is_known(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock, fault: Reply
+    tmp_path: Path, upstream: Upstream, clock: FakeClock, fault: Reply
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
@@ -220,7 +218,7 @@ def test_an_offline_deployment_asks_nobody_who_was_not_named(
 )
 def test_severities_are_read_or_left_out(members: Json, severity: str | None) -> None:
     body = json.dumps({"id": "X-1", **members}).encode()
-    found = read_advisory(Fetched(Outcome.OK, "", (Document("advisory", body),)))
+    found = read_advisory(PackageResponse(Outcome.OK, "", (Document("advisory", body),)))
     assert found is not None
     assert found.severity == severity
 
@@ -229,13 +227,13 @@ def test_severities_are_read_or_left_out(members: Json, severity: str | None) ->
     "body", [b"", b"[]", b"{}", b'{"id": 7}', b'{"id": ""}', b"\xff", b'{"results": 7}']
 )
 def test_what_is_no_advisory_tells_nothing(body: bytes) -> None:
-    fetched = Fetched(Outcome.OK, "", (Document("batch", body, "pkg:npm/x@1"),))
+    fetched = PackageResponse(Outcome.OK, "", (Document("batch", body, "pkg:npm/x@1"),))
     assert read_advisory(fetched) is None
     assert read_batch(fetched) == {}
 
 
 def test_one_advisory_that_cannot_be_read_stops_no_other(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
@@ -255,7 +253,7 @@ def test_one_advisory_that_cannot_be_read_stops_no_other(
 
 
 def test_one_version_that_is_refused_stops_no_other(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.put("pkg:npm/bad@1.0.0", "MAL-2026-1")
@@ -267,7 +265,7 @@ def test_one_version_that_is_refused_stops_no_other(
 
 
 def test_pages_without_end_are_given_up(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         results = [{"next_page_token": "again"}] * 5
@@ -278,7 +276,7 @@ def test_pages_without_end_are_given_up(
 
 
 def test_an_advisory_that_goes_back_to_what_it_said_is_believed(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     with advised(tmp_path, upstream, clock) as (deployment, service):
         service.put("pkg:npm/low@1.0.0", "GHSA-aaaa", database_specific={"severity": "LOW"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.audit import AuditLog
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.refresh import publish, refresh
 from serve.feed.feed import Feed
@@ -20,7 +20,7 @@ BAD = "a.b/bad"
 
 
 @pytest.fixture
-def live(deployment: Line, upstream: Upstream, clock: PlayedClock) -> Line:
+def live(deployment: Line, upstream: Upstream, clock: FakeClock) -> Line:
     """Two feeds, live with two editions each; the bad server has two versions."""
     upstream.registry.publish(server_json(BAD, "1.0.0"), START - DAY)
     for number in range(40):
@@ -110,7 +110,7 @@ def test_a_blocked_latest_version_hands_over_to_the_one_before(live: Line) -> No
 
 
 def test_it_stays_through_runs_and_rollbacks_until_it_is_lifted(
-    live: Line, clock: PlayedClock
+    live: Line, clock: FakeClock
 ) -> None:
     feed = live.feed("default")
     before = str(feed.current_id())
@@ -159,7 +159,7 @@ def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Line) -> None
 
 
 def test_a_block_of_what_nobody_knows_waits_for_it(
-    live: Line, upstream: Upstream, clock: PlayedClock
+    live: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     live.block("x.y/later", reason="seen elsewhere")
     upstream.registry.publish(server_json("x.y/later"), clock())
@@ -174,7 +174,7 @@ def test_a_block_of_what_nobody_knows_waits_for_it(
 
 
 def test_the_audit_log_shows_what_was_changed_and_bears_many_writers(
-    tmp_path: Path, clock: PlayedClock
+    tmp_path: Path, clock: FakeClock
 ) -> None:
     log = AuditLog(tmp_path / "audit.jsonl", now=clock)
 

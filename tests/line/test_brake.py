@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.demo.registry import ScriptedRegistry
 from pipelines.line import Line
@@ -15,7 +15,7 @@ from warehouse.errors import BrakeEngaged
 
 
 def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -34,7 +34,7 @@ def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
 
 
 def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -56,7 +56,7 @@ def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
 
 
 def test_names_read_again_do_not_look_like_a_loss_the_next_day(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"a.b/s{number:02d}"), START - HOUR)
@@ -70,7 +70,7 @@ def test_names_read_again_do_not_look_like_a_loss_the_next_day(
 
 
 def test_an_empty_answer_loses_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     before = states(deployment)
@@ -84,7 +84,7 @@ def test_an_empty_answer_loses_nothing(
 
 
 def test_one_hard_deletion_of_the_newest_engages_no_brake(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -94,7 +94,7 @@ def test_one_hard_deletion_of_the_newest_engages_no_brake(
 
 
 def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     past = ScriptedRegistry()
@@ -115,7 +115,7 @@ def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
 
 
 def test_an_emptied_upstream_can_be_accepted(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     for number in range(12):
         upstream.registry.publish(server_json(f"a.b/s{number}"), START - HOUR * 9)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.cli.parser import main
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.report.history import changes
 from tests.conftest import START, Upstream, server_json
@@ -28,7 +28,7 @@ def told(deployment: Line, since: datetime) -> set[tuple[str, str, str]]:
 
 
 def test_every_kind_of_change_is_told(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     registry = upstream.registry
     deployment.pull()
@@ -71,7 +71,7 @@ def test_every_kind_of_change_is_told(
 
 
 def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
-    upstream: Upstream, deployment: Line, clock: PlayedClock
+    upstream: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     read: list[dict[str, Any]] = []  # rows
     since = "1970-01-01"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.publish.gate import self_walk
 from tests.conftest import START, Upstream, make_deployment, server_json, upstream_server
@@ -17,7 +17,7 @@ from tests.serve.feeds import Client, served
 
 
 @pytest.fixture
-def second(tmp_path: Path, clock: PlayedClock) -> Iterator[tuple[Line, Upstream, Client]]:
+def second(tmp_path: Path, clock: FakeClock) -> Iterator[tuple[Line, Upstream, Client]]:
     """A deployment, its upstream, and the mirror it serves."""
     with upstream_server(clock) as upstream:
         for number in range(40):
@@ -34,7 +34,7 @@ def second(tmp_path: Path, clock: PlayedClock) -> Iterator[tuple[Line, Upstream,
 
 
 def test_our_own_feed_pulled_by_ourselves_converges(
-    tmp_path: Path, clock: PlayedClock, second: tuple[Line, Upstream, Client]
+    tmp_path: Path, clock: FakeClock, second: tuple[Line, Upstream, Client]
 ) -> None:
     first, upstream, client = second
     url = f"http://127.0.0.1:{client.port}/feeds/mirror"

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.packages import Release, SamplePackage
 from tests.conftest import START, Upstream, server_json
 from tests.line.policies import make_team, published, shown, verdicts
@@ -19,7 +19,7 @@ bypass = ["org.us/*"]
 
 
 def test_a_young_version_is_held_and_the_newest_old_one_is_the_latest(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, WEEK)
     upstream.registry.publish(server_json("a.b/one", "1.0.0"), START - 30 * DAY)
@@ -54,7 +54,7 @@ def test_a_young_version_is_held_and_the_newest_old_one_is_the_latest(
 
 
 def test_a_package_that_was_published_later_than_its_entry_counts(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, WEEK)
     for name in ("old", "young"):
@@ -84,7 +84,7 @@ def test_a_package_that_was_published_later_than_its_entry_counts(
 
 
 def test_a_held_version_is_announced_with_its_instant_and_then_comes(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, WEEK)
     upstream.registry.publish(server_json("a.b/one", "1.0.0"), START - 30 * DAY)

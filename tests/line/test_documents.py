@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import TerminalError
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from tests.conftest import START, Upstream, make_deployment
 from tests.line.inhouse import HOUR, current, pulled, write
@@ -19,7 +19,7 @@ def deployment(with_inhouse: Line) -> Line:
 
 
 def test_documents_become_entries_as_a_registry_would_make_them(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     write(inhouse / "deep" / "newer.json", "com.example/one", "1.10.0")
     write(inhouse / ".git" / "hidden.json", "com.example/hidden")
@@ -38,7 +38,7 @@ def test_documents_become_entries_as_a_registry_would_make_them(
 
 
 def test_an_unreadable_document_deletes_nothing(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     write(inhouse / "two.json", "com.example/two")
     deployment.pull("inhouse")
@@ -56,7 +56,7 @@ def test_an_unreadable_document_deletes_nothing(
 
 
 def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     write(inhouse / "two.json", "com.example/one", "2.0.0")
     deployment.pull("inhouse")
@@ -89,7 +89,7 @@ def test_an_odd_file_name_is_named(deployment: Line, inhouse: Path) -> None:
 
 
 def test_an_unreadable_record_holds_its_name(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     (inhouse / "one.json").write_text(
         '{"name": "com.example/one", "version": "1.0.0", "x": 1, "x": 2}'
@@ -113,7 +113,7 @@ def test_a_key_that_two_documents_have_is_quarantined_once(deployment: Line, inh
 
 
 def test_a_file_is_an_upstream_too_and_a_large_loss_engages_its_brake(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock, inhouse: Path
+    tmp_path: Path, upstream: Upstream, clock: FakeClock, inhouse: Path
 ) -> None:
     sources = {"one": f"file://{inhouse / 'one.json'}", "many": str(tmp_path / "many")}
     for number in range(30):

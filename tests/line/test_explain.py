@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.errors import StepError
 from pipelines.line import Line
 from pipelines.publish.candidates import candidates
@@ -35,7 +35,7 @@ Json = dict[str, Any]  # served documents
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """The recorded registry of 2025-11-30, three days later, in every shipped feed."""
     steps = timeline()
-    clock = PlayedClock(steps[-1][0])
+    clock = FakeClock(steps[-1][0])
     home = tmp_path_factory.mktemp("recorded") / "home"
     with upstream_server(clock) as upstream:
         for entry in base_dump():
@@ -185,7 +185,7 @@ reason = "nobody knows what it is"
 
 
 def test_what_was_decided_is_told_as_of_then(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, NEEDS)
     upstream.registry.publish(server_json("a.b/one"), START)
@@ -215,7 +215,7 @@ def test_what_was_decided_is_told_as_of_then(
 
 
 def test_history_grows_by_what_changes(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, NEEDS)
     for name in ("a.b/one", "a.b/two"):
@@ -238,7 +238,7 @@ def test_history_grows_by_what_changes(
 
 
 def test_not_in_the_feed_is_not_never_seen(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, NEEDS)
     upstream.registry.publish(server_json("a.b/one"), START)
@@ -250,7 +250,7 @@ def test_not_in_the_feed_is_not_never_seen(
 
 
 def test_a_policy_that_comes_back_is_told_once(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, NEEDS)
     for name in ("a.b/one", "a.b/two"):
@@ -277,7 +277,7 @@ def test_a_policy_that_comes_back_is_told_once(
 
 
 def test_many_blocks_and_overlays_are_curated_in_little_memory(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     overlays = "".join(
         f"""
@@ -308,7 +308,7 @@ expires = "never"
 
 
 def test_the_nearest_change_counts_on_the_cooldown_and_what_lies_under_an_overlay(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     text = (
         NEEDS

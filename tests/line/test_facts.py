@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.line import Line
@@ -31,7 +31,7 @@ def told(deployment: Line) -> dict[str, Row]:
 
 def later(deployment: Line, gap: timedelta) -> None:
     clock = deployment.clock
-    assert isinstance(clock, PlayedClock)
+    assert isinstance(clock, FakeClock)
     clock.move_to(clock() + gap)
 
 
@@ -44,7 +44,7 @@ SECOND = Release("1.1.0", START - 30 * DAY, "a.b/one")
 
 
 def test_another_mirror_is_read_from_the_start(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     home = tmp_path / "home"
     put(upstream, FIRST, SECOND)
@@ -114,9 +114,7 @@ def test_nobodys_packages_wait_for_those_of_a_flood(
     assert checked[-1] > START + 5 * DAY
 
 
-def test_trouble_confirms_no_absence(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
-) -> None:
+def test_trouble_confirms_no_absence(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> None:
     claim(upstream, "a.b/gone", "npm", "gone", "1.0.0")
     deployment = make_deployment(tmp_path / "home", upstream, clock)
     deployment.pull()
@@ -248,7 +246,7 @@ def test_provenance_names_the_repository_it_was_built_from(
 
 
 def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream) -> None:
-    clock = PlayedClock(START)
+    clock = FakeClock(START)
     feeds = tmp_path / "feeds"
     feeds.mkdir()
     (feeds / "team.toml").write_text(

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.errors import Refused, SomeFailed
 from pipelines.line import Line
-from pipelines.publish.gate import Limits, examine
+from pipelines.publish.gate import ShrinkLimits, examine
 from pipelines.refresh import publish, refresh
 from serve.errors import PolicyInvalid
 from tests.conftest import START, Upstream, server_json
@@ -37,7 +37,7 @@ floor = 2
 
 
 @pytest.fixture
-def live(tmp_path: Path, upstream: Upstream, clock: PlayedClock) -> Line:
+def live(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
     """A feed of thirty servers, one of them with a package."""
     deployment = make_team(tmp_path, upstream, clock, GATE)
     for number in range(29):
@@ -85,7 +85,7 @@ def test_what_the_floor_allows_passes(live: Line, tmp_path: Path) -> None:
 
 
 def test_what_comes_does_not_make_up_for_what_goes(
-    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     for number in range(20):
         upstream.registry.publish(server_json(f"e.f/new{number:02}"), clock())
@@ -103,15 +103,15 @@ def test_bodies_that_strict_clients_cannot_decode_are_refused(tmp_path: Path) ->
     assert edition is not None
     body = edition.body(0).replace(b'"isLatest":true', b'"isLatest":7')
     bad = with_body(edition, 0, body)
-    found = examine(feed, bad, Limits(0.1, 1), now=lambda: START)
+    found = examine(feed, bad, ShrinkLimits(0.1, 1), now=lambda: START)
     assert any("strict clients could not decode a.b/one@1.0.0" in problem for problem in found)
     hidden = with_body(edition, 0, b"{}")
-    found = examine(feed, hidden, Limits(0.1, 1), now=lambda: START)
+    found = examine(feed, hidden, ShrinkLimits(0.1, 1), now=lambda: START)
     assert any("did not meet a.b/one@1.0.0" in problem for problem in found)
 
 
 def test_one_feed_that_is_refused_stops_no_other(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     deployment = make_team(tmp_path, upstream, clock, GATE)
     other = HEAD.replace('"team"', '"zoo"').replace('"/"', '"/zoo"')
@@ -131,7 +131,7 @@ def test_one_feed_that_is_refused_stops_no_other(
 
 
 def test_a_broken_document_takes_no_live_feed_down(
-    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     from pipelines.server import compiler
     from serve.server.app import build_app
@@ -154,7 +154,7 @@ def test_a_broken_document_takes_no_live_feed_down(
 
 
 def test_a_preview_says_what_a_changed_document_would_do_and_leaves_nothing(
-    live: Line, tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    live: Line, tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     upstream.registry.publish(server_json("a.b/new"), clock())
     live.pull()  # news that has nothing to do with the policy

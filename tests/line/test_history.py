@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.line import Line
 from tests.conftest import START, Upstream, server_json, upstream_server
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_the_warehouse_follows_every_status_change(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream, registry = full_of_servers, full_of_servers.registry
     deployment.pull()
@@ -42,7 +42,7 @@ def test_the_warehouse_follows_every_status_change(
 
 
 def test_a_quiet_registry_costs_two_requests(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     clock.move_to(START + HOUR)
@@ -51,7 +51,7 @@ def test_a_quiet_registry_costs_two_requests(
 
 
 def test_a_repeated_pull_changes_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     for full in (False, True, False):
@@ -63,7 +63,7 @@ def test_a_repeated_pull_changes_nothing(
 
 
 def test_a_full_walk_finds_what_changed_silently_and_what_is_gone(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -82,7 +82,7 @@ def test_a_full_walk_finds_what_changed_silently_and_what_is_gone(
 
 
 def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -109,7 +109,7 @@ def test_an_entry_that_is_only_missing_from_one_walk_is_kept(
 
 
 def test_another_upstream_starts_with_a_full_walk(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     with upstream_server(clock) as other:
@@ -122,7 +122,7 @@ def test_another_upstream_starts_with_a_full_walk(
 
 
 def test_a_name_that_cannot_be_read_again_holds_nothing_up(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -137,7 +137,7 @@ def test_a_name_that_cannot_be_read_again_holds_nothing_up(
 
 
 def test_a_stale_page_does_not_move_the_watermark(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     first = deployment.pull()
@@ -159,7 +159,7 @@ def test_a_stale_page_does_not_move_the_watermark(
 
 
 def test_an_unreadable_record_is_kept_and_stops_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     odd = upstream.registry.rows()["io.github.o/s09", "1.0.0"]
@@ -175,7 +175,7 @@ def test_an_unreadable_record_is_kept_and_stops_nothing(
 
 
 def test_a_version_called_latest_can_be_gone(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     at = START - timedelta(minutes=30)
@@ -193,7 +193,7 @@ def test_a_version_called_latest_can_be_gone(
 
 @pytest.mark.parametrize("tombstoned", [True, False])
 def test_what_goes_back_to_an_earlier_state_is_followed(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock, tombstoned: bool
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock, tombstoned: bool
 ) -> None:
     upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
     old = upstream.registry.rows()[key]
@@ -211,7 +211,7 @@ def test_what_goes_back_to_an_earlier_state_is_followed(
 
 
 def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream, key = full_of_servers, ("io.github.o/s01", "1.2.0")
     upstream.registry.edit(key, server_json(*key, title="wrong"), START + 999 * HOUR)
@@ -227,7 +227,7 @@ def test_a_wrong_instant_of_the_future_does_not_stop_the_watermark(
 
 
 def test_names_that_could_not_be_read_again_are_not_forgotten(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -245,7 +245,7 @@ def test_names_that_could_not_be_read_again_are_not_forgotten(
 
 
 def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -263,7 +263,7 @@ def test_a_404_of_a_registry_without_detail_route_confirms_nothing(
 
 
 def test_what_only_the_detail_route_shows_holds_nothing_up_for_ever(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from serve.edition.verification import verify
 from tests.conftest import Upstream, make_deployment, upstream_server
@@ -121,7 +121,7 @@ class Killer:
 @pytest.mark.timeout(0)
 def test_what_is_killed_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None:
     steps = iter(timeline())
-    clock = PlayedClock(next(steps)[0] - timedelta(hours=1))
+    clock = FakeClock(next(steps)[0] - timedelta(hours=1))
     with upstream_server(clock) as upstream:
         upstream.registry.page_cap = 20
         for entry in base_dump():

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from serve.policy.documents import Overlay
 from serve.policy.overlays import Overlays
 from tests.conftest import START, Upstream, server_json
@@ -49,7 +49,7 @@ expires = {expires}
 
 
 def test_overlays_decide_and_deny_is_stronger(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     text = (
         overlay("in", "admit", "a.b/*")
@@ -92,7 +92,7 @@ reason = "not ours"
 
 
 def test_overlays_change_what_is_served_and_upstreams_copy_stays(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     text = (
         overlay("name", "retitle", "a.b/one", 'title = "The One"')
@@ -144,7 +144,7 @@ def test_overlays_change_what_is_served_and_upstreams_copy_stays(
 
 
 def test_an_overlay_ends_by_itself_and_status_says_so_a_week_ahead(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     text = overlay("soon", "deny", "a.b/one", expires="2026-01-15")
     deployment = make_team(tmp_path, upstream, clock, text)

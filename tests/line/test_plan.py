@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.origins import OriginSettings
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
 from pipelines.errors import Busy
@@ -55,7 +55,7 @@ def hosts(deployment: Line) -> list[Row]:
 
 
 def test_a_killed_run_repeats_at_most_one_batch(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     many(upstream, 1100)
     deployment = make_deployment(tmp_path / "home", upstream, clock)
@@ -102,13 +102,13 @@ def test_one_namespace_does_not_use_up_the_day(deployment: Line, upstream: Upstr
     assert deployment.profile().asked == 501
     assert deployment.profile().asked == 0
     clock = deployment.clock
-    assert isinstance(clock, PlayedClock)
+    assert isinstance(clock, FakeClock)
     clock.move_to(START + DAY + HOUR)
     assert deployment.profile().asked >= 120
 
 
 def test_what_was_asked_for_at_one_instant_is_spread_over_the_week(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     many(upstream, 300)
     deployment.pull()
@@ -123,7 +123,7 @@ def test_what_was_asked_for_at_one_instant_is_spread_over_the_week(
 
 
 def test_a_young_release_and_an_alarm_are_looked_at_daily(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     for name, age in (("young", 1), ("old", 200), ("alarm", 200)):
         claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
@@ -170,7 +170,7 @@ def test_two_runs_at_once_are_one(deployment: Line, upstream: Upstream) -> None:
 
 
 def test_status_tells_what_is_due_done_and_failing_per_host(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     many(upstream, 8)
     claim(upstream, "a.b/three", "oci", "ghcr.io/s/three:1.0.0")
@@ -198,7 +198,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
 
 
 def test_a_ban_without_any_answer_outlives_the_run(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     many(upstream, 8)
     deployment.pull()
@@ -221,7 +221,7 @@ def test_a_ban_without_any_answer_outlives_the_run(
 
 
 def test_a_new_kind_or_host_reaches_entries_that_are_there(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     claim(upstream, "a.b/three", "oci", "images.example/s/three:1.0.0")
     upstream.packages.put("images.example", SamplePackage("s/three", [Release("1.0.0", START)]))
@@ -234,7 +234,7 @@ def test_a_new_kind_or_host_reaches_entries_that_are_there(
 
 
 def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     upstream.registry.publish(server_json("a.b/one"), START)
     sdk = SamplePackage("@modelcontextprotocol/sdk", [Release("1.0.0", START)], owners=("ann",))

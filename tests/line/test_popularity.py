@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.registries.lookup import Document, Fetched, Outcome
+from connectors.registries.lookup import Document, Outcome, PackageResponse
 from enrich.downloads import read_count
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
 from tests.conftest import START, Upstream, make_deployment
@@ -32,7 +32,7 @@ def counted(request: Request, seen: Counter[str]) -> Reply:
 
 
 def test_nobody_is_asked_who_was_not_named(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     seen: Counter[str] = Counter()
     many(upstream, 20)
@@ -68,7 +68,7 @@ def test_nobody_is_asked_who_was_not_named(
 
 
 def test_a_counter_that_fails_fails_nothing_else(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     many(upstream, 3)
     with LoopbackServer(lambda _: Reply(429, b"error 1015"), clock=clock) as server:
@@ -87,5 +87,5 @@ def test_a_counter_that_fails_fails_nothing_else(
 )
 @pytest.mark.parametrize("source", ["npm-downloads", "pypistats", "docker-hub"])
 def test_what_is_no_count_is_none(source: str, body: bytes) -> None:
-    fetched = Fetched(Outcome.OK, "", (Document("downloads", body),))
+    fetched = PackageResponse(Outcome.OK, "", (Document("downloads", body),))
     assert read_count(source, fetched) is None

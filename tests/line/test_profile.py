@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.origins import OriginSettings
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply
 from pipelines.demo.packages import Release, SamplePackage
 from pipelines.line import Line
@@ -43,7 +43,7 @@ def facts(deployment: Line) -> dict[str, Row]:
 
 
 def test_facts_land_with_source_instant_and_state(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     report = deployment.profile()
@@ -61,7 +61,7 @@ def test_facts_land_with_source_instant_and_state(
 
 
 def test_a_second_run_asks_for_nothing_until_it_is_due_and_then_conditionally(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -72,7 +72,7 @@ def test_a_second_run_asks_for_nothing_until_it_is_due_and_then_conditionally(
 
 
 def test_an_absence_is_known_only_after_confirmation(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     seen = []
@@ -94,7 +94,7 @@ def withdraw(upstream: Upstream, *versions: str) -> None:
 
 
 def test_one_glitch_hides_no_fact_and_confirms_nothing(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -112,7 +112,7 @@ def test_one_glitch_hides_no_fact_and_confirms_nothing(
 
 
 def test_a_new_claim_does_not_make_a_known_absence_unknown(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     withdraw(claims, "0.9.0")
     deployment.pull()
@@ -128,7 +128,7 @@ def test_a_new_claim_does_not_make_a_known_absence_unknown(
 
 
 def test_a_new_claimed_version_is_asked_for_at_once(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -161,7 +161,7 @@ def test_a_new_claimed_version_is_asked_for_at_once(
     ],
 )
 def test_trouble_changes_no_fact(
-    claims: Upstream, deployment: Line, clock: PlayedClock, reply: Reply
+    claims: Upstream, deployment: Line, clock: FakeClock, reply: Reply
 ) -> None:
     deployment.pull()
     deployment.profile()
@@ -181,7 +181,7 @@ def test_trouble_changes_no_fact(
 
 
 def test_a_time_budget_ends_a_run_and_the_next_goes_on(
-    claims: Upstream, deployment: Line, clock: PlayedClock
+    claims: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     first = deployment.profile(budget=1)

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.errors import UnexpectedStatus
 from pipelines.cli.parser import main
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.line import Line
 from tests.conftest import START, Upstream, server_json
@@ -42,7 +42,7 @@ def listed(deployment: Line) -> list[dict[str, Any]]:  # rows
 
 
 def test_it_neither_stops_the_walk_nor_holds_the_watermark(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     report = deployment.pull()
     assert (report.new, report.unreadable) == (10, 1)
@@ -58,7 +58,7 @@ def test_it_neither_stops_the_walk_nor_holds_the_watermark(
 
 
 def test_it_is_asked_for_again_ever_more_rarely(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     tries = []
@@ -74,7 +74,7 @@ def test_it_is_asked_for_again_ever_more_rarely(
 
 
 def test_what_is_mended_silently_comes_with_the_next_try(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -88,7 +88,7 @@ def test_what_is_mended_silently_comes_with_the_next_try(
 
 
 def test_what_is_mended_silently_comes_with_the_next_reconcile(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -98,7 +98,7 @@ def test_what_is_mended_silently_comes_with_the_next_reconcile(
     assert listed(deployment)[0]["released_because"] == "read"
 
 
-def test_what_was_known_before_stays(odd: Upstream, deployment: Line, clock: PlayedClock) -> None:
+def test_what_was_known_before_stays(odd: Upstream, deployment: Line, clock: FakeClock) -> None:
     mend(odd)
     deployment.pull()
     spoil(odd, b"\xff")
@@ -113,7 +113,7 @@ def test_what_was_known_before_stays(odd: Upstream, deployment: Line, clock: Pla
 
 
 def test_another_unreadable_record_replaces_it_and_one_that_is_gone_is_settled(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     spoil(odd, b"\xff")
@@ -127,7 +127,7 @@ def test_another_unreadable_record_replaces_it_and_one_that_is_gone_is_settled(
 
 
 def test_trouble_on_the_way_leaves_it_due(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     mend(odd)
@@ -140,7 +140,7 @@ def test_trouble_on_the_way_leaves_it_due(
 
 
 def test_a_record_without_a_readable_key_holds_nothing_up(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     odd.registry.edit(KEY, server_json(*KEY), START - timedelta(minutes=5))
     first = deployment.pull()
@@ -190,7 +190,7 @@ def test_the_command_lists_it(
 
 
 def test_a_resumed_walk_settles_nothing_that_was_found_after_it_began(
-    odd: Upstream, deployment: Line, clock: PlayedClock
+    odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     mend(odd)
     for number in range(120):

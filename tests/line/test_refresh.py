@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.publish.build import build
 from pipelines.refresh import publish, refresh
@@ -39,7 +39,7 @@ def filled(deployment: Line, upstream: Upstream) -> Line:
 
 
 def test_what_did_not_change_is_not_looked_at_again(
-    filled: Line, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     """What a curation prints of an entry is what a build finds of it."""
     clock.move_to(START + HOUR)
@@ -52,7 +52,7 @@ def test_what_did_not_change_is_not_looked_at_again(
 
 
 def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
-    filled: Line, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     home = filled.settings.home
     for path in home.glob("warehouse.duckdb*"):
@@ -66,7 +66,7 @@ def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
 
 
 def test_what_changed_between_curation_and_build_is_looked_at_again(
-    filled: Line, upstream: Upstream, clock: PlayedClock
+    filled: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     (policy,) = filled.policies("mirror")
     feed, known = filled.feed("mirror"), ("c.d/x", "1.0.0")

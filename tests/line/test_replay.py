@@ -9,7 +9,7 @@ from typing import Any
 from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.registry import OFFICIAL
 from pipelines.line import Line
 from pipelines.refresh import publish
@@ -28,7 +28,7 @@ def test_every_recorded_step_arrives_and_is_served_as_it_was_recorded(
     tmp_path: Path, http: HttpClient
 ) -> None:
     steps = timeline()
-    clock = PlayedClock(steps[0][0].replace(minute=0))
+    clock = FakeClock(steps[0][0].replace(minute=0))
     with upstream_server(clock) as upstream:
         replay(make_deployment(tmp_path / "home", upstream, clock), upstream, clock, http, steps)
 
@@ -36,7 +36,7 @@ def test_every_recorded_step_arrives_and_is_served_as_it_was_recorded(
 def replay(
     deployment: Line,
     upstream: Upstream,
-    clock: PlayedClock,
+    clock: FakeClock,
     http: HttpClient,
     steps: list[tuple[datetime, list[Json]]],
 ) -> None:

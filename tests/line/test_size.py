@@ -11,7 +11,7 @@ import pytest
 
 from bench.line import upstream
 from bench.sizes import environment
-from pipelines.demo.play import played
+from pipelines.demo.play import running_demo
 from warehouse.curation.parts import parts
 from warehouse.curation.verdicts import decide
 from warehouse.database.session import Session
@@ -36,7 +36,7 @@ _TABLES = (
 
 def test_a_curation_in_parts_comes_to_what_the_whole_comes_to(tmp_path: Path) -> None:
     """The demonstration has every kind of fact."""
-    with played(tmp_path, lambda _: None, lambda *_: None) as result:
+    with running_demo(tmp_path, lambda _: None, lambda *_: None) as result:
         deployment = result.deployment
     now = deployment.clock()
     with deployment.warehouse.session() as session:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.refresh import publish
 from tests.conftest import make_deployment, upstream_server
 from tests.line.test_replay import as_clients_need
@@ -20,7 +20,7 @@ def test_every_edition_can_be_read_as_it_was_and_changes_lead_from_each_to_the_l
     tmp_path: Path,
 ) -> None:
     steps = timeline()
-    clock = PlayedClock(steps[0][0].replace(minute=0))
+    clock = FakeClock(steps[0][0].replace(minute=0))
     published: list[tuple[datetime, dict[Key, Json]]] = []
     with upstream_server(clock) as upstream:
         deployment = make_deployment(tmp_path / "home", upstream, clock, keep_hours=10_000)

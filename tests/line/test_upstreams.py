@@ -8,7 +8,7 @@ import pytest
 
 from connectors.errors import TerminalError
 from pipelines.cli.parser import main
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.line import Line
@@ -44,7 +44,7 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
 
 
 def test_deleting_an_inhouse_server_lets_no_namesake_in_until_it_is_released(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     pulled(deployment)
     walked(deployment)
@@ -62,7 +62,7 @@ def test_deleting_an_inhouse_server_lets_no_namesake_in_until_it_is_released(
 
 
 def test_a_name_does_not_move_up_by_itself(
-    deployment: Line, inhouse: Path, clock: PlayedClock
+    deployment: Line, inhouse: Path, clock: FakeClock
 ) -> None:
     pulled(deployment)
     write(inhouse / "two.json", "io.github.o/public", "2.0.0")
@@ -75,7 +75,7 @@ def test_a_name_does_not_move_up_by_itself(
 
 
 def test_a_released_name_that_nobody_has_goes_to_the_first_that_brings_it(
-    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     pulled(deployment)
     upstream.registry.set_status("com.example/one", None, "deleted", "", clock())
@@ -104,7 +104,7 @@ def test_an_upstream_waits_for_those_before_it(
 
 
 def test_one_that_fails_stops_no_other(
-    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     pulled(deployment)
     upstream.fault = lambda _: Reply(400, b"no")
@@ -160,7 +160,7 @@ def test_a_first_walk_that_was_not_whole_lets_nobody_else_in(
 
 
 def test_a_released_name_is_not_taken_by_what_is_deleted(
-    deployment: Line, inhouse: Path, upstream: Upstream, clock: PlayedClock
+    deployment: Line, inhouse: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     pulled(deployment)
     upstream.registry.set_status("com.example/one", None, "deleted", "", clock())
@@ -197,7 +197,7 @@ def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
 
 
 def test_a_small_registry_may_lose_most_of_what_it_has(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     for number in range(5):
         upstream.registry.publish(server_json(f"a.b/s{number}"), START - timedelta(days=number))

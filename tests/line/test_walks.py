@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import UnexpectedStatus
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply, Request
 from pipelines.line import Line
 from pipelines.pull.spool import Spool
@@ -18,7 +18,7 @@ from tests.line.test_history import HOUR
 
 
 def test_a_broken_walk_goes_on_where_it_broke(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
 
@@ -37,7 +37,7 @@ def test_a_broken_walk_goes_on_where_it_broke(
 
 
 def test_the_past_can_be_asked_for(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -65,7 +65,7 @@ def test_the_past_can_be_asked_for(
 def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
     full_of_servers: Upstream,
     deployment: Line,
-    clock: PlayedClock,
+    clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     upstream = full_of_servers
@@ -86,7 +86,7 @@ def test_a_walk_that_was_committed_before_a_kill_is_not_counted_twice(
 
 
 def test_an_incremental_pull_does_not_end_a_broken_full_walk(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     upstream = full_of_servers
     deployment.pull()
@@ -105,7 +105,7 @@ def test_an_incremental_pull_does_not_end_a_broken_full_walk(
 
 
 def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
-    full_of_servers: Upstream, deployment: Line, clock: PlayedClock
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     with upstream_server(clock) as other:
@@ -130,7 +130,7 @@ def test_another_url_and_a_walk_that_was_not_whole_start_from_nothing(
 def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
     full_of_servers: Upstream,
     deployment: Line,
-    clock: PlayedClock,
+    clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     upstream, name = full_of_servers, "io.github.o/s00"
@@ -152,7 +152,7 @@ def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
 
 
 def test_a_password_in_an_upstreams_url_is_sent_and_never_stored(
-    full_of_servers: Upstream, clock: PlayedClock, tmp_path: Path
+    full_of_servers: Upstream, clock: FakeClock, tmp_path: Path
 ) -> None:
     upstream = full_of_servers
     sent: set[str | None] = set()

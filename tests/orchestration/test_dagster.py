@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.line import Line
 from pipelines.orchestration.definitions import build_defs
@@ -97,7 +97,7 @@ def test_a_run_publishes_and_a_second_one_switches_nothing(deployment: Line) -> 
 
 
 def test_a_candidate_that_shrank_is_blocked_before_the_switch(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START)
@@ -123,7 +123,7 @@ def test_a_final_error_is_not_retried(deployment: Line, upstream: Upstream) -> N
 
 
 def test_the_brake_fails_the_run_and_run_config_passes_it(
-    deployment: Line, upstream: Upstream, clock: PlayedClock
+    deployment: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
     for number in range(60):
         upstream.registry.publish(server_json(f"c.d/s{number:02d}"), START - timedelta(days=1))
@@ -142,7 +142,7 @@ def test_the_brake_fails_the_run_and_run_config_passes_it(
 
 
 def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(
-    tmp_path: Path, upstream: Upstream, clock: PlayedClock
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     document = tmp_path / "one.json"
     document.write_text(json.dumps(server_json("com.example/one")))

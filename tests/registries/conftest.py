@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.demo.clock import PlayedClock
+from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.profile.profile import ProfileReport
 from tests.conftest import Upstream, make_deployment, server_json, upstream_server
@@ -24,7 +24,7 @@ class Played:
 
     upstream: Upstream
     deployment: Line
-    clock: PlayedClock
+    clock: FakeClock
 
     def claim(self, name: str, kind: str, identifier: str, version: str, **server: Any) -> None:
         package = {"registryType": kind, "identifier": identifier, "transport": {"type": "stdio"}}
@@ -60,7 +60,7 @@ MakeLine = Callable[[dict[str, dict[str, Any]]], Played]
 @pytest.fixture
 def make_line(tmp_path: Path) -> Iterator[MakeLine]:
     """Makes the line for settings of origins."""
-    clock = PlayedClock(datetime.now(UTC))
+    clock = FakeClock(datetime.now(UTC))
     with upstream_server(clock) as upstream:
 
         def make(origins: dict[str, dict[str, Any]]) -> Played:

@@ -20,14 +20,14 @@ from serve.build.draft import Draft
 from serve.build.writer import Built, write_candidate
 from serve.edition.base import ENTRIES
 from serve.edition.edition import Edition
-from serve.edition.layers import Growing
+from serve.edition.layers import TableBuilder
 from serve.edition.manifests import Manifest
 from serve.edition.records import RECORDS
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
 from serve.server.app import App, build_app
 from serve.server.protocol import BoundedProtocol
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 from tests.conftest import server_json
 
 HOUR = timedelta(hours=1)
@@ -99,9 +99,9 @@ def with_body(edition: Edition, index: int, body: bytes) -> Edition:
     layer, row = edition.entries.locate(index)
     values = {name: column[row].item() for name, column in layer.columns.items()}
     values |= {"segment": len(edition.manifest.segments), "offset": 0, "length": len(body)}
-    rows = Growing(ENTRIES)
+    rows = TableBuilder(ENTRIES)
     rows.add((edition.key(index), edition.text(index)), **values)
-    return edition.under(rows.layer(), Growing(RECORDS).layer(), body)
+    return edition.with_overlay(rows.layer(), TableBuilder(RECORDS).layer(), body)
 
 
 def publish(
@@ -185,7 +185,7 @@ class Client:
 @contextmanager
 def served(root: Path, *feeds: tuple[str, str], skew: float = 60.0) -> Iterator[Client]:
     """Serve feeds given as (name, base path)."""
-    live = [LiveShelf(root, ServedFeed(name, name.title(), path)) for name, path in feeds]
+    live = [LiveEditions(root, ServedFeed(name, name.title(), path)) for name, path in feeds]
     with served_app(App(live, skew=skew)) as client:
         yield client
 

@@ -1,6 +1,6 @@
 """Naive readers that sync from a feed, and a random life of that feed, with a clock of its own.
 
-Requests go through `Api` and `LiveShelf` as a server process has them; only HTTP is left out.
+Requests go through `Api` and `LiveEditions` as a server process has them; only HTTP is left out.
 """
 
 import json
@@ -19,7 +19,7 @@ from serve.build.rollback import write_rollback
 from serve.edition.edition import Edition
 from serve.feed.feed import VISIBLE_WITHIN, Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.shelf import LOOK_EVERY, LiveShelf
+from serve.server.shelf import LOOK_EVERY, LiveEditions
 from tests.serve.feeds import NOW, entry, excluded, publish
 
 SKEW = 60.0
@@ -45,7 +45,7 @@ class World:
     def __post_init__(self) -> None:
         self.feed = Feed(self.root, "default")
         served = ServedFeed("default", "Default", "/")
-        self.shelf = LiveShelf(self.root, served, now=lambda: self.now)
+        self.shelf = LiveEditions(self.root, served, now=lambda: self.now)
         lag = VISIBLE_WITHIN.total_seconds() + LOOK_EVERY
         self.api = Api(version="0", skew=SKEW + lag)
         self.pending: list[tuple[datetime, Callable[[], object]]] = []

@@ -15,11 +15,11 @@ from pipelines.server import listen, serving_app
 from serve.errors import KeyUnknown
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.access import Guard
+from serve.server.access import AccessControl
 from serve.server.accesslog import open_log
 from serve.server.app import App, build_app
 from serve.server.protocol import MAX_HEAD
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 from tests.serve.feeds import NOW, Client, entry, publish, served_app
 
 HOUR = timedelta(hours=1)
@@ -133,7 +133,7 @@ def test_the_home_page_lists_what_is_open(root: Path) -> None:
 def test_there_is_an_answer_with_cors_at_the_root(
     root: Path, method: str, path: str, status: int
 ) -> None:
-    shelves = [LiveShelf(root, HIDDEN)]  # no feed at the root
+    shelves = [LiveEditions(root, HIDDEN)]  # no feed at the root
     with served_app(App(shelves, skew=0)) as client:
         found, headers, _ = client.ask(path, method=method)
         assert (found, headers["access-control-allow-origin"]) == (status, "*")
@@ -173,7 +173,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(root: Path) -> N
     ],
 )
 def test_a_client_is_an_address_or_a_site(root: Path, one: str, other: str, same: bool) -> None:
-    guard = Guard(root, per_minute=1)
+    guard = AccessControl(root, per_minute=1)
     assert guard.admit(OPEN, b"/v0.1/servers", {}, one) == (None, None)
     _, refused = guard.admit(OPEN, b"/v0.1/servers", {}, other)
     assert (refused is not None) == same
@@ -278,7 +278,7 @@ def test_requests_are_logged_without_what_is_secret(root: Path, tmp_path: Path) 
 def test_a_defect_is_told_in_json_and_logged(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = App([LiveShelf(root, OPEN)], skew=0)
+    app = App([LiveEditions(root, OPEN)], skew=0)
     monkeypatch.setattr(app._api, "answer", lambda *_: 1 / 0)
     sock = listen("127.0.0.1", 0)
     with serving_app(app, sock):

@@ -23,7 +23,7 @@ from serve.feed.feed import Feed
 from serve.server import protocol
 from serve.server.metrics import Metrics
 from serve.server.protocol import BoundedProtocol
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 from tests.serve.feeds import FEED, HOUR, NOW, application, entry, publish, running, served_app
 
 
@@ -225,7 +225,7 @@ def test_nobody_waits_for_a_new_edition_to_be_verified(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(feed, [entry("a.b/s000", title="New")], "e2", now=NOW + HOUR)
-    shelf = LiveShelf(feed.folder.parent, FEED)
+    shelf = LiveEditions(feed.folder.parent, FEED)
     shelf.watch()
     assert shelf.find("e1").tag == "e1"
     reached, go_on = threading.Event(), threading.Event()
@@ -250,7 +250,7 @@ def test_nobody_waits_for_a_new_edition_to_be_verified(
 
 def test_a_catalog_is_made_once(feed: Feed) -> None:
     api = Api(version="0", skew=0.0)
-    shelf = LiveShelf(feed.folder.parent, FEED)
+    shelf = LiveEditions(feed.folder.parent, FEED)
     request = Request(b"GET", b"/registry.json", b"")
     first = api.answer(request, shelf)
     assert first is not None
@@ -269,7 +269,7 @@ def test_switches_under_load_fail_and_mix_nothing(feed: Feed) -> None:
     expected: dict[tuple[str, str], str] = {}
 
     def note(edition: str) -> None:
-        shelf = LiveShelf(feed.folder.parent, FEED)
+        shelf = LiveEditions(feed.folder.parent, FEED)
         api = application(feed)
         assert shelf.live().tag == edition
         with served_app(api) as client:

@@ -15,12 +15,12 @@ from serve.disk import replace_file
 from serve.edition.base import DELETED, LATEST
 from serve.edition.edition import Edition
 from serve.edition.verification import verify
-from serve.entry.latest import elect
+from serve.entry.latest import choose_latest
 from serve.entry.render import fixed_instant
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 from tests.serve.feeds import FIRST, NOW, build, entry, excluded, publish
 
 HOUR = timedelta(hours=1)
@@ -128,7 +128,7 @@ def test_a_withheld_latest_hands_the_flag_to_the_next_best(feed: Feed) -> None:
 )
 def test_the_latest_follows_upstreams_precedence(versions: list[str], best: str) -> None:
     dated = [(version, NOW + n * HOUR) for n, version in enumerate(versions)]
-    assert versions[elect(dated)] == best
+    assert versions[choose_latest(dated)] == best
 
 
 def test_a_candidate_built_on_another_edition_is_refused(feed: Feed) -> None:
@@ -231,7 +231,7 @@ def test_a_candidate_that_never_went_live_makes_room_for_the_next(feed: Feed) ->
 @pytest.mark.parametrize("name", ["current", "candidate", "hold"])
 def test_a_damaged_pointer_is_named(feed: Feed, name: str) -> None:
     publish(feed, [entry("a.b/one")], "e1")
-    followed = LiveShelf(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
+    followed = LiveEditions(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
     followed.live()
     (feed.folder / name).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EditionBroken, match="restore or remove it"):
@@ -379,7 +379,7 @@ def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
 
 def test_a_live_edition_that_cannot_be_read_leaves_the_last_good_one(feed: Feed) -> None:
     publish(feed, [entry("a.b/one")], "e1", now=NOW)
-    followed = LiveShelf(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
+    followed = LiveEditions(feed.folder.parent, ServedFeed(feed.name, "x", "/"))
     assert followed.live().manifest.edition == "e1"
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     (feed.editions / "e2" / "entries").unlink()

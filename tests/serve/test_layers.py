@@ -16,8 +16,8 @@ from serve.build.writer import write_candidate
 from serve.edition import bases
 from serve.edition.base import DELETED, LATEST
 from serve.edition.edition import Edition
-from serve.edition.layers import Growing, Kind, Seat, empty
-from serve.edition.masks import hidden
+from serve.edition.layers import MergePositions, TableBuilder, TableSchema, empty
+from serve.edition.masks import apply_blocks
 from serve.edition.selection import Selection, micros
 from serve.edition.tables import Table
 from serve.edition.verification import verify
@@ -137,7 +137,7 @@ def test_any_history_of_layers_says_what_one_piece_says(
                 rebased += layered.rebase(now=NOW + number * HOUR) is not None
         layered.tidy(keep=2, since=NOW + 1000 * HOUR)
         blocked = [Block(name, None, "bad", "me", NOW) for name in sorted(names)[:2]]
-        same(hidden(found, blocked), hidden(whole, blocked))
+        same(apply_blocks(found, blocked), apply_blocks(whole, blocked))
     assert rebased
 
 
@@ -199,7 +199,7 @@ def agrees(edition: Edition, source: random.Random) -> None:
         assert list(edition.after(sequences[at] if order else 0, key)) == behind
     newest = sorted(range(edition.count), key=lambda i: (-sequences[i], i))
     assert edition.newest(5) == newest[:5]
-    assert edition.brought().tolist() == [
+    assert edition.changed_rows().tolist() == [
         i for i in range(edition.count) if sequences[i] == edition.manifest.sequence
     ]
     for name in {edition.keys.pair(i)[0] for i in range(edition.count)}:
@@ -223,18 +223,20 @@ def looked(edition: Edition, start: int, wanted: Selection) -> Iterator[int]:
 
 
 def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
-    kind = Kind(("keys",), {"value": "<u4"})
+    kind = TableSchema(("keys",), {"value": "<u4"})
     source = random.Random(5)
     for _ in range(200):
         base, top = ({f"k{source.randrange(30):02d}\0v" for _ in range(12)} for _ in range(2))
         layers = []
         for number, keys in enumerate((base, top)):
-            rows = Growing(kind)
+            rows = TableBuilder(kind)
             for key in sorted(keys):
                 rows.add((key.encode(),), value=number)
             layers.append(rows.layer())
         nothing = empty(kind)
-        table = Table(layers[0], nothing, Seat.of(nothing, layers[0])).under(layers[1])
+        table = Table(layers[0], nothing, MergePositions.of(nothing, layers[0])).with_overlay(
+            layers[1]
+        )
         expected = [(key.encode(), int(key in top)) for key in sorted(base | top)]
         values = table.columns["value"].of(np.arange(table.count)).tolist()
         assert [(table.keys[i], values[i]) for i in range(table.count)] == expected

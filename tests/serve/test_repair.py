@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.entry.repair import PUBLISHER, REPAIRS, repair
-from serve.entry.strict import SCHEMA, objection
+from serve.entry.strict import SCHEMA, validation_error
 from tests.conftest import server_json
 
 Json = dict[str, Any]  # a server.json
@@ -187,4 +187,4 @@ def test_whatever_comes_is_decodable_or_withheld(change: Json) -> None:
     found = repair(json.dumps(server_json("a.b/c") | change).encode())
     assert (found.server is None) == bool(found.withheld)
     if found.server is not None:
-        assert objection(found.server) is None
+        assert validation_error(found.server) is None

@@ -16,7 +16,7 @@ import pytest
 
 from serve.edition import indexes
 from serve.edition.base import ENTRIES
-from serve.edition.layers import Growing, Numbers
+from serve.edition.layers import Numbers, TableBuilder
 from serve.edition.packed import Packed, PackedFile, write_packed
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block, BlockList
@@ -177,7 +177,7 @@ def test_pieces_of_text_find_what_reading_finds(
     monkeypatch.setattr(indexes, "_FREQUENT", 2)
     monkeypatch.setattr(indexes, "_ENOUGH", source_of(seed).choice([0, 1, 32]))
     source = source_of(seed)
-    rows = Growing(ENTRIES)
+    rows = TableBuilder(ENTRIES)
     texts, text = [], b""
     for number in range(300):
         if number == 0 or source.random() < 0.6:

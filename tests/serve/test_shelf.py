@@ -11,7 +11,7 @@ from serve.api.registry import Api, Request
 from serve.build.rollback import write_rollback
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.shelf import LiveShelf
+from serve.server.shelf import LiveEditions
 from tests.serve.feeds import FIRST, NOW, entry, excluded, publish, served
 from tests.serve.test_history import E2, E3, HOUR
 
@@ -120,7 +120,7 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
         flip(feed.segments / "e2")
     else:
         (folder / "manifest.json").write_text("{")
-    shelf = LiveShelf(tmp_path, ServedFeed("default", "x", "/"))
+    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"))
     assert shelf.live().manifest.edition == "e1"
     assert "edition refused feed=default edition=e2" in caplog.text
     publish_at = datetime.fromisoformat("2026-01-05T15:00:00+00:00")
@@ -137,7 +137,7 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")
-    shelf = LiveShelf(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
+    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
     shelf.live()
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     flip(feed.editions / "e2" / "records")
@@ -165,7 +165,7 @@ def test_a_switch_that_nobody_looked_at_for_hours_was_not_shown_late(tmp_path: P
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")
-    shelf = LiveShelf(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
+    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
     shelf.live()
     publish(feed, [entry("a.b/two")], "e2", now=NOW + HOUR)
     clock[0] = NOW + 9 * HOUR

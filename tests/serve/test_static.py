@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors.http.client import HttpClient, Manners
+from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
@@ -133,7 +133,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
         assert (found, headers["content-encoding"]) == (200, "gzip")
         assert len(json.loads(gzip.decompress(body))["servers"]) == 100
         policy = AddressPolicy(loopback_only=True)
-        with HttpClient(policy, "test", Manners(rate=0)) as http:
+        with HttpClient(policy, "test", RequestPolicy(rate=0)) as http:
             registry = Registry(
                 http, f"http://127.0.0.1:{client.port}{base}", now=lambda: datetime.now(UTC)
             )
@@ -190,4 +190,4 @@ def test_a_folder_with_other_things_is_left_alone(feed: Feed, tmp_path: Path) ->
     (tmp_path / "begun" / "20260101T000000Z-000001.1.part").mkdir(parents=True)
     export_static(live, SERVED, tmp_path / "begun")
     with pytest.raises(ExportFailed, match="a folder of its own"):
-        export_static(live, ServedFeed("other", "Other", "/"), tmp_path / "begun")
+        export_static(live, ServedFeed("other", "Replacement", "/"), tmp_path / "begun")

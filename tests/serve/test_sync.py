@@ -78,7 +78,7 @@ def test_every_rule_of_it_is_needed(
 ) -> None:
     """Without the rule some reader misses something."""
     if rule == "pins":
-        monkeypatch.setattr(shelf.LiveShelf, "following", lambda self, _: self.live())
+        monkeypatch.setattr(shelf.LiveEditions, "following", lambda self, _: self.live())
     elif rule == "skew":
         monkeypatch.setattr("tests.serve.readers.LOOK_EVERY", -VISIBLE_WITHIN.total_seconds() - 60)
     elif rule == "sequences":

@@ -17,7 +17,7 @@ from serve.policy.served_feed import ServedFeed
 from serve.server.app import build_app
 from serve.server.protocol import BoundedProtocol, PlainProtocol
 from serve.server.responses import matches
-from serve.server.shelf import LOOK_EVERY, LiveShelf
+from serve.server.shelf import LOOK_EVERY, LiveEditions
 from tests.serve.feeds import FEED, HOUR, NOW, application, entry, publish, running, served_app
 
 TARGETS = [
@@ -156,7 +156,7 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     assert starts == [0, 100, 200]
     assert pages.at(100, Selection(), 50) == {}
     assert pages.at(100, Selection(search=b"x"), 0) == {}
-    shelf = LiveShelf(feed.folder.parent, FEED)
+    shelf = LiveEditions(feed.folder.parent, FEED)
     shelf.look()
     assert shelf.pages(shelf.live()) is not None
     with served_app(application(feed)) as client:
@@ -173,7 +173,7 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     with pytest.raises(EditionBroken, match="is not what was written"):
         Pages(edition.folder / "pages")
     caplog.clear()
-    shelf = LiveShelf(feed.folder.parent, FEED)
+    shelf = LiveEditions(feed.folder.parent, FEED)
     for _ in range(3):
         shelf.look()
     assert shelf.pages(shelf.live()) is None

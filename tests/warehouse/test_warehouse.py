@@ -75,7 +75,7 @@ def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None
 
 def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
     def fail(session: Session) -> None:
-        with session.transaction(), session.given(batch_bodies=table([("h", "{}")], BODY)):
+        with session.transaction(), session.registering(batch_bodies=table([("h", "{}")], BODY)):
             session.run("walk/select_known_bodies")
             session.run("walk/insert_bodies", now=NOW)
             raise RuntimeError
@@ -89,7 +89,7 @@ def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
 def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
     rows = table([(str(n), f'{{"text":"{"some words " * 90}{n}"}}') for n in range(20_000)], BODY)
     with warehouse.session() as session:
-        with session.transaction(), session.given(batch_bodies=rows):
+        with session.transaction(), session.registering(batch_bodies=rows):
             session.run("walk/select_known_bodies")
             session.run("walk/insert_bodies", now=NOW)
         session.checkpoint()
@@ -105,7 +105,7 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
 def test_a_stream_that_is_given_up_holds_nothing(warehouse: Warehouse) -> None:
     """An error keeps its frames alive, and these a stream: the next session must not wait."""
     names = pa.table({"name": pa.array([f"a.b/{n}" for n in range(200_000)])})
-    with warehouse.session() as session, session.given(wanted_names=names):
+    with warehouse.session() as session, session.registering(wanted_names=names):
         stream = session.batches("curation/list_wanted_names", 10)
         assert next(stream).num_rows == 10
     for _ in range(2):

@@ -11,7 +11,7 @@ _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
     """Store what the last build of a feed repaired and withheld of the wanted servers."""
-    with session.transaction(), session.given(batch_treatments=table(rows, _TREATMENT)):
+    with session.transaction(), session.registering(batch_treatments=table(rows, _TREATMENT)):
         session.run("curation/delete_treatments", feed=feed)
         session.run("curation/insert_treatments")
 
@@ -33,7 +33,7 @@ def record_edition(
         return
     everything = not session.rows("curation/read_edition", feed=feed, edition=previous)
     rows = [(feed, name, version, edition) for name, version in shown(everything)]
-    with session.transaction(), session.given(batch_served=table(rows, _SERVED)):
+    with session.transaction(), session.registering(batch_served=table(rows, _SERVED)):
         session.run("curation/insert_edition", **values)
         session.run("curation/insert_served")
 

@@ -47,7 +47,7 @@ def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator
         found = session.table("curation/list_known_names", feed=feed)
     else:
         found = pa.table({"name": pa.array(names, pa.string())})
-    with session.given(wanted_names=found):
+    with session.registering(wanted_names=found):
         yield
 
 
@@ -70,7 +70,7 @@ def feed_entries(
     """
     names, size = session.table("curation/list_wanted_names"), servers_at_once(session)
     for start in range(0, names.num_rows, size):
-        with session.given(wanted_names=names.slice(start, size)):
+        with session.registering(wanted_names=names.slice(start, size)):
             yield from _part_of_feed(session, feed, since, batch)
 
 
@@ -95,7 +95,7 @@ def read_bodies(
     """JSON by its hash; with `since` only what came after that, which costs less."""
     query = "curation/list_bodies" if since is None else "curation/list_bodies_since"
     values = {} if since is None else {"since": since}
-    with session.given(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
+    with session.registering(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
         return {row["hash"]: row["body"].encode() for row in session.rows(query, **values)}
 
 
@@ -103,7 +103,7 @@ def forget_fingerprints(session: Session, feed: str, rows: Sequence[Tuple]) -> N
     """Have the next curation note a change of some verdicts (upstream, name, version), whatever it
     finds: they were shown otherwise than they were decided."""
     if rows:
-        with session.transaction(), session.given(batch_stale=table(rows, _VERDICT)):
+        with session.transaction(), session.registering(batch_stale=table(rows, _VERDICT)):
             session.run("curation/forget_fingerprints", feed=feed)
 
 

@@ -111,8 +111,8 @@ def _judged(
                 with (
                     showing(session, part, RULE_INPUTS, entries=False),
                     _explained(feed),
-                    session.limited(_TIME_LIMIT),
-                    session.given(batch_blocks=blocks),
+                    session.with_timeout(_TIME_LIMIT),
+                    session.registering(batch_blocks=blocks),
                 ):
                     session.run("curation/drop_deciding")
                     session.text(statement, parameters | part.parameters)

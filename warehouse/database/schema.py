@@ -27,6 +27,10 @@ _LANDED = ("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd65
 _RENAMED = (
     "ALTER TABLE verdicts RENAME COLUMN print TO fingerprint",
     "ALTER TABLE served_packages RENAME COLUMN print TO fingerprint",
+    "ALTER TABLE package_checks RENAME COLUMN owed TO deferred",
+    "ALTER TABLE version_facts RENAME COLUMN settled TO complete",
+    "ALTER TABLE hosts RENAME COLUMN share TO load_factor",
+    "ALTER TABLE served RENAME TO published_entries",
 )
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
 _RELATION = re.compile(
@@ -141,7 +145,7 @@ def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
 
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path, shape: str) -> None:
-    """Take over a warehouse of a shape that landed last: the same tables, two columns renamed.
+    """Take over a warehouse of a shape that landed last: the same tables but for names.
 
     User names and passwords in stored URLs of upstreams go.
     """

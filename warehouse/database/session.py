@@ -87,7 +87,7 @@ class Session:
         return pa.Table.from_pylist(rows, schema=schema)
 
     @contextmanager
-    def given(self, **tables: pa.Table) -> Iterator[None]:
+    def registering(self, **tables: pa.Table) -> Iterator[None]:
         """Lend Arrow tables to the statements inside, under the keywords' names.
 
         Inside another block a name may stand for another table for a while.
@@ -118,7 +118,7 @@ class Session:
             self._connection.execute("COMMIT")
 
     @contextmanager
-    def limited(self, seconds: float) -> Iterator[None]:
+    def with_timeout(self, seconds: float) -> Iterator[None]:
         """Interrupt statements that run for longer than so many seconds."""
         timer = threading.Timer(seconds, self._connection.interrupt)
         timer.start()
@@ -127,9 +127,9 @@ class Session:
         finally:
             timer.cancel()
 
-    def parallel(self) -> None:
-        """Use two threads from now on: right for scans; bulk loads need half the CPU with one."""
-        self._connection.execute("SET threads = 2")
+    def use_threads(self, count: int) -> None:
+        """From now on: two are right for scans; bulk loads need half the CPU with one."""
+        self._connection.execute(f"SET threads = {count}")
 
     def checkpoint(self) -> None:
         with self._explained():

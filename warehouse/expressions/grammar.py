@@ -84,13 +84,13 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?(Z|[+-]\d\d(:\d\d)?)
 
 
 def check(node: exp.Expr, expression: str) -> None:
-    why = _objection(node)
+    why = _validation_error(node)
     if why is not None:
         line, column = _place(node, expression)
         raise ExpressionRefused(why, expression=expression, line=line, column=column)
 
 
-def _objection(node: exp.Expr) -> str | None:
+def _validation_error(node: exp.Expr) -> str | None:
     """What is wrong with one node, and what to write instead."""
     if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
         close = difflib.get_close_matches(node.name, COLUMNS, n=1)

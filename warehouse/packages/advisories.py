@@ -22,7 +22,7 @@ def list_unread_advisories(
     session: Session, named: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
     """Those of (id, modified) that are not known as of that modification."""
-    with session.given(batch_named=table(named, _NAMED)):
+    with session.registering(batch_named=table(named, _NAMED)):
         return [
             (row["id"], row["modified"]) for row in session.rows("packages/list_unread_advisories")
         ]

@@ -43,7 +43,7 @@ def batch(
         "batch_checks": session.rows_of("package_checks", checks),
         "batch_hosts": session.rows_of("hosts", hosts),
     }
-    with session.transaction(), session.given(**given):
+    with session.transaction(), session.registering(**given):
         session.run("packages/delete_hosts")
         session.run("packages/insert_hosts")
         session.run("packages/delete_package_checks")

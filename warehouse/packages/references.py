@@ -12,6 +12,9 @@ def list_new_refs(session: Session, rules: str) -> list[Row]:
 
 def add_refs(session: Session, refs: Sequence[Row]) -> None:
     """Store canonicalised references as rows of `package_refs`, in place of older ones."""
-    with session.transaction(), session.given(batch_refs=session.rows_of("package_refs", refs)):
+    with (
+        session.transaction(),
+        session.registering(batch_refs=session.rows_of("package_refs", refs)),
+    ):
         session.run("packages/delete_package_refs")
         session.run("packages/insert_package_refs")

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from warehouse.rules.columns import Source
 
 Verdict = Literal["admit", "exclude"]
-Kind = Literal["block", "overlay", "must", "rule"]
+RuleKind = Literal["block", "overlay", "must", "rule"]
 WhenUnknown = Literal["match", "skip"]
 
 
@@ -20,7 +20,7 @@ class OutlinedRule(Struct, frozen=True):
     """A rule; `tree` is a `ternary.Tree` over the numbers of the outline's atoms."""
 
     name: str
-    kind: Kind
+    kind: RuleKind
     verdict: Verdict
     reason: str
     when: str

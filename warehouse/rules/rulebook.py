@@ -12,10 +12,10 @@ from msgspec import structs
 from warehouse.rules.columns import COLUMNS
 from warehouse.rules.language import Atom, Predicate, sql_of
 from warehouse.rules.outline import (
-    Kind,
     Outline,
     OutlinedAtom,
     OutlinedRule,
+    RuleKind,
     Verdict,
     WhenUnknown,
 )
@@ -35,12 +35,12 @@ class CompiledRule:
     reason: str
     predicate: Predicate
     when: str = ""
-    kind: Kind = "rule"
+    kind: RuleKind = "rule"
     unknown: WhenUnknown = "skip"
 
 
 @dataclass(frozen=True)
-class Cooldown:
+class CompiledCooldown:
     """How old a version must be; `bypass` are servers that do not wait."""
 
     period: timedelta
@@ -59,7 +59,7 @@ class RuleBook:
         rules: Sequence[CompiledRule],
         *,
         default: Verdict,
-        cooldown: Cooldown | None = None,
+        cooldown: CompiledCooldown | None = None,
         blocks: Mapping[str, str] | None = None,
     ) -> None:
         self.rules = tuple(rules)

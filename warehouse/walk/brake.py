@@ -49,7 +49,7 @@ def hold_loss(
 def hold_unmet(
     session: Session, *, upstream: str, url: str, since: datetime, met: int
 ) -> list[Row]:
-    """Known entries (name, version) that an incremental walk had to show and did not.
+    """KnownVersion entries (name, version) that an incremental walk had to show and did not.
 
     Records without a readable key may be them. Raises BrakeEngaged if there are many.
     """

@@ -20,12 +20,12 @@ from warehouse.walk.state import (
 from warehouse.walk.types import Batch, Key, Merge, Walk, keys
 
 
-def names_in_doubt(session: Session, upstream: str, batches: Iterable[Batch]) -> list[str]:
+def names_to_reread(session: Session, upstream: str, batches: Iterable[Batch]) -> list[str]:
     """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
-    session.parallel()
+    session.use_threads(2)
     _stage(session, batches, bodies=False)
     session.run("walk/select_moved", upstream=upstream)
-    return [row["name"] for row in session.rows("walk/list_names_in_doubt", upstream=upstream)]
+    return [row["name"] for row in session.rows("walk/list_names_to_reread", upstream=upstream)]
 
 
 def commit_walk(
@@ -43,7 +43,7 @@ def commit_walk(
     if the walk lost more than is plausible and `accept_shrink` is not set.
     """
     if not walk.full:
-        session.parallel()
+        session.use_threads(2)
     state = read_state(session, walk.upstream)
     now, commit = next_commit(session, state, now)
     unreadable = _stage(session, batches, bodies=True, now=now)
@@ -205,7 +205,7 @@ def _stage(
     session.run("walk/create_incoming")
     session.run("walk/create_incoming_unreadable")
     for batch in batches:
-        with session.given(**batch):
+        with session.registering(**batch):
             session.run("walk/insert_incoming")
             if batch["batch_unreadable"].num_rows:
                 session.run("walk/insert_incoming_unreadable")

@@ -17,7 +17,7 @@ def quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -
     """Keep what could not be read, release what this walk settled, plan the next tries."""
     upstream = walk.upstream
     asked, gone = table(walk.retried, KEY), table(walk.gone, KEY)
-    with session.given(retries_asked=asked, retries_gone=gone):
+    with session.registering(retries_asked=asked, retries_gone=gone):
         session.run("walk/update_quarantine", upstream=upstream, now=now)
         session.run("walk/insert_quarantine", upstream=upstream, now=now)
         session.run(

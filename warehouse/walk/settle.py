@@ -1,4 +1,4 @@
-"""Known entries that a walk did not show, once it is known what became of them."""
+"""KnownVersion entries that a walk did not show, once it is known what became of them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def settle_missing(
     """
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
-        with session.given(confirmed=table(gone, KEY), reading=table(there, KEY)):
+        with session.registering(confirmed=table(gone, KEY), reading=table(there, KEY)):
             session.run("walk/create_incoming_unreadable")
             if count_hidden:
                 session.run("walk/clear_missing", upstream=upstream, listed=False)

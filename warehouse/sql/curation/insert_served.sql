@@ -1,4 +1,4 @@
-INSERT INTO served
+INSERT INTO published_entries
 SELECT b.feed, b.name, b.version, b.edition
 FROM batch_served b
-ANTI JOIN served s USING (feed, name, version)
+ANTI JOIN published_entries s USING (feed, name, version)

@@ -28,6 +28,6 @@ LEFT JOIN (
     SEMI JOIN wanted_names USING (name)
     GROUP BY upstream, name, version
 ) p ON p.upstream = e.upstream AND p.name = e.name AND p.version = e.version
-LEFT JOIN (FROM served SEMI JOIN wanted_names USING (name) WHERE feed = $feed) s
+LEFT JOIN (FROM published_entries SEMI JOIN wanted_names USING (name) WHERE feed = $feed) s
     ON s.name = e.name AND s.version = e.version
 ORDER BY e.name, e.version, e.upstream

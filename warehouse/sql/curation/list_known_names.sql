@@ -1,4 +1,4 @@
 SELECT DISTINCT name FROM entries
 UNION
-SELECT DISTINCT name FROM served WHERE feed = $feed
+SELECT DISTINCT name FROM published_entries WHERE feed = $feed
 ORDER BY name

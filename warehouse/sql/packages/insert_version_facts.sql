@@ -17,7 +17,7 @@ FROM (
             CASE WHEN same THEN coalesce(b.provenance_repository, c.provenance_repository)
                 ELSE b.provenance_repository END AS provenance_repository,
             CASE WHEN same AND b.provenance IS NOT DISTINCT FROM c.provenance
-                THEN b.settled OR coalesce(c.settled, false) ELSE b.settled END AS settled
+                THEN b.complete OR coalesce(c.complete, false) ELSE b.complete END AS complete
         )
     FROM (
         SELECT
@@ -34,9 +34,9 @@ WHERE c.version IS NULL
     OR ((n.state <> 'unknown' OR c.state <> 'known') AND row(
         n.source, n.state, n.outcome, n.published_at, n.yanked, n.deprecated, n.license,
         n.install_scripts, n.provenance, n.digest, n.server_names, n.yanked_reason,
-        n.provenance_repository, n.newer_versions, n.resolved_version, n.settled
+        n.provenance_repository, n.newer_versions, n.resolved_version, n.complete
     ) IS DISTINCT FROM row(
         c.source, c.state, c.outcome, c.published_at, c.yanked, c.deprecated, c.license,
         c.install_scripts, c.provenance, c.digest, c.server_names, c.yanked_reason,
-        c.provenance_repository, c.newer_versions, c.resolved_version, c.settled
+        c.provenance_repository, c.newer_versions, c.resolved_version, c.complete
     ))

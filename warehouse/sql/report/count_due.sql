@@ -10,7 +10,7 @@ SELECT
     count(*) FILTER (absent_since IS NOT NULL) AS missing,
     max(CASE WHEN o.day = strftime($now::TIMESTAMPTZ, '%Y-%m-%d') THEN o.requests ELSE 0 END)
         AS requests,
-    max(o.share) AS share,
+    max(o.load_factor) AS load_factor,
     max(o.closed_until) FILTER (o.closed_until > $now) AS closed_until,
     max(o.reason) FILTER (o.closed_until > $now) AS reason
 FROM packages_wanted($now) w

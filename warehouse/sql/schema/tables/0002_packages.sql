@@ -31,13 +31,13 @@ CREATE TABLE package_checks (
     failures INTEGER NOT NULL,
     stale_since TIMESTAMPTZ,
     due_at TIMESTAMPTZ NOT NULL,
-    -- The source and the form of the document that the validators belong to, what is still owed, why it
+    -- The source and the form of the document that the validators belong to, what is still deferred, why it
     -- failed; for each of `missing` since when, and in how many answers.
     source VARCHAR,
     variant VARCHAR,
     missing_since TIMESTAMPTZ[],
     missing_counts INTEGER[],
-    owed INTEGER,
+    deferred INTEGER,
     detail VARCHAR
 );
 
@@ -80,12 +80,12 @@ CREATE TABLE version_facts (
     provenance BOOLEAN,
     digest VARCHAR,
     server_names VARCHAR[],
-    -- `settled`: nothing is left to ask of the version. `evidence_sha256`: of what told the names.
+    -- `complete`: nothing is left to ask of the version. `evidence_sha256`: of what told the names.
     yanked_reason VARCHAR,
     provenance_repository VARCHAR,
     newer_versions INTEGER,
     resolved_version VARCHAR,
-    settled BOOLEAN,
+    complete BOOLEAN,
     evidence_sha256 VARCHAR
 );
 
@@ -93,7 +93,7 @@ CREATE TABLE version_facts (
 -- consecutive failures, until when and why it is paused, and the requests of one UTC day.
 CREATE TABLE hosts (
     origin VARCHAR NOT NULL,
-    share DOUBLE NOT NULL,
+    load_factor DOUBLE NOT NULL,
     failures INTEGER NOT NULL,
     closed_until TIMESTAMPTZ,
     reason VARCHAR NOT NULL,

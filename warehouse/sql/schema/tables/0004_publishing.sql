@@ -24,7 +24,7 @@ CREATE TABLE treatments (
 
 -- Append-only: every entry that a feed ever showed, with the first edition, so that a feed that is rebuilt can
 -- say what is gone.
-CREATE TABLE served (
+CREATE TABLE published_entries (
     feed VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
     version VARCHAR NOT NULL,

@@ -60,7 +60,7 @@ FROM (
         r.version_kind, r.rejected,
         f.state AS package_state, f.outcome AS package_outcome, f.latest_version, f.version_count,
         f.first_published_at, f.last_published_at, f.latest_published_at,
-        CASE WHEN v.settled THEN v.license ELSE coalesce(v.license, f.license) END AS license,
+        CASE WHEN v.complete THEN v.license ELSE coalesce(v.license, f.license) END AS license,
         f.license_status,
         f.repository_url AS package_repository_url, f.status AS package_status,
         f.owner_count, f.source, f.observed_at,

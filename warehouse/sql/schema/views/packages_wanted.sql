@@ -34,7 +34,7 @@ known AS (
         origin, package, list(version) AS versions, list(coalesce(digest, '')) AS digests,
         list(coalesce(provenance, false)) AS provenances
     FROM current_version_facts
-    WHERE state = 'known' AND outcome = 'ok' AND settled
+    WHERE state = 'known' AND outcome = 'ok' AND complete
     GROUP BY origin, package
 ),
 watched AS (
@@ -58,7 +58,7 @@ SELECT
     k.versions AS known_versions, k.digests AS known_digests,
     k.provenances AS known_provenances,
     h.etag, h.last_modified, h.serial, h.variant, h.versions_hash AS checked_versions_hash,
-    h.source, h.missing_since, h.missing_counts, coalesce(h.owed, 0) AS owed, h.absent_since,
+    h.source, h.missing_since, h.missing_counts, coalesce(h.deferred, 0) AS deferred, h.absent_since,
     coalesce(h.missing, []) AS missing, coalesce(h.failures, 0) AS failures,
     h.stale_since, h.checked_at, f.last_published_at, c.newest,
     coalesce(c.admitted, false) AS admitted,

@@ -12,7 +12,7 @@ FROM (
     FROM (
         SELECT * REPLACE (
             CASE
-                WHEN origin NOT IN (SELECT kind FROM ecosystems WHERE NOT has_fixed_digest) AND settled IS NOT NULL AND resolved_version IS NULL
+                WHEN origin NOT IN (SELECT kind FROM ecosystems WHERE NOT has_fixed_digest) AND complete IS NOT NULL AND resolved_version IS NULL
                     THEN digest
             END AS digest
         )
