@@ -2,8 +2,8 @@
 
 Both upstreams run side by side; rounds alternate, every step in a process of its own. Half of the
 changes are new servers, half new versions of known ones. The ratio of the medians counts. Pull,
-build and switch follow the change; curate decides on everything anew, and index makes what needs
-the whole edition, when readers have it already.
+build and switch follow the change; curate decides on everything again, and index makes what
+needs the whole edition, when readers have it already.
 """
 
 import argparse

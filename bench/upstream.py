@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from pipelines.demo.registry import Json, Row, ScriptedRegistry
-from tests.shared import base_dump, require
+from tests.support.shared import base_dump, require
 
 VERSIONS = (1, 1, 1, 2, 2, 3, 4, 6)
 

@@ -15,9 +15,9 @@ from pipelines.errors import StepError
 from pipelines.settings import Settings, counts_are_shared, load_settings, share_counts
 from serve.server.accesslog import open_log
 from serve.server.app import App, build_app
+from serve.server.feed_identities import served_feeds
 from serve.server.metrics import Metrics
 from serve.server.protocol import BoundedProtocol, PlainProtocol
-from serve.server.served import served_feeds
 from warehouse.rules.language import Compiler
 
 _MOST_CLIENTS = 4096

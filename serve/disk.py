@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from serve.errors import EditionBroken
 
-REMEDY = "run subregistry build --anew, then subregistry switch"
+REMEDY = "run subregistry build --from-scratch, then subregistry switch"
 
 
 Row = TypeVar("Row", bound=msgspec.Struct)

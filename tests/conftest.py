@@ -1,12 +1,7 @@
 """Fixtures that more than one room needs: a scripted registry over HTTP, a deployment, a clock."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.resources import files
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,14 +9,9 @@ from connectors.http.client import HttpClient, RequestPolicy
 from connectors.http.network import AddressPolicy
 from connectors.upstreams.registry import Registry
 from pipelines.demo.clock import FakeClock
-from pipelines.demo.loopback import LoopbackServer, Reply, Request
-from pipelines.demo.packages import PackageStandIns
-from pipelines.demo.registry import ScriptedRegistry
 from pipelines.line import Line
-from pipelines.settings import load_settings
+from tests.support.deployments import START, Upstream, make_deployment, upstream_server
 from warehouse.database.warehouse import Warehouse
-
-START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -34,37 +24,9 @@ def clock() -> FakeClock:
     return FakeClock(START)
 
 
-@dataclass
-class Upstream:
-    """A scripted registry with a request log and a place to put faults."""
-
-    registry: ScriptedRegistry = field(default_factory=ScriptedRegistry)
-    packages: PackageStandIns = field(default_factory=PackageStandIns)
-    fault: Callable[[Request], Reply | None] = lambda _: None
-    targets: list[str] = field(default_factory=list)
-    url: str = ""
-    packages_url: str = ""
-
-    def answer(self, request: Request) -> Reply:
-        self.targets.append(request.target)
-        return self.fault(request) or self.registry.answer(request)
-
-
 @pytest.fixture
 def upstream(clock: FakeClock) -> Iterator[Upstream]:
     with upstream_server(clock) as found:
-        yield found
-
-
-@contextmanager
-def upstream_server(clock: Callable[[], datetime]) -> Iterator[Upstream]:
-    """The scripted registries on loopback, with the given clock in their Date headers."""
-    found = Upstream()
-    with (
-        LoopbackServer(found.answer, clock=clock) as server,
-        LoopbackServer(found.packages.answer, clock=clock) as packages,
-    ):
-        found.url, found.packages_url = server.url, packages.url
         yield found
 
 
@@ -91,45 +53,3 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def deployment(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
     """A deployment in a folder of its own, against the scripted registries."""
     return make_deployment(tmp_path / "home", upstream, clock)
-
-
-def make_deployment(
-    home: Path, upstream: Upstream, clock: Callable[[], datetime], **settings: Any
-) -> Line:  # values of Settings
-    url = upstream.packages_url
-    if "feeds" not in settings:
-        settings["feeds"] = two_feeds(home.parent / "documents")
-    defaults: dict[str, Any] = {
-        "home": home,
-        "upstream_url": upstream.url,
-        "upstream_rate": 0,
-        "package_rate": 0,
-        "offline": True,
-        "origins": {
-            "npm": {"url": f"{url}/npm"},
-            "pypi": {"url": f"{url}/pypi"},
-            "oci:ghcr.io": {"url": f"{url}/oci/ghcr.io"},
-            "oci:docker.io": {"url": f"{url}/oci/docker.io"},
-        },
-    }
-    return Line(load_settings(**defaults | settings), clock=clock, sleep=lambda _: None)
-
-
-def two_feeds(folder: Path) -> Path:
-    """The shipped documents of the feeds `default` and `mirror`, in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("default.toml", "mirror.toml"):
-        (folder / name).write_bytes((files("serve.policy") / "feeds" / name).read_bytes())
-    return folder
-
-
-def server_json(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:
-    """A server.json that clients can decode."""
-    found: dict[str, Any] = {
-        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
-        "name": name,
-        "description": f"The server {name.partition('/')[2]}",
-        "version": version,
-        "remotes": [{"type": "streamable-http", "url": "https://mcp.example.org/mcp"}],
-    }
-    return found | extra

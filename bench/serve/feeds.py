@@ -15,7 +15,7 @@ from serve.build.writer import write_candidate
 from serve.edition.bases import rebased
 from serve.feed.feed import Feed
 from serve.search.index import catch_up
-from tests.shared import base_dump
+from tests.support.shared import base_dump
 
 START = datetime(2025, 9, 1, tzinfo=UTC)
 BUILT = datetime(2026, 1, 1, tzinfo=UTC)

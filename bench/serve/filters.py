@@ -9,9 +9,9 @@ from urllib.parse import quote
 from bench.serve.load import server, wrk
 from pipelines.cli.console import print_table
 from serve.api.cursor import encode as encode_cursor
+from serve.api.editions import FixedEditions
 from serve.api.params import read_list, read_query
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.edition.selection import from_micros
 from serve.policy.served_feed import ServedFeed

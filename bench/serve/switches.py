@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.serve.load import Reader, entity_tag, private, server, targets, wrk
 from bench.serve.steps import another, indexed, live, more
 from pipelines.cli.console import print_table
+from serve.api.editions import FixedEditions
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed

@@ -142,7 +142,7 @@ class _Releases:
 
 
 def _is_new(target: PackageRequest, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
-    """Whether a release is there that was not read yet, or was made anew since."""
+    """Whether a release is there that was not read yet, or was rebuilt since."""
     if version not in releases:
         return False
     known, digest = target.known.get(version), first_digest(releases[version])

@@ -137,7 +137,7 @@ def export(arguments: argparse.Namespace) -> int:
 def serve(arguments: argparse.Namespace) -> int:
     from pipelines.server import compiler, listen
     from pipelines.server import run as run_server
-    from serve.server.served import served_feeds
+    from serve.server.feed_identities import served_feeds
 
     settings = load_settings()
     feeds = ", ".join(

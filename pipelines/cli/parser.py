@@ -88,7 +88,9 @@ def parser() -> argparse.ArgumentParser:
             way.add_argument("--resume", action="store_true", help="end the hold, then switch")
         if name == "build":
             step.add_argument(
-                "--anew", action="store_true", help="without the live edition, if it is broken"
+                "--from-scratch",
+                action="store_true",
+                help="without the live edition, if it is broken",
             )
     block = add("block", _BLOCK)
     block.add_argument("target", nargs="?", metavar="NAME[@VERSION]", help="what to block")

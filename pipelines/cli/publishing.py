@@ -26,7 +26,12 @@ def build(arguments: argparse.Namespace) -> int:
     def run(deployment: "Line", policy: "Policy", progress: Progress) -> object:
         feed, clock = deployment.feed(policy.name), deployment.clock
         return build_candidate(
-            deployment.warehouse, policy, feed, now=clock, anew=arguments.anew, progress=progress
+            deployment.warehouse,
+            policy,
+            feed,
+            now=clock,
+            from_scratch=arguments.from_scratch,
+            progress=progress,
         )
 
     return _each(arguments, run)
@@ -99,6 +104,7 @@ def editions(arguments: argparse.Namespace) -> int:
     damaged = [str(row["edition"]) for row in rows if row.get("problem")]
     if damaged:
         raise StepError(
-            f"damaged: {', '.join(damaged)}; run subregistry build --anew, then subregistry switch"
+            f"damaged: {', '.join(damaged)}; run subregistry build --from-scratch, then "
+            "subregistry switch"
         )
     return 0

@@ -16,7 +16,7 @@ from serve.export.allowlists import FORMS, allow_list
 from serve.export.static import export_static
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from serve.server.shelf import LiveEditions
+from serve.server.live_editions import LiveEditions
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _target(row: Row, source: str, today: int) -> PackageRequest:
     old.sort(key=lambda version: hashlib.sha256(f"{today} {version}".encode()).digest())
     same = row["versions_hash"] == row["checked_versions_hash"]
     whole = here and same and not row["missing"] and not row["deferred"]
-    # An index that stays older is no cache's: its serials are counted anew.
+    # An index that stays older is no cache's: its serials are counted again.
     believed = here and row["failures"] < _BELIEVED_AFTER
     return PackageRequest(
         origin=row["origin"],

@@ -14,10 +14,10 @@ from pathlib import Path
 from connectors.http.pacing import HostState
 from connectors.registries.clients import PackageRegistries
 from connectors.registries.lookup import NEGATIVE, UNDECIDED, WITHDRAWN, Outcome
-from enrich.due import confirmed, next_check
 from enrich.ecosystem import PackageRef, Rejected
 from enrich.ecosystems import canonicalise, rules
 from enrich.profiles import PackageFact, Profile, text
+from enrich.recheck import confirmed, next_check
 from pipelines.errors import Busy
 from pipelines.profile.advisories import advisories
 from pipelines.profile.downloads import popularity

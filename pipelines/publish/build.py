@@ -61,14 +61,14 @@ def build(
     feed: Feed,
     *,
     now: Callable[[], datetime],
-    anew: bool = False,
+    from_scratch: bool = False,
     progress: Progress = silent,
 ) -> BuildReport:
     """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
 
-    `anew` builds without the live edition: every entry counts as changed, and what any edition
-    showed stays as a tombstone, as far as the warehouse knows of it. Raises StepError before the
-    first curation, EditionBroken if the live edition cannot be read.
+    `from_scratch` builds without the live edition: every entry counts as changed, and what any
+    edition showed stays as a tombstone, as far as the warehouse knows of it. Raises StepError
+    before the first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
         session.use_threads(2)
@@ -76,11 +76,11 @@ def build(
         feed.identify(policy.served)
         live = feed.current_id()
         last = last_sequence(session, policy.name)
-        previous = feed.checked(live) if live and not anew else None
+        previous = feed.checked(live) if live and not from_scratch else None
         if previous is not None:
             record_live(session, previous)
             if previous.manifest.sequence < last:
-                log.warning("feed %s is behind what was published of it: built anew", feed.name)
+                log.warning("feed %s is behind what was published of it: rebuilt", feed.name)
                 previous = None
         if not is_curated(session, policy.name, policy.hash):
             raise StepError(

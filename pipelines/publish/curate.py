@@ -72,7 +72,7 @@ def curate(
     now: Callable[[], datetime],
     progress: Progress = silent,
 ) -> CurateReport:
-    """Decide on every entry anew; the same warehouse, policy, blocks and instant give the same
+    """Decide on every entry; the same warehouse, policy, blocks and instant give the same
     verdicts. Raises RulesFailed, WarehouseFull, BlocksBroken."""
     at = now()
     with warehouse.session() as session:

@@ -15,8 +15,8 @@ from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.registry import Registry
 from pipelines.progress import Progress, silent
 from pipelines.server import serving_app
+from serve.api.editions import FixedEditions
 from serve.api.models import ServerResponse
-from serve.api.shelf import FixedEditions
 from serve.edition.base import LATEST
 from serve.edition.edition import Edition
 from serve.edition.selection import Selection
@@ -80,7 +80,7 @@ def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator
 
 def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:
     """Keys of entries that run in the live edition and may not in the candidate."""
-    if candidate.anew:
+    if candidate.from_scratch:
         yield from (live.key(number) for number in live.select(0, Selection()))
         return
     for number in candidate.changed_rows().tolist():
@@ -106,7 +106,9 @@ def _shrink(feed: Feed, live: str, candidate: Edition, limits: ShrinkLimits) -> 
 
 def _odd_latest(candidate: Edition) -> Iterator[str]:
     """Servers of what is new that have not exactly one latest version."""
-    numbers = range(candidate.count) if candidate.anew else candidate.changed_rows().tolist()
+    numbers = (
+        range(candidate.count) if candidate.from_scratch else candidate.changed_rows().tolist()
+    )
     flags, keys = candidate.arrays["flags"], candidate.keys
     for name, _ in groupby(candidate.key(number).partition(b"\0")[0] for number in numbers):
         if sum(bool(flags[index] & LATEST) for index in keys.of(name)) != 1:
@@ -136,8 +138,8 @@ def self_walk(
     One that was laid over another is walked as far as it changed.
     """
     manifest = edition.manifest
-    since = None if edition.anew else fixed_instant(manifest.built_at - _MOMENT).decode()
-    wanted = range(edition.count) if edition.anew else edition.changed_rows().tolist()
+    since = None if edition.from_scratch else fixed_instant(manifest.built_at - _MOMENT).decode()
+    wanted = range(edition.count) if edition.from_scratch else edition.changed_rows().tolist()
     app = App([FixedEditions(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
     met: Counter[bytes] = Counter()
     complaints = []

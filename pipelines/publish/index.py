@@ -21,7 +21,7 @@ from warehouse.database.warehouse import Warehouse
 @dataclass(frozen=True)
 class IndexReport:
     """`base` is the base that was made, if one was; `pages` their bytes; `search` says whether the
-    index followed the edition or was made anew, by how many `servers`."""
+    index followed the edition or was rebuilt, by how many `servers`."""
 
     feed: str
     edition: str

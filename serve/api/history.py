@@ -11,8 +11,8 @@ import msgspec
 from serve.api import models
 from serve.api.answers import Answer, document
 from serve.api.cursor import CursorBroken, seal, unseal
+from serve.api.editions import EditionStore
 from serve.api.params import read_limit, read_sequence
-from serve.api.shelf import EditionStore
 from serve.api.syndication import Item, json_feed, rss
 from serve.edition.base import KINDS
 from serve.edition.edition import Edition

@@ -133,7 +133,7 @@ class Change(Struct, rename="camel"):
 
 class ChangeMetadata(Struct, rename="camel"):
     """`sequence` is the next `since_sequence` once a page names no `nextCursor`; a reader whose
-    own is smaller than `firstSequence` and not 0 follows a feed that was made anew."""
+    own is smaller than `firstSequence` and not 0 follows a feed that was rebuilt."""
 
     count: int
     sequence: Sequence

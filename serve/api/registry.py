@@ -16,6 +16,7 @@ import yaml
 from serve.api import history, models, schemas
 from serve.api.answers import PREFLIGHT, Answer, document, ok, problem
 from serve.api.cursor import CursorBroken, decode
+from serve.api.editions import EditionStore
 from serve.api.encodings import ENCODINGS, compressed
 from serve.api.explain import explain
 from serve.api.health import health
@@ -30,7 +31,6 @@ from serve.api.params import (
     read_query,
 )
 from serve.api.search import ranked
-from serve.api.shelf import EditionStore
 from serve.api.targets import explained, spellings, target
 from serve.disk import Piece
 from serve.edition.edition import Edition

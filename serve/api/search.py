@@ -4,8 +4,8 @@ import msgspec
 
 from serve.api.answers import Answer, document, problem
 from serve.api.cursor import seal, unseal
+from serve.api.editions import EditionStore
 from serve.api.params import BadParameter, read_least, read_limit
-from serve.api.shelf import EditionStore
 from serve.search.index import DEEPEST, FILTERS
 
 _RENAMED = {"registryType": "registry_type", "licence": "license"}

@@ -52,7 +52,7 @@ def paired_with_previous(
 ) -> Iterator[tuple[Candidate, int | None]]:
     """Entries with their numbers in the previous edition, and what only that edition knows.
 
-    The latter happens when the warehouse was made anew: those entries stay as tombstones. With
+    The latter happens when the warehouse was rebuilt: those entries stay as tombstones. With
     `names` only entries of these servers are looked at.
     """
     if previous is None:

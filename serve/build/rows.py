@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from serve.build.entries import ServedEntry, carried
-from serve.build.follower import SortedKeyCursor
+from serve.build.sorted_keys import SortedKeyCursor
 from serve.build.totals import Digest, positive
 from serve.disk import REMEDY
 from serve.edition.base import DELETED, ENTRIES, KINDS, LATEST

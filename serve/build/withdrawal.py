@@ -7,8 +7,8 @@ from pathlib import Path
 
 from serve.build.draft import draft_like
 from serve.build.entries import ServedEntry, carried
-from serve.build.follower import SortedKeyCursor
 from serve.build.rows import Columns
+from serve.build.sorted_keys import SortedKeyCursor
 from serve.build.writer import Built, write_edition
 from serve.edition.edition import Edition
 from serve.edition.masks import Replacement, judged_by, replacements

@@ -87,7 +87,7 @@ class Edition:
         return self.tag != self.manifest.edition
 
     @property
-    def anew(self) -> bool:
+    def from_scratch(self) -> bool:
         """Whether it was made of nothing: what any edition before it showed may be missing."""
         return self.manifest.began == self.manifest.sequence
 

@@ -23,7 +23,7 @@ from serve.entry.render import fixed_instant, publish_position
 def stamp(root: Path, manifest: Manifest, at: datetime) -> None:
     """Write the publication instant into every body and row that an edition brings in.
 
-    While that goes on the manifest has no hash of their files, so that a rerun may begin anew.
+    While that goes on the manifest has no hash of their files, so that a rerun may begin again.
     `root` is the folder of the feed.
     """
     folder, edition = root / "editions" / manifest.edition, manifest.edition

@@ -1,7 +1,7 @@
 """Ranked search: a full-text index of the latest versions of a feed, beside its editions.
 
 feeds/NAME/search/state.json   which index stands, and which edition it has caught up with
-feeds/NAME/search/ID/          the index (Tantivy's); changed in place, made anew when it is old
+feeds/NAME/search/ID/          the index (Tantivy's); changed in place, rebuilt when it is old
 
 It follows an edition shortly after it went live, off the path of refreshes. What is found is shown
 as the live edition has it, so that nothing comes that a feed does not serve.
@@ -170,7 +170,7 @@ def catch_up(
     now: datetime,
     tell: Callable[[int], None] = lambda _: None,
 ) -> tuple[str, int]:
-    """Bring the index below `folder` up to an edition; returns `followed` or `made anew`, and how
+    """Bring the index below `folder` up to an edition; returns `followed` or `rebuilt`, and how
     many servers were looked at. `downloads` are of the most fetched package, by server; `tell` is
     called with how many are done."""
     state = read_state(folder)
@@ -201,7 +201,7 @@ def catch_up(
     for other in folder.iterdir():
         if other.is_dir() and other.name not in (place, state.folder if state else None):
             shutil.rmtree(other, ignore_errors=True)
-    return ("made anew", count) if names is None else ("followed", len(names))
+    return ("rebuilt", count) if names is None else ("followed", len(names))
 
 
 def _standing(folder: Path, state: State, edition: Edition, now: datetime) -> tantivy.Index | None:
@@ -209,12 +209,12 @@ def _standing(folder: Path, state: State, edition: Edition, now: datetime) -> ta
     if (
         state.sequence > edition.manifest.sequence
         or now - state.made_at >= _OLD
-        or (edition.anew and state.edition != edition.manifest.edition)
+        or (edition.from_scratch and state.edition != edition.manifest.edition)
         or not (folder / state.folder).is_dir()
     ):
         return None
     try:
         return tantivy.Index(_schema(), path=str(folder / state.folder), reuse=True)
     except ValueError as error:
-        log.warning("search index made anew folder=%s error=%s", folder / state.folder, error)
+        log.warning("search index rebuilt folder=%s error=%s", folder / state.folder, error)
         return None

@@ -13,9 +13,9 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from serve.api.answers import PREFLIGHT, Answer, problem
+from serve.api.editions import EditionStore
 from serve.api.params import beside_prefix
 from serve.api.registry import Api, Request, other_method
-from serve.api.shelf import EditionStore
 from serve.disk import Piece
 from serve.errors import ServeError
 from serve.feed.feed import VISIBLE_WITHIN
@@ -25,10 +25,10 @@ from serve.server import accesslog
 from serve.server.access import AccessControl
 from serve.server.follow import following
 from serve.server.home import home_routes
+from serve.server.live_editions import LOOK_EVERY, LiveEditions
 from serve.server.metrics import Metrics, route_of
 from serve.server.responses import CachedResponse, Response, ResponseCache
 from serve.server.scope import Receive, Scope, Send, address, host, query
-from serve.server.shelf import LOOK_EVERY, LiveEditions
 
 log = logging.getLogger(__name__)
 

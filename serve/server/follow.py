@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from serve.errors import ServeError
+from serve.server.live_editions import LOOK_EVERY, LiveEditions
 from serve.server.metrics import Metrics
-from serve.server.shelf import LOOK_EVERY, LiveEditions
 
 log = logging.getLogger(__name__)
 

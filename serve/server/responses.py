@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from serve.api.answers import Answer
+from serve.api.editions import EditionStore
 from serve.api.encodings import accepted, compressed
-from serve.api.shelf import EditionStore
 from serve.disk import Piece
 from serve.edition.edition import Edition
 
@@ -140,7 +140,7 @@ class ResponseCache:
         return found[0] if found else None
 
     def put(self, target: bytes, kept: CachedResponse) -> None:
-        """Keep an answer that is not too large, or count anew what it holds."""
+        """Keep an answer that is not too large, or count again what it holds."""
         self.drop(target)
         cost = kept.wire.cost + len(target)
         if cost > self._limit // 16:

@@ -23,9 +23,9 @@ from pipelines.refresh import publish
 from serve.edition.base import LATEST
 from serve.edition.edition import Edition
 from tests.clients.install import HERE, NPM, PLACE, PYTHON, interpreter
-from tests.conftest import make_deployment, server_json, upstream_server
-from tests.serve.feeds import NOW, served
-from tests.shared import base_dump, missing, recorded_row, timeline
+from tests.support.deployments import make_deployment, server_json, upstream_server
+from tests.support.feeds import NOW, served
+from tests.support.shared import base_dump, missing, recorded_row, timeline
 
 Key = tuple[str, str]
 Json = dict[str, Any]

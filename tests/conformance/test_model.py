@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from serve.api.editions import FixedEditions
 from serve.api.registry import Api, Request
-from serve.api.shelf import FixedEditions
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
 from tests.conformance.model import Known, Model
-from tests.serve.feeds import NOW, entry, excluded, publish, served
-from tests.serve.test_api import ODD_VERSIONS
+from tests.serve.api.test_api import ODD_VERSIONS
+from tests.support.feeds import NOW, entry, excluded, publish, served
 
 REQUESTS = int(os.environ.get("SUBREGISTRY_REQUESTS", "20000"))
 OFFICIAL = "io.modelcontextprotocol.registry/official"

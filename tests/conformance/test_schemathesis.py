@@ -16,9 +16,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance, response
 from serve.api.openapi import openapi
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
-from tests.serve.feeds import NOW, entry, excluded, publish, served
-from tests.serve.test_api import ODD_VERSIONS
-from tests.shared import FOLDER, require
+from tests.serve.api.test_api import ODD_VERSIONS
+from tests.support.feeds import NOW, entry, excluded, publish, served
+from tests.support.shared import FOLDER, require
 
 EXAMPLES = int(os.environ.get("SUBREGISTRY_SCHEMATHESIS", "30"))
 THERE = {

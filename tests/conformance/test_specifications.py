@@ -14,9 +14,9 @@ from pipelines.demo.clock import FakeClock
 from pipelines.refresh import publish
 from serve.api.openapi import openapi
 from serve.policy.served_feed import ServedFeed
-from tests.conftest import make_deployment, upstream_server
-from tests.serve.feeds import NOW, Client, served
-from tests.shared import base_dump, recorded_row, require, timeline
+from tests.support.deployments import make_deployment, upstream_server
+from tests.support.feeds import NOW, Client, served
+from tests.support.shared import base_dump, recorded_row, require, timeline
 
 Json = dict[str, Any]  # schemas and answers
 

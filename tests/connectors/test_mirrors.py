@@ -19,8 +19,8 @@ from connectors.origins import Origins, OriginSettings
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
-from tests.conftest import START, Upstream, make_deployment
-from tests.line.test_profile import claim
+from tests.line.profiling.test_profile import claim
+from tests.support.deployments import START, Upstream, make_deployment
 
 LOOPBACK = AddressPolicy(loopback_only=True)
 

@@ -15,7 +15,7 @@ from connectors.errors import (
 )
 from connectors.http.pacing import AdaptiveLimiter, HostState, RateLimits
 from pipelines.demo.clock import FakeClock
-from tests.conftest import START
+from tests.support.deployments import START
 
 MINUTE = timedelta(minutes=1)
 

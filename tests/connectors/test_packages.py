@@ -19,7 +19,7 @@ from enrich.ecosystems import ECOSYSTEMS
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
-from tests.conftest import START
+from tests.support.deployments import START
 
 CONNECTORS = {kind: found.connector for kind, found in ECOSYSTEMS.items()}
 

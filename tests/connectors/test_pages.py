@@ -17,8 +17,8 @@ from connectors.upstreams.json_split import split_page
 from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import Missing, Registry
 from pipelines.demo.loopback import Reply, Request
-from tests.conftest import START, Upstream, server_json
 from tests.connectors.test_registry import META, page
+from tests.support.deployments import START, Upstream, server_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -10,7 +10,7 @@ from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry
 from connectors.upstreams.page import read_page
 from connectors.upstreams.registry import Missing, Registry, base_url
 from pipelines.demo.loopback import Reply, Request
-from tests.conftest import START, Upstream, server_json
+from tests.support.deployments import START, Upstream, server_json
 
 META = (
     b'{"io.modelcontextprotocol.registry/official":{"status":"active",'

@@ -14,9 +14,9 @@ from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, Versio
 from enrich.profiles import PackageFact, Profile, VersionFact
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply
-from tests.conftest import START, Upstream, make_deployment
-from tests.line.test_profile import claim, facts
-from tests.shared import base_dump, timeline
+from tests.line.profiling.test_profile import claim, facts
+from tests.support.deployments import START, Upstream, make_deployment
+from tests.support.shared import base_dump, timeline
 from warehouse.database.warehouse import Warehouse
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from connectors.registries.lookup import Document, Outcome, PackageResponse
 from enrich import npm, oci, pypi
-from enrich.due import confirmed, next_check
 from enrich.licenses import read_license
 from enrich.profiles import marker_names
+from enrich.recheck import confirmed, next_check
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from enrich.ecosystem import PackageKey, PackageRef, Rejected
 from enrich.ecosystems import canonicalise
-from tests.shared import base_dump, timeline
+from tests.support.shared import base_dump, timeline
 
 
 def ref(kind: str, identifier: str, version: str = "", base: str = "") -> PackageRef:

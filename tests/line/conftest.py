@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
-from tests.conftest import START, Upstream, make_deployment, server_json
-from tests.line.inhouse import HOUR, write
+from tests.line.pulling.inhouse import HOUR, write
+from tests.support.deployments import START, Upstream, make_deployment, server_json
 
 
 @pytest.fixture

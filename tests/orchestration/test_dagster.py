@@ -15,7 +15,7 @@ from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.line import Line
 from pipelines.orchestration.definitions import build_defs
-from tests.conftest import START, Upstream, make_deployment, server_json
+from tests.support.deployments import START, Upstream, make_deployment, server_json
 
 ROOT = Path(__file__).resolve().parents[2]
 

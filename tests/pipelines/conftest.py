@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import START, Upstream, server_json, two_feeds
+from tests.support.deployments import START, Upstream, server_json, two_feeds
 
 
 @pytest.fixture

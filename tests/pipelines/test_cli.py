@@ -16,8 +16,8 @@ import pytest
 
 from pipelines.cli.parser import main
 from pipelines.demo.loopback import Reply
-from tests.conftest import Upstream
 from tests.pipelines.conftest import said
+from tests.support.deployments import Upstream
 
 HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
 

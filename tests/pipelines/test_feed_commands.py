@@ -1,4 +1,4 @@
-"""Commands about the live feed: going back, holding, building anew, keys."""
+"""Commands about the live feed: going back, holding, building from scratch, keys."""
 
 import json
 import re
@@ -16,8 +16,8 @@ import pytest
 
 from pipelines.cli.parser import main
 from serve.feed.feed import Feed
-from tests.conftest import START, Upstream, server_json
 from tests.pipelines.conftest import said
+from tests.support.deployments import START, Upstream, server_json
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_broken_live_edition_is_built_anew(
     assert "has no readable manifest" in capsys.readouterr().out
     capsys.readouterr()
     assert main(["run"]) == 1
-    assert "subregistry build --anew" in capsys.readouterr().err
-    assert main(["build", "--feed", "mirror", "--anew"]) == 0
+    assert "subregistry build --from-scratch" in capsys.readouterr().err
+    assert main(["build", "--feed", "mirror", "--from-scratch"]) == 0
     assert main(["switch", "--feed", "mirror"]) == 0
     edition = feed.current()
     assert edition is not None

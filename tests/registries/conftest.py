@@ -11,7 +11,7 @@ import pytest
 from pipelines.demo.clock import FakeClock
 from pipelines.line import Line
 from pipelines.profile.profile import ProfileReport
-from tests.conftest import Upstream, make_deployment, server_json, upstream_server
+from tests.support.deployments import Upstream, make_deployment, server_json, upstream_server
 from warehouse.database.session import Row
 
 

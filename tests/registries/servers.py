@@ -26,7 +26,7 @@ import trustme
 
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from tests.registries.install import DEVPI, VERDACCIO
-from tests.shared import missing
+from tests.support.shared import missing
 
 Json = dict[str, Any]  # a registry's document
 

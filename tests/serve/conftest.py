@@ -6,7 +6,7 @@ import pytest
 
 from serve.feed.feed import Feed
 from serve.server import accesslog
-from tests.serve.feeds import entry, publish
+from tests.support.feeds import entry, publish
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def last_change(session: Session, feed: str) -> datetime | None:
 
 
 def is_known_change(session: Session, feed: str, at: datetime) -> bool:
-    """Whether this warehouse changed verdicts of a feed at an instant: one that was made anew or
+    """Whether this warehouse changed verdicts of a feed at an instant: one that was rebuilt or
     restored did not."""
     return bool(session.rows("curation/read_last_change", feed=feed, at=at)[0]["known"])
 

@@ -2,7 +2,7 @@
 
 Until a version is released the baseline may be edited; its version is a hash of it, and a file of
 any other shape is refused, but for those that landed last, which are handed over.
-Views and macros stand in a file each and are all made anew when one of them is another than before.
+Views and macros stand in a file each and are all rebuilt when one of them is another than before.
 A comment at the head of a relation's text becomes its comment in the warehouse.
 """
 
@@ -176,7 +176,7 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make all views and macros anew; those that are no more go."""
+    """Make all views and macros again; those that are no more go."""
     for kind, name in _standing(connection):
         connection.execute(f"DROP {kind} {name}")
     _run(connection, views())

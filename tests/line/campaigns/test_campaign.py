@@ -1,0 +1,47 @@
+"""A seeded sample of the oracle campaign; `make campaign` plays more (SUBREGISTRY_CAMPAIGN=N)."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.line.campaigns.campaign import run_campaign
+from tests.line.campaigns.mutations import MUTATIONS
+
+HISTORIES = int(os.environ.get("SUBREGISTRY_CAMPAIGN", "40"))
+PARTS = 20
+NOTICED_BY = {
+    "names_in_doubt_are_not_read_again": 27,
+    "stale_pages_are_believed": 37,
+    "what_an_incremental_walk_does_not_show_is_ignored": 47,
+    "one_miss_is_a_tombstone": 53,
+    "an_end_is_believed": 63,
+    "a_partial_walk_advances": 77,
+}
+"""Histories begun with, since many before them notice nothing; all others follow."""
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_history_ends_equal_to_upstream(tmp_path: Path, part: int) -> None:
+    tally = run_campaign(tmp_path, range(part, HISTORIES, PARTS))
+    print(f"\n{tally}")
+    assert tally.histories == len(range(part, HISTORIES, PARTS))
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_every_rule_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """Without the rule some history ends unequal; with it, the same histories all end equal."""
+    mutation(monkeypatch)
+    first = NOTICED_BY.get(mutation.__name__, 0)
+    for seed in (*range(first, 200), *range(first)):
+        try:
+            run_campaign(tmp_path, range(seed, seed + 1))
+        except (AssertionError, pytest.fail.Exception):
+            print(f"\n{mutation.__name__}: caught by history {seed}")
+            return
+    pytest.fail("no history noticed")

@@ -1,0 +1,124 @@
+"""Cooldown: what is too young is held and announced, and comes when its time is over."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pipelines.demo.clock import FakeClock
+from pipelines.demo.packages import Release, SamplePackage
+from tests.line.profiling.test_profile import claim
+from tests.support.deployments import START, Upstream, server_json
+from tests.support.feeds import served
+from tests.support.policies import make_team, published, shown, verdicts
+
+DAY = timedelta(days=1)
+WEEK = """
+[cooldown]
+days = 7
+bypass = ["org.us/*"]
+"""
+
+
+def test_a_young_version_is_held_and_the_newest_old_one_is_the_latest(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, WEEK)
+    upstream.registry.publish(server_json("a.b/one", "1.0.0"), START - 30 * DAY)
+    upstream.registry.publish(server_json("a.b/fresh", "1.0.0"), START - DAY)
+    published(deployment)  # the bootstrap goes by upstream's publishedAt
+    assert verdicts(deployment) == {
+        "a.b/one@1.0.0": ("admit", "default"),
+        "a.b/fresh@1.0.0": ("hold", "cooldown"),
+    }
+    clock.move_to(START + DAY)
+    upstream.registry.publish(server_json("a.b/one", "1.1.0"), clock())
+    upstream.registry.publish(server_json("org.us/own", "1.0.0"), clock())
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        assert shown(client) == ["a.b/one@1.0.0", "org.us/own@1.0.0"]
+        latest = client.json("/v0.1/servers/a.b%2Fone/versions/latest")["server"]
+        assert latest["version"] == "1.0.0"
+        assert client.ask("/v0.1/servers/a.b%2Fone/versions/1.1.0")[0] == 404
+        told = client.json("/explain/a.b/one/1.1.0")["versions"][0]
+        assert (told["state"], told["verdict"], told["rule"]) == ("held", "hold", "cooldown")
+        assert told["heldUntil"].startswith("2026-01-13T12:00:00")
+        assert told["nearest"][0]["test"] == "the clock passes 2026-01-13T12:00:00Z"
+    clock.move_to(START + 8 * DAY - timedelta(seconds=1))
+    published(deployment)
+    assert verdicts(deployment)["a.b/one@1.1.0"] == ("hold", "cooldown")
+    assert verdicts(deployment)["a.b/fresh@1.0.0"] == ("admit", "default")
+    clock.move_to(START + 8 * DAY + timedelta(minutes=1))
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        latest = client.json("/v0.1/servers/a.b%2Fone/versions/latest")["server"]
+        assert latest["version"] == "1.1.0"
+
+
+def test_a_package_that_was_published_later_than_its_entry_counts(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, WEEK)
+    for name in ("old", "young"):
+        claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
+        age = 90 * DAY if name == "old" else -DAY
+        release = Release("1.0.0", START - age, f"a.b/{name}")
+        upstream.packages.put("npm", SamplePackage(name, [release]))
+    claim(upstream, "a.b/unknown", "npm", "never", "1.0.0")
+    claim(upstream, "a.b/image", "oci", "ghcr.io/x/y:1", "")
+    clock.move_to(START + 8 * DAY)
+    deployment.pull()
+    clock.move_to(START + 30 * DAY)  # the bootstrap was 22 days ago, and is not what counts
+    published(deployment)
+    found = verdicts(deployment)
+    for name in ("old", "young", "unknown"):  # nobody asked the registry yet
+        assert found[f"a.b/{name}@1.0.0"] == ("hold", "cooldown"), name
+    with deployment.warehouse.session() as session:
+        rows = session.text("SELECT name, held_until, reason FROM verdicts").to_pylist()
+    assert {row["held_until"] for row in rows if row["name"] != "a.b/image"} == {None}
+    assert "should be known" in rows[0]["reason"]
+    deployment.profile()
+    published(deployment)
+    found = verdicts(deployment)
+    assert found["a.b/old@1.0.0"] == ("admit", "default")
+    assert found["a.b/young@1.0.0"] == ("admit", "default")
+    assert found["a.b/unknown@1.0.0"] == ("hold", "cooldown")
+
+
+def test_a_held_version_is_announced_with_its_instant_and_then_comes(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, WEEK)
+    upstream.registry.publish(server_json("a.b/one", "1.0.0"), START - 30 * DAY)
+    published(deployment)
+    clock.move_to(START + DAY)
+    for number in range(5):
+        upstream.registry.publish(server_json(f"a.b/new{number}"), clock())
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        first = client.json("/changes")
+        assert [c["kind"] for c in first["changes"]] == ["added", *["held"] * 5]
+        held = first["changes"][1]
+        assert held["name"] == "a.b/new0"
+        assert held["heldUntil"].startswith("2026-01-13T12:00:00")
+        assert held["publishedAt"] == first["changes"][5]["publishedAt"] > "2026-01-06T12:00:00"
+        assert "entry" not in held
+        assert client.paged("/changes?limit=2", "changes") == first["changes"]
+        feed = client.json("/changes/feed.json")["items"]
+        assert any("held until 2026-01-13" in item["content_text"] for item in feed)
+        assert b"held until 2026-01-13" in client.ask("/changes/feed.rss")[2]
+        sequence = first["metadata"]["sequence"]
+        clock.move_to(clock() + timedelta(hours=1))
+        upstream.registry.publish(server_json("a.b/more"), clock())
+        published(deployment)  # those that wait are not announced again
+        client.until(lambda: client.json("/health")["sequence"] > sequence)
+        later = client.json(f"/changes?since_sequence={sequence}")["changes"]
+        assert [(c["kind"], c["name"]) for c in later] == [("held", "a.b/more")]
+        again = client.json("/changes")["changes"]
+        assert again[1]["publishedAt"] == held["publishedAt"]
+        clock.move_to(START + 9 * DAY)
+        before = client.json("/health")["sequence"]
+        published(deployment)
+        client.until(lambda: client.json("/health")["sequence"] > before)
+        later = client.json(f"/changes?since_sequence={before}")["changes"]
+        assert {(c["kind"], c["name"]) for c in later} == {
+            ("added", name) for name in ("a.b/more", *(f"a.b/new{n}" for n in range(5)))
+        }

@@ -1,0 +1,127 @@
+"""What an implausible loss upstream does, and how an operator passes it."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.demo.clock import FakeClock
+from pipelines.demo.loopback import Reply
+from pipelines.demo.registry import ScriptedRegistry
+from pipelines.line import Line
+from tests.line.campaigns.states import states, truth
+from tests.line.pulling.test_history import HOUR
+from tests.support.deployments import START, Upstream, server_json
+from warehouse.errors import BrakeEngaged
+
+
+def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    before = states(deployment)
+    for key in list(upstream.registry.rows())[:90]:
+        upstream.registry.remove(key)
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged, match="90 of 180 known entries are gone") as caught:
+        deployment.pull(full=True)
+    assert "--accept-shrink" in str(caught.value)
+    assert states(deployment) == before
+    deployment.pull(accept_shrink=True)
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull(accept_shrink=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    rows = upstream.registry.rows()
+    for key in list(rows)[:90]:
+        upstream.registry.remove(key)
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged):
+        deployment.pull(full=True)
+    for row in rows.values():
+        upstream.registry.put(row)
+    assert deployment.pull(full=True).missing == 0
+    for key in list(rows)[:90]:
+        upstream.registry.remove(key)
+    deployment.pull(accept_shrink=True)
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull(full=True)
+    assert states(deployment) == truth(upstream)
+
+
+def test_names_read_again_do_not_look_like_a_loss_the_next_day(
+    upstream: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    for number in range(60):
+        upstream.registry.publish(server_json(f"a.b/s{number:02d}"), START - HOUR)
+    for minor in range(40):
+        upstream.registry.publish(server_json("a.b/many", f"1.{minor}.0"), START - HOUR)
+        row = upstream.registry.rows()["a.b/many", f"1.{minor}.0"]
+        upstream.registry.put(replace(row, is_latest=False))
+    assert deployment.pull().reread_names == 1
+    clock.move_to(START + HOUR)
+    assert deployment.pull(full=True).missing == 0
+
+
+def test_an_empty_answer_loses_nothing(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    deployment.pull()
+    before = states(deployment)
+    empty = b'{"servers":[],"metadata":{"count":0}}'
+    full_of_servers.fault = lambda _: Reply(200, empty, {"Content-Type": "application/json"})
+    clock.move_to(START + HOUR)
+    with pytest.raises(BrakeEngaged):
+        deployment.pull(full=True)
+    deployment.pull()
+    assert states(deployment) == before
+
+
+def test_one_hard_deletion_of_the_newest_engages_no_brake(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    upstream.registry.remove(("io.github.o/s59", "1.2.0"))
+    clock.move_to(START + 24 * HOUR)
+    assert deployment.pull(full=True).vanished == 1
+
+
+def test_a_list_that_is_old_without_saying_so_takes_nothing_back(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream = full_of_servers
+    past = ScriptedRegistry()
+    for row in upstream.registry.rows().values():
+        past.put(row)
+    deployment.pull()
+    clock.move_to(START + HOUR)
+    upstream.registry.set_status("io.github.o/s07", None, "deleted", "malware", clock())
+    clock.move_to(START + 2 * HOUR)
+    deployment.pull()
+    clock.move_to(START + 24 * HOUR)
+    upstream.fault = lambda request: past.answer(request) if "/servers?" in request.target else None
+    deployment.pull(full=True)
+    assert states(deployment) == truth(upstream)
+    upstream.fault = lambda _: None
+    assert deployment.pull().reread_names == 1
+    assert states(deployment) == truth(upstream)
+
+
+def test_an_emptied_upstream_can_be_accepted(
+    upstream: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    for number in range(12):
+        upstream.registry.publish(server_json(f"a.b/s{number}"), START - HOUR * 9)
+    deployment.pull()
+    for key in upstream.registry.rows():
+        upstream.registry.remove(key)
+    clock.move_to(START + 24 * HOUR)
+    assert deployment.pull(accept_shrink=True).vanished == 12
+    assert states(deployment) == {}

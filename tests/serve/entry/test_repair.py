@@ -1,0 +1,190 @@
+"""Repairs: by name, no more than clients need, and never an argument."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.entry.repair import PUBLISHER, REPAIRS, repair
+from serve.entry.strict import SCHEMA, validation_error
+from tests.support.deployments import server_json
+
+Json = dict[str, Any]  # a server.json
+NO_VALUE = {"type": "positional"}
+VALUE = {"type": "positional", "value": "a"}
+NAMED = {"type": "named", "name": "--a"}
+NO_SCHEMA = ("$schema", None)
+REMOTE = {"type": "sse", "url": "https://x.example/"}
+RUN = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
+
+
+def repaired(server: Json) -> tuple[Json | None, list[str]]:
+    found = repair(json.dumps(server).encode())
+    return (json.loads(found.server) if found.server else None), [rule for rule, _ in found.repairs]
+
+
+def test_what_fits_passes_byte_for_byte() -> None:
+    data = (
+        b'{ "$schema":"x","version" : "1.0.0","name":"a.b/c", "description":"\\u00e9", '
+        b'"later": [1.50], "_meta": {"x.y/z": null} }'
+    )
+    found = repair(data)
+    assert (found.server, found.repairs, found.withheld) == (data, [], "")
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "after"),
+    [
+        ({"repository": {}}, "repository-dropped", {}),
+        ({"repository": {"url": "", "source": ""}}, "repository-dropped", {}),
+        ({"repository": None}, "null-dropped", {}),
+        ({"packages": None}, "null-dropped", {}),
+        ({"title": ""}, "title-dropped", {}),
+        ({"title": "x" * 101}, "title-dropped", {}),
+        ({"websiteUrl": 7}, "website-dropped", {}),
+        ({"websiteUrl": ""}, "website-dropped", {}),
+        ({"websiteUrl": "javascript:alert(1)"}, "website-dropped", {}),
+        ({"repository": {"url": "not a url", "source": "github"}}, "repository-dropped", {}),
+        ({"$schema": None}, "schema-filled", {"$schema": SCHEMA}),
+        ({"packages": [RUN | {"version": ""}]}, "version-empty-dropped", {"packages": [RUN]}),
+        (
+            {"packages": [RUN | {"transport": {"type": "stdio", "url": 5}}]},
+            "stdio-members-dropped",
+            {"packages": [RUN]},
+        ),
+        ({"packages": [RUN | {"postInstall": None}]}, "null-dropped", {"packages": [RUN]}),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [None]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [VALUE | {"name": 5}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [NAMED | {"valueHint": 5}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"environmentVariables": [{"name": "A", "choices": [None]}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        ({"description": ""}, "description-filled", {"description": "a.b/c"}),
+        ({"description": "x" * 101}, "description-cut", {"description": "x" * 99 + "…"}),
+        (
+            {"packages": [RUN | {"version": "latest"}]},
+            "version-latest-dropped",
+            {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN | {"environmentVariables": [{"name": "A", "format": "integer"}]}]},
+            "format-dropped",
+            {"packages": [RUN | {"environmentVariables": [{"name": "A"}]}]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"packageArguments": [{"type": "", "value": "x"}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        ({"packages": [RUN | {"fileSha256": "x"}]}, "package-dropped", {}),
+        ({"packages": [{"registryType": "npm", "identifier": "x"}]}, "package-dropped", {}),
+        (
+            {"packages": [RUN | {"packageArguments": [{"type": "positional"}]}]},
+            "package-dropped",
+            {},
+        ),
+        ({"icons": [{"src": "http://x.example/i.png"}]}, "icon-dropped", {}),
+        (
+            {"remotes": [REMOTE | {"headers": [{"name": "A", "format": "integer"}]}]},
+            "format-dropped",
+            {"remotes": [REMOTE | {"headers": [{"name": "A"}]}]},
+        ),
+        (
+            {"packages": [RUN, RUN | {"environmentVariables": [{"name": "A", "variables": [1]}]}]},
+            "package-dropped",
+            {"packages": [RUN]},
+        ),
+        ({"icons": [{"src": "https://x.example/i.png", "theme": "red"}]}, "icon-dropped", {}),
+        (
+            {"_meta": {PUBLISHER: {"tool": {}}}},
+            "publisher-meta-dropped",
+            {"_meta": {PUBLISHER: {}}},
+        ),
+        (
+            {
+                "_meta": {
+                    "io.modelcontextprotocol.registry/publisher-provided": {"github": {"name": 1}}
+                }
+            },
+            "publisher-meta-dropped",
+            {"_meta": {"io.modelcontextprotocol.registry/publisher-provided": {}}},
+        ),
+    ],
+)
+def test_a_repair_has_a_name_and_touches_nothing_else(change: Json, rule: str, after: Json) -> None:
+    server = server_json("a.b/c")
+    found, rules = repaired({k: v for k, v in (server | change).items() if (k, v) != NO_SCHEMA})
+    without = {key: value for key, value in server.items() if key not in change}
+    assert found == without | after
+    assert rules == [rule]
+    assert rule in REPAIRS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "no slash"},
+        {"name": "a.b/c d"},
+        {"name": 7},
+        {"version": ""},
+        {"version": "1\n2"},
+        {"version": "1\n"},
+        {"name": "a.b/c\n"},
+        {"version": "x" * 256},
+        {"description": 7},
+        {"remotes": [{"type": "carrier-pigeon", "url": "https://x.example"}]},
+        {"remotes": [{"type": "sse", "url": "ftp://x.example"}]},
+        {"packages": [RUN | {"runtimeArguments": [{"type": "named"}]}], "remotes": []},
+    ],
+)
+def test_what_cannot_be_repaired_is_withheld_with_the_reason(change: Json) -> None:
+    found = repair(json.dumps(server_json("a.b/c") | change).encode())
+    assert found.server is None
+    assert found.withheld
+
+
+@pytest.mark.parametrize("data", [b"", b"7", b"[]", b"{}", b"\xff", b"[" * 99_999, b'"\\ud800"'])
+def test_garbage_is_withheld(data: bytes) -> None:
+    assert repair(data).server is None
+
+
+def test_a_document_too_deep_to_repair_is_withheld() -> None:
+    deep = b"[" * 950 + b"]" * 950
+    found = repair(
+        json.dumps(server_json("a.b/c", repository={})).encode()[:-1] + b',"z":%b}' % deep
+    )
+    assert (found.server is None) == bool(found.withheld)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+MEMBERS = st.sampled_from(
+    ["title", "description", "websiteUrl", "repository", "packages", "remotes", "icons", "_meta"]
+)
+
+
+@given(st.dictionaries(MEMBERS, JSON, max_size=4))
+def test_whatever_comes_is_decodable_or_withheld(change: Json) -> None:
+    found = repair(json.dumps(server_json("a.b/c") | change).encode())
+    assert (found.server is None) == bool(found.withheld)
+    if found.server is not None:
+        assert validation_error(found.server) is None

@@ -1,0 +1,58 @@
+"""Feed documents for tests: written into a folder, and read by a deployment."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.demo.clock import FakeClock
+from pipelines.line import Line
+from pipelines.refresh import publish
+from tests.support.deployments import Upstream, make_deployment
+from tests.support.feeds import Client
+
+HEAD = """
+name = "team"
+title = "Team"
+base_path = "/"
+default = "admit"
+"""
+
+
+def team(folder: Path, text: str, *, head: str = HEAD) -> Path:
+    """The document of the feed `team`, with more text."""
+    folder.mkdir(exist_ok=True)
+    (folder / "team.toml").write_text(head + text)
+    return folder
+
+
+def make_team(
+    tmp_path: Path,
+    upstream: Upstream,
+    clock: FakeClock,
+    text: str = "",
+    *,
+    head: str = HEAD,
+    **settings: Any,  # of Settings
+) -> Line:
+    """A deployment with that feed alone."""
+    feeds = team(tmp_path / "documents", text, head=head)
+    return make_deployment(tmp_path / "home", upstream, clock, feeds=feeds, **settings)
+
+
+def published(deployment: Line) -> None:
+    """Pull, then curate, build and switch the feed."""
+    deployment.pull()
+    (policy,) = deployment.policies("team")
+    publish(deployment, policy, tell=lambda *_: None)
+
+
+def verdicts(deployment: Line, feed: str = "team") -> dict[str, tuple[str, str]]:
+    """(verdict, rule) by NAME@VERSION."""
+    with deployment.warehouse.session() as session:
+        rows = session.text("FROM verdicts WHERE feed = $feed", {"feed": feed}).to_pylist()
+    return {f"{row['name']}@{row['version']}": (row["verdict"], row["rule"]) for row in rows}
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    """NAME@VERSION of every entry that the feed lists."""
+    found = client.paged(f"/v0.1/servers?limit=100{query}", "servers")
+    return sorted(f"{e['server']['name']}@{e['server']['version']}" for e in found)

@@ -1,0 +1,196 @@
+"""The schema: made, handed over from the shape that landed last, refused otherwise."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from warehouse.database import schema
+from warehouse.database.warehouse import Warehouse
+from warehouse.errors import WarehouseBroken, WarehouseTooNew
+
+_NEW = {"ecosystems", "verdict_fingerprint"}
+"""Relations that came since."""
+_RENAMED = {
+    "print": "fingerprint",
+    "owed": "deferred",
+    "settled": "complete",
+    "share": "load_factor",
+    "served": "published_entries",
+}
+_LANDED = Path(__file__).with_name("landed.sql").read_text()
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Path:
+    """A warehouse as the 90 files made it, with a row in every table."""
+    path = tmp_path / "landed.duckdb"
+    with duckdb.connect(path) as old:
+        old.execute("SET TimeZone='UTC'")
+        old.execute("CREATE TABLE schema_version (version INTEGER)")
+        old.execute(_LANDED)
+        old.execute("INSERT INTO schema_version VALUES (25), (90)")
+        for (table,) in old.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            if table == "schema_version":
+                continue
+            columns = old.execute(
+                "SELECT data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
+                [table],
+            ).fetchall()
+            values = ", ".join(_value(kind) for (kind,) in columns)
+            old.execute(f"INSERT INTO {table} SELECT {values} FROM range(3)")
+        old.execute("UPDATE state SET url = 'https://me:secret@registry.example/base'")
+    return path
+
+
+def _value(kind: str) -> str:
+    if kind.endswith("[]"):
+        return f"[{_value(kind.removesuffix('[]'))}]"
+    return {
+        "VARCHAR": "'text ' || range",
+        "BLOB": "'raw'::BLOB",
+        "BOOLEAN": "range % 2 = 0",
+        "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-01-05 12:00:00+00' + to_hours(range)",
+    }.get(kind, "range")
+
+
+def rows(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
+    names = [
+        row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    ]
+    return {
+        name: sorted(connection.execute(f"FROM {name}").fetchall(), key=str)
+        for name in names
+        if not name.startswith("schema_")
+    }
+
+
+def relations(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    """Columns of tables and views, in order, and the parameters of macros."""
+    views = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+    ).fetchall()
+    return [
+        *connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+            "WHERE table_oid IN (SELECT table_oid FROM duckdb_tables()) "
+            "AND NOT starts_with(table_name, 'schema_') ORDER BY table_name, column_index"
+        ).fetchall(),
+        *((name, *row) for (name,) in views for row in _described(connection, name)),
+        *connection.execute(
+            "SELECT function_name, function_type, parameters::VARCHAR FROM duckdb_functions() "
+            "WHERE NOT internal ORDER BY ALL"
+        ).fetchall(),
+    ]
+
+
+def _described(connection: duckdb.DuckDBPyConnection, view: str) -> list[tuple[object, ...]]:
+    return connection.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
+
+
+def _renamed(shape: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return sorted(tuple(_RENAMED.get(str(part), part) for part in row) for row in shape)
+
+
+@pytest.mark.parametrize("number", [90, None])
+def test_the_shape_that_landed_last_is_handed_over_row_by_row(
+    landed: Path, tmp_path: Path, number: int | None
+) -> None:
+    with duckdb.connect(landed) as old:
+        if number is None:  # the same tables, by the first baseline
+            old.execute("DROP TABLE schema_version")
+            old.execute(
+                "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
+            )
+            old.execute("INSERT INTO schema_state VALUES (?, 'other')", [schema._LANDED[1]])
+    with duckdb.connect(landed, read_only=True) as old:
+        old.execute("SET TimeZone='UTC'")
+        before, shape = rows(old), _renamed(relations(old))
+    assert all(len(found) == 3 for found in before.values())
+    for _ in range(2):  # a second session changes nothing
+        with Warehouse(landed).session():
+            pass
+        with duckdb.connect(landed, read_only=True) as new:
+            new.execute("SET TimeZone='UTC'")
+            after = rows(new)
+            made = relations(new)
+            assert sorted(row for row in made if row[0] not in _NEW) == shape
+    before["published_entries"] = before.pop("served")
+    assert {row[1] for row in after["state"]} == {"https://registry.example/base"}
+    assert before.pop("state") != after.pop("state")
+    assert after == before
+    with Warehouse(tmp_path / "fresh.duckdb").session():
+        pass
+    with duckdb.connect(tmp_path / "fresh.duckdb", read_only=True) as fresh:
+        assert relations(fresh) == made
+
+
+def test_every_relation_has_its_comment(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "w.duckdb").session() as session:
+        for source, name in (("duckdb_tables()", "table_name"), ("duckdb_views()", "view_name")):
+            found = session.text(
+                f"SELECT {name} AS name FROM {source} WHERE NOT internal AND comment IS NULL"
+            ).to_pylist()
+            assert [row["name"] for row in found if row["name"] != "schema_state"] == []
+
+
+@pytest.mark.parametrize("number", [25, 89, 91])
+def test_any_other_number_is_refused_with_what_to_do(landed: Path, number: int) -> None:
+    with duckdb.connect(landed) as old:
+        old.execute("DELETE FROM schema_version")
+        old.execute("INSERT INTO schema_version VALUES (?)", [number])
+    with pytest.raises(WarehouseTooNew, match=f"number {number}.*SUBREGISTRY_HOME"):
+        Warehouse(landed).session().__enter__()
+    with duckdb.connect(landed, read_only=True) as old:
+        assert all(len(found) == 3 for found in rows(old).values())
+
+
+def test_the_number_alone_is_not_believed(landed: Path) -> None:
+    with duckdb.connect(landed) as old:
+        old.execute("ALTER TABLE walks DROP COLUMN missing")
+    with pytest.raises(WarehouseTooNew, match="altered"):
+        Warehouse(landed).session().__enter__()
+
+
+def test_a_file_of_somebody_else_is_let_alone(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "other.duckdb") as other:
+        other.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+    with pytest.raises(WarehouseBroken, match="tables of its own"):
+        Warehouse(tmp_path / "other.duckdb").session().__enter__()
+
+
+def test_views_are_made_anew_when_one_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    with warehouse.session() as session:
+        session.text("CREATE VIEW left_behind AS SELECT 1 AS one")
+    texts = (*schema.views(), "-- One more.\nCREATE OR REPLACE VIEW one_more AS SELECT 2 AS two")
+    monkeypatch.setattr(schema, "views", lambda: texts)
+    with warehouse.session() as session:
+        assert session.text("FROM one_more").to_pylist() == [{"two": 2}]
+        found = session.text("SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")
+    assert "left_behind" not in found["name"].to_pylist()
+
+
+def test_a_relation_has_a_file_of_its_name() -> None:
+    folder = Path(schema.__file__).parents[1] / "sql" / "schema" / "views"
+    made = re.compile(r"^CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", re.MULTILINE)
+    for path in folder.glob("*.sql"):
+        assert made.findall(path.read_text()) == [path.stem]
+
+
+def test_another_comment_is_no_other_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    with warehouse.session():
+        pass
+    first, *others = schema.tables()
+    made = "CREATE" + first.partition("CREATE")[2]
+    texts = (f"-- Said in other words.\n{made}", *others)
+    monkeypatch.setattr(schema, "tables", lambda: texts)
+    with warehouse.session() as session:
+        found = session.text("SELECT comment FROM duckdb_tables() WHERE table_name = 'state'")
+    assert found.to_pylist() == [{"comment": "Said in other words."}]
