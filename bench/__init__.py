@@ -1,1 +1,1 @@
-"""Benchmarks: each prints a table of times in one run, and the ratios that matter."""
+"""Benchmarks. Each one prints a table of times from one run, and the ratios that matter."""

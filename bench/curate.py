@@ -1,8 +1,9 @@
-"""`make bench-curate`: verdicts on 100,000 versions with 20 rules, and with one; on 10,000 too.
+"""`make bench-curate`: time verdicts on 10,000 and 100,000 versions, with 1 rule and with 20.
 
-The warehouse is filled by SQL: three versions a server, six of ten with a package of npm or PyPI
-whose facts are known, the others with a remote. Every curation runs in a process of its own with
-DuckDB's default limit; medians of the rounds. The first one also writes the history.
+SQL fills the warehouse: three versions per server; six of ten versions have an npm or PyPI package
+with known facts, the others have a remote. Each curation runs in its own process with DuckDB's
+default memory limit. The tables show the first run, which also writes the history, and medians of
+all rounds.
 """
 
 import argparse
@@ -91,21 +92,22 @@ def fill(path: Path, count: int) -> None:
 
 
 def curate(path: Path, rules: int) -> None:
-    """One curation, in this process; prints seconds and the peak of memory in MB."""
+    """Curate once in this process; print seconds, peak memory in MB, and entries admitted."""
     compiled = [
-        CompiledRule(f"rule-{n}", "exclude", "a bench", compile_predicate(text))
-        for n, text in enumerate(RULES[:rules])
+        CompiledRule(f"rule-{number}", "exclude", "a bench", compile_predicate(text))
+        for number, text in enumerate(RULES[:rules])
     ]
     book = RuleBook(compiled, default="admit")
     began = time.perf_counter()
     with Warehouse(path).session() as session:
         counts = decide(session, "bench", book, policy_hash=str(rules), now=NOW)
-    found = {
+    result = {
         "seconds": time.perf_counter() - began,
+        # ru_maxrss is in KB on Linux.
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "admitted": sum(row["count"] for row in counts if row["verdict"] == "admit"),
     }
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(result))
 
 
 def main() -> None:
@@ -123,16 +125,16 @@ def main() -> None:
             path = Path(folder) / f"{count}.duckdb"
             fill(path, count)
             for rules in (1, len(RULES)):
-                found = [_measured(path, rules) for _ in range(arguments.rounds)]
-                medians[count, rules] = statistics.median(item["seconds"] for item in found)
+                runs = [_measured(path, rules) for _ in range(arguments.rounds)]
+                medians[count, rules] = statistics.median(item["seconds"] for item in runs)
                 rows.append(
                     [
                         f"{count:,}",
                         rules,
-                        f"{found[0]['seconds']:.2f}",
+                        f"{runs[0]['seconds']:.2f}",
                         f"{medians[count, rules]:.2f}",
-                        f"{statistics.median(item['peak'] for item in found):.0f}",
-                        f"{found[0]['admitted']:,}",
+                        f"{statistics.median(item['peak'] for item in runs):.0f}",
+                        f"{runs[0]['admitted']:,}",
                     ]
                 )
     names = ["versions", "rules", "first s", "s", "peak MB", "admitted"]
@@ -148,10 +150,11 @@ def main() -> None:
 
 
 def _measured(path: Path, rules: int) -> dict[str, float]:
+    # A new process each time: ru_maxrss is a peak of the whole process and never falls.
     command = [sys.executable, "-m", "bench.curate", "--one", str(path), str(rules)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`make bench`: the whole line on a resampled upstream of 80,000 versions over loopback.
+"""`make bench`: measure the whole line on an upstream of 80,000 versions over loopback.
 
-Every part runs in a process of its own, so that its peak memory is its own; ratios are taken within
-one run, medians of several. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
+The upstream draws its entries from recorded ones. Each part runs in its own process, so that its
+peak memory is its own. Ratios compare parts of one run; times are medians of several rounds.
+Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pipelines.publish.index import index
 from pipelines.settings import load_settings
 from warehouse.analytics import publish_copy
 
-Result = dict[str, Any]  # what a part prints
+Result = dict[str, Any]  # the JSON that a part prints
 
 
 def bare(_: Path, url: str) -> Result:
@@ -38,9 +39,9 @@ def bare(_: Path, url: str) -> Result:
             params = {"limit": "100", "include_deleted": "true"} | (
                 {"cursor": cursor} if cursor else {}
             )
-            found = client.get(f"{url}/v0.1/servers", params=params).json()
+            page = client.get(f"{url}/v0.1/servers", params=params).json()
             pages += 1
-            cursor = found["metadata"].get("nextCursor", "")
+            cursor = page["metadata"].get("nextCursor", "")
             if not cursor:
                 return {"note": f"{pages} pages"}
 
@@ -56,37 +57,38 @@ def reconcile(home: Path, url: str) -> Result:
 
 
 def curated(home: Path, url: str) -> Result:
-    found = deployment(home, url)
-    report = found.curate(found.policies("default")[0])
+    line = deployment(home, url)
+    report = line.curate(line.policies("default")[0])
     return {"note": f"{report.admitted} admitted"}
 
 
 def built(home: Path, url: str) -> Result:
-    found = deployment(home, url)
-    (policy,) = found.policies("default")
-    feed, begun = found.feed(policy.name), time.time()
-    report = build(found.warehouse, policy, feed, now=found.clock)
+    line = deployment(home, url)
+    (policy,) = line.policies("default")
+    feed, begun = line.feed(policy.name), time.time()
+    report = build(line.warehouse, policy, feed, now=line.clock)
     new = [path for path in feed.folder.rglob("*") if path.is_file()]
+    # Only what this build wrote: files that it did not touch are older.
     size = sum(path.stat().st_size for path in new if path.stat().st_mtime >= begun)
     note = f"{report.entries} entries, {report.changed} changed"
     return {"note": note, "written": size / 1e6}
 
 
 def indexed(home: Path, url: str) -> Result:
-    found = deployment(home, url)
-    report = index(found.warehouse, found.feed("default"), now=found.clock)
+    line = deployment(home, url)
+    report = index(line.warehouse, line.feed("default"), now=line.clock)
     return {"note": f"{report.search}, base {report.base or 'as it was'}"}
 
 
 def switched(home: Path, url: str) -> Result:
-    found = deployment(home, url)
-    report = found.switch(found.policies("default")[0])
+    line = deployment(home, url)
+    report = line.switch(line.policies("default")[0])
     return {"note": f"sequence {report.sequence}"}
 
 
 def copied(home: Path, url: str) -> Result:
-    found = deployment(home, url)
-    path = publish_copy(found.warehouse, found.settings.analytics, now=found.clock())
+    line = deployment(home, url)
+    path = publish_copy(line.warehouse, line.settings.analytics, now=line.clock())
     return {"note": f"{path.stat().st_size / 1e6:.0f} MB"}
 
 
@@ -107,7 +109,7 @@ def deployment(home: Path, url: str) -> Line:
 
 
 def run_part(name: str, home: Path, url: str) -> Result:
-    """Run a part in a process of its own."""
+    """Run a part in its own process; return what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.line", "--part", name, "--home", str(home), "--url", url],
         capture_output=True,
@@ -117,13 +119,17 @@ def run_part(name: str, home: Path, url: str) -> Result:
     )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr}")
-    found: Result = json.loads(done.stdout.splitlines()[-1])
-    return found
+    # The result is the last line; a part may print others before it.
+    result: Result = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 @contextmanager
 def upstream(count: int, *, own: bool = False) -> Iterator[tuple[str, Callable[[str], None]]]:
-    """The upstream process: its URL, and a way to publish more; `own` as in bench.upstream."""
+    """Run the upstream process; yield its URL and a function that publishes more.
+
+    `own` is explained in bench.upstream.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.upstream", str(count), *(["own"] if own else [])],
         stdin=subprocess.PIPE,
@@ -137,11 +143,13 @@ def upstream(count: int, *, own: bool = False) -> Iterator[tuple[str, Callable[[
     def publish(order: str) -> None:
         into.write(f"{order}\n")
         into.flush()
+        # Wait until the upstream confirms, so that the next part sees the change.
         out.readline()
 
     try:
         yield out.readline().strip(), publish
     finally:
+        # The upstream ends when its standard input ends.
         into.close()
         process.wait(30)
         out.close()
@@ -157,10 +165,11 @@ def main() -> None:
     arguments = options.parse_args()
     if arguments.part:
         start = time.perf_counter()
-        found = PARTS[arguments.part](arguments.home, arguments.url)
-        found["seconds"] = time.perf_counter() - start
-        found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(found))
+        result = PARTS[arguments.part](arguments.home, arguments.url)
+        result["seconds"] = time.perf_counter() - start
+        # ru_maxrss is in KB on Linux.
+        result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(result))
         return
     measure(arguments.count, arguments.rounds)
 
@@ -188,13 +197,13 @@ def measure(count: int, rounds: int) -> None:
                 run("curate", "curate")
                 run("build after 50 changes", "build")
                 run("analysts' copy", "copy")
-    base = statistics.median(r["seconds"] for r in results["bare paging with httpx"])
+    base = statistics.median(result["seconds"] for result in results["bare paging with httpx"])
     rows: list[list[object]] = []
-    for label, found in results.items():
-        seconds = statistics.median(r["seconds"] for r in found)
-        peak = max(r["peak"] for r in found)
+    for label, runs in results.items():
+        seconds = statistics.median(result["seconds"] for result in runs)
+        peak = max(result["peak"] for result in runs)
         ratio = f"{seconds / base:.2f}"
-        rows.append([label, f"{seconds:.2f}", ratio, f"{peak:.0f}", found[-1]["note"]])
+        rows.append([label, f"{seconds:.2f}", ratio, f"{peak:.0f}", runs[-1]["note"]])
     print(f"{count} versions, median of {rounds}")
     print_table(["part", "seconds", "x bare paging", "peak MB", ""], rows)
 

@@ -1,8 +1,8 @@
-"""`make bench-profile`: a cold profile of 13,200 names against loopback, then one that is all 304.
+"""`make bench-profile`: a cold profile of 13,200 names over loopback, then one where all is 304.
 
-Names are spread as in the registry (npm 64 %, PyPI 29 %, OCI 7 %), each with one claimed version.
-A profile runs in a process of its own, the registries in another; first without latency, then with
-50 ms per request. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
+The names are spread as in the registry (npm 64 %, PyPI 29 %, OCI 7 %), each with one claimed
+version. The profile runs in one process, the registries in another; first without latency, then
+with 50 ms per request. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
 """
 
 import argparse
@@ -34,7 +34,8 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def kind_of(number: int) -> str:
-    """The registry of a name, evenly mixed."""
+    """The registry of a name; the kinds are evenly mixed."""
+    # 37 and 100 share no factor, so 100 numbers in a row take each place once.
     place = number * 37 % 100
     return "npm" if place < 64 else "pypi" if place < 93 else "ghcr.io"
 
@@ -54,7 +55,7 @@ def server_json(number: int) -> dict[str, Any]:
 
 
 def serve(latency: float) -> None:
-    """Upstream and registries in one process; prints the URL, ends with its standard input."""
+    """Serve upstream and registries in one process; print the URL, end when standard input ends."""
     upstream, packages, lock = ScriptedRegistry(), PackageStandIns(), threading.Lock()
     counts: Counter[str] = Counter()
     cache: dict[tuple[str, str], Reply] = {}
@@ -62,9 +63,13 @@ def serve(latency: float) -> None:
         server, kind = server_json(number), kind_of(number)
         upstream.publish(server, START - timedelta(days=100))
         name = f"package-{number:05}" if kind != "ghcr.io" else f"o/package-{number:05}"
-        made = START - timedelta(days=200)
+        created = START - timedelta(days=200)
+        # 1.0.14 is the version that entries claim; an image has only this tag.
         numbers = range(15) if kind != "ghcr.io" else [14]
-        releases = [Release(f"1.0.{n}", made + timedelta(days=n), server["name"]) for n in numbers]
+        releases = [
+            Release(f"1.0.{patch}", created + timedelta(days=patch), server["name"])
+            for patch in numbers
+        ]
         package = SamplePackage(name, releases, repository="https://github.com/o/r")
         packages.put(kind, package)
 
@@ -72,13 +77,14 @@ def serve(latency: float) -> None:
         path = request.target.partition("?")[0]
         if path == "/stats":
             with lock:
-                told = json.dumps(dict(counts)).encode()
+                body = json.dumps(dict(counts)).encode()
                 counts.clear()
-            return Reply(200, told)
+            return Reply(200, body)
         if path.startswith("/v0"):
             return upstream.answer(request)
         time.sleep(latency)
         key = (request.method + request.target, str(sorted(request.headers.items())))
+        # Cached, so that the stand-in takes little CPU from the process that is measured.
         reply = cache.get(key) or cache.setdefault(key, packages.answer(request))
         with lock:
             counts["requests"] += 1
@@ -120,28 +126,30 @@ def deployment(home: Path, url: str, now: datetime) -> Line:
 
 
 def part(name: str, home: Path, url: str) -> None:
-    """One part in this process; prints what it took."""
+    """Run one part in this process; print its measurements."""
+    # After 20 days every name is due again.
     days = {"pull": 0, "cold": 0, "again": 20}[name]
     line = deployment(home, url, START + timedelta(days=days))
     start = time.monotonic()
     if name == "pull":
         line.pull()
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
     else:
         report = line.profile()
-        found = {"asked": report.asked, "outcomes": report.outcomes, "facts": report.facts}
-    found["seconds"] = time.monotonic() - start
-    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(found))
+        result = {"asked": report.asked, "outcomes": report.outcomes, "facts": report.facts}
+    result["seconds"] = time.monotonic() - start
+    result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(result))
 
 
 def run(name: str, home: Path, url: str) -> dict[str, Any]:
+    # Reading the counts also resets them.
     httpx.get(f"{url}/stats")
     command = [sys.executable, "-m", "bench.profile", "--part", name, "--home", str(home)]
     done = subprocess.run([*command, "--url", url], capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)
-    told |= httpx.get(f"{url}/stats").json()
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    result |= httpx.get(f"{url}/stats").json()
+    return result
 
 
 def main() -> None:
@@ -150,9 +158,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, serving(latency) as url:
             run("pull", Path(folder), url)
             for name in ("cold", "again"):
-                told = run(name, Path(folder), url)
-                asked, requests = told["asked"], told["requests"]
-                per_kind = {k: told.get(f"requests {k}", 0) for k in ("npm", "pypi", "oci")}
+                result = run(name, Path(folder), url)
+                asked, requests = result["asked"], result["requests"]
+                per_kind = {
+                    kind: result.get(f"requests {kind}", 0) for kind in ("npm", "pypi", "oci")
+                }
                 rows.append(
                     [
                         f"{name}, {latency * 1000:.0f} ms",
@@ -160,12 +170,12 @@ def main() -> None:
                         requests,
                         f"{requests / asked:.2f}",
                         " ".join(str(count) for count in per_kind.values()),
-                        told.get("status 304", 0),
-                        f"{told['seconds']:.1f}",
-                        f"{asked / told['seconds']:.0f}",
-                        f"{told['peak']:.0f}",
-                        f"{told['bytes'] / 1e6:.1f}",
-                        told["facts"],
+                        result.get("status 304", 0),
+                        f"{result['seconds']:.1f}",
+                        f"{asked / result['seconds']:.0f}",
+                        f"{result['peak']:.0f}",
+                        f"{result['bytes'] / 1e6:.1f}",
+                        result["facts"],
                     ]
                 )
     names = ["run", "names", "requests", "per name", "npm pypi oci", "304", "s", "names/s"]

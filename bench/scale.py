@@ -1,9 +1,10 @@
-"""`make bench-scale`: a refresh after 500 changes of a large feed against one of a small feed.
+"""`make bench-scale`: a refresh after 500 changes, of a large feed compared with a small one.
 
-Both upstreams run side by side; rounds alternate, every step in a process of its own. Half of the
-changes are new servers, half new versions of known ones. The ratio of the medians counts. Pull,
-build and switch follow the change; curate decides on everything again, and index makes what
-needs the whole edition, when readers have it already.
+Both upstreams run at the same time; rounds alternate between them, and each step runs in its own
+process. Half of the changes are new servers, half are new versions of known ones. The result is the
+ratio of the medians. The cost of pull, build and switch depends on the change only. Curate decides
+on everything again; index makes what needs the whole edition, when readers already have that
+edition.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 from bench.line import Result, run_part, upstream
 from pipelines.cli.console import print_table
 
-CHANGES = 250
+CHANGES = 250  # of each kind: new servers, new versions
 STEPS = ("pull", "curate", "build", "switch", "index")
 
 
@@ -41,8 +42,8 @@ def main() -> None:
                 publish(f"{CHANGES}")
                 publish(f"{CHANGES} more")
                 for step in STEPS:
-                    found = run_part(step, Path(folder) / str(size), url)
-                    results.setdefault((size, step), []).append(found)
+                    result = run_part(step, Path(folder) / str(size), url)
+                    results.setdefault((size, step), []).append(result)
     rows: list[list[object]] = []
     for step in STEPS:
         medians: dict[int, float] = {}
@@ -63,6 +64,7 @@ def main() -> None:
                     parts[-1]["note"],
                 ]
             )
+        # The ratio goes into the row of the large feed, the last one of each step.
         rows[-1][7] = f"{medians[arguments.large] / medians[arguments.small]:.2f}"
     print_table(
         [

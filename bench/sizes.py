@@ -1,9 +1,9 @@
-"""`make bench-sizes`: a first run, and a refresh after 50 changes, by the size of the registry.
+"""`make bench-sizes`: a first run and a refresh after 50 changes, by the size of the registry.
 
-Everything runs with default settings through the command line. Each server has a package or a
-remote of its own; facts about most packages are written by SQL before the first feed is made, since
-asking a stand-in for each would take longer than all the rest. `--limit` runs the commands in a
-memory cgroup of so many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
+Everything runs through the command line with default settings. Each server has a package or a
+remote of its own. SQL writes the facts of most packages before the first feed is built, because
+asking a stand-in for each would take longer than everything else. `--limit` runs the commands in a
+memory cgroup of that many MB. Nothing leaves the machine: SUBREGISTRY_OFFLINE is set.
 """
 
 import argparse
@@ -50,7 +50,7 @@ WHERE r.package_version IS NOT NULL
 
 @dataclass
 class Usage:
-    """What a part of a command took: seconds, CPU seconds, peaks in MB of a single process."""
+    """What a part of a command used: seconds, CPU seconds, peaks in MB of a single process."""
 
     name: str
     seconds: float
@@ -61,7 +61,7 @@ class Usage:
 
 @dataclass
 class _Sampler:
-    """Looks at a process twenty times a second; `cut` ends a part and begins the next."""
+    """Samples a process 20 times a second; `cut` ends a part and begins the next one."""
 
     pid: int
     rss: float = 0.0
@@ -80,6 +80,7 @@ class _Sampler:
             return
         sizes = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
         with self._lock:
+            # After the command name, fields 11 and 12 are utime and stime.
             self.cpu = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
             self.rss = max(self.rss, int(sizes.get("VmRSS:", 0)) / 1024)
             self.anon = max(self.anon, int(sizes.get("RssAnon:", 0)) / 1024)
@@ -94,7 +95,7 @@ class _Sampler:
 
 
 def environment(home: Path, url: str) -> dict[str, str]:
-    """Default settings but for where things are, and no rates: all is on loopback."""
+    """Default settings except for paths and rates; no rate limits, because all is on loopback."""
     return {
         **os.environ,
         "SUBREGISTRY_OFFLINE": "1",
@@ -102,19 +103,22 @@ def environment(home: Path, url: str) -> dict[str, str]:
         "SUBREGISTRY_UPSTREAM_URL": url,
         "SUBREGISTRY_UPSTREAM_RATE": "0",
         "SUBREGISTRY_PACKAGE_RATE": "0",
-        "SUBREGISTRY_ORIGINS": json.dumps({k: {"url": f"{url}/{k}"} for k in ("npm", "pypi")}),
+        "SUBREGISTRY_ORIGINS": json.dumps(
+            {kind: {"url": f"{url}/{kind}"} for kind in ("npm", "pypi")}
+        ),
     }
 
 
 def _command_line(words: Sequence[str], *, limit: bool) -> list[str]:
     line = [sys.executable, "-m", "pipelines.cli", *words]
     if limit:
+        # The shell joins the cgroup and then becomes the command.
         line = ["sh", "-c", f'echo $$ > {_CGROUP}/cgroup.procs; exec "$@"', "sh", *line]
     return line
 
 
 def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
-    """Run a command of the command line; a part for each line that it reports."""
+    """Run a command of the command line; return a part for each step that it reports."""
     line = _command_line(words, limit=limit)
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -140,9 +144,9 @@ def command(home: Path, url: str, *words: str, limit: bool) -> list[Usage]:
         watcher.join()
         code = process.wait()
         errors.seek(0)
-        said = errors.read()
+        message = errors.read()
     if code:
-        raise SystemExit(f"{' '.join(words)} ended with {code}:\n{said[-3000:]}")
+        raise SystemExit(f"{' '.join(words)} ended with {code}:\n{message[-3000:]}")
     return sampler.parts
 
 
@@ -153,14 +157,15 @@ def serve(home: Path, url: str, *, limit: bool) -> list[Usage]:
     sampler = _Sampler(process.pid)
     try:
         assert process.stderr is not None
+        # The first line of stderr names the address.
         base = re.findall(r"http://\S+", process.stderr.readline())[0]
         with httpx.Client(base_url=f"{base}/feeds/mirror", timeout=60) as client:
             client.get("/v0.1/servers").raise_for_status()
             sampler.cut("first answer")
             cursor = ""
             for _ in range(200):
-                asked = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
-                page = client.get("/v0.1/servers", params=asked).raise_for_status().json()
+                params = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+                page = client.get("/v0.1/servers", params=params).raise_for_status().json()
                 cursor = page["metadata"].get("nextCursor", "")
             sampler.cut("200 pages")
             for number in range(20):
@@ -179,13 +184,14 @@ def fill_facts(home: Path) -> None:
 
 
 def size_of(folder: Path) -> float:
+    # By inode, so that a file with several hard links counts once.
     files = {path.stat().st_ino: path.stat() for path in folder.rglob("*") if path.is_file()}
-    return sum(found.st_blocks * 512 for found in files.values()) / 1e6
+    return sum(stat.st_blocks * 512 for stat in files.values()) / 1e6
 
 
 @contextmanager
 def limited(megabytes: int) -> Iterator[None]:
-    """A memory cgroup for what runs inside; 0: none."""
+    """A memory cgroup for what runs inside; 0 means none."""
     if not megabytes:
         yield
         return
@@ -194,7 +200,7 @@ def limited(megabytes: int) -> Iterator[None]:
         (_CGROUP / "memory.limit_in_bytes").write_text(str(megabytes << 20))
         yield
     finally:
-        with suppress(OSError):  # a command may not be quite gone
+        with suppress(OSError):  # a command may not have ended yet
             _CGROUP.rmdir()
 
 
@@ -217,8 +223,8 @@ def measure(count: int, limit: int) -> list[list[object]]:
                 print(f"    {part}", file=sys.stderr, flush=True)  # a long run may be cut off
                 if part.name != "end":
                     rows.append([f"{count:,}", title, part.name, *row, f"{part.anon:.0f}", ""])
-            total = [sum(getattr(p, name) for p in parts) for name in ("seconds", "cpu")]
-            peaks = [max(getattr(p, name) for p in parts) for name in ("rss", "anon")]
+            total = [sum(getattr(usage, name) for usage in parts) for name in ("seconds", "cpu")]
+            peaks = [max(getattr(usage, name) for usage in parts) for name in ("rss", "anon")]
             shown = [f"{value:.1f}" for value in total] + [f"{value:.0f}" for value in peaks]
             rows.append([f"{count:,}", title, "all", *shown, disk])
 

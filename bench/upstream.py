@@ -1,8 +1,9 @@
-"""A large upstream in a process of its own: recorded bodies resampled under recorded names.
+"""A large upstream in its own process: recorded names with bodies drawn from recorded ones.
 
-`python -m bench.upstream N [own]` prints its URL and serves until its standard input ends; a line
-`N` there publishes N new servers, a line `N more` new versions of N known ones. With `own` each
-server has packages and remotes that no other has, and npm and PyPI answer for all of them.
+`python -m bench.upstream N [own]` prints its URL and serves until its standard input ends. There, a
+line `N` publishes N new servers, and a line `N more` publishes new versions of N known ones. With
+`own` each server has packages and remotes that no other server has, and npm and PyPI answer for all
+of them.
 """
 
 import csv
@@ -21,7 +22,7 @@ VERSIONS = (1, 1, 1, 2, 2, 3, 4, 6)
 
 
 def names() -> Iterator[str]:
-    """Recorded names, then the same names with numbers."""
+    """The recorded names, then the same names with numbers."""
     path = require("data/registry-latest-index-2026-06-12.csv.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         recorded = [row["name"] for row in csv.DictReader(file)]
@@ -31,9 +32,9 @@ def names() -> Iterator[str]:
 
 
 def fill(registry: ScriptedRegistry, count: int, packages: PackageStandIns | None = None) -> None:
-    """Put `count` versions, about 2.6 a server, bodies drawn from the recorded ones.
+    """Put `count` versions, about 2.5 per server, with bodies drawn from the recorded ones.
 
-    With `packages` each server has its own, which are put there.
+    With `packages` each server gets its own packages, which are put there.
     """
     source = random.Random(1)
     bodies = [entry["server"] for entry in base_dump()]
@@ -55,8 +56,8 @@ def fill(registry: ScriptedRegistry, count: int, packages: PackageStandIns | Non
 
 
 def owned(body: Json, number: int, stand_ins: PackageStandIns) -> Json:
-    """A body with packages and remotes that belong to it alone."""
-    name, made = f"package-{number}", datetime(2025, 8, 1, tzinfo=UTC)
+    """A copy of a body with packages and remotes that belong to it alone."""
+    name, published = f"package-{number}", datetime(2025, 8, 1, tzinfo=UTC)
     packages = [
         package | {"identifier": name}
         if package.get("registryType") in ("npm", "pypi")
@@ -65,7 +66,7 @@ def owned(body: Json, number: int, stand_ins: PackageStandIns) -> Json:
     ]
     for package in packages:
         if package["identifier"] == name:
-            release = Release(package.get("version") or "1.0.0", made)
+            release = Release(package.get("version") or "1.0.0", published)
             stand_ins.put(package["registryType"], SamplePackage(name, [release]))
     url = f"https://host-{number // 10}.example/{number}"
     remotes = [remote | {"url": url} for remote in body.get("remotes") or []]
@@ -80,6 +81,7 @@ def main() -> None:
     registry, packages = ScriptedRegistry(), PackageStandIns()
     fill(registry, int(sys.argv[1]), packages if "own" in sys.argv[2:] else None)
     known = sorted({name for name, _ in registry.rows()})
+    # Render every body now; it is cached, so no measured request pays for it.
     for key in registry.rows():
         registry.body(key)
     source, new = random.Random(2), 0

@@ -1,5 +1,5 @@
-"""The outside world over HTTP. httpx, httpcore and tenacity are used here and nowhere else.
+"""The outside world over HTTP. Only this package imports httpx, httpcore and tenacity.
 
-Put code here when it asks another machine for something. Keep out what the answer means for us
-(`enrich`), how it is stored (`warehouse`) and when it is asked for (`pipelines`).
+Code that asks another machine for something belongs here. What an answer means for us belongs in
+`enrich`, how it is stored in `warehouse`, and when it is asked for in `pipelines`.
 """

@@ -5,22 +5,22 @@ ConnectorError
 │   ├── Unreachable       no connection, reset, deadline
 │   ├── RateLimited       429, with the wait that was asked for
 │   └── ServerTrouble     5xx
-├── HostClosed            not asked: a host that is let alone for now
+├── HostClosed            nothing was sent: the host is paused for now
 └── TerminalError         the same request will fail the same way
-    ├── AddressRefused    an address that this process may not dial
+    ├── AddressRefused    this process may not dial the address
     ├── BodyRefused       too large, a bomb, a broken encoding
-    ├── QuotaSpent        a host gives no more of something for now
-    ├── BudgetSpent       this run has asked as often as it may
-    ├── UnexpectedStatus  a status that this request has no use for
-    └── MalformedPage     a registry answer without the shape of the API
+    ├── QuotaSpent        the host's own quota is nearly used up
+    ├── BudgetSpent       this run has used up its number of requests
+    ├── UnexpectedStatus  a status that this request does not expect
+    └── MalformedPage     a registry answer that does not have the shape of the API
 """
 
 GARBAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""What reading a document of somebody else's may raise: the document is at fault, not the run."""
+"""Exceptions that reading a foreign document may raise: the document is at fault, not the run."""
 
 
 class ConnectorError(Exception):
-    """Something outside did not answer as needed; `url` says what was asked."""
+    """Something outside did not answer as needed; `url` is the address that was asked."""
 
     def __init__(self, message: str, *, url: str = "") -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class TerminalError(ConnectorError):
 
 
 class HostClosed(ConnectorError):
-    """Nothing was sent: the host has a pause, or the day's requests to it are used up."""
+    """Nothing was sent: the host is paused, or its requests of the day are used up."""
 
 
 class Unreachable(TransientError):
@@ -65,7 +65,7 @@ class BodyRefused(TerminalError):
 
 
 class QuotaSpent(TerminalError):
-    """A host's quota for some requests is nearly used up; it is not touched further."""
+    """A host's quota for some requests is nearly used up; we send no more of them."""
 
 
 class BudgetSpent(TerminalError):
@@ -73,7 +73,7 @@ class BudgetSpent(TerminalError):
 
 
 class UnexpectedStatus(TerminalError):
-    """`ban` says that it looks like a refusal of this client, not of one document."""
+    """`ban`: the host seems to refuse this client, not one document."""
 
     def __init__(self, message: str, *, url: str, status: int, ban: bool = False) -> None:
         super().__init__(message, url=url)

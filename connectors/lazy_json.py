@@ -1,7 +1,7 @@
-"""Looking into JSON that anybody may have written, without building what is not needed.
+"""Lazy reading of untrusted JSON: only the needed parts are decoded.
 
-Nothing here raises: what is not as expected is absent. Texts and numbers of a bomb are skipped as
-bytes; objects come as their members, each still raw.
+Nothing here raises: a value of another shape counts as absent. Objects and arrays are cut into raw
+members and items, so a huge string or number is skipped as bytes and never built.
 """
 
 from typing import Any
@@ -17,7 +17,8 @@ _items = msgspec.json.Decoder(list[Raw])
 
 
 def members(raw: bytes | Raw | None) -> dict[str, Raw]:
-    """The members of an object; empty for anything else, and for a document of 600,000 commas."""
+    """The members of an object, still raw; empty for anything else, and above 600,000 commas."""
+    # Only a whole document is counted; a Raw part lies within one that passed.
     if raw is None or (not isinstance(raw, Raw) and raw.count(b",") > _MANY):
         return {}
     try:
@@ -27,7 +28,7 @@ def members(raw: bytes | Raw | None) -> dict[str, Raw]:
 
 
 def items(raw: bytes | Raw | None, cap: int = 50_000) -> list[Raw]:
-    """The first `cap` items of an array; empty for anything else."""
+    """The first `cap` items of an array, still raw; empty for anything else."""
     if raw is None:
         return []
     try:
@@ -41,7 +42,7 @@ def is_array(raw: Raw | None) -> bool:
 
 
 def small(raw: Raw | bytes | None) -> Any:  # any JSON value; its type is for the caller to check
-    """A value of at most 64 KiB; None for a larger one and for what cannot be read."""
+    """A decoded value of at most 64 KiB; None for a larger one and for an unreadable one."""
     if raw is None:
         return None
     data = bytes(raw)
@@ -54,12 +55,12 @@ def small(raw: Raw | bytes | None) -> Any:  # any JSON value; its type is for th
 
 
 def mapping(value: object) -> dict[str, Any]:  # a JSON object; its values are of any type
-    """A built object; empty for anything else."""
+    """The value if it is a decoded object; empty for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def string(raw: Raw | bytes | None, cap: int = 4_000_000) -> str | None:
-    """A string of at most `cap` bytes, a longer one cut; lone surrogates become U+FFFD."""
+    """A string of at most `cap` bytes; a longer one is cut. Lone surrogates become U+FFFD."""
     if raw is None:
         return None
     data = bytes(raw)
@@ -74,7 +75,7 @@ def string(raw: Raw | bytes | None, cap: int = 4_000_000) -> str | None:
 
 
 def _cut(data: bytes) -> str:
-    """The text of a JSON string's bytes as far as it goes, escapes of single characters read."""
+    """The text of a possibly cut JSON string; only one-character escapes are decoded."""
     text = data[1:].decode("utf-8", "replace").removesuffix('"')
     for escape, plain in (("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r"), ('\\"', '"'), ("\\/", "/")):
         text = text.replace(escape, plain)

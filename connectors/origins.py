@@ -1,7 +1,8 @@
 """Where each package registry is asked: a fixed table that data cannot extend.
 
-Defaults come from the connectors; an operator may give an origin another base URL, credentials, a
-CA bundle, a proxy. An entry's own `registryBaseUrl` is compared with this table and never asked.
+Defaults come from the connectors. An operator may give an origin another base URL, credentials, a
+CA bundle or a proxy. An entry's own `registryBaseUrl` is compared with this table, but no request
+ever goes to it.
 """
 
 import base64
@@ -21,9 +22,9 @@ from connectors.http.routes import Route, base_of, is_loopback
 
 
 class OriginSettings(BaseModel):
-    """What an operator says of one origin; secrets come from the environment or from a file.
+    """An operator's settings of one origin; secrets come from the environment or from a file.
 
-    Credentials go to the base URL and to the token service (`realm`) of this origin only.
+    Credentials go only to the base URL and the token service (`realm`) of this origin.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -76,16 +77,19 @@ class OriginSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> "OriginSettings":
-        token = [v for v in (self.token, self.token_file) if v is not None]
-        password = [v for v in (self.password, self.password_file) if v is not None]
-        if len(token) + len(password) > 1:
+        tokens = [value for value in (self.token, self.token_file) if value is not None]
+        passwords = [value for value in (self.password, self.password_file) if value is not None]
+        if len(tokens) + len(passwords) > 1:
             raise ValueError("give one of token, token_file, password, password_file")
-        if bool(password) != (self.username is not None):
+        if bool(passwords) != (self.username is not None):
             raise ValueError("username and password (or password_file) belong together")
         return self
 
     def authorization(self) -> str | None:
-        """The header value to send; None without credentials. Raises ConnectorError."""
+        """The value of the Authorization header; None without credentials.
+
+        Raises ConnectorError if a secret's file cannot be read.
+        """
         if self.token or self.token_file:
             return f"Bearer {_secret(self.token, self.token_file)}"
         if self.username is None:
@@ -98,8 +102,8 @@ class OriginSettings(BaseModel):
 class Origin:
     """One registry: the base URL to ask, and the hosts that tokens and blobs may come from.
 
-    `realm` and `service` are where a token is to be had, where that is known beforehand; `index` is
-    the path of a Python index; `bases` are scheme, host and port of what the operator configured.
+    `realm` and `service` say where to get a token, if that is known beforehand. `index` is the path
+    of a Python index. `bases` are scheme, host and port of the URLs that the operator configured.
     """
 
     id: str
@@ -119,79 +123,85 @@ class Origin:
 
 
 Find = Callable[[str], Origin | None]
-"""The default origin for what follows `KIND:` in an origin id (empty for most); None: not one."""
+"""Return the default origin for the part after `KIND:` of an origin id (mostly empty), or None."""
 
 
 class Origins:
-    """The table of one deployment: the connectors' defaults, with the operator's words on top."""
+    """The table of one deployment: the connectors' defaults, then the operator's settings."""
 
     def __init__(
         self, defaults: Mapping[str, Find], settings: Mapping[str, OriginSettings]
     ) -> None:
         self._defaults = dict(defaults)
         self._settings = dict(settings)
-        for name, said in self._settings.items():
+        for name, setting in self._settings.items():
             kind = name.partition(":")[0]
             if kind not in self._defaults:
                 known = ", ".join(sorted(self._defaults))
                 raise ConnectorError(f"{name!r} is no origin; its kind is one of {known}")
-            if said.url is None and self._default(name) is None:
+            if setting.url is None and self._default(name) is None:
                 raise ConnectorError(f"{name} needs a url: there is no default for it")
 
     def find(self, origin_id: str) -> Origin | None:
-        """The origin with an id, None if nothing may be asked there."""
-        found, said = self._default(origin_id), self._settings.get(origin_id)
-        if said is None:
-            return found
-        limits = found.limits if found else RateLimits()
+        """The origin with this id; None if nothing may be asked there."""
+        default, setting = self._default(origin_id), self._settings.get(origin_id)
+        if setting is None:
+            return default
+        limits = default.limits if default else RateLimits()
         limits = RateLimits(
-            rate=limits.rate if said.rate is None else said.rate,
-            slots=said.slots or limits.slots,
-            budget=said.budget or limits.budget,
+            rate=limits.rate if setting.rate is None else setting.rate,
+            slots=setting.slots or limits.slots,
+            budget=setting.budget or limits.budget,
         )
-        if said.url is None:
-            return replace(found, limits=limits, index=said.index) if found else None
-        bases = tuple(base_of(url) for url in (said.url, said.realm) if url)
+        if setting.url is None:
+            return replace(default, limits=limits, index=setting.index) if default else None
+        # An operator's URL replaces the default entirely, its hosts for tokens and blobs too.
+        bases = tuple(base_of(url) for url in (setting.url, setting.realm) if url)
         return Origin(
             origin_id,
-            said.url,
-            blob_suffixes=said.blob_hosts,
-            index=said.index,
+            setting.url,
+            blob_suffixes=setting.blob_hosts,
+            index=setting.index,
             bases=bases,
             limits=limits,
             by_operator=True,
         )
 
     def is_named(self, origin_id: str) -> bool:
-        """Whether the operator said anything of an origin: some are off until then."""
+        """Whether the operator configured this origin; some origins are off until then."""
         return origin_id in self._settings
 
     def hosts(self, kind: str) -> frozenset[str]:
-        """What follows `KIND:` in the ids of the origins that the operator configured."""
+        """The parts after `KIND:` in the ids of the origins that the operator configured."""
         pairs = (name.partition(":") for name in self._settings)
-        return frozenset(rest for found, _, rest in pairs if found == kind and rest)
+        return frozenset(rest for prefix, _, rest in pairs if prefix == kind and rest)
 
     def route(self, origin: Origin) -> Route:
-        """How to reach an origin; secrets are read now. Raises ConnectorError."""
-        said = self._settings.get(origin.id)
-        if said is None:
+        """How to reach an origin; secrets are read from their files now. Raises ConnectorError."""
+        setting = self._settings.get(origin.id)
+        if setting is None:
             return Route()
-        secret = said.authorization()
-        bases = [origin.url] if said.url or not origin.realm_hosts else []
-        bases += [said.realm] if said.realm else []
-        if not said.url:
+        secret = setting.authorization()
+        # A public registry with a token service gets credentials at that service only.
+        bases = [origin.url] if setting.url or not origin.realm_hosts else []
+        bases += [setting.realm] if setting.realm else []
+        if not setting.url:
             bases += [f"https://{host}" for host in origin.realm_hosts]
         return Route(
-            ca_bundle=str(said.ca_bundle) if said.ca_bundle else None,
-            proxy=said.proxy.get_secret_value() if said.proxy else None,
+            ca_bundle=str(setting.ca_bundle) if setting.ca_bundle else None,
+            proxy=setting.proxy.get_secret_value() if setting.proxy else None,
             authorization={base_of(base): secret for base in bases} if secret else {},
         )
 
     def operator_hosts(self) -> frozenset[str]:
-        """Hosts that the operator configured: these may be private or loopback addresses."""
+        """The hosts that the operator configured; they may be private or loopback addresses."""
         urls: list[str | None] = []
-        for said in self._settings.values():
-            urls += [said.url, said.realm, said.proxy.get_secret_value() if said.proxy else None]
+        for setting in self._settings.values():
+            urls += [
+                setting.url,
+                setting.realm,
+                setting.proxy.get_secret_value() if setting.proxy else None,
+            ]
         return frozenset(urlsplit(url).hostname or "" for url in urls if url)
 
     def _default(self, origin_id: str) -> Origin | None:
@@ -211,17 +221,17 @@ def _secret(value: SecretStr | None, file: Path | None) -> str:
 
 
 DEFAULTS = ("npm", "pypi")
-"""The kinds of registries that have one public registry."""
+"""The kinds of registries that have exactly one public registry."""
 
 
 @cache
 def default_url(kind: str) -> str:
     """The public registry of npm or PyPI, as packageurl knows it. Raises ConnectorError."""
-    found = {
+    url = {
         "npm": get_download_url("pkg:npm/x@1"),  # type: ignore[no-untyped-call]
         "pypi": get_repo_url("pkg:pypi/x"),  # type: ignore[no-untyped-call]
     }[kind]
-    parts = urlsplit(found or "")
+    parts = urlsplit(url or "")
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.port:
         raise ConnectorError(f"packageurl knows no {kind} registry; give {kind} a url")
     return f"https://{parts.hostname}"

@@ -1,4 +1,4 @@
-"""What the services that count downloads say: to one number."""
+"""Reading the answers of download counters: one number per package."""
 
 from connectors.lazy_json import mapping, members, small
 from connectors.registries.lookup import PackageResponse
@@ -9,13 +9,13 @@ _MOST = 10**15
 
 
 def read_count(source: str, fetched: PackageResponse) -> int | None:
-    """Downloads of a week (npm, PyPI) or all pulls (Docker Hub); None where none are told."""
-    document = members(next((d.body for d in fetched.documents), b""))
+    """Downloads of one week (npm, PyPI) or all pulls (Docker Hub); None without a count."""
+    document = members(next((answer.body for answer in fetched.documents), b""))
     if source == "npm-downloads":
-        found = small(document.get("downloads"))
+        count = small(document.get("downloads"))
     elif source == "pypistats":
-        found = mapping(small(document.get("data"))).get("last_week")
+        count = mapping(small(document.get("data"))).get("last_week")
     else:
-        found = small(document.get("pull_count"))
-    is_count = isinstance(found, int) and not isinstance(found, bool)
-    return found if is_count and 0 <= found <= _MOST else None
+        count = small(document.get("pull_count"))
+    is_count = isinstance(count, int) and not isinstance(count, bool)
+    return count if is_count and 0 <= count <= _MOST else None

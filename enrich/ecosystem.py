@@ -1,6 +1,6 @@
-"""What an ecosystem is to us: how its references are read, asked for, and its answers understood.
+"""What an ecosystem is: how its references are read and asked for, how its answers are read.
 
-A new one is a connector file, a profile file that ends with its `Ecosystem`, a line in
+A new one needs a connector file, a profile file that ends with its `Ecosystem`, a line in
 `enrich.ecosystems`, and a row in the warehouse's view `ecosystems`.
 """
 
@@ -13,11 +13,12 @@ from connectors.registries.clients import Connector
 from connectors.registries.lookup import PackageResponse
 from enrich.profiles import Profile
 
+# Excludes what could change the URL of a request, and lone surrogates.
 VERSION = re.compile(r"[^\s/\\?#%\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
 class VersionKind(StrEnum):
-    """What a claimed version is. Only exact ones, digests, tags and aliases are asked for."""
+    """The kind of a claimed version. Exact versions, digests, tags and aliases are asked for."""
 
     EXACT = "exact"
     ALIAS = "alias"
@@ -40,7 +41,7 @@ class PackageRef:
 
 @dataclass(frozen=True)
 class PackageKey:
-    """What to ask: origin of the table, package name there, version there ("" if none claimed)."""
+    """What to ask for: origin id, package name there, version there ("" if none is claimed)."""
 
     origin: str
     package: str
@@ -56,13 +57,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Ecosystem:
-    """One registry type; the warehouse reads the flags as the view `ecosystems`.
+    """One registry type; the warehouse reads the flags in its view `ecosystems`.
 
-    `canonicalise` gets the hosts that the operator added; `parse` gets the claimed versions and
-    gives None where nothing can be read; both are total. `usual` are the registries that most
-    packages come from. `advisories`: OSV has them; `publication`: it says when a version was
-    published; `marker_in_text`: the server is named within a long text, such as a README;
-    `fixed_digest`: the content of a version has one digest that should never change.
+    `canonicalise` gets the hosts that the operator added. `parse` gets the claimed versions and
+    returns None if nothing can be read. Neither raises. `usual` are the registries that most
+    packages come from. The flags: `advisories`: OSV covers it; `publication`: it says when a
+    version was published; `marker_in_text`: the server is named inside a long text, such as a
+    README; `fixed_digest`: a version's content has one digest that should never change.
     """
 
     kind: str

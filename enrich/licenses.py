@@ -1,4 +1,4 @@
-"""Licenses of packages as SPDX expressions where they can be told, and what they are where not."""
+"""Licenses of packages as SPDX expressions if recognized, with a status that says how."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -47,8 +47,9 @@ class License:
 
 
 def read_license(value: object) -> License:
-    """What a registry's license field means: a string, or npm's old objects and lists."""
+    """The license in a registry's field: a string, or one of npm's old objects and lists."""
     if isinstance(value, list) and value:
+        # Nested lists are dropped, so recursion stays shallow.
         single = [item for item in value[:5] if not isinstance(item, list)]
         parts = [read_license(item).expression for item in single]
         known = [part for part in parts if part]
@@ -68,19 +69,20 @@ def read_license(value: object) -> License:
     alias = _ALIASES.get(raw.lower())
     if alias:
         return License(alias, "alias")
+    # npm packages write MIT/X11 for a choice of licenses.
     expression = _spdx(raw.replace("/", " OR ") if " " not in raw else raw)
     return License(expression, "spdx" if expression else "unparsed")
 
 
 def from_classifiers(classifiers: list[object]) -> License | None:
-    """The license that Trove classifiers name unambiguously, if they do."""
+    """The license that Trove classifiers name, if they name exactly one."""
     leaves = {
         item.rpartition(" :: ")[2]
         for item in classifiers
         if isinstance(item, str) and item.startswith("License :: ")
     } - {"OSI Approved"}
-    found = {_CLASSIFIERS.get(leaf) for leaf in leaves}
-    (only,) = found if len(found) == 1 else (None,)
+    licenses = {_CLASSIFIERS.get(leaf) for leaf in leaves}
+    (only,) = licenses if len(licenses) == 1 else (None,)
     return License(only, "alias") if only else None
 
 
@@ -94,6 +96,7 @@ def _spdx(raw: str) -> str | None:
 
 @cache
 def _licensing() -> "Licensing":
+    # Imported late, because loading the license data is slow.
     from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()

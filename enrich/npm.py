@@ -1,4 +1,4 @@
-"""npm: names and versions as publishers claim them, and what packuments say of them."""
+"""npm: names and versions as publishers claim them, and what packuments say about them."""
 
 import base64
 import binascii
@@ -33,17 +33,19 @@ from enrich.profiles import (
 _NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*")
 _RANGE = re.compile(r"[~^<>=*|,]|^[\dxX]+(\.[xX*])+$|^[xX]$| ")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+# npm replaces a malicious package with an empty one of such a version.
 _HOLD = re.compile(r"\d+\.\d+\.\d+-security(\.\d+)?")
 _SCRIPTS = ("preinstall", "install", "postinstall")
 
 Release = tuple[int, int, int]
 
 
-def canonicalise(ref: PackageRef, __: frozenset[str]) -> PackageKey | Rejected:
-    """A name of the npm grammar; the purl's is lower case, the one to ask for is not."""
+def canonicalise(ref: PackageRef, _hosts: frozenset[str]) -> PackageKey | Rejected:
+    """The key of a claimed npm package. Only the purl has the name in lower case."""
     if ref.registry_base_url.rstrip("/") not in ("", default_url("npm")):
         return Rejected("unsupported_base_url")
     name = ref.identifier
+    # 214 is npm's own limit.
     if len(name) > 214 or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
         return Rejected("identifier_grammar")
     namespace, _, bare = name.rpartition("/")
@@ -63,7 +65,14 @@ def _kind(version: str) -> VersionKind:
 
 def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
-    main = next((d for d in fetched.documents if d.kind in ("packument", "abbreviated")), None)
+    main = next(
+        (
+            received
+            for received in fetched.documents
+            if received.kind in ("packument", "abbreviated")
+        ),
+        None,
+    )
     document = members(main.body) if main else {}
     times = members(document.get("time"))
     if "unpublished" in times:
@@ -74,9 +83,19 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     time = {name: small(at) for name, at in times.items() if name in published or name == "created"}
     tags = members(document.get("dist-tags"))
     latest = text(string(tags.get("latest"), 300))
-    singles = {d.version: members(d.body) for d in fetched.documents if d.kind == "version"}
-    attested = {d.version: d.body for d in fetched.documents if d.kind == "attestations"}
-    withdrawn = {v: said for v, raw in published.items() if (said := _deprecated(raw))}
+    singles = {
+        received.version: members(received.body)
+        for received in fetched.documents
+        if received.kind == "version"
+    }
+    attested = {
+        received.version: received.body
+        for received in fetched.documents
+        if received.kind == "attestations"
+    }
+    withdrawn = {
+        version: reason for version, raw in published.items() if (reason := _deprecated(raw))
+    }
     releases = sorted(
         release
         for version in published
@@ -84,10 +103,10 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     )
 
     def single(version: str) -> dict[str, Raw]:
-        """The version's own document, if one came and says that it is that version's."""
-        for found in (singles.get(version), singles.get("latest")):
-            if found and string(found.get("version"), 300) == version:
-                return found
+        """The version's own document, if one came and it really is of that version."""
+        for document in (singles.get(version), singles.get("latest")):
+            if document and string(document.get("version"), 300) == version:
+                return document
         return {}
 
     def details(version: str) -> dict[str, Raw]:
@@ -116,18 +135,19 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
         owner_count=len(names) or None,
         owners_hash=owners_hash(names),
     )
-    found: list[VersionFact] = []
+    facts_of_versions: list[VersionFact] = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
+        # A claimed version may be a dist-tag.
         resolved = version if version in published else text(string(tags.get(version), 300))
         if resolved is None or resolved not in published:
             gone = Outcome.SECURITY_HOLD if held else Outcome.VERSION_ABSENT
-            found.append(VersionFact(version, gone))
+            facts_of_versions.append(VersionFact(version, gone))
             continue
         whole = is_whole(resolved)
-        facts = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
-        found.append(
+        fact = _version(resolved, details(resolved), attested.get(resolved), whole=whole)
+        facts_of_versions.append(
             replace(
-                facts,
+                fact,
                 version=version,
                 published_at=instant(time.get(resolved)),
                 deprecated=withdrawn.get(resolved),
@@ -135,18 +155,18 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
                 resolved_version=resolved if resolved != version else None,
             )
         )
-    return Profile(package, tuple(found))
+    return Profile(package, tuple(facts_of_versions))
 
 
 def _version(
     version: str, document: dict[str, Raw], attested: bytes | None, *, whole: bool
 ) -> VersionFact:
-    """What a version's document tells; one that is not `whole` leaves out names and scripts."""
+    """The facts in a version's document; one that is not `whole` lacks names and scripts."""
     dist = members(document.get("dist"))
     scripts = members(document.get("scripts"))
     integrity = text(string(dist.get("integrity"), 500))
-    told = document.get("mcpName")
-    name = server_name(string(told, 2000))
+    evidence = document.get("mcpName")
+    name = server_name(string(evidence, 2000))
     declared = read_license(small(document.get("license")) or small(document.get("licenses")))
     provenance = bool(members(dist.get("attestations")))
     return VersionFact(
@@ -160,14 +180,14 @@ def _version(
         digest=integrity or text(string(dist.get("shasum"), 500)),
         server_names=((name,) if name else ()) if whole else None,
         complete=whole and (not provenance or attested is not None),
-        evidence_sha256=hashlib.sha256(bytes(told)).hexdigest() if told else None,
+        evidence_sha256=hashlib.sha256(bytes(evidence)).hexdigest() if evidence else None,
     )
 
 
 def _deprecated(raw: Raw) -> str | None:
     value = members(raw).get("deprecated")
-    said = text(string(value, 4000))
-    return said or ("deprecated" if value is not None and small(value) is True else None)
+    message = text(string(value, 4000))
+    return message or ("deprecated" if value is not None and small(value) is True else None)
 
 
 def _is_held(latest: str, newest: dict[str, Raw]) -> bool:
@@ -176,19 +196,20 @@ def _is_held(latest: str, newest: dict[str, Raw]) -> bool:
 
 
 def _release(version: str) -> Release | None:
-    """The precedence of a release; None for a pre-release and for what is no version."""
+    """The precedence of a release; None for a pre-release and for text that is no version."""
     with suppress(ValueError):
-        found = Version.parse(version)
-        return None if found.prerelease else (found.major, found.minor, found.patch)
+        parsed = Version.parse(version)
+        return None if parsed.prerelease else (parsed.major, parsed.minor, parsed.patch)
     return None
 
 
 def _newer(version: str, releases: list[Release]) -> int | None:
     """How many of the sorted releases come after a version."""
     with suppress(ValueError):
-        found = Version.parse(version)
-        after = bisect_left if found.prerelease else bisect_right
-        return len(releases) - after(releases, (found.major, found.minor, found.patch))
+        parsed = Version.parse(version)
+        # A pre-release comes before the release with the same numbers.
+        after = bisect_left if parsed.prerelease else bisect_right
+        return len(releases) - after(releases, (parsed.major, parsed.minor, parsed.patch))
     return None
 
 
@@ -197,7 +218,7 @@ def _repository(value: object) -> str | None:
 
 
 def _built_from(attestations: bytes | None, integrity: str | None) -> str | None:
-    """The repository that a build's provenance names, if it speaks of exactly this tarball."""
+    """The repository in a build's provenance, if the provenance covers exactly this tarball."""
     for item in items(members(attestations).get("attestations"), 20):
         attestation = members(item)
         if not str(small(attestation.get("predicateType"))).startswith("https://slsa.dev/prov"):
@@ -208,6 +229,7 @@ def _built_from(attestations: bytes | None, integrity: str | None) -> str | None
         except (binascii.Error, ValueError):
             continue
         statement = members(payload)
+        # An attestation of another tarball proves nothing about this one.
         if not _speaks_of(items(statement.get("subject"), 20), integrity):
             continue
         predicate = members(statement.get("predicate"))
@@ -217,13 +239,13 @@ def _built_from(attestations: bytes | None, integrity: str | None) -> str | None
             )
         )
         source = members(members(predicate.get("invocation")).get("configSource"))
-        said = string(workflow.get("repository")) or string(source.get("uri")) or ""
-        return repository(said.partition("@refs/")[0])
+        source_url = string(workflow.get("repository")) or string(source.get("uri")) or ""
+        return repository(source_url.partition("@refs/")[0])
     return None
 
 
 def _speaks_of(subjects: list[Raw], integrity: str | None) -> bool:
-    """Whether one of the subjects is the tarball of this `dist.integrity`."""
+    """Whether one of the subjects is the tarball with this `dist.integrity`."""
     if not integrity or not integrity.startswith("sha512-"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""OCI images: references in both shapes, and what manifests and image configs say of them."""
+"""OCI images: references in both shapes, and what manifests and image configs say about them."""
 
 import hashlib
 import re
@@ -31,9 +31,13 @@ _ATTESTATION = re.compile(r"sigstore\.bundle|in-toto|dev\.cosign")
 
 
 def canonicalise(ref: PackageRef, hosts: frozenset[str]) -> PackageKey | Rejected:
-    """Both shapes: the whole reference as identifier, or host, name and tag in three fields."""
+    """The key of a claimed image, in either of two shapes.
+
+    Either the identifier is the whole reference, or host, name and tag are in three fields.
+    """
     rest, _, digest = ref.identifier.partition("@")
     first, slash, path = rest.partition("/")
+    # Docker's rule: a first part with a dot or a colon is a host.
     if slash and ("." in first or ":" in first or first == "localhost"):
         host = first
     else:
@@ -43,6 +47,7 @@ def canonicalise(ref: PackageRef, hosts: frozenset[str]) -> PackageKey | Rejecte
     allowed = HOSTS.get(host) or (host if host.endswith(SUFFIXES) or host in hosts else None)
     if allowed is None or not (_HOST.fullmatch(host) or host in hosts):
         return Rejected("unsupported_host")
+    # Docker Hub's official images are below library/.
     if allowed == "docker.io" and "/" not in name:
         name = f"library/{name}"
     reference = digest or tag or ref.version or "latest"
@@ -58,27 +63,28 @@ def canonicalise(ref: PackageRef, hosts: frozenset[str]) -> PackageKey | Rejecte
 
 
 def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
-    """The profile of the references asked for; those whose digest did not move are left out."""
+    """The profile of the requested references; those whose digest did not change are left out."""
     if fetched.outcome != Outcome.OK:
         return absent(fetched.outcome, versions)
-    found: list[VersionFact] = []
+    facts: list[VersionFact] = []
     source = declared = None
-    read = False
+    is_read = False
     for reference, outcome in fetched.versions.items():
         if outcome != Outcome.OK:
-            found.append(VersionFact(reference, outcome))
+            facts.append(VersionFact(reference, outcome))
             continue
-        documents = [d for d in fetched.documents if d.version == reference]
+        documents = [document for document in fetched.documents if document.version == reference]
+        # The digest is the known one, so nothing was downloaded.
         if not documents or documents[0].kind == "digest":
             continue
-        read = True
-        config = next((d.body for d in documents if d.kind == "config"), b"")
+        is_read = True
+        config = next((document.body for document in documents if document.kind == "config"), b"")
         image = members(config)
         labels = members(members(image.get("config")).get("Labels"))
         name = server_name(string(labels.get(_SERVER_NAME), 2000))
         source = repository(string(labels.get(f"{_LABEL}source"), 2000)) or source
         declared = read_license(string(labels.get(f"{_LABEL}licenses"), 2000))
-        found.append(
+        facts.append(
             VersionFact(
                 version=reference,
                 outcome=Outcome.OK,
@@ -97,23 +103,24 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
         license_status=declared.status if declared else None,
         repository_url=source,
     )
-    known = read or not fetched.documents
-    return Profile(package if known else None, tuple(found))
+    # If only digests came, an empty package fact would overwrite what is known.
+    known = is_read or not fetched.documents
+    return Profile(package if known else None, tuple(facts))
 
 
 def _is_attested(documents: list[Document]) -> bool:
-    """Whether something that says how it was built, or who signed it, comes with an image."""
+    """Whether an attestation (build provenance or signature) comes with an image."""
     for document in documents:
         if document.kind in ("manifest", "referrers"):
-            whole = members(document.body)
-            for item in items(whole.get("manifests"), 1000):
+            manifest = members(document.body)
+            for item in items(manifest.get("manifests"), 1000):
                 entry = mapping(small(item))
                 kind = mapping(entry.get("annotations")).get("vnd.docker.reference.type")
                 if kind == "attestation-manifest" or _ATTESTATION.search(str(entry)):
                     return True
-            # The fallback tag may hold the attestation itself instead of an index of them.
+            # The fallback tag may hold the attestation itself instead of an index of attestations.
             if document.kind == "referrers" and _ATTESTATION.search(
-                str(small(whole.get("artifactType"))) + str(small(whole.get("layers")))
+                str(small(manifest.get("artifactType"))) + str(small(manifest.get("layers")))
             ):
                 return True
     return False

@@ -1,7 +1,7 @@
 """Our normal form of what a registry says about a package and its versions.
 
-Every field may be absent: proxies strip fields, publishers leave them out. No e-mail address and no
-free text beyond a cap is kept.
+Every field may be absent: proxies strip fields, publishers leave them out. No e-mail address is
+kept, and no free text beyond a cap.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.registries.lookup import Outcome
 
+# Control characters, zero-width characters and marks that change the reading direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _E_MAIL = re.compile(r"[^\s<>\"'(),:;/@]{1,64}@(?:[\w-]{1,64}\.)+[^\W\d_]{2,24}\b")
 _NAME = re.compile(r"[A-Za-z0-9._/-]{1,300}")
@@ -23,11 +24,11 @@ _FORGES = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbuck
 
 @dataclass(frozen=True)
 class VersionFact:
-    """One version: publication, withdrawal, and what ties it to a server. Instants are UTC.
+    """One version: publication, withdrawal, and what links it to a server. Instants are UTC.
 
-    `resolved_version` is what an alias pointed to; `newer_versions` counts releases behind it that
-    are neither pre-releases nor withdrawn; `complete` says that nothing is left to ask of it;
-    `evidence_sha256` is of the bytes that told `server_names`.
+    `resolved_version` is the version that an alias pointed to. `newer_versions` counts later
+    releases that are neither pre-releases nor withdrawn. `complete`: nothing is left to ask about
+    it. `evidence_sha256` is the hash of the bytes that `server_names` come from.
     """
 
     version: str
@@ -50,9 +51,9 @@ class VersionFact:
 
 @dataclass(frozen=True)
 class PackageFact:
-    """One package: `license` is an SPDX expression where `license_status` says so.
+    """One package: `license` is an SPDX expression if `license_status` says so.
 
-    `owners_hash` tells one set of owners from another without naming anybody.
+    `owners_hash` shows a change of owners without naming anybody.
     """
 
     outcome: Outcome
@@ -71,45 +72,49 @@ class PackageFact:
 
 @dataclass(frozen=True)
 class Profile:
-    """What was learnt; `package` is None where nothing new was."""
+    """The facts in one answer; `package` is None if nothing new is known about it."""
 
     package: PackageFact | None
     versions: tuple[VersionFact, ...] = field(default_factory=tuple)
 
 
 def absent(outcome: Outcome, versions: Iterable[str]) -> Profile:
-    """The profile of a package that a definitive negative answer was given for."""
-    return Profile(PackageFact(outcome), tuple(VersionFact(v, outcome) for v in versions))
+    """The profile after a definitive negative answer for a package."""
+    return Profile(
+        PackageFact(outcome), tuple(VersionFact(version, outcome) for version in versions)
+    )
 
 
 def text(value: object, cap: int = 200) -> str | None:
-    """A registry's text, cleaned, cut, without e-mail addresses; None for anything else."""
+    """A registry's text, cleaned and cut, without e-mail addresses; None for anything else."""
     if not isinstance(value, str):
         return None
+    # Cut before the patterns run, so that a huge text costs nothing.
     cleaned = _CONTROL.sub("", value[: 4 * cap]).encode("utf-8", "replace").decode()
     return _E_MAIL.sub("[e-mail]", cleaned).strip()[:cap] or None
 
 
 def server_name(value: object) -> str | None:
-    """A claimed server name, exactly; one with other characters becomes one that matches none."""
+    """A claimed server name, unchanged; one with other characters is made to match none."""
     if not isinstance(value, str) or not value:
         return None
     return value if _NAME.fullmatch(value) else f"\ufffd{text(value) or ''}"
 
 
 def marker_names(readme: str) -> tuple[str, ...]:
-    """What follows each `mcp-name: ` in a README, sorted, at most 100.
+    """The tokens after each `mcp-name: ` in a README, sorted, at most 100.
 
-    A server's name counts as claimed if it is one of these; where only a longer one starts with it,
-    it is glued to something.
+    A server counts as claimed if its name is one of these. If only a longer token starts with the
+    name, the marker is glued to other text.
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for match in _MARKER.finditer(readme):
         token, end = match[1][:300], match[2]
-        found.add(token)
+        names.add(token)
+        # In `<!-- mcp-name: x-->` the token also takes the dashes of the comment's end.
         if end and token.endswith("--"):
-            found.add(token[:-2])
-    return tuple(sorted(found - {""})[:_MARKERS])
+            names.add(token[:-2])
+    return tuple(sorted(names - {""})[:_MARKERS])
 
 
 def instant(value: object) -> datetime | None:
@@ -117,17 +122,18 @@ def instant(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if found.year > 1980 else None
+    # Reproducible builds write 1970 or 1980 where the real time is unknown.
+    return moment if moment.year > 1980 else None
 
 
 def repository(value: object) -> str | None:
-    """A repository as `https://host/owner/name` where it has that shape; else a plain web address.
+    """A repository as `https://host/owner/name` if it has that shape, else a plain web address.
 
-    Understands git's and npm's spellings; never with a user, a query or a fragment.
+    Reads git's and npm's spellings. The result has no user, query or fragment; None for others.
     """
     if not isinstance(value, str) or len(value) > 1000:
         return None
@@ -137,6 +143,7 @@ def repository(value: object) -> str | None:
         url = f"https://{_FORGES[kind]}/{rest}"
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", url):
         url = f"https://github.com/{url}"
+    # git@HOST:OWNER/NAME
     elif scp := re.fullmatch(r"[\w.-]+@([\w.-]+):(?!//)(.+)", url):
         url = f"https://{scp[1]}/{scp[2]}"
     try:
@@ -154,6 +161,6 @@ def repository(value: object) -> str | None:
 
 
 def owners_hash(names: Iterable[str]) -> str | None:
-    """A digest of a set of owners; None for an empty one."""
+    """A hash of a set of owners; None for an empty set."""
     known = sorted({name for name in names if name})
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16] if known else None

@@ -1,4 +1,4 @@
-"""PyPI: names and versions as publishers claim them, and what index and documents say of them."""
+"""PyPI: names and versions as publishers claim them, and what index and documents say."""
 
 import hashlib
 from bisect import bisect_right
@@ -31,8 +31,8 @@ from enrich.profiles import (
 _HOSTS = {"GitHub": "github.com", "GitLab": "gitlab.com"}
 
 
-def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
-    """A name as PEP 508 has it, normalised; a version as PEP 440 spells it, if it is one."""
+def canonicalise(ref: PackageRef, _hosts: frozenset[str]) -> PackageKey | Rejected:
+    """The key of a claimed project: a PEP 508 name, normalized; a PEP 440 version, if it is one."""
     if ref.registry_base_url.rstrip("/") not in ("", default_url("pypi")):
         return Rejected("unsupported_base_url")
     try:
@@ -52,7 +52,7 @@ def canonicalise(ref: PackageRef, _: frozenset[str]) -> PackageKey | Rejected:
 
 def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     """The profile of the claimed versions and the latest one; None if nothing can be read."""
-    body = next((d.body for d in fetched.documents if d.kind == "index"), b"")
+    body = next((document.body for document in fetched.documents if document.kind == "index"), b"")
     index = members(body)
     if not is_array(index.get("files")) and "project-status" not in index:
         return None
@@ -66,12 +66,17 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     infos, owners = _infos(fetched.documents)
     project = infos.get("", {})
     latest = canonical_version(string(project.get("version"), 300) or "")
+    # The project document may be older than the index, or absent.
     latest = latest if latest in by_version else _newest(by_version)
     infos.setdefault(latest, project)
-    attested = {d.version: d.body for d in fetched.documents if d.kind == "provenance"}
+    attested = {
+        document.version: document.body
+        for document in fetched.documents
+        if document.kind == "provenance"
+    }
     declared = _license(project)
     instants = [at for file in files if (at := instant(file.uploaded))]
-    of_latest = [at for f in by_version.get(latest, []) if (at := instant(f.uploaded))]
+    of_latest = [at for file in by_version.get(latest, []) if (at := instant(file.uploaded))]
     package = PackageFact(
         outcome=Outcome.OK,
         latest_version=latest or None,
@@ -86,14 +91,16 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
         owner_count=len(owners) or None,
         owners_hash=owners_hash(owners),
     )
-    found = []
+    facts = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
         if version not in by_version:
-            found.append(VersionFact(version, Outcome.VERSION_ABSENT))
+            facts.append(VersionFact(version, Outcome.VERSION_ABSENT))
         else:
-            told = attested.get(version)
-            found.append(_version(version, by_version[version], infos.get(version), told, releases))
-    return Profile(package, tuple(found))
+            provenance = attested.get(version)
+            facts.append(
+                _version(version, by_version[version], infos.get(version), provenance, releases)
+            )
+    return Profile(package, tuple(facts))
 
 
 def _version(
@@ -114,7 +121,9 @@ def _version(
         outcome=Outcome.OK,
         published_at=min(uploads, default=None),
         yanked=yanked,
-        yanked_reason=next((text(y) for y in yanks if yanked and isinstance(y, str)), None),
+        yanked_reason=next(
+            (text(yank) for yank in yanks if yanked and isinstance(yank, str)), None
+        ),
         license=_license(info).expression if info else None,
         provenance=provenance,
         provenance_repository=_built_from(attested),
@@ -127,29 +136,31 @@ def _version(
 
 
 def _infos(documents: tuple[Document, ...]) -> tuple[dict[str, dict[str, Raw]], list[str]]:
-    """The `info` by version ("" for the project's), and the owners' names."""
+    """The `info` by version ("" is the project's), and the names of the owners with their roles."""
     infos: dict[str, dict[str, Raw]] = {}
     owners: list[str] = []
     for document in documents:
         if document.kind in ("project", "release"):
-            whole = members(document.body)
-            infos[document.version] = members(whole.get("info"))
+            parsed = members(document.body)
+            infos[document.version] = members(parsed.get("info"))
             if document.kind == "project":
-                roles = mapping(small(whole.get("ownership"))).get("roles")
-                pairs = [mapping(r) for r in roles[:1000]] if isinstance(roles, list) else []
-                owners = [f"{r.get('role')} {r['user']}" for r in pairs if r.get("user")]
+                roles = mapping(small(parsed.get("ownership"))).get("roles")
+                pairs = [mapping(role) for role in roles[:1000]] if isinstance(roles, list) else []
+                owners = [
+                    f"{role.get('role')} {role['user']}" for role in pairs if role.get("user")
+                ]
     return infos, owners
 
 
 def _releases(by_version: dict[str, list[ReleaseFile]]) -> list[Version]:
-    """Releases that are neither pre-releases nor yanked."""
-    found = []
+    """Releases that are neither pre-releases nor yanked, unsorted."""
+    releases = []
     for version, files in by_version.items():
         with suppress(ValueError):
             parsed = Version(version)
             if not parsed.is_prerelease and not (files and all(file.yanked for file in files)):
-                found.append(parsed)
-    return found
+                releases.append(parsed)
+    return releases
 
 
 def _newer(version: str, releases: list[Version]) -> int | None:
@@ -178,10 +189,12 @@ def _license(info: dict[str, Raw]) -> License:
 
 
 def _repository(info: dict[str, Raw]) -> str | None:
-    urls = {str(k).lower(): v for k, v in mapping(small(info.get("project_urls"))).items()}
-    for key in ("repository", "source", "source code", "code", "github", "homepage"):
-        if found := repository(urls.get(key)):
-            return found
+    urls = {
+        str(key).lower(): value for key, value in mapping(small(info.get("project_urls"))).items()
+    }
+    for label in ("repository", "source", "source code", "code", "github", "homepage"):
+        if url := repository(urls.get(label)):
+            return url
     return repository(small(info.get("home_page")))
 
 

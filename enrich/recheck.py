@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def confirmed(absences: int, absent_since: datetime, now: datetime) -> bool:
-    """An absence is known after three answers over at least a day."""
+    """An absence is believed after three answers over at least a day."""
     return absences >= _CONFIRMATIONS and now - absent_since >= _CONFIRMED_AFTER
 
 
@@ -37,10 +37,11 @@ def next_check(
 ) -> datetime:
     """The instant of the next check: by outcome, then by age, spread by a hash of the name.
 
-    `absences` counts the answers that lacked what is missing for the shortest time, 0 if nothing
-    is; `deferred` are requests that were put off.
+    `absences` counts the answers that lacked whatever has been missing for the shortest time, 0 if
+    nothing is missing. `deferred` counts requests that were put off.
     """
     if outcome in UNDECIDED or deferred:
+        # Exponential backoff: 1, 2, 4 ... hours, at most a day.
         return now + min(_HOUR * (1 << min(max(failures - 1, 0), 5)), _DAY)
     if absences:
         return now + _NEGATIVE_STEPS[min(absences, len(_NEGATIVE_STEPS)) - 1]
@@ -48,10 +49,12 @@ def next_check(
 
 
 def _spread(package: str, interval: timedelta, now: datetime) -> datetime:
-    """The package's own place in the interval, at least a quarter of it away.
+    """The package's own time in the interval, at least a quarter of the interval away.
 
-    However many packages were first asked for at one instant, later checks come evenly.
+    Even if many packages were first asked for at the same instant, their later checks spread
+    evenly.
     """
+    # The hash gives every package a fixed phase in [0, 1) of the interval.
     share = int.from_bytes(hashlib.sha256(package.encode()).digest()[:4]) / 2**32
     gap = interval - (now - _EPOCH - share * interval) % interval
     return now + (gap if gap >= interval / 4 else gap + interval)

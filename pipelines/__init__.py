@@ -1,5 +1,4 @@
-"""The order of things: steps, Dagster definitions, the command line.
+"""The order of the work: steps, Dagster definitions, the command line.
 
-A step is a plain function that returns a report. Dagster is imported by
-`pipelines.orchestration` alone.
+A step is a plain function that returns a report. Only `pipelines.orchestration` imports Dagster.
 """

@@ -1,7 +1,7 @@
-"""The audit log: who did what by hand or by document, and why. Lines are only ever added.
+"""The audit log: who did what by hand or by document, and why. Append-only, with a hash chain.
 
-SUBREGISTRY_HOME/audit.jsonl   one JSON object a line; `chain` is the SHA-256 of the line before it,
-so that a line that was changed or taken out shows
+SUBREGISTRY_HOME/audit.jsonl   one JSON object per line; `chain` is the SHA-256 of the line before,
+so a line that was changed or removed is detected
 """
 
 import getpass
@@ -18,7 +18,7 @@ from serve.disk import locked
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One act. `target` is a server, an edition or an overlay; `at` is RFC 3339."""
+    """One action. `target` is a server, an edition or an overlay; `at` is RFC 3339."""
 
     at: str
     by: str
@@ -30,7 +30,7 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The log of one deployment."""
+    """The audit log of one deployment."""
 
     def __init__(self, path: Path, *, now: Callable[[], datetime]) -> None:
         self._path = path
@@ -45,25 +45,27 @@ class AuditLog:
         feed: str | None = None,
         by: str | None = None,
     ) -> None:
-        """Append an act; it is on disk when this returns. `by` is by default the system's user."""
+        """Append an action; it is on disk when this returns. `by` defaults to the system's user."""
+        # Without the lock, two processes could chain their lines to the same last line.
         lock = locked(self._path.with_suffix(".lock"))
         with lock, self._path.open("a+b") as file:
             file.seek(0)
             last = b""
-            for last in file:  # noqa: B007 - the last line is wanted
+            for last in file:  # noqa: B007 - only the last line is needed
                 pass
             chain = _link(last)
             at = self._now().isoformat()
             entry = AuditEntry(at, by or user(), action, feed, target, reason, chain)
-            broken = b"" if not last or last.endswith(b"\n") else b"\n"
+            # A crash may have left a last line without its end; never append to that line.
+            separator = b"" if not last or last.endswith(b"\n") else b"\n"
             line = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":"))
-            file.write(broken + line.encode("utf-8", "replace") + b"\n")
+            file.write(separator + line.encode("utf-8", "replace") + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def read(self) -> tuple[list[AuditEntry], list[str]]:
-        """Every act, oldest first, and what is wrong with the file: lines that are not what was
-        written, or do not follow from the one before."""
+        """Return all actions, oldest first, and the problems of the file: lines that cannot be
+        read, or whose `chain` does not match the line before."""
         entries, problems, before = [], [], b""
         data = self._path.read_bytes() if self._path.exists() else b""
         for number, line in enumerate(data.splitlines(), start=1):
@@ -78,17 +80,18 @@ class AuditLog:
                         f"line {number} of {self._path} does not follow from the line before: one "
                         "of them was changed, or one was taken out; compare it with a backup"
                     )
+            # Also for a broken line: `add` chained the next line to these very bytes.
             before = line
         return entries, problems
 
 
 def _link(line: bytes) -> str:
-    """What the line after a line says of it."""
+    """The `chain` of the line that comes after `line`."""
     return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
 
 
 def user() -> str:
-    """Who runs this process."""
+    """The name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

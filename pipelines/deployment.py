@@ -1,4 +1,4 @@
-"""From settings to the things that steps work with: warehouse, clients, feeds, clock."""
+"""From settings to what the steps use: warehouse, HTTP clients, feeds, clock."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ _REQUEST_POLICY = RequestPolicy(tries=3, retry_for=120.0, timeout=30.0, deadline
 
 
 class Deployment:
-    """One deployment with its clock: what `pipelines.line` calls the steps with."""
+    """One deployment and its clock; `pipelines.line` passes them to the steps."""
 
     def __init__(
         self,
@@ -47,29 +47,30 @@ class Deployment:
         )
 
     def documents(self) -> Policies:
-        """All feed documents, the broken ones told apart."""
+        """All feed documents: the valid ones, and an error for each broken one."""
         return read_policies(self.settings.feeds, compile_predicate)
 
     def policies(self, name: str | None = None) -> tuple[Policy, ...]:
-        """All feeds with a good document, or the one named; empty if there is none of that name.
+        """All feeds with a valid document, or only the feed named; empty if there is no such feed.
 
-        Raises PolicyInvalid if the one named has a broken one.
+        Raises PolicyInvalid if the document of the feed named is broken.
         """
-        found = self.documents()
-        if name in found.broken:
-            raise found.broken[str(name)]
-        return tuple(policy for policy in found.valid if name in (None, policy.name))
+        documents = self.documents()
+        if name in documents.broken:
+            raise documents.broken[str(name)]
+        return tuple(policy for policy in documents.valid if name in (None, policy.name))
 
     @property
     def blocks(self) -> BlockList:
-        """What no feed may show."""
+        """The list of what no feed may show."""
         return BlockList(self.settings.feed_root)
 
     def feed(self, name: str) -> Feed:
         return Feed(self.settings.feed_root, name)
 
     def upstream_client(self, place: str, policy: RequestPolicy) -> HttpClient:
-        """A client for the registry at a URL; close it."""
+        """A client for the registry at a URL; the caller closes it."""
+        # Only a host that the operator names may resolve to a private address.
         return self._client(policy, frozenset({urlsplit(base_url(place)).hostname or ""}))
 
     @property
@@ -78,13 +79,13 @@ class Deployment:
 
     @property
     def origins(self) -> Origins:
-        """Where each package registry is asked in this deployment."""
+        """The address of each package registry in this deployment."""
         connectors = {kind: connector.origin for kind, connector in _connectors().items()}
         return Origins(connectors, self.settings.origins)
 
     @contextmanager
     def registries(self, policy: RequestPolicy = _REQUEST_POLICY) -> Iterator[PackageRegistries]:
-        """The package registries, each with a client of its own; closed when the block ends."""
+        """The package registries, each with its own client; closed when the block ends."""
         origins, rate = self.origins, self.settings.package_rate
 
         def client(origin: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
@@ -115,4 +116,8 @@ class Deployment:
 
 
 def _connectors() -> dict[str, Connector]:
-    return {kind: found.connector for kind, found in ECOSYSTEMS.items()} | COUNTERS | ADVISORIES
+    return (
+        {kind: ecosystem.connector for kind, ecosystem in ECOSYSTEMS.items()}
+        | COUNTERS
+        | ADVISORIES
+    )

@@ -3,9 +3,9 @@
 StepError           1  the step failed; the message says what to do
 ├── UsageError      2  a flag, a setting or a file is wrong
 ├── Refused         3  a gate or a brake refused
-├── Busy            4  another process is at it
+├── Busy            4  another process is doing the same work
 ├── OutOfResources  1  the disk is full, or memory ran out
-└── SomeFailed      *  some upstreams or feeds had trouble; ends as the first of their errors does
+└── SomeFailed      *  some upstreams or feeds failed: 3 if one was refused, else as the first error
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class OutOfResources(StepError):
 
 
 class SomeFailed(StepError):
-    """`errors` by upstream or feed; the others were done."""
+    """`errors` has the error of each upstream or feed that failed; the others succeeded."""
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:
         super().__init__("; ".join(f"{name}: {error}" for name, error in errors.items()))

@@ -1,7 +1,7 @@
-"""The line: each step with what the deployment's settings say of it, and what is put on record.
+"""The line: runs each step with the settings of the deployment, and writes the audit log.
 
-Steps are plain functions in the rooms below; whoever runs them by hand, from cron or from Dagster
-comes through here.
+Steps are plain functions in the rooms below. The command line, cron and Dagster all run them from
+here.
 """
 
 from collections.abc import Sequence
@@ -34,14 +34,14 @@ from serve.policy.policy import Policy
 from warehouse.database.session import Row
 from warehouse.walk.state import read_state
 
-_PATIENCE = 900.0
+_PATIENCE = 900.0  # seconds that a profile run waits for the warehouse
 
 
 class Line(Deployment):
     """A deployment whose steps can be run."""
 
     def curate(self, policy: Policy, *, progress: Progress = silent) -> CurateReport:
-        """The curate step, with what is blocked; overlays that came or went are on record."""
+        """Run the curate step with the present blocks; record overlays that came or went."""
         report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
         self.feed(policy.name).identify(policy.served)
         note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
@@ -55,7 +55,7 @@ class Line(Deployment):
         accept_shrink: bool = False,
         progress: Progress = silent,
     ) -> PullReport:
-        """The pull step against one upstream, by default the first."""
+        """Run the pull step for one upstream, by default the first."""
         settings = self.settings
         sources = settings.sources
         upstream = upstream or next(iter(sources))
@@ -63,6 +63,7 @@ class Line(Deployment):
             raise UsageError(f"there is no upstream {upstream}; they are {', '.join(sources)}")
         self._check_precedence(upstream)
         place = sources[upstream]
+        # Only the list of upstreams may name a path; SUBREGISTRY_UPSTREAM_URL is always a URL.
         if settings.upstreams and not place.startswith(("http://", "https://")):
             return pull_documents(
                 self.warehouse,
@@ -94,9 +95,9 @@ class Line(Deployment):
         only: tuple[str, str] | None = None,
         progress: Progress = silent,
     ) -> ProfileReport:
-        """The profile step against the configured package registries.
+        """Run the profile step for the configured package registries.
 
-        A pull may have the warehouse for minutes; what was fetched meanwhile waits for it.
+        A pull may hold the warehouse for minutes; fetched answers wait until it is free.
         """
         settings = self.settings
         warehouse = self.warehouse.waiting(max(settings.warehouse_wait, _PATIENCE))
@@ -114,7 +115,7 @@ class Line(Deployment):
             )
 
     def limits(self, policy: Policy) -> ShrinkLimits:
-        """What the gate allows a feed to lose."""
+        """How many entries the gate allows a feed to lose."""
         gate = policy.document.gate
         share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
         return ShrinkLimits(share, gate.floor)
@@ -128,7 +129,7 @@ class Line(Deployment):
         by: str | None = None,
         progress: Progress = silent,
     ) -> SwitchReport:
-        """The switch step with the feed's gate; what an operator accepts is on record."""
+        """Run the switch step with the feed's gate; record what was switched or accepted."""
         feed = self.feed(policy.name)
         live = feed.current_id()
         report = switch(
@@ -140,7 +141,7 @@ class Line(Deployment):
             accept=accept,
             progress=progress,
         )
-        if report.edition != live:
+        if report.edition != live:  # a repeat switches nothing, so it is not recorded
             action = "accept" if accept else "switch"
             self.audit.add(action, report.edition, feed=feed.name, reason=reason, by=by)
         return report
@@ -160,7 +161,7 @@ class Line(Deployment):
         return report
 
     def block(self, target: str, *, reason: str, by: str | None = None) -> list[BlockReport]:
-        """Withdraw NAME or NAME@VERSION from every feed, now and until it is lifted."""
+        """Withdraw NAME or NAME@VERSION from every feed, now and until the block is lifted."""
         return block(
             self.warehouse,
             self.settings.feed_root,
@@ -172,7 +173,7 @@ class Line(Deployment):
         )
 
     def lift(self, target: str, *, reason: str = "", by: str | None = None) -> Block:
-        """End a block; feeds show it again with their next edition."""
+        """End a block; feeds show the target again with their next edition."""
         lifted = lift(self.warehouse, self.settings.feed_root, target, now=self.clock)
         self.audit.add("lift", target, reason=reason, by=by)
         return lifted
@@ -184,15 +185,15 @@ class Line(Deployment):
         return export(self._exporter, policy.served, form, path, key=key)
 
     def renew_exports(self) -> list[ExportReport | str]:
-        """Write every export again that is still where it was put."""
+        """Write every export again that still exists where it was written."""
         try:
             served = {policy.name: policy.served for policy in self.documents().valid}
         except ServeError:
-            served = {}  # the feeds say themselves how they were served
+            served = {}  # then each feed's folder says how it was served
         return renew_all(self._exporter, served)
 
     def release(self, names: Sequence[str], *, of: str | None = None) -> list[Row]:
-        """Let names go to the first upstream that has them now."""
+        """Give names to the first upstream, by precedence, that has them now."""
         order = list(self.settings.sources)
         return release(self.warehouse, names, of=of, precedence=order, now=self.clock())
 
@@ -220,7 +221,7 @@ class Line(Deployment):
         )
 
     def doctor(self, *, only: str | None = None) -> list[Finding]:
-        """What answers from here, in ten requests at most."""
+        """Probe the sources with at most ten requests."""
         settings = self.settings
         sources = Sources(
             upstreams=settings.sources,
@@ -237,7 +238,10 @@ class Line(Deployment):
         return Exporter(self.settings.feed_root, self.settings.public_url, self.clock)
 
     def _check_precedence(self, upstream: str) -> None:
-        """Names are bound in order of precedence, so a first walk waits for those above."""
+        """Raise StepError if an upstream above never had a full walk.
+
+        Names are bound in order of precedence, so the upstreams above come first.
+        """
         sources = list(self.settings.sources)
         above = sources[: sources.index(upstream)]
         if not above:

@@ -1,14 +1,14 @@
-"""What long steps say while they work. How it is shown is decided by whoever starts them."""
+"""Progress reports of long steps. The caller of a step decides how they are shown."""
 
 import time
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being counted, how many are done, and how many there are if known."""
+"""Called with what is counted, how many are done, and the total if it is known."""
 
 
 def silent(what: str, done: int, total: int | None) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def in_lines(
@@ -17,7 +17,7 @@ def in_lines(
     every: float = 20.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
-    """Write a line at most every so many seconds, the first one after as many."""
+    """Write a line at most every `every` seconds; the first one comes after that time too."""
     last = clock()
 
     def progress(what: str, done: int, total: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Refresh: the whole line once, step after step, and the analysts' copy at the end."""
+"""Refresh: run the whole line once, step by step, and make the analysts' copy at the end."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from warehouse.errors import WarehouseError
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str, object], None]
-"""Called with the step's name and its report when it is done."""
+"""Called when a step is done, with its name and its report."""
 
 
 def pull_all(
@@ -30,10 +30,10 @@ def pull_all(
     tell: Tell,
     progress: Progress = silent,
 ) -> SomeFailed | None:
-    """Pull every upstream, or the one named, in order of precedence; one's trouble stops no other.
+    """Pull every upstream, or the one named, by precedence; a failure does not stop the others.
 
-    Returns what failed. Raises the error itself if nothing was pulled, UsageError where a loss
-    would be accepted of several upstreams at once.
+    Returns what failed. Raises the first error itself if nothing was pulled, UsageError if
+    `accept_shrink` would apply to several upstreams at once.
     """
     errors: dict[str, Exception] = {}
     names = [upstream] if upstream else list(deployment.settings.sources)
@@ -59,7 +59,7 @@ def pull_all(
 
 
 def _warn_of_unlisted(deployment: Line) -> None:
-    """Names that belong to an upstream nobody pulls any more would stand still unnoticed."""
+    """Warn of names that belong to an upstream that is no longer pulled: they never change."""
     try:
         with deployment.warehouse.session() as session:
             bound = {row["upstream"]: row["names"] for row in session.rows("report/count_bindings")}
@@ -85,11 +85,11 @@ def refresh(
     tell: Tell,
     progress: Progress = silent,
 ) -> None:
-    """Pull, then each feed, then the copy; the trouble of one upstream or feed stops no other.
+    """Pull, publish each feed, make the copy; a failed upstream or feed does not stop the others.
 
-    `profile` profiles in between; otherwise that is a run of its own, so that what upstream took
-    away does not wait for package registries. Raises SomeFailed at the end if not every upstream
-    could be pulled, or not every feed published.
+    `profile` runs the profile step in between; normally that is a run of its own, so that removals
+    by upstream do not wait for package registries. Raises SomeFailed at the end if an upstream was
+    not pulled, or a feed not published.
     """
     documents = deployment.documents()
     errors: dict[str, Exception] = dict(documents.broken)
@@ -112,9 +112,9 @@ def refresh(
 
 
 def publish(deployment: Line, policy: Policy, *, tell: Tell, progress: Progress = silent) -> None:
-    """Curate, build and switch one feed.
+    """Curate, build, switch and index one feed.
 
-    A candidate without a change is not switched, and none of a feed that is held.
+    A candidate without a change is not switched, nor is any candidate of a held feed.
     """
     feed = deployment.feed(policy.name)
     tell("curate", deployment.curate(policy, progress=progress))

@@ -1,4 +1,4 @@
-"""Running the server process: a bound socket, uvicorn, one worker or several."""
+"""Run the server process: a bound socket, uvicorn, one worker or several."""
 
 import resource
 import shutil
@@ -24,46 +24,49 @@ _MOST_CLIENTS = 4096
 
 
 def compiler() -> Compiler:
-    """What checks the rules of feed documents; a server that finds none changed loads it never."""
-    from warehouse.expressions.compile import compile_predicate  # late: DuckDB and sqlglot
+    """The compiler of rules; a server whose feed documents did not change never loads it."""
+    from warehouse.expressions.compile import compile_predicate  # late: it loads DuckDB and sqlglot
 
     return compile_predicate
 
 
 def app() -> App:
-    """What each worker runs: the application of the environment's settings."""
+    """The application of each worker, with the settings of the environment."""
     return _app(load_settings())
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket on an address. Raises StepError in one sentence if it is taken or not ours."""
+    """Listen on an address; return the socket. Raises StepError if it is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else no TCP_NODELAY
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(2048)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(2048)
     except (OSError, OverflowError) as error:
-        found.close()
+        sock.close()
         raise StepError(
             f"cannot listen on {host}:{port} ({error}); choose another --port"
         ) from error
-    found.set_inheritable(True)
-    return found
+    sock.set_inheritable(True)  # worker processes take it over
+    return sock
 
 
 def run(settings: Settings, sock: socket.socket, *, workers: int) -> int:
     """Serve until a signal; several workers share the socket and the page cache."""
     proxies, fast = settings.trusted_proxies, settings.fast
+    # Each client costs a file descriptor, and the soft limit is often 1024.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if workers == 1:
         uvicorn.Server(_config(_app(settings), proxies=proxies, fast=fast)).run(sockets=[sock])
         return 0
+    # Workers are new processes: they import the application by its name.
     factory = "pipelines.server:app"
     config = _config(factory, factory=True, workers=workers, proxies=proxies, fast=fast)
     counts = tempfile.mkdtemp(prefix="subregistry-metrics-")
-    share_counts(counts)
+    share_counts(counts)  # before the workers start, because they inherit it
     try:
         Multiprocess(config, sockets=[sock]).run()
     finally:
@@ -80,12 +83,12 @@ def serving(settings: Settings, sock: socket.socket) -> Iterator[None]:
 
 @contextmanager
 def serving_app(application: App, sock: socket.socket) -> Iterator[None]:
-    """The same for any application of ours."""
+    """Serve any application from a thread while the block runs."""
     server = uvicorn.Server(_config(application))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     try:
-        yield
+        yield  # the socket listens already, so early requests wait for the thread
     finally:
         server.should_exit = True
         thread.join()

@@ -1,6 +1,6 @@
 """Deployment settings: `SUBREGISTRY_*` environment variables, read once. Nothing else reads them.
 
-What a feed contains is not a setting but a feed document; what one run does is a flag.
+What a feed contains belongs in a feed document; what one run does is a flag.
 """
 
 import os
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         allow_inf_nan=False,
-        hide_input_in_errors=True,
+        hide_input_in_errors=True,  # values may be credentials
     )
 
     home: Path = Field(
@@ -196,11 +196,11 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
         raise UsageError(f"a SUBREGISTRY_ variable cannot be read: {error}") from error
 
 
-_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+_COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it at import
 
 
 def share_counts(folder: str) -> None:
-    """Have the processes that are started from now on share what they count, through a folder."""
+    """Let processes that start from now on share their metrics through a folder."""
     os.environ[_COUNTS] = folder
 
 

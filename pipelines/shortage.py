@@ -1,4 +1,4 @@
-"""What to say when the disk is full or memory runs out outside of the warehouse."""
+"""Error messages for a full disk or too little memory outside of the warehouse."""
 
 import errno
 import resource
@@ -11,12 +11,12 @@ from pipelines.errors import OutOfResources
 from warehouse.database.sizes import format_size
 
 _PER_VERSION = 25_000
-"""Bytes of disk that a deployment with the shipped feeds takes per version, spare room included."""
+"""Bytes of disk per version in a deployment with the shipped feeds, including spare room."""
 
 
 @contextmanager
 def shortage_explained(home: Path) -> Iterator[None]:
-    """Turn a full disk, or too little memory, into OutOfResources, which says what there is."""
+    """Turn a full disk or too little memory into OutOfResources; it says how much there is."""
     try:
         yield
     except OSError as error:
@@ -28,6 +28,7 @@ def shortage_explained(home: Path) -> Iterator[None]:
             "for 300,000. Make room and run the same command again"
         ) from error
     except MemoryError as error:
+        # Linux reports ru_maxrss in KiB.
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         raise OutOfResources(
             f"there is not enough memory ({str(error) or 'an allocation failed'}): this process "
@@ -37,6 +38,7 @@ def shortage_explained(home: Path) -> Iterator[None]:
 
 
 def _free(folder: Path) -> str:
+    # The home folder may not exist yet; its nearest parent is on the same disk.
     while not folder.exists():
         folder = folder.parent
     return format_size(shutil.disk_usage(folder).free)

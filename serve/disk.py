@@ -1,6 +1,6 @@
-"""Files on disk: written whole or not at all, mapped, hashed; JSON lists that are replaced whole.
+"""Files on disk: atomic writes, memory maps, hashes, lock files, JSON lists replaced as a whole.
 
-What stands in the files of an edition is `serve.edition.edition`.
+`serve.edition.edition` describes the files of an edition.
 """
 
 import hashlib
@@ -24,25 +24,26 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 Mapped = bytes | mmap.mmap
-"""Bytes of a file."""
+"""The bytes of a file."""
 Piece = bytes | memoryview
 
 
 class JsonFile(Generic[Row]):
-    """A JSON list of rows of one type, replaced whole, and read again when it is another."""
+    """A JSON list of rows of one type; replaced as a whole, and cached until it is replaced."""
 
     def __init__(self, path: Path, kind: type[Row]) -> None:
         self._path = path
-        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]  # made at run time
+        self._decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]  # a type that is only known at run time
         self._seen: tuple[int, int] | None = None
         self._rows: list[Row] = []
 
     def read(self) -> list[Row]:
-        """All rows; none if there is no file. Raises OSError, msgspec.DecodeError."""
+        """All rows; empty if there is no file. Raises OSError, msgspec.DecodeError."""
         try:
             stat = self._path.stat()
         except FileNotFoundError:
             return []
+        # A replaced file has another inode, even if the two modification times are equal.
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen != self._seen:
             self._rows = self._decoder.decode(self._path.read_bytes())
@@ -54,17 +55,17 @@ class JsonFile(Generic[Row]):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let nobody else change it between reading and writing; waits."""
+        """Lock the file between reading and writing; waits for other holders."""
         with locked(self._path.with_suffix(".lock")):
             yield
 
 
 @contextmanager
 def locked(path: Path, *, busy: Exception | None = None) -> Iterator[None]:
-    """Hold a lock file while the block runs; its folder is made.
+    """Hold a lock file while the block runs; creates its folder.
 
-    While another process or thread holds it, `busy` is raised; without one it is waited for. The
-    system lets go of the lock of a process that dies.
+    If another process or thread holds it, raise `busy`; without `busy`, wait. The operating system
+    releases the lock of a process that dies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0 if busy else -1)
@@ -85,23 +86,23 @@ def file_hash(path: Path) -> str:
 
 
 def map_file(path: Path) -> Mapped:
-    """A file mapped into memory, read only; who maps it again shares it. Raises EditionBroken."""
+    """Map a file into memory, read only; maps of one file are shared. Raises EditionBroken."""
     try:
         with path.open("rb") as file:
             stat = os.fstat(file.fileno())
-            if stat.st_size == 0:
+            if stat.st_size == 0:  # mmap refuses an empty file
                 return b""
             place = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            found = _maps.get(place)
-            if found is None:
-                found = _maps[place] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return found
+            data = _maps.get(place)
+            if data is None:
+                data = _maps[place] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return data
     except OSError as error:
         raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
 
 
 def mapped(descriptor: int) -> Mapped:
-    """An open file mapped into memory, read only."""
+    """Map an open file into memory, read only."""
     if os.fstat(descriptor).st_size == 0:
         return b""
     return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
@@ -111,18 +112,18 @@ _maps: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole, and lasts."""
+    """Write a file atomically (write, fsync, rename), so that it survives a crash."""
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    sync(path.parent)
+    sync(path.parent)  # makes the rename itself durable
 
 
 def sync(path: Path) -> None:
-    """Have the disk keep a file, or what a folder lists."""
+    """Flush a file, or the entries of a folder, to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

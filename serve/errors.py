@@ -1,18 +1,18 @@
 """The errors of the serving side.
 
 ServeError
-├── PolicyInvalid    a feed document that cannot be used, with the place
-├── EditionBroken    an edition whose files do not match its manifest, or of a newer format
-├── NoEdition        a feed that has nothing live, or a candidate or edition that is not there
-├── EditionUnknown   an edition or instant that a reader asks for and that never was
-├── EditionGone      one that was, and is no longer kept
+├── PolicyInvalid    a feed document that cannot be used; the message names the place
+├── EditionBroken    an edition whose files do not match its manifest, or of another format
+├── NoEdition        a feed without a live edition, or a candidate or edition that does not exist
+├── EditionUnknown   a reader asks for an edition or instant that never existed
+├── EditionGone      a reader asks for an edition that existed and is no longer kept
 ├── SwitchRefused    a candidate that must not go live
 ├── FeedBusy         another process is building or switching this feed
-├── KeysUnreadable   the file of a feed's keys cannot be read, so nobody is let in
+├── KeysUnreadable   the key file of a feed cannot be read, so every request is refused
 ├── BlocksBroken     the list of emergency blocks cannot be read, so nothing is served
-├── BlockUnknown     a block to lift that is not there
+├── BlockUnknown     a block to lift does not exist
 ├── ExportFailed     an export that cannot be written or signed
-└── KeyUnknown       a key that was never given out, or is revoked already
+└── KeyUnknown       a key that was never issued, or is already revoked
 """
 
 

@@ -1,8 +1,8 @@
-"""The routes of a feed, by the first word of their path: one table that everything else reads.
+"""The routes of a feed by the first word of their path: one table that everything else reads.
 
-Router, metric labels, reserved base paths, who waits in a thread, who needs no key and what is
-counted derive from it; the OpenAPI document is tested against it. To add a route: a row here, a
-handler in `serve.api.registry`, its description in `serve.api.openapi`.
+The router, metric labels, reserved base paths, the choice of threads, access without a key and
+request counts derive from it; a test compares the OpenAPI document with it. To add a route: add a
+row here, a handler in `serve.api.registry` and a description in `serve.api.openapi`.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Route:
-    """`slow`: it may take long, so it is answered in a thread. `hot`: answers are kept and sent
-    again. `open`: no key is asked for. `label` is what metrics count it as; without one as
-    `other`. `process`: it is answered by the server process, not by a feed."""
+    """`slow`: it may take long, so a thread answers it. `hot`: answers are cached. `open`: no key
+    is required. `label` is its name in metrics; without one it counts as `other`. `process`: the
+    server process answers it, not a feed."""
 
     word: str
     slow: bool = False
@@ -38,17 +38,17 @@ ROUTES = (
     Route("metrics", process=True),
 )
 VERSIONS = ("v0", "v0.1")
-"""What the routes of the registry's API may start with."""
+"""Path prefixes of the registry's API."""
 WRITES = ("publish", "validate", "auth")
-"""Words of the registry's API that are answered with 501 here."""
+"""Words of the registry's API that this server answers with 501."""
 RESERVED = frozenset({route.word for route in ROUTES} | set(VERSIONS) | set(WRITES))
-"""First words that no feed may have as its base path."""
+"""First words that a feed may not use as its base path."""
 
 
 def words(**wanted: bool) -> frozenset[bytes]:
-    """The words of the routes of feeds with some properties, as they stand in a path."""
+    """The words, as bytes of a path, of the feed routes that have the wanted properties."""
 
     def fits(route: Route) -> bool:
         return all(getattr(route, name) == value for name, value in wanted.items())
 
-    return frozenset(r.word.encode() for r in ROUTES if not r.process and fits(r))
+    return frozenset(route.word.encode() for route in ROUTES if not route.process and fits(route))

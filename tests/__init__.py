@@ -1,1 +1,1 @@
-"""Tests mirror the rooms; beside them the line, orchestration, conformance and house rules."""
+"""Tests mirror the rooms; others cover the line, orchestration, conformance and house rules."""

@@ -1,4 +1,4 @@
-"""Fixtures that more than one room needs: a scripted registry over HTTP, a deployment, a clock."""
+"""Fixtures for more than one room: a scripted registry over HTTP, a deployment, a clock."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +26,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def upstream(clock: FakeClock) -> Iterator[Upstream]:
-    with upstream_server(clock) as found:
-        yield found
+    with upstream_server(clock) as upstream:
+        yield upstream
 
 
 @pytest.fixture
@@ -51,5 +51,5 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 @pytest.fixture
 def deployment(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
-    """A deployment in a folder of its own, against the scripted registries."""
+    """A deployment in its own folder, against the scripted registries."""
     return make_deployment(tmp_path / "home", upstream, clock)

@@ -1,5 +1,5 @@
-"""DuckDB: schema, SQL, history, predicates. duckdb and sqlglot are used here and nowhere else.
+"""DuckDB: schema, SQL, history, predicates. Only this package imports duckdb and sqlglot.
 
-Put code here when it reads or writes the warehouse. Keep HTTP, clocks and policy out: instants and
+Code that reads or writes the warehouse belongs here. HTTP, clocks and policy do not: instants and
 expressions come in as arguments.
 """

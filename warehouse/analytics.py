@@ -1,7 +1,7 @@
-"""The analysts' copy: an immutable file under a stable name, and read-only queries on it.
+"""The analysts' copy: an immutable file behind a stable link, and read-only queries on it.
 
-The live file allows no second process. After each run a copy with a new name is made and the link
-`warehouse.duckdb` is repointed by rename; an open reader keeps what it opened.
+The live file allows no second process. After each run a copy gets a new name, and a rename repoints
+the link `warehouse.duckdb`. A reader that is open keeps its old copy.
 """
 
 import os
@@ -21,9 +21,10 @@ _KEEP = 2
 
 
 def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
-    """Copy the warehouse as it is and repoint the link; older copies but one are removed."""
+    """Copy the warehouse and repoint the link; keep only one older copy."""
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"warehouse-{now:%Y%m%dT%H%M%S%f}.duckdb"
+    # A crash leaves a .part file, never a half-written copy under its final name.
     part = copy.with_suffix(".part")
     with warehouse.session() as session:
         session.checkpoint()
@@ -31,21 +32,22 @@ def publish_copy(warehouse: Warehouse, folder: Path, *, now: datetime) -> Path:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(copy)
+    # Replace, not rewrite: readers see the old link or the new one, never none.
     link = folder / f"{LINK}.new"
     link.unlink(missing_ok=True)
     link.symlink_to(copy.name)
     link.replace(folder / LINK)
-    broken_off = list(folder.glob("warehouse-*.part"))
-    for old in [*sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP], *broken_off]:
-        old.unlink()
+    partial = list(folder.glob("warehouse-*.part"))
+    for path in [*sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP], *partial]:
+        path.unlink()
     return copy
 
 
 def query(folder: Path, sql: str, *, memory_limit: str | None = None) -> pa.Table:
-    """Run one statement of a user on the newest copy: no writing, no other file, no network.
+    """Run one statement of a user on the newest copy: no writes, no other files, no network.
 
-    Raises QueryRefused with DuckDB's reason, WarehouseFull if it needs more memory or disk than
-    there is, WarehouseBroken before the first run.
+    Raises QueryRefused with DuckDB's reason, WarehouseFull if the query needs more memory or disk
+    than there is, WarehouseBroken before the first run.
     """
     copy = folder / LINK
     if not copy.exists():
@@ -53,6 +55,7 @@ def query(folder: Path, sql: str, *, memory_limit: str | None = None) -> pa.Tabl
     connection = connect(copy.resolve(), read_only=True, memory_limit=memory_limit)
     try:
         connection.execute("SET enable_external_access = false")
+        # Locked, so that the statement itself cannot switch external access on again.
         connection.execute("SET lock_configuration = true")
         if len(connection.extract_statements(sql)) != 1:
             raise QueryRefused("write one SQL statement")

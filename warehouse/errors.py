@@ -5,9 +5,9 @@ WarehouseError
 ├── WarehouseTooNew    written by a newer subregistry
 ├── WarehouseBroken    the file cannot be read as a warehouse
 ├── WarehouseFull      more memory or disk was needed than there is
-├── QueryRefused       a statement of a user that DuckDB does not take
-├── ExpressionRefused  a rule expression that is not allowed, with the place
-├── RulesFailed        the rules of a feed took too long
+├── QueryRefused       DuckDB refused a user's statement
+├── ExpressionRefused  a rule expression is not allowed; with its position
+├── RulesFailed        the rules of a feed failed or took too long
 └── BrakeEngaged       an upstream shrank implausibly; nothing was changed
 """
 

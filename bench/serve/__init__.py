@@ -1,1 +1,1 @@
-"""Serving measured: against a static file server, against a database, and while editions change."""
+"""Benchmarks of serving: against a file server, against a database, and while editions change."""

@@ -1,4 +1,4 @@
-"""A large feed without a warehouse: recorded bodies resampled under recorded names."""
+"""A large feed without a warehouse: recorded names with bodies drawn from recorded ones."""
 
 import json
 import random
@@ -23,10 +23,11 @@ _OFFICIAL = "io.modelcontextprotocol.registry/official"
 
 
 def entries(count: int) -> Iterator[Candidate]:
-    """So many versions, about 2.6 a server, in key order."""
+    """Yield `count` versions in key order, about 2.5 per server."""
     source = random.Random(1)
     bodies = [entry["server"] for entry in base_dump()]
     done = 0
+    # count / 2.5 names on average; 1,000 more are a margin.
     for name in sorted(set(islice(names(), count * 2 // 5 + 1000))):
         if done == count:
             return
@@ -65,8 +66,10 @@ def candidate(
     )
 
 
-def publish(feed: Feed, found: Iterator[Candidate], edition: str, names: set[str] | None) -> None:
-    """Write an edition and let it go live."""
+def publish(
+    feed: Feed, candidates: Iterator[Candidate], edition: str, names: set[str] | None
+) -> None:
+    """Write an edition and make it live; `names` are the servers that changed, None means all."""
     previous, now = feed.current(), datetime.now(UTC)
     write_candidate(
         Draft(
@@ -79,7 +82,7 @@ def publish(feed: Feed, found: Iterator[Candidate], edition: str, names: set[str
             now=now,
             names=None if names is None else [name.encode() for name in names],
         ),
-        found,
+        candidates,
     )
     feed.set_candidate(edition)
     feed.switch(edition, now=lambda: datetime.now(UTC))
@@ -92,29 +95,30 @@ def change(feed: Feed, edition: str, count: int, seed: int) -> None:
     assert live is not None
     body = base_dump()[0]["server"]
     now = datetime.now(UTC)
-    found = []
+    candidates = []
     for number in range(count // 2):
         name = f"bench.new/{edition}-{number:05d}"
-        found.append(candidate(body, name, "1.0.0", now, latest=True))
+        candidates.append(candidate(body, name, "1.0.0", now, latest=True))
     known = {live.keys.pair(source.randrange(live.count))[0] for _ in range(count // 2)}
     for name in known:
+        # All versions are written again, because the former latest one loses its flag.
         numbers = [number for number in live.keys.of(name.encode()) if not live.deleted(number)]
         for number in numbers:
             decoded = json.loads(live.body(number))
             official = decoded["_meta"][_OFFICIAL]
             at = datetime.fromisoformat(official["publishedAt"])
             version = live.keys.pair(number)[1]
-            found.append(candidate(decoded["server"], name, version, at, latest=False))
-        found.append(candidate(body, name, f"9.{edition}", now, latest=True))
-    names = {entry.name for entry in found}
-    publish(feed, iter(sorted(found, key=lambda entry: entry.key)), edition, names)
+            candidates.append(candidate(decoded["server"], name, version, at, latest=False))
+        candidates.append(candidate(body, name, f"9.{edition}", now, latest=True))
+    names = {entry.name for entry in candidates}
+    publish(feed, iter(sorted(candidates, key=lambda entry: entry.key)), edition, names)
 
 
 def index(feed: Feed) -> dict[str, float]:
-    """Make what is made beside refreshes; seconds of each part."""
+    """Do the work that runs beside refreshes; return the seconds of each part."""
     import time
 
-    live, took = feed.current(), {}
+    live, seconds = feed.current(), {}
     assert live is not None
     for name, step in (
         ("base", lambda: feed.rebase(now=datetime.now(UTC))),
@@ -123,11 +127,11 @@ def index(feed: Feed) -> dict[str, float]:
     ):
         begun = time.perf_counter()
         step()
-        took[name] = time.perf_counter() - begun
-    return took
+        seconds[name] = time.perf_counter() - begun
+    return seconds
 
 
 def written(folder: Path, since: float) -> int:
-    """Bytes of the files below a folder that were written after an instant."""
+    """Bytes of the files below a folder that were written since an instant (Unix seconds)."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in paths if path.stat().st_mtime >= since)

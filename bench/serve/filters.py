@@ -1,4 +1,4 @@
-"""Answers with filters: made within this process, and to 8 clients over HTTP; none from a cache."""
+"""Filtered answers: made in this process, and over HTTP for 8 clients; none comes from a cache."""
 
 import random
 import tempfile
@@ -29,10 +29,11 @@ _CURSORS = 100
 
 
 def filters(home: Path, edition: Edition, seconds: int) -> None:
-    """Print the table of filters; the way over HTTP is the long one, which keeps no answers."""
+    """Print the table of filters. HTTP goes the long way, which caches no answers."""
     api = Api(version="bench", skew=0.0)
     shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
     source = random.Random(1)
+    # Cursors at the start, in the middle, near the end, and at random places.
     shares = [0.0, 0.5, 0.98, *(source.random() for _ in range(_CURSORS))]
     keys = [edition.key(int(edition.count * share)) for share in shares]
     rows: list[list[object]] = []
@@ -41,10 +42,10 @@ def filters(home: Path, edition: Edition, seconds: int) -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         for kind, queries in _cases(edition).items():
-            asked = [_behind(query, key, edition) for query in queries for key in keys]
-            source.shuffle(asked)
-            times = sorted(_timed(api, shelf, query) for query in asked)
-            targets = [f"{_LIST}?{query}" for query in asked]
+            with_cursors = [_behind(query, key, edition) for query in queries for key in keys]
+            source.shuffle(with_cursors)
+            times = sorted(_timed(api, shelf, query) for query in with_cursors)
+            targets = [f"{_LIST}?{query}" for query in with_cursors]
             rate = wrk(port, process, targets, Path(folder), seconds=seconds, clients=8)
             rows.append(
                 [
@@ -60,8 +61,9 @@ def filters(home: Path, edition: Edition, seconds: int) -> None:
 
 
 def _cases(edition: Edition) -> dict[str, list[str]]:
-    """Query strings by kind."""
+    """Query strings by kind of filter."""
     last = int(edition.arrays["updated"].of(range(edition.count)).max())
+    # Instants are in microseconds.
     instants = [last - days * 86_400_000_000 for days in (0, 1, 7, 30, 60)]
     since = [quote(from_micros(at).isoformat()) for at in instants]
     return {
@@ -82,14 +84,14 @@ def _cases(edition: Edition) -> dict[str, list[str]]:
 
 
 def _behind(query: str, key: bytes, edition: Edition) -> str:
-    """A query that goes on behind a key."""
+    """Add a cursor to a query, so that its answer starts after a key."""
     selection = read_list(read_query(query.encode()), skew=0.0).selection
     began = edition.manifest.sequence
     return f"{query}&cursor={encode_cursor(key, selection, edition=None, sequence=began)}"
 
 
 def _timed(api: Api, shelf: FixedEditions, query: str) -> float:
-    """Microseconds to make an answer."""
+    """Make one answer; return the microseconds that it took."""
     begun = time.perf_counter()
     api.answer(Request(b"GET", _LIST.encode(), query.encode()), shelf)
     return (time.perf_counter() - begun) * 1e6

@@ -1,4 +1,4 @@
-"""Load: wrk for how much, and a reader of our own that looks at every byte of what it gets."""
+"""Load on a server: wrk measures throughput, a reader of our own checks every byte that it gets."""
 
 import hashlib
 import http.client
@@ -34,8 +34,8 @@ end
 
 @dataclass
 class Rate:
-    """Requests per second, CPU microseconds of the server per request, what failed, and in how
-    many milliseconds 99 of 100 answers came."""
+    """Requests per second, CPU microseconds of the server per request, failed requests, and the
+    99th percentile of the latency in milliseconds."""
 
     requests: float
     cpu: float
@@ -44,20 +44,21 @@ class Rate:
 
 
 def ticks(process: int) -> float:
-    """Seconds of CPU that a process and those it started have used."""
+    """CPU seconds used by a process and its descendants."""
     total = 0.0
     for pid in [process, *children(process)]:
+        # The command name may hold spaces; after it, fields 11 and 12 are utime and stime.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
 
 def children(process: int) -> list[int]:
-    found = []
+    pids = []
     for task in Path(f"/proc/{process}/task").iterdir():
         for child in (task / "children").read_text().split():
-            found += [int(child), *children(int(child))]
-    return found
+            pids += [int(child), *children(int(child))]
+    return pids
 
 
 def wrk(
@@ -70,7 +71,7 @@ def wrk(
     clients: int = 32,
     headers: dict[str, str] | None = None,
 ) -> Rate:
-    """Ask for the targets in turn for some seconds."""
+    """Let wrk request the targets in turn for some seconds."""
     if not shutil.which("wrk"):
         raise SystemExit("wrk is not installed: apt-get install wrk")
     (folder / "targets").write_text("\n".join(targets))
@@ -83,19 +84,22 @@ def wrk(
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     used = ticks(process) - before
-    said = done.stdout
-    count = int(re.findall(r"(\d+) requests in", said)[0])
-    errors = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
-    errors += sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", said))
-    rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
-    number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", said)[0]
+    output = done.stdout
+    count = int(re.findall(r"(\d+) requests in", output)[0])
+    # wrk prints these lines only if there were errors.
+    errors = sum(int(digits) for digits in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
+    errors += sum(
+        int(digits) for digits in re.findall(r"(?:connect|read|write|timeout) (\d+)", output)
+    )
+    rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
+    number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", output)[0]
     p99 = float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
     return Rate(rate, used / max(count, 1) * 1e6, errors, p99)
 
 
 @contextmanager
 def server(home: Path, *, fast: bool = True, workers: int = 1) -> Iterator[tuple[int, int, float]]:
-    """Our server over a home: its port, its process, and seconds to the first answer."""
+    """Run our server over a home; yield its port, process ID, and seconds to the first answer."""
     port = free_port()
     settings = {"HOME": str(home), "OFFLINE": "1", "FAST": str(int(fast))}
     begun = time.perf_counter()
@@ -115,31 +119,32 @@ def server(home: Path, *, fast: bool = True, workers: int = 1) -> Iterator[tuple
 
 
 def answer(port: int, target: str, headers: dict[str, str] | None = None) -> bytes:
-    """The body of one answer."""
+    """The body of one answer; exits on a status other than 200 and 304."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", target, headers=headers or {})
-        found = connection.getresponse()
-        if found.status not in (200, 304):
-            raise SystemExit(f"{found.status} {target}: {found.read(300)!r}")
-        return found.read()
+        response = connection.getresponse()
+        if response.status not in (200, 304):
+            raise SystemExit(f"{response.status} {target}: {response.read(300)!r}")
+        return response.read()
     finally:
         connection.close()
 
 
 def private(process: int) -> list[float]:
-    """Megabytes that each worker has for itself."""
-    found = []
+    """Megabytes of anonymous memory of each worker."""
+    megabytes = []
+    # A single worker is the process itself and has no children.
     for pid in children(process) or [process]:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         anonymous = next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
-        found.append(anonymous / 1024)
-    return found
+        megabytes.append(anonymous / 1024)
+    return megabytes
 
 
 @dataclass
 class Reader:
-    """Reads targets over and over; keeps of each edition and target what it got."""
+    """Reads targets in a loop; keeps the digests of what it got, by edition and target."""
 
     port: int
     targets: Sequence[str]
@@ -153,12 +158,13 @@ class Reader:
             while not ended.is_set():
                 for target in self.targets:
                     connection.request("GET", target)
-                    found = connection.getresponse()
-                    body = found.read()
-                    if found.status != 200:
-                        self.troubles.append(f"{found.status} {target}")
+                    response = connection.getresponse()
+                    body = response.read()
+                    if response.status != 200:
+                        self.troubles.append(f"{response.status} {target}")
                         continue
-                    tag = (found.headers["ETag"] or "")[3:-1]
+                    # An ETag is W/"TAG".
+                    tag = (response.headers["ETag"] or "")[3:-1]
                     digest = hashlib.sha256(body).hexdigest()
                     self.met.setdefault((tag, target), set()).add(digest)
                     self.count += 1
@@ -184,7 +190,10 @@ def targets(edition: Edition) -> dict[str, list[str]]:
     return {
         "page of 30": [f"{base}?cursor={cursor}" for cursor in cursors],
         "page of 100": [f"{base}?limit=100&cursor={cursor}" for cursor in cursors[:500]],
-        "one entry": [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
+        "one entry": [
+            f"{base}/{name}/versions/{version}"
+            for name, version in zip(names, versions, strict=True)
+        ],
         "versions": [f"{base}/{name}/versions" for name in names],
         "latest of one": [f"{base}/{name}/versions/latest" for name in names],
         "search": [f"{base}?search=zq-{number}" for number in range(500)],
@@ -192,7 +201,10 @@ def targets(edition: Edition) -> dict[str, list[str]]:
             target
             for four in zip(
                 [f"{base}?cursor={cursor}" for cursor in cursors],
-                [f"{base}/{n}/versions/{v}" for n, v in zip(names, versions, strict=True)],
+                [
+                    f"{base}/{name}/versions/{version}"
+                    for name, version in zip(names, versions, strict=True)
+                ],
                 [f"{base}/{name}/versions/latest" for name in names],
                 [f"{base}?version=latest&limit=100&search={name[:6]}" for name in names],
                 strict=True,
@@ -206,8 +218,8 @@ def entity_tag(port: int, target: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", target)
-        found = connection.getresponse()
-        found.read()
-        return found.headers["ETag"] or ""
+        response = connection.getresponse()
+        response.read()
+        return response.headers["ETag"] or ""
     finally:
         connection.close()

@@ -1,10 +1,10 @@
-"""`make bench-serve`: feeds of 80,000 and 1,000,000 versions, served and changed.
+"""`make bench-serve`: serve and change feeds of 80,000 and 1,000,000 versions.
 
-Tables: building an edition, whole and after 500 changes; answers per second and CPU per answer,
-next to nginx with the same bytes as files and to the queries alone in PostgreSQL, in turn within
-one run (medians of `--rounds` slices); filters within the process; memory; switches under load.
-`--soak N` adds N minutes of mixed load with a switch every 15 seconds. wrk and the server share two
-cores.
+It prints these tables: building an edition, whole and after 500 changes; answers per second and CPU
+per answer, next to nginx with the same bytes as files and to PostgreSQL with the queries alone, in
+turn within one run (medians of `--rounds` slices); filters within the process; memory; switches
+under load. `--soak N` adds N minutes of mixed load with a switch every 15 seconds. wrk and the
+server share two cores.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def build(home: Path, count: int) -> None:
 
 
 def compare(home: Path, edition: Edition, arguments: argparse.Namespace) -> None:
-    """Every kind of answer, ours next to theirs, in turn."""
+    """Measure every kind of answer, ours and theirs in turn."""
     kinds = targets(edition)
     rows: Rows = []
     with (
@@ -80,35 +80,40 @@ def compare(home: Path, edition: Edition, arguments: argparse.Namespace) -> None
         folder = Path(name)
         files = {
             f"{kind.replace(' ', '-')}/{number}": answer(port, target)
-            for kind, found in kinds.items()
-            for number, target in enumerate(found)
+            for kind, kind_targets in kinds.items()
+            for number, target in enumerate(kind_targets)
         }
         nothing = nullcontext(None)
         beside = nothing if "nginx" in arguments.without else nginx(files)
         behind = nothing if "postgres" in arguments.without else postgres(edition)
         with beside as theirs, behind as database:
-            for kind, found in kinds.items():
-                names = [f"/{kind.replace(' ', '-')}/{number}" for number in range(len(found))]
-                for label, headers, their_headers in requests(port, kind, found):
+            for kind, kind_targets in kinds.items():
+                names = [
+                    f"/{kind.replace(' ', '-')}/{number}" for number in range(len(kind_targets))
+                ]
+                for label, headers, their_headers in requests(port, kind, kind_targets):
                     ours: list[Rate] = []
                     long_way: list[Rate] = []
                     others: list[Rate] = []
                     queries: list[float] = []
+                    # All take turns in each round: a slow phase of the machine hits every one.
                     for _ in range(arguments.rounds):
                         ours.append(
-                            wrk(port, process, found, folder, seconds=arguments.slice,
+                            wrk(port, process, kind_targets, folder, seconds=arguments.slice,
                                 headers=headers)
                         )  # fmt: skip
                         long_way.append(
-                            wrk(slow_port, slow_process, found, folder, seconds=arguments.slice,
-                                headers=headers)
+                            wrk(slow_port, slow_process, kind_targets, folder,
+                                seconds=arguments.slice, headers=headers)
                         )  # fmt: skip
                         if theirs is not None:
                             tag = their_headers(theirs[0], names[0])
+                            # The tag of a 304 belongs to one file only.
                             others.append(
                                 wrk(theirs[0], theirs[1], names[:1] if "304" in label else names,
                                     folder, seconds=arguments.slice, headers=tag)
                             )  # fmt: skip
+                        # Headers make no difference to the database: one measurement per kind.
                         if database is not None and kind in QUERIES and not headers:
                             queries.append(database.rate(QUERIES[kind], arguments.slice))
                     rows.append(row(label, ours, long_way, others, queries))
@@ -120,18 +125,18 @@ def compare(home: Path, edition: Edition, arguments: argparse.Namespace) -> None
 
 
 def requests(
-    port: int, kind: str, found: list[str]
+    port: int, kind: str, kind_targets: list[str]
 ) -> Iterator[tuple[str, dict[str, str], Callable[[int, str], dict[str, str]]]]:
-    """The ways in which a kind is asked for: our headers, and those for nginx."""
+    """The variants of a kind: label, our headers, and a function that gives those for nginx."""
     yield kind, {}, lambda *_: {}
     if kind.startswith("page"):
         gzipped = {"Accept-Encoding": "gzip"}
         yield f"{kind}, gzip", gzipped, lambda *_: gzipped
-        tag = entity_tag(port, found[0])
+        tag = entity_tag(port, kind_targets[0])
         yield (
             f"{kind}, 304",
             {"If-None-Match": tag},
-            lambda p, t: {"If-None-Match": entity_tag(p, t)},
+            lambda their_port, target: {"If-None-Match": entity_tag(their_port, target)},
         )
 
 
@@ -159,12 +164,12 @@ def row(
 
 def occupied(home: Path, edition: Edition) -> None:
     rows: Rows = []
-    found = targets(edition)["mixed"]
+    mixed = targets(edition)["mixed"]
     with tempfile.TemporaryDirectory() as name:
         for workers in (1, 2):
-            with server(home, workers=workers) as (port, process, took):
+            with server(home, workers=workers) as (port, process, seconds):
                 start = statistics.mean(private(process))
-                wrk(port, process, found, Path(name), seconds=5)
+                wrk(port, process, mixed, Path(name), seconds=5)
                 loaded = statistics.mean(private(process))
-                rows.append([workers, f"{took:.2f}", f"{start:.0f}", f"{loaded:.0f}"])
+                rows.append([workers, f"{seconds:.2f}", f"{start:.0f}", f"{loaded:.0f}"])
     print_table(["workers", "s to first answer", "private MB each", "under load"], rows)

@@ -1,4 +1,4 @@
-"""What we are measured against: nginx with the same bytes as files, PostgreSQL with the rows."""
+"""What we compare with: nginx with the same bytes as files, PostgreSQL with the same rows."""
 
 import contextlib
 import gzip
@@ -77,16 +77,17 @@ QUERIES = {
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
         return port
 
 
 @contextmanager
 def nginx(files: dict[str, bytes]) -> Iterator[tuple[int, int]]:
-    """nginx with files by name, each with a .gz beside it: its port and process."""
+    """Run nginx over named files, each with a .gz beside it; yield its port and process ID."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
+        # If started by root, nginx reads the files as another user.
         folder.chmod(0o755)
         for path, body in files.items():
             place = folder / "files" / path
@@ -116,12 +117,12 @@ def answering(port: int) -> None:
 
 @contextmanager
 def postgres(edition: Edition) -> Iterator["Database"]:
-    """A PostgreSQL server of our own with every entry of an edition in the official schema."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
+    """Run our own PostgreSQL server with every entry of an edition in the official schema."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
         raise SystemExit("PostgreSQL is not installed: apt-get install postgresql")
     with tempfile.TemporaryDirectory() as name:
-        database = Database(found[-1].parent, Path(name))
+        database = Database(programs[-1].parent, Path(name))
         database.start()
         try:
             database.load(edition)
@@ -133,6 +134,7 @@ def postgres(edition: Edition) -> Iterator["Database"]:
 class Database:
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs, self._folder = programs, folder
+        # PostgreSQL refuses to run as root.
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         if self._user:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
@@ -170,7 +172,9 @@ class Database:
                 at = from_micros(int(edition.arrays["published"][number])).isoformat()
                 latest = "t" if edition.arrays["flags"][number] & LATEST else "f"
                 value = json.dumps(decoded["server"], ensure_ascii=False)
+                # JSON text never holds the bytes 1 and 2, so nothing needs quotes.
                 file.write("\x01".join([name, version, "active", at, at, latest, value]) + "\n")
+        # psql may run as another user.
         path.chmod(0o644)
         script = self._folder / "schema.sql"
         script.write_text(_SCHEMA.format(csv=path))
@@ -180,14 +184,15 @@ class Database:
         )
 
     def rate(self, query: str, seconds: int) -> float:
-        """Queries per second of 8 prepared clients."""
+        """Queries per second with 8 clients and prepared statements."""
         script = self._folder / "query.sql"
         script.write_text(f"\\set i random(1, 4000)\n{query}\n")
         script.chmod(0o644)
-        said = self._run(
+        # A parameter inside a string literal (ILIKE) cannot be prepared.
+        output = self._run(
             "pgbench", "-h", str(self._folder), "-U", "bench", "-n", "-M",
             "simple" if "ILIKE" in query else "prepared",
             "-c", "8", "-j", "1", "-T", str(seconds), "-f", str(script), "postgres",
         )  # fmt: skip
-        line = next(line for line in said.splitlines() if line.startswith("tps"))
+        line = next(line for line in output.splitlines() if line.startswith("tps"))
         return float(line.split()[2])

@@ -1,4 +1,4 @@
-"""Steps on a feed, which may run in a process of their own."""
+"""Steps on a feed that can run in their own process."""
 
 import resource
 import time
@@ -15,26 +15,27 @@ CHANGES = 500
 
 
 def live(home: Path) -> Edition:
-    found = Feed(home / "feeds", "default").current()
-    assert found is not None
-    return found
+    edition = Feed(home / "feeds", "default").current()
+    assert edition is not None
+    return edition
 
 
 def apart(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
-    """Run a step in a process of its own: seconds, and its peak in MB."""
+    """Run a step in its own process; return its seconds and its peak memory in MB."""
     with another() as pool:
         return pool.submit(_timed, step, *arguments).result()
 
 
 def another() -> ProcessPoolExecutor:
+    # spawn: a forked child would inherit our memory and so a higher peak.
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def _timed(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
     begun = time.perf_counter()
     step(*arguments)
-    took = time.perf_counter() - begun
-    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = time.perf_counter() - begun
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def first(home: Path, count: int) -> None:

@@ -19,15 +19,15 @@ from serve.policy.served_feed import ServedFeed
 
 
 def changed_under_load(home: Path, seconds: float, every: float) -> None:
-    """Mixed load while editions change; every answer is compared with what its edition says."""
+    """Run mixed load while editions change; compare every answer with what its edition says."""
     feed = Feed(home / "feeds", "default")
     edition = live(home)
-    found = targets(edition)
-    watched = [*found["one entry"][:20], *found["latest of one"][:20], "/v0.1/servers?limit=100"]
+    kinds = targets(edition)
+    watched = [*kinds["one entry"][:20], *kinds["latest of one"][:20], "/v0.1/servers?limit=100"]
     expected: dict[tuple[str, str], str] = {}
     memory: list[float] = []
     waits: list[float] = []
-    errors, asked = 0, 0
+    errors, answers = 0, 0
     with (
         server(home) as (port, process, _),
         tempfile.TemporaryDirectory() as name,
@@ -45,41 +45,44 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
             while time.monotonic() - begun < seconds or number < seconds // every:
                 tick = time.monotonic()
                 number += 1
-                kind = f"s{time.time():.0f}-{number}"
-                builder.submit(more, home, kind, number).result()
+                new_id = f"s{time.time():.0f}-{number}"
+                builder.submit(more, home, new_id, number).result()
                 switched = time.monotonic()
                 edition = live(home)
                 note(edition, watched, expected)
+                # An ETag is W/"TAG".
                 while entity_tag(port, watched[0])[3:-1] != edition.tag:
                     if time.monotonic() - switched > 30:
                         raise SystemExit("the switch is not seen")
                     time.sleep(0.01)
                 waits.append(time.monotonic() - switched)
-                left = max(every - (time.monotonic() - tick), 1)
-                rate = wrk(port, process, found["mixed"], Path(name), seconds=round(left) or 1)
-                errors, asked = errors + rate.errors, asked + int(rate.requests * left)
+                remaining = max(every - (time.monotonic() - tick), 1)
+                rate = wrk(port, process, kinds["mixed"], Path(name), seconds=round(remaining) or 1)
+                errors, answers = errors + rate.errors, answers + int(rate.requests * remaining)
                 memory += private(process)
                 if time.monotonic() - indexed_at >= 60:
                     builder.submit(indexed, home).result()
                     indexed_at = time.monotonic()
-                feed.tidy(keep=5, since=start)  # a walk goes on where it began
+                feed.tidy(keep=5, since=start)  # a walk stays in the edition it began in
         finally:
             ended_at = time.monotonic()
             ended.set()
             for thread in threads:
                 thread.join()
     troubles = [trouble for reader in readers for trouble in reader.troubles]
+    # Mixed: a digest other than the one of the edition, or more than one.
     mixed = sum(
         expected.get(place) is not None and digests != {expected[place]}
         for reader in readers
         for place, digests in reader.met.items()
     )
+    # Memory that grows from the first third to the last one would be a leak.
     third = max(len(memory) // 3, 1)
     early, late = statistics.median(memory[:third]), statistics.median(memory[-third:])
     print_table(
         ["seconds", "switches", "answers of wrk", "answers compared", "failed", "mixed",
          "seen within s (max)", "private MB, first third", "last third"],
-        [[f"{ended_at - begun:.0f}", number, asked, sum(reader.count for reader in readers),
+        [[f"{ended_at - begun:.0f}", number, answers, sum(reader.count for reader in readers),
           errors + len(troubles), mixed, f"{max(waits):.2f}", f"{early:.0f}", f"{late:.0f}"]],
     )  # fmt: skip
     for trouble in islice(troubles, 5):
@@ -87,11 +90,11 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
 
 
 def note(edition: Edition, watched: list[str], expected: dict[tuple[str, str], str]) -> None:
-    """What an edition answers to each target, read from its files."""
+    """Record the digest of an edition's answer to each target, read from its files."""
     api = Api(version="bench", skew=0.0)
     shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
     for target in watched:
         path, _, query = target.encode().partition(b"?")
-        found = api.answer(Request(b"GET", path, query), shelf)
-        assert found is not None
-        expected[edition.tag, target] = hashlib.sha256(found.body).hexdigest()
+        answer = api.answer(Request(b"GET", path, query), shelf)
+        assert answer is not None
+        expected[edition.tag, target] = hashlib.sha256(answer.body).hexdigest()

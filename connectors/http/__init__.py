@@ -1,1 +1,1 @@
-"""One HTTP client for all: which addresses may be dialled, how fast, how long, how much."""
+"""One HTTP client for all connectors: allowed addresses, pace, time limits and size limits."""

@@ -1,4 +1,4 @@
-"""An answer, and what a refusal means: transient or terminal, and when to come again."""
+"""A response, and what an error status means: transient or terminal, and when to retry."""
 
 import time
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import httpx
 
 from connectors.errors import ConnectorError, RateLimited, ServerTrouble, UnexpectedStatus
 
+# A host cannot put us off for longer than this, whatever its Retry-After says.
 _MAX_WAIT = 6 * 3600.0
 
 
@@ -25,21 +26,25 @@ class HttpResponse:
 
 def status_error(response: httpx.Response, url: str, body: bytes) -> ConnectorError:
     status = response.status_code
-    said = " ".join(body.decode("utf-8", "replace").split())[:200]
-    asked = retry_after(response.headers)
+    excerpt = " ".join(body.decode("utf-8", "replace").split())[:200]
+    wait = retry_after(response.headers)
     if status == 429:
-        return RateLimited(f"{url} answered 429: {said}", url=url, retry_after=asked)
+        return RateLimited(f"{url} answered 429: {excerpt}", url=url, retry_after=wait)
     if status >= 500:
         return ServerTrouble(
-            f"{url} answered {status}: {said}", url=url, status=status, retry_after=asked
+            f"{url} answered {status}: {excerpt}", url=url, status=status, retry_after=wait
         )
     ban = is_ban(response)
-    return UnexpectedStatus(f"{url} answered {status}: {said}", url=url, status=status, ban=ban)
+    return UnexpectedStatus(f"{url} answered {status}: {excerpt}", url=url, status=status, ban=ban)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch) asks for."""
+    """Seconds to wait by `Retry-After` (seconds or HTTP date) or `X-Retry-After` (epoch seconds).
+
+    At most six hours; None without such a header.
+    """
     value = headers.get("retry-after", "").strip()
+    # isdigit() alone accepts other scripts' digits and superscripts.
     if value.isascii() and value.isdigit():
         return min(float(value), _MAX_WAIT)
     try:
@@ -56,6 +61,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def is_ban(response: httpx.Response) -> bool:
-    """Whether somebody in front of the host refuses this client: a 403 that is a page."""
+    """Whether a proxy in front of the host refuses this client: a 403 with an HTML page."""
     kind = response.headers.get("content-type", "").lower()
     return response.status_code == 403 and "text/html" in kind

@@ -1,7 +1,7 @@
-"""One way to ask: paced, retried, bounded in time and bytes. All connectors send through here.
+"""The one HTTP client: paced, retried, bounded in time and bytes. All connectors use it.
 
-What an answer means is the caller's business; only what every host shares is decided here: which
-statuses are worth another try, how long to wait, and how much to read.
+The caller decides what an answer means. Only what all hosts share is decided here: which statuses
+to retry, how long to wait, and how much to read.
 """
 
 import logging
@@ -39,9 +39,9 @@ _MAX_HEADER = 4096
 
 @dataclass(frozen=True)
 class RequestPolicy:
-    """How one host is asked: requests per second (0 = unlimited), tries, seconds, decoded bytes.
+    """Limits for one host: requests per second (0 = unlimited), tries, seconds, decoded bytes.
 
-    `budget` bounds the requests of one client, tries included.
+    `budget` limits the requests of one client, retries included.
     """
 
     rate: float = 1.0
@@ -55,11 +55,12 @@ class RequestPolicy:
 
 @dataclass
 class HttpClient:
-    """GET and HEAD with retries. Close it, or use it as a context manager.
+    """GET, HEAD and POST with retries. Close it, or use it as a context manager.
 
-    Raises the errors of `connectors.errors`; redirects are never followed and never an answer.
-    `pacer` decides when something is sent; without one, the rate of `policy` does. `host_cache` are
-    what a connector remembers of the host for as long as the client lives.
+    Raises the errors of `connectors.errors`. Redirects are never followed; one counts as an answer
+    only if the caller expects its status. `pacer` decides when a request is sent; without one, the
+    rate of `policy` decides. Connectors keep facts about the host in `host_cache` while the client
+    lives.
     """
 
     addresses: AddressPolicy
@@ -74,11 +75,13 @@ class HttpClient:
     def __post_init__(self) -> None:
         self._pacer = self.pacer or Pacer(self.policy.rate, sleep=self.sleep)
         self._client = httpx.Client(
+            # Proxies and certificates come from `route` only, never from the environment.
             transport=Transport(self.addresses, self.route),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(self.policy.timeout, connect=15.0),
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip"},
+            # An empty allow-list stores no cookies at all.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         self._lock = threading.Lock()
@@ -109,10 +112,10 @@ class HttpClient:
         affects_rate: bool = True,
         treat_403_html_as_ban: bool = True,
     ) -> HttpResponse:
-        """Ask until a status in `expect` came or the bounds of `policy` are used up.
+        """Send until a status in `expect` arrives or the limits of `policy` are used up.
 
-        An answer that does not count, and any 401, says nothing of how the host bears us. With
-        `treat_403_html_as_ban` a 403 that is a page is an error, expected or not.
+        Answers with `affects_rate=False`, and any 401, do not count as a good sign for the pacer.
+        With `treat_403_html_as_ban`, a 403 with an HTML page is an error, even if 403 is expected.
         """
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another_try),
@@ -158,7 +161,7 @@ class HttpClient:
     ) -> HttpResponse:
         _check_target(url)
         if self.addresses.loopback_only and self.route.proxy:
-            # A proxy dials for us: what it is asked for must be checked here.
+            # The proxy opens the connection, so the network backend cannot check this address.
             host = urlsplit(url).hostname or ""
             if not is_loopback(host):
                 raise AddressRefused(
@@ -171,15 +174,19 @@ class HttpClient:
                     f"{url} was not asked: the {self.requests} requests of this run are used up",
                     url=url,
                 )
+            # Counted under the lock, so that threads cannot exceed the budget together.
             self.requests += 1
         start = time.monotonic()
-        sent = dict(headers)
+        request_headers = dict(headers)
+        # setdefault: a token that the connector sends itself wins.
         if secret := self.route.authorization.get(base_of(url)):
-            sent.setdefault("Authorization", secret)
+            request_headers.setdefault("Authorization", secret)
         try:
             with (
                 deadline(self.policy.deadline),
-                self._client.stream(method, url, headers=sent, content=content) as response,
+                self._client.stream(
+                    method, url, headers=request_headers, content=content
+                ) as response,
             ):
                 expected = response.status_code in expect and not (
                     treat_403_html_as_ban and is_ban(response)
@@ -197,25 +204,30 @@ class HttpClient:
             ) from error
         if not expected:
             raise status_error(response, url, body)
-        kept = {k.lower(): v[:_MAX_HEADER] for k, v in response.headers.items()}
-        return HttpResponse(url, response.status_code, kept, body, time.monotonic() - start)
+        response_headers = {
+            name.lower(): value[:_MAX_HEADER] for name, value in response.headers.items()
+        }
+        return HttpResponse(
+            url, response.status_code, response_headers, body, time.monotonic() - start
+        )
 
 
 def _check_target(url: str) -> None:
-    """Refuse a URL that httpx would send as another path, as it does with `..`."""
+    """Refuse a URL that httpx would change before sending, for example one with `..`."""
     try:
-        sent = httpx.URL(url).raw_path.decode("ascii")
+        target = httpx.URL(url).raw_path.decode("ascii")
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ConnectorError(f"{url!r} is not a URL: {error}", url=url) from error
     parts = urlsplit(url)
-    if sent != (parts.path or "/") + (f"?{parts.query}" if parts.query else ""):
-        raise ConnectorError(f"{url!r} would be sent as {sent!r}; it was not asked", url=url)
+    if target != (parts.path or "/") + (f"?{parts.query}" if parts.query else ""):
+        raise ConnectorError(f"{url!r} would be sent as {target!r}; it was not asked", url=url)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, TransientError) else None
+    requested = error.retry_after if isinstance(error, TransientError) else None
+    # Exponential backoff with jitter, so that clients do not retry in step.
     backoff = min(2.0**state.attempt_number, 60.0) + random.uniform(0, 1)
-    wait = max(asked or 0.0, backoff)
+    wait = max(requested or 0.0, backoff)
     log.warning("retry attempt=%s wait=%.1fs error=%s", state.attempt_number, wait, error)
     return wait

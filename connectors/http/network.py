@@ -1,7 +1,7 @@
-"""Which addresses may be dialled, and for how long: a network backend for httpcore.
+"""Which addresses may be dialed, and for how long: a network backend for httpcore.
 
-httpx has no total deadline and dials whatever a name resolves to. Both are decided here, below the
-connection pool, so that no caller can forget them. URLs and bodies are not known here.
+httpx has no total deadline and dials whatever a name resolves to. Both are checked here, below the
+connection pool, so that no caller can forget them. This module knows no URLs and no bodies.
 """
 
 import ipaddress
@@ -17,11 +17,14 @@ from queue import Empty, SimpleQueue
 import httpcore
 
 _RESOLVE_WITHIN = 15.0
+# A context variable, because httpcore passes no request to the backend.
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
+# NAT64, 6to4 and IPv4-compatible: such an IPv6 address can lead to a private IPv4 address.
 _TRANSLATED = tuple(
     ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "::/96")
 )
+# Metadata services of clouds, which hand out credentials.
 _METADATA = frozenset(
     ipaddress.ip_address(address)
     for address in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
@@ -30,7 +33,7 @@ _METADATA = frozenset(
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Bound everything that this thread dials, writes or reads inside the block, in total."""
+    """Limit the total time that this thread dials, reads and writes inside the block."""
     token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
@@ -42,25 +45,26 @@ def _left(timeout: float | None) -> float | None:
     end = _deadline.get()
     if end is None:
         return timeout
-    left = end - time.monotonic()
-    if left <= 0:
+    remaining = end - time.monotonic()
+    if remaining <= 0:
         raise httpcore.ReadTimeout("the total deadline of this request has passed")
-    return left if timeout is None else min(timeout, left)
+    return remaining if timeout is None else min(timeout, remaining)
 
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """`loopback_only` refuses everything else; `operator_hosts` may be private or loopback.
+    """Which addresses may be dialed.
 
-    A host that the operator did not configure must resolve to public addresses only. Cloud metadata
-    and other link-local addresses are refused for everybody.
+    `loopback_only` allows loopback addresses and nothing else. `operator_hosts` may resolve to
+    private or loopback addresses. Any other host must resolve to public addresses only. Cloud
+    metadata and other link-local addresses are refused for all hosts.
     """
 
     loopback_only: bool = False
     operator_hosts: frozenset[str] = frozenset()
 
     def refusal(self, host: str, address: str) -> str | None:
-        """Why `address` may not be dialled for `host`; None when it may."""
+        """Why `address` may not be dialed for `host`; None if it may."""
         ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
@@ -80,7 +84,7 @@ class AddressPolicy:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves once, checks every address, dials a checked one, and holds the deadline."""
+    """Resolve once, check every address, dial a checked one, and keep the deadline."""
 
     def __init__(self, policy: AddressPolicy) -> None:
         self._policy = policy
@@ -94,6 +98,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
+        # Dial the checked address, not the name: a second lookup may differ (DNS rebinding).
         addresses = self._checked(host, port)
         last: Exception | None = None
         for address in addresses:
@@ -120,8 +125,9 @@ class GuardedBackend(httpcore.NetworkBackend):
     def _checked(self, host: str, port: int) -> list[str]:
         if self._policy.loopback_only and not _literal_or_localhost(host):
             raise RefusedAddress(f"{host}: SUBREGISTRY_OFFLINE allows loopback addresses only")
-        found = _resolve(host, port)
-        addresses = list(dict.fromkeys(str(address[0]) for address in found))
+        infos = _resolve(host, port)
+        # One refused address refuses the host, even if others are public.
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for sockaddr in infos))
         for address in addresses:
             reason = self._policy.refusal(host, address)
             if reason:
@@ -130,24 +136,27 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 def _resolve(host: str, port: int) -> list[tuple[object, ...]]:
-    """The addresses of a name. A resolver knows no deadline, so it is left behind at ours."""
+    """The socket addresses of a host name.
+
+    getaddrinfo takes no timeout, so a thread runs it; after our deadline we stop waiting for it.
+    """
     answers: SimpleQueue[list[tuple[object, ...]] | Exception] = SimpleQueue()
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answers.put([info[4] for info in found])
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([info[4] for info in infos])
         except (OSError, UnicodeError) as error:
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        found = answers.get(timeout=_left(_RESOLVE_WITHIN))
+        answer = answers.get(timeout=_left(_RESOLVE_WITHIN))
     except Empty as error:
         raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
-    if isinstance(found, Exception):
-        raise httpcore.ConnectError(f"cannot resolve {host}: {found}") from found
-    return found
+    if isinstance(answer, Exception):
+        raise httpcore.ConnectError(f"cannot resolve {host}: {answer}") from answer
+    return answer
 
 
 class RefusedAddress(httpcore.UnsupportedProtocol):
@@ -155,7 +164,7 @@ class RefusedAddress(httpcore.UnsupportedProtocol):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A stream whose every wait is cut by the deadline of the request that uses it now."""
+    """A stream whose every wait ends at the deadline of the request that uses it now."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner

@@ -1,8 +1,8 @@
-"""How hard one host is asked: at a pace, or governed by what it answers.
+"""How fast one host is asked: at a fixed pace, or adapted to its answers.
 
-A governor has pace and slots that give way, a breaker, and a budget for the day. Additive
-increase, multiplicative decrease: 429 and 503 halve rate and slots, each good answer raises them
-by a thousandth. What it learnt is a `HostState`, which outlives the run.
+The adaptive limiter is AIMD rate control (additive increase, multiplicative decrease) with a
+circuit breaker and a daily budget: 429 and 503 halve rate and slots, each good answer raises them
+by a thousandth of their value. What it learns is a `HostState`, which outlives the run.
 """
 
 import threading
@@ -21,19 +21,22 @@ from connectors.errors import (
     UnexpectedStatus,
 )
 
+# Consecutive failures that close a host, and for how long.
 _FAILURES = 5
 _PAUSE = timedelta(minutes=30)
 _LONGEST = timedelta(hours=6)
+# A longer Retry-After than this many seconds closes the host instead of delaying requests.
 _PATIENT = 60.0
 _RISE = 1.001
 _FLOOR = 1 / 64
+# Retries of a run: this share of its requests, but at least so many.
 _RETRY_FLOOR = 10
 _RETRY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Ceilings of one host: requests per second (0 = unlimited), at once, and per UTC day."""
+    """Upper limits of one host: requests per second (0 = unlimited), at once, and per UTC day."""
 
     rate: float = 1.0
     slots: int = 1
@@ -42,10 +45,11 @@ class RateLimits:
 
 @dataclass(frozen=True)
 class HostState:
-    """What is known of a host between runs. `load_factor`: the part of its ceilings that it bears.
+    """What is known about a host between runs.
 
-    `failures` are consecutive; nothing is sent before `closed_until`; `requests` are those of the
-    UTC day `day` (ISO date).
+    `load_factor` is the share (0 to 1) of its limits that the host bears now. `failures` counts
+    consecutive ones; nothing is sent before `closed_until`; `requests` are those of the UTC day
+    `day` (ISO date).
     """
 
     load_factor: float = 1.0
@@ -57,7 +61,7 @@ class HostState:
 
 
 class Pacer:
-    """Keeps the requests of all threads at least 1/rate seconds apart; 0 is unlimited."""
+    """Keep the requests of all threads at least 1/rate seconds apart; 0 is unlimited."""
 
     def __init__(self, rate: float, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._rate = rate
@@ -67,25 +71,26 @@ class Pacer:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until a request may be sent, and send it inside."""
+        """Wait until a request may be sent; the caller sends it inside the block."""
         with self._condition:
+            # Reserve a place under the lock but sleep outside, so that threads queue up in order.
             wait = self._pace(self._rate)
         if wait > 0:
             self._sleep(wait)
         yield
 
     def may_retry(self) -> bool:
-        """Whether one more second try may be sent."""
+        """Whether one more retry may be sent."""
         return True
 
     def answered(self) -> None:
-        """Note an answer of use."""
+        """Note a good answer."""
 
     def failed(self, error: ConnectorError) -> None:
-        """Note trouble."""
+        """Note a failed request."""
 
     def _pace(self, rate: float) -> float:
-        """Seconds to wait for the next place in the row."""
+        """Reserve the next time slot; return the seconds to wait for it."""
         now = time.monotonic()
         start = max(now, self._next)
         self._next = start + (1.0 / rate if rate > 0 else 0.0)
@@ -93,7 +98,7 @@ class Pacer:
 
 
 class AdaptiveLimiter(Pacer):
-    """Admits requests to one host as far as it bears them, from any number of threads."""
+    """Admit requests to one host from any number of threads, as fast as the host bears them."""
 
     def __init__(
         self,
@@ -109,7 +114,7 @@ class AdaptiveLimiter(Pacer):
         self._now = now
         self._busy = 0
         self._sent = self._retries = 0
-        # A host that was closed, and whose pause has ended, is probed with a single request.
+        # A host that was closed is probed with one request at a time once its pause has ended.
         self._probing = self._state.closed_until is not None
 
     @property
@@ -132,6 +137,7 @@ class AdaptiveLimiter(Pacer):
         try:
             if wait > 0:
                 self._sleep(wait)
+                # Another thread may have closed the host meanwhile.
                 with self._condition:
                     self._refuse()
             yield
@@ -141,14 +147,17 @@ class AdaptiveLimiter(Pacer):
                 self._condition.notify_all()
 
     def may_retry(self) -> bool:
-        """Whether the run may send one more second try: a tenth of its requests, ten at least."""
+        """Whether this run may send one more retry: a tenth of its requests, but at least ten."""
         with self._condition:
             granted = self._retries < max(_RETRY_FLOOR, self._sent * _RETRY_SHARE)
             self._retries += granted
             return granted
 
     def answered(self) -> None:
-        """The host is well; an answer that was under way when it was closed does not open it."""
+        """Note a good answer: reset failures and raise the rate a little.
+
+        An answer to a request that was sent before the host was closed does not open it again.
+        """
         with self._condition:
             state = self._state
             if state.closed_until is not None and self._now() < state.closed_until:
@@ -164,27 +173,29 @@ class AdaptiveLimiter(Pacer):
             self._condition.notify_all()
 
     def failed(self, error: ConnectorError) -> None:
-        """Slow down, and close the host where going on would be rude.
+        """Slow down, and close the host where further requests would be rude.
 
-        What is wrong with one document only (a 403 in JSON, garbage) says nothing of the host.
+        An error of one document only (a 403 in JSON, garbage) says nothing about the host.
         """
         ban = isinstance(error, UnexpectedStatus) and error.ban
         if not (ban or isinstance(error, TransientError)):
             return
         limited = isinstance(error, RateLimited)
         busy = limited or (isinstance(error, ServerTrouble) and error.status == 503)
-        asked = error.retry_after if isinstance(error, TransientError) else None
+        requested = error.retry_after if isinstance(error, TransientError) else None
         with self._condition:
             state = self._state
             failures = state.failures + 1
             pause: timedelta | None = None
-            if asked is not None and asked > _PATIENT:
-                pause = min(timedelta(seconds=asked), _LONGEST)
-            elif ban or (limited and asked is None) or failures >= _FAILURES or self._probing:
+            if requested is not None and requested > _PATIENT:
+                pause = min(timedelta(seconds=requested), _LONGEST)
+            # A 429 without Retry-After, or any failure of a probe, closes the host at once.
+            elif ban or (limited and requested is None) or failures >= _FAILURES or self._probing:
                 pause = _PAUSE
             self._probing = self._probing or pause is not None
-            if asked is not None and pause is None:
-                self._next = max(self._next, time.monotonic() + asked)
+            if requested is not None and pause is None:
+                # Delays every thread, not only the one that got this answer.
+                self._next = max(self._next, time.monotonic() + requested)
             self._state = replace(
                 state,
                 load_factor=max(_FLOOR, state.load_factor / 2) if busy else state.load_factor,
@@ -208,4 +219,5 @@ class AdaptiveLimiter(Pacer):
         return self._state if self._state.day == day else replace(self._state, day=day, requests=0)
 
     def _slots(self) -> int:
+        # Slots shrink with the load factor, like the rate.
         return 1 if self._probing else max(1, int(self.limits.slots * self._state.load_factor))

@@ -1,4 +1,4 @@
-"""How a host is reached, and what it is told. Nothing here loads a client."""
+"""How a host is reached: proxy, CA bundle and credentials. Pure; imports no client."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Route:
-    """How one host is reached: a CA bundle for its certificate, a proxy, and what it is told.
+    """How one host is reached: a CA bundle for its certificate, a proxy, and credentials.
 
-    `authorization` is sent to exactly the base URLs named, each with the header value for it.
+    `authorization` maps a base URL to the header value that is sent to exactly this base.
     """
 
     ca_bundle: str | None = None
@@ -19,13 +19,13 @@ class Route:
 
 
 def base_of(url: str) -> str:
-    """Scheme, host and port of a URL, as `Route.authorization` names them."""
+    """Scheme, host and port of a URL, in the form of the keys of `Route.authorization`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address, or the name of one that needs no resolver."""
+    """Whether a host is a loopback address, or the name localhost; resolves nothing."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""httpx over httpcore with our network backend: CA bundles, proxies, and who is told a secret."""
+"""httpx over httpcore with our network backend: CA bundles, proxies, proxy credentials."""
 
 import ssl
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from connectors.errors import ConnectorError
 from connectors.http.network import AddressPolicy, GuardedBackend
 from connectors.http.routes import Route
 
+# httpx translates these in its own transport only; the client catches them itself.
 HTTPCORE_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -21,6 +22,7 @@ HTTPCORE_ERRORS = (
 )
 
 
+# Loading certificates is slow, so all clients of one bundle share a context.
 @cache
 def _tls(ca_bundle: str | None) -> ssl.SSLContext:
     try:
@@ -30,7 +32,7 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 class Transport(httpx.BaseTransport):
-    """httpx over an httpcore pool that has our network backend."""
+    """httpx over an httpcore pool that uses our network backend."""
 
     def __init__(self, policy: AddressPolicy, route: Route) -> None:
         tls, backend = _tls(route.ca_bundle), GuardedBackend(policy)
@@ -41,6 +43,7 @@ class Transport(httpx.BaseTransport):
                 (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
             )
             self._pool = httpcore.HTTPProxy(
+                # httpcore takes the credentials apart from the URL.
                 f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
                 proxy_auth=secret,
                 ssl_context=tls,

@@ -1,1 +1,1 @@
-"""Package registries and what says something of packages: one module per registry."""
+"""Package registries, and services that know packages: one module per registry."""

@@ -1,4 +1,4 @@
-"""What the connectors of all package registries share: clients per host, errors as outcomes."""
+"""What all package connectors share: one client per origin, errors as outcomes."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -28,11 +28,11 @@ _BY_STATUS = {
     451: Outcome.BLOCKED_LEGAL,
 }
 SEEN = frozenset({200, 304, 404, 410, 451})
-"""Statuses of a document that tell something of its package."""
+"""Statuses that say something about the package."""
 
 
 class Fetch(Protocol):
-    """Asks one kind of registry. Raises ConnectorError, which becomes an outcome."""
+    """Ask one kind of registry. Raises ConnectorError, which becomes an outcome."""
 
     def __call__(
         self, http: HttpClient, origin: Origin, target: PackageRequest
@@ -41,7 +41,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a registry told when it was tried; `stripped` is what should have come and did not."""
+    """The result of a trial request; `stripped` names what should have come and did not."""
 
     message: str
     stripped: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Connector:
-    """All that is to know of a kind of registry. `probe` tries it in two requests or three."""
+    """Everything about one kind of registry. `probe` tries an origin with two or three requests."""
 
     fetch: Fetch
     origin: Find
@@ -57,10 +57,10 @@ class Connector:
 
 
 class PackageRegistries:
-    """Asks the registry of a target, with one client (so one governor and pool) per origin.
+    """Ask the registry of a target, with one client (so one limiter and one pool) per origin.
 
-    `client` makes the client of an origin around its governor; `states` are what earlier runs
-    learnt of the hosts.
+    `client` makes the client of an origin and its limiter from the host's state. `remember` sets
+    the states that earlier runs learned.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class PackageRegistries:
         self._lock = threading.Lock()
 
     def remember(self, states: Mapping[str, HostState]) -> None:
-        """Give what earlier runs learnt of the hosts, before anything is asked."""
+        """Set what earlier runs learned about the hosts. Call it before anything is asked."""
         self._states = dict(states)
 
     def states(self) -> dict[str, HostState]:
-        """What is known now of every origin that was asked."""
+        """The present state of the host of every origin that was asked."""
         with self._lock:
-            return {origin: governor.state for origin, (_, governor) in self._clients.items()}
+            return {origin: limiter.state for origin, (_, limiter) in self._clients.items()}
 
     def slots(self, origin_id: str) -> int:
         """How many requests an origin takes at once, at most."""
@@ -91,7 +91,7 @@ class PackageRegistries:
         return origin.limits.slots if origin else 1
 
     def fetch(self, target: PackageRequest) -> PackageResponse | None:
-        """Ask; None where the host is let alone for now. Trouble comes back as an outcome."""
+        """Ask for a package; None while the host is paused. An error comes back as an outcome."""
         origin = self.origins.find(target.origin)
         connector = self._connectors.get(target.origin.partition(":")[0])
         if origin is None or connector is None:
@@ -103,6 +103,7 @@ class PackageRegistries:
             return None
         except ConnectorError as error:
             return PackageResponse(outcome_of(error), origin.url, detail=str(error)[:500])
+        # Any document may be broken; one must never stop the run.
         except GARBAGE as error:
             return PackageResponse(Outcome.MALFORMED, origin.url, detail=repr(error)[:500])
 
@@ -131,7 +132,7 @@ class PackageRegistries:
 
 
 def outcome_of(error: ConnectorError) -> Outcome:
-    """What an error says of the package: nothing definitive, ever."""
+    """What an error says about the package: never anything definitive."""
     if isinstance(error, RateLimited | QuotaSpent):
         return Outcome.RATE_LIMITED
     if isinstance(error, BodyRefused):
@@ -148,7 +149,7 @@ def outcome_of(error: ConnectorError) -> Outcome:
 def status_outcome(status: int, target: PackageRequest) -> Outcome:
     """The outcome of a primary request's status; no other request decides on absence."""
     if status == 304:
-        # Without a condition there is nothing that it could be the same as.
+        # We sent no condition, so a 304 refers to nothing.
         return Outcome.NOT_MODIFIED if validators(target) else Outcome.MALFORMED
     return Outcome.OK if status == 200 else _BY_STATUS.get(status, Outcome.UPSTREAM_ERROR)
 
@@ -164,6 +165,6 @@ def validators(target: PackageRequest) -> dict[str, str]:
 
 
 def validator_of(answer: HttpResponse, name: str) -> str:
-    """A validator that can be sent back as it is; empty if there is none."""
+    """A validator that can be sent back unchanged; empty if there is none."""
     value = answer.headers.get(name, "")
     return value if value.isascii() and value.isprintable() else ""

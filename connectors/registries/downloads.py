@@ -1,7 +1,7 @@
-"""How often packages are fetched, as far as somebody counts: npm's service, pypistats, Docker Hub.
+"""Download counts of packages, from services that count: npm's own, pypistats, Docker Hub.
 
-Each is an origin of its own, off until the operator names it and slow by its own rules. One request
-per package; what it says decides nothing about the package.
+Each service is an origin of its own, off until the operator names it, and slow by its own rules.
+One request per package; its answer decides nothing about the package.
 """
 
 from urllib.parse import quote
@@ -17,15 +17,18 @@ from connectors.registries.lookup import Document, PackageRequest, PackageRespon
 def _counter(
     kind: str, url: str, limits: RateLimits, path: str, probed: str
 ) -> tuple[str, Connector]:
-    """The connector of a service that answers `path`; without a URL it has no default."""
+    """The id and connector of one counting service; without `url` it has no default origin.
+
+    `path` is the URL path of a package's count, `probed` a package that exists.
+    """
 
     def origin(rest: str) -> Origin | None:
         return Origin(kind, url, limits=limits) if url and not rest else None
 
     def ask(http: HttpClient, origin: Origin, package: str) -> PackageResponse:
         target = PackageRequest(kind, package, ())
-        place = path.format(quote(package, safe="@" if kind == "npm-downloads" else "@/"))
-        answer = http.get(f"{origin.url}/{place}", expect=SEEN, cap=MIB)
+        resource = path.format(quote(package, safe="@" if kind == "npm-downloads" else "@/"))
+        answer = http.get(f"{origin.url}/{resource}", expect=SEEN, cap=MIB)
         documents = (Document("downloads", answer.body),) if answer.status == 200 else ()
         return PackageResponse(status_outcome(answer.status, target), origin.url, documents)
 
@@ -63,4 +66,4 @@ COUNTERS: dict[str, Connector] = dict(
         ),
     )
 )
-"""By origin: last week's downloads of npm and PyPI, all pulls of Docker Hub."""
+"""By origin: last week's downloads for npm and PyPI, all pulls for Docker Hub."""

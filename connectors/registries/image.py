@@ -54,17 +54,19 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
+# Some registries answer 401 or 403 for a repository that does not exist.
 _SEEN = frozenset({200, 401, 403, 404})
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _BEARER = re.compile(r"(?i:\bbearer) +(.*)")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
 _BLOB_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _QUOTA = re.compile(r"(\d{1,9})(?:;.*)?")
+# Leave so many manifests of a host's quota unused.
 _RESERVE = 10
 
 
 class ImageRepository:
-    """One repository; `token` is its pull token once there is one."""
+    """One repository; `token` is its pull token once there is one, else empty."""
 
     def __init__(self, http: HttpClient, origin: Origin, name: str) -> None:
         self._http = http
@@ -73,12 +75,17 @@ class ImageRepository:
         self._told: dict[str, list[Document]] = {}
         self._refused = False
         self.token = ""
+        # A realm that an earlier challenge named saves the request that would be refused.
         realm = http.host_cache.get("realm", origin.realm)
         if realm:
             self._get_token(realm, http.host_cache.get("service", origin.service))
 
     def read(self, reference: str, known: str) -> list[Document] | Outcome:
-        """The documents of a reference, only a note where its digest is `known`; or what it is."""
+        """The documents of a reference, or the outcome if there are none.
+
+        If its digest is still `known`, only a note of the digest. Raises UnexpectedStatus where a
+        registry refuses us without a token.
+        """
         if self._refused:
             return Outcome.ABSENT_OR_PRIVATE
         head = self.manifest(reference, method="HEAD")
@@ -93,6 +100,7 @@ class ImageRepository:
         if head.status != 200:
             return Outcome.VERSION_ABSENT
         digest = head.headers.get("docker-content-digest", "")
+        # For a digest the reference itself is the authority; a header may be missing.
         if _DIGEST.fullmatch(reference):
             if digest not in ("", reference):
                 raise MalformedPage(f"{head.url} has the digest {digest}", url=head.url)
@@ -102,20 +110,27 @@ class ImageRepository:
         return self.documents(reference, digest)
 
     def manifest(self, reference: str, *, method: str = "GET") -> HttpResponse:
-        left = int(self._http.host_cache.get("manifests left", _RESERVE + 1))
-        if method == "GET" and left <= _RESERVE:
-            raise QuotaSpent(f"{self._origin.id} gives only {left} more manifests for now")
+        remaining = int(self._http.host_cache.get("manifests left", _RESERVE + 1))
+        if method == "GET" and remaining <= _RESERVE:
+            raise QuotaSpent(f"{self._origin.id} gives only {remaining} more manifests for now")
         path = f"manifests/{quote(reference, safe=':')}"
         answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
-        if found := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
-            self._http.host_cache["manifests left"] = found[1]
+        if quota := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
+            self._http.host_cache["manifests left"] = quota[1]
         return answer
 
     def documents(self, reference: str, digest: str) -> list[Document]:
-        """Manifest (of an index: that of linux/amd64) and config of a reference."""
+        """The manifest and config of a reference, and what refers to it.
+
+        For an index, also the manifest of linux/amd64.
+        """
+        # Tags often share a digest, which is read once; an empty digest is unknown.
         if digest not in self._told or not digest:
             self._told[digest] = self._read(reference, digest)
-        return [Document(d.kind, d.body, reference, d.digest) for d in self._told[digest]]
+        return [
+            Document(document.kind, document.body, reference, document.digest)
+            for document in self._told[digest]
+        ]
 
     def _read(self, reference: str, digest: str) -> list[Document]:
         top = self.manifest(digest or reference)
@@ -142,7 +157,7 @@ class ImageRepository:
         return documents
 
     def _referrers(self, digest: str) -> bytes:
-        """What refers to a manifest: by the API of the specification, else by its tag."""
+        """What refers to a manifest: by the referrers API, else by the fallback tag."""
         answer = self._ask(f"referrers/{quote(digest, safe=':')}", {}, cap=MIB)
         if answer.status != 200:
             tag = digest.replace(":", "-")
@@ -160,6 +175,7 @@ class ImageRepository:
                 break
             url = urljoin(answer.url, answer.headers.get("location", ""))
             self._check(url, self._origin.blob_suffixes)
+            # The pull token is not sent to another host.
             answer = self._http.get(url, expect=frozenset({200}) | _BLOB_REDIRECTS, cap=MIB)
         return answer
 
@@ -175,6 +191,7 @@ class ImageRepository:
         url = f"{self._origin.url}/v2/{self._name}/{path}"
         answer = self._send(url, headers, method, cap, expect)
         if answer.status == 401:
+            # The token may be missing or expired: get a new one and try once more.
             self.token = ""
             if self.challenged(answer):
                 answer = self._send(url, headers, method, cap, expect)
@@ -188,9 +205,9 @@ class ImageRepository:
         return self._http.get(url, expect=expect, headers=headers, cap=cap, method=method)
 
     def challenged(self, answer: HttpResponse) -> bool:
-        """Get a token as the challenge says; False where none is given.
+        """Get a token from the service that a challenge names; False if it gives none.
 
-        Where it is asked for is remembered for the origin's other repositories.
+        The service is remembered for the origin's other repositories.
         """
         bearer = _BEARER.search(answer.headers.get("www-authenticate", ""))
         challenge = dict(_CHALLENGE.findall(bearer[1])) if bearer else {}
@@ -204,25 +221,32 @@ class ImageRepository:
     def _get_token(self, realm: str, service: str) -> bool:
         query = {"service": service, "scope": f"repository:{self._name}:pull"}
         url = f"{realm}?{urlencode(query)}"
-        # Whether the token service is well says nothing of the registry behind it.
-        found = self._http.get(url, expect=_SEEN, cap=MIB, affects_rate=False)
-        if found.status == 401 and self._http.route.authorization:
+        # The health of the token service says nothing about the registry behind it.
+        response = self._http.get(url, expect=_SEEN, cap=MIB, affects_rate=False)
+        if response.status == 401 and self._http.route.authorization:
             raise UnexpectedStatus(
                 f"{realm} refuses the credentials of {self._origin.id}", url=realm, status=401
             )
-        self._refused = found.status in (401, 403)
-        if found.status != 200:
+        self._refused = response.status in (401, 403)
+        if response.status != 200:
             return False
-        answer = _object(found)
-        token = string(answer.get("token")) or string(answer.get("access_token")) or ""
+        payload = _object(response)
+        token = string(payload.get("token")) or string(payload.get("access_token")) or ""
+        # A header value with control characters would be refused later, or worse.
         self.token = token if token.isascii() and token.isprintable() else ""
         return bool(self.token)
 
     def _check(self, url: str, hosts: tuple[str, ...]) -> None:
-        """Refuse what is neither in the table, by https, nor exactly what the operator gave."""
+        """Refuse a URL of an unknown host. Raises MalformedPage.
+
+        Allowed are hosts of the table by https, and base URLs that the operator configured.
+        """
         parts = urlsplit(url)
         host = parts.hostname or ""
-        listed = any(host == h or (h.startswith(".") and host.endswith(h)) for h in hosts)
+        listed = any(
+            host == allowed or (allowed.startswith(".") and host.endswith(allowed))
+            for allowed in hosts
+        )
         secure = parts.scheme == "https" and parts.port in (None, 443)
         given = base_of(url) in self._origin.bases
         if parts.username is not None or not (given or (listed and secure)):
@@ -230,7 +254,7 @@ class ImageRepository:
 
 
 def _verified(answer: HttpResponse, digest: str) -> str:
-    """Check a document against its digest; without one, say which it has."""
+    """Check a document against its digest; without one, return the digest that it has."""
     kind = "sha512" if digest.startswith("sha512:") else "sha256"
     actual = f"{kind}:{hashlib.new(kind, answer.body).hexdigest()}"
     if digest and digest != actual:
@@ -239,7 +263,7 @@ def _verified(answer: HttpResponse, digest: str) -> str:
 
 
 def _platform(manifests: Raw | None) -> str:
-    """The digest of the image for linux/amd64 in an index, else of the first that is an image."""
+    """The digest of the linux/amd64 image of an index, else of its first image; "" without one."""
     images = []
     for item in items(manifests, 1000):
         entry = mapping(small(item))
@@ -247,15 +271,17 @@ def _platform(manifests: Raw | None) -> str:
         if (
             isinstance(digest, str)
             and _DIGEST.fullmatch(digest)
+            # Attestations are listed with the platform unknown/unknown.
             and platform.get("os") != "unknown"
         ):
             wanted = (platform.get("os"), platform.get("architecture")) == ("linux", "amd64")
             images.append((not wanted, digest))
+    # min is stable: the wanted platform first, else the first image.
     return min(images, key=lambda image: image[0])[1] if images else ""
 
 
 def _object(answer: HttpResponse) -> dict[str, Raw]:
-    found = members(answer.body)
-    if not found:
+    document = members(answer.body)
+    if not document:
         raise MalformedPage(f"{answer.url} is not a JSON object", url=answer.url)
-    return found
+    return document

@@ -1,4 +1,4 @@
-"""What asking a package registry can come to: one vocabulary for all registries."""
+"""Request and response of a package lookup: one vocabulary for all registries."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 NEGATIVE = frozenset({Outcome.PACKAGE_ABSENT, Outcome.VERSION_ABSENT, Outcome.ABSENT_OR_PRIVATE})
-"""Answers that something is not there; believed after confirmation."""
+"""Answers that something is absent; believed only after confirmation."""
 
 WITHDRAWN = frozenset(
     {
@@ -34,7 +34,7 @@ WITHDRAWN = frozenset(
         Outcome.GONE,
     }
 )
-"""Answers that somebody took it away; believed at once."""
+"""Answers that somebody took the package away; believed at once."""
 
 UNDECIDED = frozenset(
     {
@@ -49,12 +49,12 @@ UNDECIDED = frozenset(
 
 
 MAX_EXTRAS = 50
-"""Requests for single versions that one fetch sends at most; the rest is deferred to the next."""
+"""Requests for single versions that one fetch sends at most; the rest waits for the next fetch."""
 
 
 @dataclass(frozen=True)
 class KnownVersion:
-    """A version of which nothing is left to ask: its digest, and whether provenance was read."""
+    """A version that needs no more requests: its digest, and whether its provenance was read."""
 
     digest: str = ""
     provenance: bool = False
@@ -62,10 +62,10 @@ class KnownVersion:
 
 @dataclass(frozen=True)
 class PackageRequest:
-    """One package to ask for: all its claimed versions, and what is known from earlier.
+    """One package to ask for: all its claimed versions, and what earlier answers said.
 
     `absent_before` are versions that the last answer lacked. `etag` and `last_modified` are empty
-    when the answer is wanted whole; `variant` is the form of the document that they belong to.
+    if the whole answer is wanted; `variant` is the form of the document that they belong to.
     """
 
     origin: str
@@ -81,7 +81,7 @@ class PackageRequest:
 
 @dataclass(frozen=True)
 class Document:
-    """A body as the registry sent it. `kind` says which endpoint, `version` which version."""
+    """A body as the registry sent it; `kind` names the endpoint, `version` the version."""
 
     kind: str
     body: bytes
@@ -91,9 +91,9 @@ class Document:
 
 @dataclass(frozen=True)
 class PackageResponse:
-    """The answer to a target. `versions` has outcomes that no document tells.
+    """The answer to a request; `versions` has outcomes that no document shows.
 
-    `deferred` are requests for single versions that were put off or failed: ask again soon.
+    `deferred` counts requests for single versions that were put off or failed: ask again soon.
     """
 
     outcome: Outcome

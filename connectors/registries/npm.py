@@ -1,7 +1,7 @@
-"""npm: one packument per package; where that is too large, its short form and single versions.
+"""npm: one packument per package; if that is too large, its short form and single versions.
 
-Attestations are asked for once per claimed version that has any; the path is ours, never the URL
-that the document names.
+Attestations are asked for once per claimed version that has any. We compose their path ourselves
+and never follow the URL in the document.
 """
 
 from urllib.parse import quote
@@ -26,19 +26,19 @@ from connectors.registries.lookup import MAX_EXTRAS, Document, PackageRequest, P
 _ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
 SHORT = "abbreviated"
 LARGEST = 16 * MIB
-"""Decoded bytes of a packument; a package with a larger one is read in its short form."""
+"""Decoded bytes of a packument; for a larger one the short form is read."""
 _PROBE = "@modelcontextprotocol/sdk"
 
 
 def origin(rest: str) -> Origin | None:
-    """The public registry, the only one by default."""
+    """The public registry, the only default origin."""
     return None if rest else Origin("npm", default_url("npm"), limits=RateLimits(rate=5, slots=4))
 
 
 def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
-    """The packument of a package; a 404's body is kept, since it may say `unpublished`.
+    """The packument of a package. The body of a 404 is kept, since it may say `unpublished`.
 
-    A package whose packument was too large once is asked for in the short form from then on.
+    A package whose packument was once too large is asked for in the short form from then on.
     """
     url = f"{origin.url}/{quote(target.package, safe='@')}"
     if target.variant != SHORT:
@@ -59,17 +59,21 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
 
 
 def _short(http: HttpClient, origin: Origin, url: str, target: PackageRequest) -> PackageResponse:
-    """The short form, and the documents of versions not known yet and of the latest one."""
+    """The short form, plus the documents of the latest version and of versions not known yet."""
     headers = {"Accept": _ABBREVIATED} | validators(target)
     answer = http.get(url, expect=SEEN, headers=headers, cap=8 * MIB)
     if answer.status != 200:
         return _fetched(origin, target, answer, [Document(SHORT, answer.body)], SHORT, 0)
     documents, deferred = [Document(SHORT, answer.body)], 0
     published = members(members(answer.body).get("versions"))
-    wanted = [v for v in target.versions if v not in target.known and v in published]
+    wanted = [
+        version
+        for version in target.versions
+        if version not in target.known and version in published
+    ]
     for version in (*wanted[:MAX_EXTRAS], "latest"):
-        found, failed = _single(http, f"{url}/{quote(version, safe='')}", "version", version)
-        documents += found
+        extra, failed = _single(http, f"{url}/{quote(version, safe='')}", "version", version)
+        documents += extra
         deferred += failed
     more, failed = _attestations(http, origin, target, answer.body)
     deferred += failed + max(0, len(wanted) - MAX_EXTRAS)
@@ -77,9 +81,9 @@ def _short(http: HttpClient, origin: Origin, url: str, target: PackageRequest) -
 
 
 def _single(http: HttpClient, url: str, kind: str, version: str) -> tuple[list[Document], int]:
-    """A document of one version, if there is one; how many are deferred."""
+    """The document of one version, if there is one, and how many requests are deferred (0 or 1)."""
     try:
-        # A mirror that refuses this place only is no host that refuses us.
+        # A mirror may refuse just this path; that does not mean that it refuses us.
         answer = http.get(url, expect=SEEN | {401, 403, 405}, cap=MIB, treat_403_html_as_ban=False)
     except BodyRefused:
         return [], 0
@@ -100,6 +104,7 @@ def _fetched(
         status_outcome(answer.status, target),
         origin.url,
         tuple(documents),
+        # With validators the next answer could be a 304, which would skip the deferred requests.
         etag=validator_of(answer, "etag") if not deferred else "",
         last_modified=validator_of(answer, "last-modified") if not deferred else "",
         variant=variant,
@@ -110,7 +115,7 @@ def _fetched(
 def _attestations(
     http: HttpClient, origin: Origin, target: PackageRequest, packument: bytes
 ) -> tuple[list[Document], int]:
-    """Attestations of claimed versions that have any and were not read; how many are deferred."""
+    """Unread attestations of claimed versions that have any; how many requests are deferred."""
     published = members(members(packument).get("versions"))
     wanted = [
         version
@@ -121,16 +126,17 @@ def _attestations(
     ]
     documents, deferred = [], max(0, len(wanted) - MAX_EXTRAS)
     for version in wanted[:MAX_EXTRAS]:
-        place = quote(f"{target.package}@{version}", safe="@")
-        url = f"{origin.url}/-/npm/v1/attestations/{place}"
-        found, failed = _single(http, url, "attestations", version)
-        documents += found or ([] if failed else [Document("attestations", b"{}", version)])
+        resource = quote(f"{target.package}@{version}", safe="@")
+        url = f"{origin.url}/-/npm/v1/attestations/{resource}"
+        attestations, failed = _single(http, url, "attestations", version)
+        # An empty document says: asked, there is none; so it is not asked again.
+        documents += attestations or ([] if failed else [Document("attestations", b"{}", version)])
         deferred += failed
     return documents, deferred
 
 
 def probe(http: HttpClient, origin: Origin) -> Probe:
-    """A packument, then the same under its validator; with credentials, whose they are."""
+    """Ask for a packument, then again with its validator; with credentials, check them too."""
     url = f"{origin.url}/{quote(_PROBE, safe='@')}"
     first = http.get(url, expect=SEEN, headers={"Accept": "application/json"}, cap=16 * MIB)
     if first.status != 200:
@@ -140,7 +146,7 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     dist = mapping(small(members(next(reversed(versions.values()), None)).get("dist")))
     etag = validator_of(first, "etag")
     again = http.get(url, expect=SEEN, headers={"If-None-Match": etag}) if etag else first
-    came = {
+    features = {
         "gzip": first.headers.get("content-encoding") == "gzip",
         "etag": bool(etag),
         "304": again.status == 304,
@@ -152,9 +158,9 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     message = f"answers with {len(versions)} versions of {_PROBE}"
     if http.route.authorization:
         whoami = http.get(f"{origin.url}/-/whoami", expect=frozenset({200, 401, 403, 404}))
-        told = {200: "work", 404: "are not told of"}.get(whoami.status, "are refused")
-        message += f"; credentials {told}"
-    return Probe(message, tuple(name for name, there in came.items() if not there))
+        verdict = {200: "work", 404: "are not told of"}.get(whoami.status, "are refused")
+        message += f"; credentials {verdict}"
+    return Probe(message, tuple(name for name, present in features.items() if not present))
 
 
 CONNECTOR = Connector(fetch, origin, probe)

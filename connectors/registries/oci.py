@@ -1,6 +1,6 @@
-"""OCI registries: HEAD first, documents only where a digest moved, every document verified.
+"""OCI registries: HEAD first, documents only if a digest moved, every document verified.
 
-Follows the distribution specification with its token flow; the realm of a challenge and the host of
+Follows the distribution specification with its token flow. The realm of a challenge and the host of
 a blob redirect must be in the origin's table.
 """
 
@@ -26,21 +26,21 @@ HOSTS = {
     "quay.io": "quay.io",
     "mcr.microsoft.com": "mcr.microsoft.com",
 }
-"""Hosts that a reference may name, with the one that its origin is called by."""
+"""Hosts that a reference may name, with the name that their origin has."""
 _PROBES = {"docker.io": "library/hello-world", "ghcr.io": "github/github-mcp-server"}
 
 
 def origin(host: str) -> Origin | None:
-    """The origin of an image host: one of the table, or below a suffix that is allowed."""
+    """The origin of an image host: one of the table, or one below an allowed suffix."""
     if host.endswith(SUFFIXES):
         return Origin(f"oci:{host}", f"https://{host}", realm_hosts=(host,))
     return TABLE.get(host)
 
 
 def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
-    """Digests of the claimed tags; manifest and config of those whose digest is not known.
+    """Digests of the claimed tags; manifest and config for digests that are not known.
 
-    What one reference runs into costs that reference only; it is deferred.
+    An error on one tag only defers that tag. It is raised only if no tag has an outcome.
     """
     repository = ImageRepository(http, origin, target.package)
     documents: list[Document] = []
@@ -49,15 +49,16 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
     for reference in target.versions[:MAX_EXTRAS]:
         known = target.known.get(reference)
         try:
-            found = repository.read(reference, known.digest if known else "")
+            result = repository.read(reference, known.digest if known else "")
+        # The next tag would fail the same way.
         except (HostClosed, QuotaSpent) as error:
             trouble = error
             break
         except ConnectorError as error:
             trouble = error
         else:
-            outcomes[reference] = found if isinstance(found, Outcome) else Outcome.OK
-            documents += found if isinstance(found, list) else []
+            outcomes[reference] = result if isinstance(result, Outcome) else Outcome.OK
+            documents += result if isinstance(result, list) else []
     if not outcomes and trouble is not None:
         raise trouble
     if set(outcomes.values()) == {Outcome.ABSENT_OR_PRIVATE}:
@@ -71,15 +72,15 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
 
 
 def probe(http: HttpClient, origin: Origin) -> Probe:
-    """A tag of a well-known image, with the token flow; elsewhere only whether it answers."""
+    """Read a tag of a well-known image with the token flow; elsewhere only see that it answers."""
     image = _PROBES.get(origin.id.partition(":")[2])
     if image is None or origin.by_operator:
         answer = http.get(f"{origin.url}/v2/", expect=frozenset({200, 401}))
         if answer.status == 200:
             return Probe("answers; credentials work" if http.route.authorization else "answers")
         repository = ImageRepository(http, origin, "library/probe")
-        given = repository.challenged(answer)
-        return Probe(f"answers, {'gives a token' if given else 'and gives no token'}")
+        got_token = repository.challenged(answer)
+        return Probe(f"answers, {'gives a token' if got_token else 'and gives no token'}")
     head = ImageRepository(http, origin, image).manifest("latest", method="HEAD")
     if head.status != 200:
         return Probe(f"answers {head.status} for {image}")
@@ -87,8 +88,8 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     if quota := head.headers.get("ratelimit-remaining"):
         message += f", {quota} manifests left of {head.headers.get('ratelimit-limit', '?')}"
     who = "with credentials" if http.route.authorization else "anonymous"
-    there = "docker-content-digest" in head.headers
-    return Probe(f"{message}, {who}", () if there else ("docker-content-digest",))
+    has_digest = "docker-content-digest" in head.headers
+    return Probe(f"{message}, {who}", () if has_digest else ("docker-content-digest",))
 
 
 CONNECTOR = Connector(fetch, origin, probe)

@@ -1,7 +1,7 @@
-"""Advisories of package versions, from a service that speaks OSV's API.
+"""Advisories of package versions, from a service with OSV's API.
 
-One request for a thousand versions names the advisories of each; what an advisory says is asked for
-once per modification. Reading the answers is `enrich.advisories`.
+One request for up to a thousand versions names the advisories of each; an advisory itself is asked
+for once per modification. `enrich.advisories` reads the answers.
 """
 
 import json
@@ -18,7 +18,7 @@ from connectors.registries.lookup import Document, Outcome, PackageRequest, Pack
 
 OSV = "osv"
 BATCH = 1000
-"""Package versions in one request, at most: more are refused."""
+"""Package versions per request, at most; the service refuses more."""
 _CAP = 32 * MIB
 _PAGES = 20
 _Query = dict[str, Any]  # JSON as the service takes it
@@ -30,8 +30,11 @@ def _origin(rest: str) -> Origin | None:
 
 
 def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
-    """What an advisory says (`package` is its id), or for `versions`, which are purls, which
-    advisories name each: a document per page of the answer, `version` the purls it is about."""
+    """One advisory, or the advisories of many package versions.
+
+    With `package`, an advisory id: its document. Else `versions` are purls: one document per page
+    of the answer; its `version` holds the purls of that page, one per line.
+    """
     if target.package:
         url = f"{origin.url}/v1/vulns/{quote(target.package, safe='')}"
         answer = http.get(url, cap=4 * MIB)
@@ -39,6 +42,7 @@ def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageR
     documents: list[Document] = []
     queries: list[_Query] = [{"package": {"purl": purl}} for purl in target.versions]
     while queries:
+        # A service that always names a next page must not keep us forever.
         if len(documents) >= _PAGES:
             raise BodyRefused(f"{origin.url} goes on after {_PAGES} pages", url=origin.url)
         body = json.dumps({"queries": queries}).encode()
@@ -52,7 +56,7 @@ def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageR
 
 
 def _unfinished(queries: list[_Query], body: bytes) -> list[_Query]:
-    """Queries whose answer goes on, with the token that says where."""
+    """The queries whose answer has a next page, each with its page token."""
     results = json.loads(body)["results"]
     return [
         {"package": query["package"], "page_token": result["next_page_token"]}
@@ -62,8 +66,8 @@ def _unfinished(queries: list[_Query], body: bytes) -> list[_Query]:
 
 
 def _probe(http: HttpClient, origin: Origin) -> Probe:
-    found = _fetch(http, origin, PackageRequest(OSV, "", ("pkg:pypi/jinja2@2.4.1",)))
-    return Probe(f"names {found.documents[0].body.count(b'id')} advisories of an old release")
+    response = _fetch(http, origin, PackageRequest(OSV, "", ("pkg:pypi/jinja2@2.4.1",)))
+    return Probe(f"names {response.documents[0].body.count(b'id')} advisories of an old release")
 
 
 ADVISORIES: dict[str, Connector] = {OSV: Connector(_fetch, _origin, _probe)}

@@ -1,6 +1,6 @@
-"""PyPI: the index tells versions, yanks and status; project and release documents tell the rest.
+"""PyPI: the index has versions, yanks and status; project and release documents have the rest.
 
-Files of a release that carry attestations have them read once, from a path that is ours.
+The attestations of a release are read once, from a path that we compose ourselves.
 """
 
 import re
@@ -38,15 +38,16 @@ _PROVENANCE = frozenset({200, 401, 403, 404, 405, 406})
 
 
 def origin(rest: str) -> Origin | None:
-    """The public index, the only one by default."""
+    """The public index, the only default origin."""
     return None if rest else Origin("pypi", default_url("pypi"), limits=RateLimits(rate=3, slots=2))
 
 
 def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageResponse:
-    """The index document; where it is new, the project document; what is not known of releases.
+    """The index; if it is new, also the project document and documents of new releases.
 
-    The project document is that of the latest release too. An index older than the one known (its
-    serial says so) is trouble of a cache. A mirror without JSON documents leaves them out.
+    The project document also describes the latest release. An index with a lower serial than the
+    known one is an old copy of a cache: upstream error. A mirror without JSON documents leaves them
+    out.
     """
     name = quote(target.package, safe="")
     index = http.get(
@@ -63,16 +64,20 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
         )
     documents: list[Document] = []
     deferred = 0
-    ask = _Releases(http, f"{origin.url}/pypi/{name}")
+    reader = _Releases(http, f"{origin.url}/pypi/{name}")
     if index.status == 200:
         documents.append(Document("index", index.body))
-        latest = ask.project()
+        latest = reader.project()
         releases = releases_of(index.body)
-        wanted = [v for v in target.versions if v != latest and _is_new(target, v, releases)]
-        wanted = wanted if ask.speaks_json else []
+        wanted = [
+            version
+            for version in target.versions
+            if version != latest and _is_new(target, version, releases)
+        ]
+        wanted = wanted if reader.speaks_json else []
         for version in wanted[:MAX_EXTRAS]:
-            ask.release(version)
-        documents += ask.documents
+            reader.release(version)
+        documents += reader.documents
         attested = [
             (version, file)
             for version in target.versions
@@ -84,13 +89,14 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
             )
         ]
         for version, file in attested[:MAX_EXTRAS]:
-            found = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
-            documents += [found] if found else []
-            deferred += found is None
+            document = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
+            documents += [document] if document else []
+            deferred += document is None
         deferred += (
-            ask.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
+            reader.failed + max(0, len(wanted) - MAX_EXTRAS) + max(0, len(attested) - MAX_EXTRAS)
         )
-    whole = not deferred and not (documents and ask.absent)
+    # Without validators the next check reads everything again.
+    whole = not deferred and not (documents and reader.absent)
     return PackageResponse(
         status_outcome(index.status, target),
         origin.url,
@@ -103,9 +109,9 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
 
 
 class _Releases:
-    """Project and release documents of one package, and how many failed or are not there.
+    """Project and release documents of one package; counts those that failed or are absent.
 
-    A mirror without project documents (`speaks_json`) has no others either.
+    A mirror without project documents (`speaks_json` is false) has no release documents either.
     """
 
     def __init__(self, http: HttpClient, base: str) -> None:
@@ -116,7 +122,7 @@ class _Releases:
         self.speaks_json = True
 
     def project(self) -> str:
-        """Ask for the project document; the version that it describes, "" if there is none."""
+        """Ask for the project document; return the version that it describes, or ""."""
         body = self._get(f"{self._base}/json", "project", "")
         info = members(members(body).get("info"))
         return canonical_version(string(info.get("version")) or "")
@@ -132,7 +138,7 @@ class _Releases:
         except ConnectorError:
             self.failed += 1
             return b""
-        # A 404 may be a cache's, or the lag after an upload: asked for again with the next check.
+        # A 404 may come from a cache or the delay after an upload, so the next check asks again.
         self.absent += answer.status != 200
         self.speaks_json = self.speaks_json and not (kind == "project" and answer.status != 200)
         if answer.status == 200:
@@ -142,7 +148,7 @@ class _Releases:
 
 
 def _is_new(target: PackageRequest, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
-    """Whether a release is there that was not read yet, or was rebuilt since."""
+    """Whether a release exists and was not read yet, or its first file changed since."""
     if version not in releases:
         return False
     known, digest = target.known.get(version), first_digest(releases[version])
@@ -150,13 +156,13 @@ def _is_new(target: PackageRequest, version: str, releases: dict[str, list[Relea
 
 
 def _attested(files: list[ReleaseFile]) -> str:
-    """A file that carries attestations; "" without one."""
+    """The name of a file with attestations; "" without one."""
     names = (file.name for file in files if file.provenance and _FILE.fullmatch(file.name))
     return next(names, "")
 
 
 def _provenance(http: HttpClient, base: str, version: str, file: str) -> Document | None:
-    """Who published a release's file; None if it must be asked again."""
+    """Who published a file of a release; None if it must be asked again."""
     url = f"{base}/{quote(version, safe='')}/{quote(file, safe='')}/provenance"
     try:
         headers = {"Accept": _INTEGRITY}
@@ -169,16 +175,17 @@ def _provenance(http: HttpClient, base: str, version: str, file: str) -> Documen
 
 
 def serial_of(answer: HttpResponse) -> int | None:
-    """The serial of an index: a header, or a number or a string in its document."""
-    found = answer.headers.get("x-pypi-last-serial", "")
-    if not found and answer.status == 200:
+    """The serial of an index: from a header, else a number or a string in its document."""
+    serial = answer.headers.get("x-pypi-last-serial", "")
+    if not serial and answer.status == 200:
         meta = mapping(small(members(answer.body).get("meta")))
-        found = str(meta.get("_last-serial", ""))
-    return int(found) if found.isascii() and found.isdigit() and len(found) <= 18 else None
+        serial = str(meta.get("_last-serial", ""))
+    # 18 digits fit into the BIGINT that stores it.
+    return int(serial) if serial.isascii() and serial.isdigit() and len(serial) <= 18 else None
 
 
 def probe(http: HttpClient, origin: Origin) -> Probe:
-    """The index of a project, and its project document."""
+    """Ask for the index of a project and for its project document."""
     url = f"{origin.url}/{origin.index}/{_PROBE}/"
     index = http.get(url, expect=SEEN, headers={"Accept": _INDEX}, cap=16 * MIB)
     if index.status != 200:
@@ -187,7 +194,7 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     document = members(index.body)
     files = items(document.get("files"))
     file = members(files[-1]) if files else {}
-    came = {
+    features = {
         "JSON index": bool(document),
         "gzip": index.headers.get("content-encoding") == "gzip",
         "etag": bool(validator_of(index, "etag")),
@@ -202,7 +209,7 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     message = f"answers with {len(files)} files of {_PROBE}"
     if http.route.authorization:
         message += "; credentials are accepted"
-    return Probe(message, tuple(name for name, there in came.items() if not there))
+    return Probe(message, tuple(name for name, present in features.items() if not present))
 
 
 CONNECTOR = Connector(fetch, origin, probe)

@@ -1,4 +1,4 @@
-"""Releases of a Python project as its index lists them: files by version, in canonical spelling."""
+"""Releases of a Python project as its index lists them: files by version, canonically spelled."""
 
 import re
 from contextlib import suppress
@@ -16,7 +16,7 @@ from connectors.lazy_json import items, mapping, members, small, string
 
 @dataclass(frozen=True)
 class ReleaseFile:
-    """What the index says of one file; `sha256` is `sha256:HEX`, or empty."""
+    """One file of the index; `sha256` is `sha256:HEX`, or empty."""
 
     name: str
     uploaded: str
@@ -29,12 +29,12 @@ def releases_of(index: bytes) -> dict[str, list[ReleaseFile]]:
     """Files by canonical version; a version without files has an empty list."""
     document = members(index)
     project = string(document.get("name"), 500) or ""
-    found: dict[str, list[ReleaseFile]] = {}
+    releases: dict[str, list[ReleaseFile]] = {}
     for item in items(document.get("files")):
         file = members(item)
         name = string(file.get("filename"), 500) or ""
         digest = mapping(small(file.get("hashes"))).get("sha256")
-        found.setdefault(version_of_file(name, project), []).append(
+        releases.setdefault(version_of_file(name, project), []).append(
             ReleaseFile(
                 name=name,
                 uploaded=string(file.get("upload-time"), 100) or "",
@@ -44,35 +44,36 @@ def releases_of(index: bytes) -> dict[str, list[ReleaseFile]]:
             )
         )
     for item in items(document.get("versions"), 20_000):
-        found.setdefault(canonical_version(string(item, 300) or ""), [])
-    return found
+        releases.setdefault(canonical_version(string(item, 300) or ""), [])
+    return releases
 
 
 def first_digest(files: list[ReleaseFile]) -> str:
-    """The digest of the file that was uploaded first: later uploads do not move it."""
+    """The digest of the first uploaded file: later uploads do not change it."""
     uploaded = [file for file in files if file.uploaded]
     return min(uploaded, key=lambda file: (file.uploaded, file.name)).sha256 if uploaded else ""
 
 
 def canonical_version(version: str) -> str:
-    """The PEP 440 spelling; what is no such version stays as it is."""
-    with suppress(ValueError):  # of which InvalidVersion is one, and an int of 5,000 digits another
+    """The PEP 440 spelling; text that is no such version stays unchanged."""
+    with suppress(ValueError):  # InvalidVersion, or a number with too many digits
         return str(Version(version))
     return version
 
 
 def version_of_file(name: str, project: str) -> str:
-    """The canonical version that a file of a project carries in its name; "" if none is found."""
+    """The canonical version in a file's name; "" if none is found."""
     with suppress(ValueError):
         if name.endswith(".whl"):
             return str(parse_wheel_filename(name)[1])
         if name.endswith((".tar.gz", ".zip")):
             return str(parse_sdist_filename(name)[1])
+    # Old names need not follow the rules: find a prefix that is the project's name.
     is_source = name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z"))
     stem = re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", name)
     wanted = canonicalize_name(project)
-    for place in [match.start() for match in re.finditer("-", stem)]:
-        if canonicalize_name(stem[:place]) == wanted:
-            rest = stem[place + 1 :]
+    for position in [match.start() for match in re.finditer("-", stem)]:
+        if canonicalize_name(stem[:position]) == wanted:
+            rest = stem[position + 1 :]
             return canonical_version(rest if is_source else rest.partition("-")[0])
     return ""

@@ -1,1 +1,1 @@
-"""Where entries come from: MCP registries over HTTP, folders of documents."""
+"""Where entries come from: MCP registries over HTTP, and folders of documents."""

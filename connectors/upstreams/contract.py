@@ -1,8 +1,8 @@
 """The registry's JSON as we read it: pages, entries, and the few fields that become columns.
 
-Bytes stay bytes: an entry keeps its own JSON, and only what is needed as a column is decoded
-(msgspec, because it cuts a page into raw entries without building objects). Nothing is repaired.
-Source of the shapes: the registry's OpenAPI document and its server.json schema.
+Bytes stay bytes: an entry keeps its own JSON, and only the fields that become columns are decoded.
+msgspec cuts a page into raw entries without building objects. Nothing is repaired. The shapes
+follow the registry's OpenAPI document and its server.json schema.
 """
 
 import re
@@ -15,7 +15,7 @@ from connectors.upstreams.json_split import depth, members, refuse_doubled_keys
 OFFICIAL = "io.modelcontextprotocol.registry/official"
 STATUSES = ("active", "deprecated", "deleted")
 MAX_ENTRY = 2 * 1024 * 1024
-"""Bytes of an entry; upstream takes publications of one MiB."""
+"""Bytes of an entry; upstream accepts publications of one MiB."""
 _MAX_DEPTH = 64
 _MAX_KEY = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -23,7 +23,7 @@ _KEPT = 65536
 
 
 class Package(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What a version installs from, as the publisher claims it; every field is untrusted."""
+    """A package that a version installs from, as the publisher claims it; nothing is trusted."""
 
     registry_type: str = ""
     registry_base_url: str | None = None
@@ -58,9 +58,9 @@ class Details(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One (server, version) as observed, with its bytes.
 
-    `server` and `meta` are the JSON values as sent; `raw` is the whole entry when it is more than
-    `{"server":…,"_meta":…}` composed of the two, else None. Instants are aware UTC. `details` is
-    None when the server.json could not be read beyond its name and version.
+    `server` and `meta` are the JSON values as sent. `raw` is None if the entry is exactly
+    `{"server":…,"_meta":…}` composed of the two, else the whole entry. Instants are aware UTC.
+    `details` is None if only name and version of the server.json could be read.
     """
 
     name: str
@@ -78,9 +78,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
-    """An entry that could not be read, with the reason and what is known of its key.
+    """An entry that could not be read, with the reason, and its key if known.
 
-    `raw` are its bytes, or the first of them where it is too large.
+    `raw` are its bytes, or only the first ones if it is too large.
     """
 
     raw: bytes
@@ -125,7 +125,7 @@ _server = msgspec.json.Decoder(_Server)
 
 
 def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
-    """Read one raw entry. Never raises: what cannot be read comes back with its reason."""
+    """Read one raw entry. Never raises: an unreadable one comes back with its reason."""
     data = bytes(raw)
     try:
         _check(data)
@@ -138,8 +138,9 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
         envelope = _envelope.decode(data)
         server, meta = bytes(envelope.server), bytes(envelope.meta)
         try:
-            whole = _server.decode(server)
-            name, version, details = whole.name, whole.version, whole
+            parsed = _server.decode(server)
+            name, version, details = parsed.name, parsed.version, parsed
+        # Other fields have wrong types: keep the entry by its key alone.
         except msgspec.ValidationError:
             key = _key.decode(server)
             name, version = key.name, key.version
@@ -171,23 +172,26 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
 
 
 def _check(data: bytes) -> None:
-    """Raise ValueError for what readers would not all understand alike, or not at all."""
+    """Raise ValueError for JSON that some readers would refuse or understand differently."""
     if len(data) > MAX_ENTRY:
         raise ValueError(f"it has {len(data)} bytes, more than {MAX_ENTRY}")
+    # A cheap upper bound first: few brackets cannot nest deeply.
     nested = data.count(b"{") + data.count(b"[") > _MAX_DEPTH
     if nested and (levels := depth(data)) > _MAX_DEPTH:
         raise ValueError(f"it is nested {levels} levels deep, more than {_MAX_DEPTH}")
     data.decode("utf-8")
-    # What is written again as it came has no key twice: one would be lost.
+    # If decoding and encoding give the same bytes, no key was lost, so none was doubled.
     if msgspec.json.encode(msgspec.json.decode(data)) != data:
         refuse_doubled_keys(data)
 
 
 def _readable_key(data: bytes) -> tuple[str | None, str | None]:
-    """The key of an entry that is no good otherwise, so that it can be asked for again."""
+    """The key of an otherwise unreadable entry, so that it can be asked for again."""
     try:
         server = dict(members(dict(members(data))[b"server"]))
-        name, version = (msgspec.json.decode(server[k], type=str) for k in (b"name", b"version"))
+        name, version = (
+            msgspec.json.decode(server[field], type=str) for field in (b"name", b"version")
+        )
     except (*UNREADABLE, KeyError):
         return None, None
     return (None, None) if _refused_key(name, version) else (name, version)

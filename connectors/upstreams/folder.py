@@ -1,7 +1,7 @@
-"""A local file or directory of server.json documents: the upstream of in-house servers.
+"""A local file or directory of server.json documents: the upstream for in-house servers.
 
-Only files are read here and nothing is interpreted. A place that cannot be read is an error, never
-an empty list, so that an unmounted directory deletes nothing.
+This module reads files and interprets nothing. An unreadable path is an error, never an empty list,
+so that an unmounted directory deletes nothing.
 """
 
 import os
@@ -16,17 +16,17 @@ from connectors.upstreams.contract import MAX_ENTRY
 
 @dataclass(frozen=True)
 class Document:
-    """The bytes of one file, and its place relative to what was asked for."""
+    """The bytes of one file, and its path relative to the folder that was read."""
 
     place: str
     body: bytes
 
 
 def read_documents(path: Path) -> list[Document]:
-    """The documents of a `.json` file, or of all of a directory and those below it, by place.
+    """The documents of a `.json` file, or of a directory and its subdirectories, sorted by path.
 
-    Hidden files and directories are passed over. Of a file that is too large only so much is read
-    that it is seen to be. Raises TerminalError.
+    Hidden files and directories are skipped. Of a too large file only one byte over the limit is
+    read, which shows that it is too large. Raises TerminalError.
     """
     try:
         if path.is_file():
@@ -41,9 +41,9 @@ def read_documents(path: Path) -> list[Document]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Every `.json` file; a place that cannot be read raises, or its documents would seem gone."""
+    """Yield every `.json` file; an unreadable directory raises, else its files would seem gone."""
     for folder, folders, names in os.walk(path, onerror=_raise):
-        folders[:] = [n for n in folders if not n.startswith(".") and n != "lost+found"]
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "lost+found"]
         for name in names:
             item = Path(folder) / name
             shown = name.endswith(".json") and not name.startswith(".")
@@ -56,7 +56,7 @@ def _raise(error: OSError) -> None:
 
 
 def _place(item: Path, path: Path) -> str:
-    """A readable name, also where the file system's is not UTF-8."""
+    """A readable relative path, also if the file system's name is not UTF-8."""
     return os.fsencode(item.relative_to(path)).decode("utf-8", "backslashreplace")
 
 

@@ -1,8 +1,8 @@
-"""Cutting a page that a JSON parser refuses, at byte level, so that a bad record costs only itself.
+"""Cut a page that a JSON parser refuses, at byte level, so that only the bad record is lost.
 
-Only the frame of the page is read: its keys, the borders of its records, its metadata. Quotes,
-brackets and commas are ASCII, so bytes that are not UTF-8 cannot be mistaken for them. A frame that
-is not sound is no page at all; nothing is guessed.
+Only the frame of the page is read: its keys, the limits of its records, its metadata. Quotes,
+brackets and commas are ASCII, so bytes that are not UTF-8 cannot be mistaken for them. A broken
+frame raises NotAPage; nothing is guessed.
 """
 
 import json
@@ -10,25 +10,26 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# A whole string is one token, so brackets inside it do not count; `*+` never backtracks.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}:,]', re.DOTALL)
 
 
 class NotAPage(ValueError):
-    """The bytes have no sound frame."""
+    """The bytes have no valid frame."""
 
 
 def split_page(body: bytes) -> tuple[list[bytes], bytes]:
     """The records of a list answer and its metadata, as bytes. Raises NotAPage.
 
-    Keys beside `servers` and `metadata` are passed over; either of the two twice is not sound.
+    Keys other than `servers` and `metadata` are skipped; either of the two twice is an error.
     """
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     for key, value in members(body):
-        if key in found and key in (b"servers", b"metadata"):
+        if key in values and key in (b"servers", b"metadata"):
             raise NotAPage(f"the page has {key.decode()} twice")
-        found[key] = value
+        values[key] = value
     try:
-        records, metadata = found[b"servers"], found[b"metadata"]
+        records, metadata = values[b"servers"], values[b"metadata"]
     except KeyError as error:
         raise NotAPage(f"the page has no {error.args[0].decode()}") from None
     return list(_parts(records, b"[", b"]")), metadata
@@ -59,42 +60,43 @@ def depth(data: bytes) -> int:
 
 
 def refuse_doubled_keys(data: bytes) -> None:
-    """Raise ValueError if an object anywhere in valid JSON names a key twice."""
+    """Raise ValueError if any object in valid JSON has a key twice."""
     _unique.decode(data.decode())
 
 
 def _refuse(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # JSON values
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         raise ValueError("an object has a key twice")
-    return found
+    return unique
 
 
 _unique = json.JSONDecoder(object_pairs_hook=_refuse)
 
 
 def _parts(value: bytes, opening: bytes, closing: bytes) -> Iterator[bytes]:
-    """What stands between the commas of one object or array; nested ones stay whole."""
+    """Yield the text between the commas of one object or array; nested values stay whole."""
     value = value.strip()
     if not value.startswith(opening):
         raise NotAPage("the page is cut off or of another shape")
     stack = []
     start = 1
     for token in _TOKEN.finditer(value):
-        sign = token[0]
-        if sign in (b"{", b"["):
-            stack.append(b"}" if sign == b"{" else b"]")
-        elif sign in (b"}", b"]"):
-            if not stack or stack.pop() != sign:
+        char = token[0]
+        if char in (b"{", b"["):
+            stack.append(b"}" if char == b"{" else b"]")
+        elif char in (b"}", b"]"):
+            if not stack or stack.pop() != char:
                 raise NotAPage("the page has a bracket that closes nothing")
             if not stack:
-                if value[token.end() :].strip() or sign != closing:
+                if value[token.end() :].strip() or char != closing:
                     raise NotAPage("the page goes on after its end")
                 last = value[start : token.start()].strip()
+                # `[]` has no part; but after a comma an empty last part is an error.
                 if last or start > 1:
                     yield _whole(last)
                 return
-        elif sign == b"," and len(stack) == 1:
+        elif char == b"," and len(stack) == 1:
             yield _whole(value[start : token.start()].strip())
             start = token.end()
     raise NotAPage("the page is cut off")

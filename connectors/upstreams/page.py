@@ -1,6 +1,6 @@
 """A page of a registry's list: its frame, and the keys and flags of its entries.
 
-An entry stays raw here; `connectors.upstreams.contract` reads it.
+Entries stay raw here; `connectors.upstreams.contract` reads them.
 """
 
 import msgspec
@@ -13,14 +13,14 @@ _FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
 
 class PageHead(msgspec.Struct, frozen=True, gc=False):
-    """The frame of a page: raw entries and where the next page starts (None at the end)."""
+    """The frame of a page: raw entries and the cursor of the next page (None at the end)."""
 
     entries: list[msgspec.Raw]
     next_cursor: str | None
 
 
 class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The key of a raw entry and whether upstream calls it the latest; None: it does not say."""
+    """The key of a raw entry, and whether upstream calls it the latest (None: it does not say)."""
 
     name: str
     version: str
@@ -29,6 +29,7 @@ class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     next_cursor: str | None = None
+    # Older registries write next_cursor.
     old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
 
 
@@ -66,11 +67,12 @@ _flag_only = msgspec.json.Decoder(_FlagOnly)
 
 
 def read_page(body: bytes, *, url: str = "") -> PageHead:
-    """Cut a list answer into its entries. Raises MalformedPage unless it has the API's shape.
+    """Cut a list answer into its entries. Raises MalformedPage if it does not have the API's shape.
 
-    A record that spoils the parsing of its page is cut out at byte level.
+    A record that breaks the parsing of its page is cut out at byte level.
     """
     try:
+        # msgspec lets the last of two equal keys win; _split refuses them.
         if all(body.count(key) <= 1 for key in _FRAME):
             page = _page.decode(body)
             entries, metadata = page.servers, page.metadata
@@ -88,9 +90,9 @@ def read_page(body: bytes, *, url: str = "") -> PageHead:
 
 def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
     entries, metadata = split_page(body)
-    found = _metadata.decode(metadata)
+    parsed = _metadata.decode(metadata)
     refuse_doubled_keys(metadata)
-    return [msgspec.Raw(entry) for entry in entries], found
+    return [msgspec.Raw(entry) for entry in entries], parsed
 
 
 def read_head(raw: msgspec.Raw | bytes) -> EntryHead | None:

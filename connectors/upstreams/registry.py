@@ -1,7 +1,7 @@
 """Reading a registry: walks of its list, all versions of a name, one version.
 
-Follows the read API under `/v0.1`. Entries are not interpreted here (that is
-`connectors.upstreams.contract`), and nothing is stored: a page comes out as it came in.
+Follows the read API under `/v0.1`. Entries are not interpreted (`connectors.upstreams.contract`
+does that) and nothing is stored: pages come out as they came in.
 """
 
 import re
@@ -27,6 +27,7 @@ from connectors.upstreams.page import EntryHead, read_head, read_page
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
 _STALE = ("STALE", "UPDATING")
+# The official registry's cursors are NAME:VERSION.
 _NAMES_AN_ENTRY = re.compile(r"[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]*/[^:]*(:.*)?", re.DOTALL)
 
 Key = tuple[bytes, bytes]
@@ -37,9 +38,9 @@ Key = tuple[bytes, bytes]
 class RawPage:
     """One list answer: its entries as bytes, what the next request needs, and when it was asked.
 
-    `heads` are read once, in the order of the entries. `asked_at` is on the upstream's clock (its
-    Date header less the time the request took and one second). `stale`: it is an old copy, of an
-    edge cache or by what it lacks.
+    `heads` are read once, in the order of the entries. `asked_at` is on upstream's clock: its Date
+    header minus the duration of the request and one second. `stale`: an old copy, either marked by
+    an edge cache or shown by an entry that it lacks.
     """
 
     url: str
@@ -61,24 +62,24 @@ class Missing:
 
 
 def base_url(url: str) -> str:
-    """A registry's base without version prefix and trailing slash. Raises ConnectorError."""
-    cut = url.strip().rstrip("/")
+    """A registry's base URL without version prefix and trailing slash. Raises ConnectorError."""
+    base = url.strip().rstrip("/")
     for prefix in ("/v0.1", "/v0"):
-        cut = cut.removesuffix(prefix)
+        base = base.removesuffix(prefix)
     try:
-        parts = urlsplit(cut)
+        parts = urlsplit(base)
         usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
     except ValueError:
         usable = False
     if not usable:
         raise ConnectorError(f"{url!r} is not a registry URL; write https://HOST[/PATH]", url=url)
-    return cut.rstrip("/")
+    return base.rstrip("/")
 
 
 class Registry:
-    """A registry that is read through `http`; `now` is used only where upstream sends no Date.
+    """A registry, read through `http`; `now` is used only if upstream sends no Date.
 
-    `url` is the base URL as it may be stored: without a user's name and password.
+    `url` is the base URL in the form that may be stored: without user name and password.
     """
 
     def __init__(
@@ -94,10 +95,10 @@ class Registry:
     def walk(self, *, since: str | None = None, cursor: str | None = None) -> Iterator[RawPage]:
         """Yield all pages from `cursor` on; ends only where upstream says so.
 
-        Without `since` every entry, deleted ones too. Raises MalformedPage if keys do not rise
-        strictly from page to page, a cursor repeats, or one that names an entry lies behind the
-        page's last; else the errors of the HTTP door. A page counts as stale if it lacks an entry
-        that an answer just before it showed.
+        Without `since` yields every entry, deleted ones too. Raises MalformedPage if keys do not
+        rise strictly from page to page, if a cursor repeats, or if a cursor that names an entry
+        lies behind the page's last; else the errors of the HTTP client. A page is stale if it lacks
+        an entry that the answer before it showed.
         """
         last: Key | None = None
         left_over: Key | None = None
@@ -106,14 +107,17 @@ class Registry:
         fullest = 0
         while True:
             first = page = self._list(query, cursor, self._limit)
-            # The only page of a full walk may be full by a cap of theirs that we do not know.
-            full = min(self._limit, fullest or (self._limit if since or cursor else 2))
-            if page.next_cursor is None and (not page.entries or len(page.entries) >= max(full, 2)):
+            # Upstream may cap pages below our limit; on a full walk's first page we do not know the
+            # cap.
+            full_size = min(self._limit, fullest or (self._limit if since or cursor else 2))
+            if page.next_cursor is None and (
+                not page.entries or len(page.entries) >= max(full_size, 2)
+            ):
                 page = self._end(page, query, cursor)
-            leaves = _left_over(first, page)
+            leftover = _left_over(first, page)
             if left_over and left_over not in page.keys:
                 page = replace(page, stale=True)
-            left_over = leaves
+            left_over = leftover
             last = _risen(page, last)
             _check_cursor(page)
             yield page
@@ -130,27 +134,27 @@ class Registry:
     def versions(self, name: str) -> list[RawPage]:
         """All versions of a name, deleted ones too; never an old copy of an edge cache.
 
-        The official registry gives them on one page; empty if it has no such name.
+        The official registry gives them on one page. Empty if it has no such name.
         """
         path = f"servers/{quote(name, safe='')}/versions"
         pages: list[RawPage] = []
-        place: dict[str, str] = {}
+        position: dict[str, str] = {}
         while True:
-            page = self._one(path, place)
+            page = self._one(path, position)
             if isinstance(page, Missing):
                 return []
             pages.append(page)
             cursor = page.next_cursor
             if cursor is None:
                 return pages
-            if cursor in [found.next_cursor for found in pages[:-1]]:
+            if cursor in [earlier.next_cursor for earlier in pages[:-1]]:
                 raise MalformedPage(f"{page.url} names the cursor {cursor!r} twice", url=page.url)
-            place = {"cursor": cursor}
+            position = {"cursor": cursor}
 
     def version(self, name: str, version: str) -> RawPage | Missing:
-        """One version, also when it is deleted, as a page of one entry; never an old copy.
+        """One version, also a deleted one, as a page of one entry; never an old copy.
 
-        An answer with another version (`latest` is a word of the API) is not it.
+        An answer with another version is Missing (`latest` is a word of the API).
         """
         path = f"servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
         page = self._one(path, {}, frame=b'{"servers":[%b],"metadata":{}}')
@@ -159,13 +163,14 @@ class Registry:
             return Missing()
         return page
 
-    def _one(self, path: str, place: dict[str, str], frame: bytes = b"%b") -> RawPage | Missing:
-        url = self._url(path, {"include_deleted": "true"} | place)
+    def _one(self, path: str, position: dict[str, str], frame: bytes = b"%b") -> RawPage | Missing:
+        url = self._url(path, {"include_deleted": "true"} | position)
         answer = self._http.get(url, expect=frozenset({200, 404}))
         if _is_stale(answer):
             raise Unreachable(f"{url} was answered with an old copy of a cache", url=url)
         if answer.status == 200:
             return self._page(answer, frame % answer.body)
+        # A 404 that is not JSON comes from a wrong URL or a proxy, not from a registry.
         if answer.body.lstrip()[:1] != b"{":
             raise UnexpectedStatus(
                 f"{url} answered 404 and not as a registry does; is the upstream URL right?",
@@ -175,10 +180,10 @@ class Registry:
         return Missing()
 
     def _list(self, query: dict[str, str], cursor: str | None, limit: int) -> RawPage:
-        """One page; if it is too large to read, as few of its entries as it takes."""
+        """One page. If it is too large to read, ask for a quarter as many entries, down to one."""
         while True:
-            place = {"cursor": cursor} if cursor else {}
-            url = self._url("servers", {"limit": str(limit)} | query | place)
+            position = {"cursor": cursor} if cursor else {}
+            url = self._url("servers", {"limit": str(limit)} | query | position)
             try:
                 answer = self._http.get(url)
             except BodyRefused:
@@ -189,10 +194,10 @@ class Registry:
                 return self._page(answer, answer.body)
 
     def _end(self, page: RawPage, query: dict[str, str], cursor: str | None) -> RawPage:
-        """Ask again for an end that may be none: an empty page, or a full one that names no next.
+        """Confirm that this really is the last page: it is empty, or full and names no next.
 
-        With another limit no cache answers, and a full page shows what is behind it. A registry
-        that gives more than was asked for gives all it has.
+        Another limit bypasses caches, and for a full page shows what lies behind it. A registry
+        that returns more entries than we asked for returns all it has.
         """
         limit = (len(page.entries) or self._limit) - 1
         again = self._list(query, cursor, limit)
@@ -231,7 +236,7 @@ class Registry:
 
 
 def _left_over(first: RawPage, page: RawPage) -> Key | None:
-    """The last entry that the first answer for a page showed, if `page` leaves it for the next."""
+    """The last entry of the first answer for a page, if `page` leaves it for the next page."""
     if page is first or not first.entries:
         return None
     last = first.keys[-1]
@@ -243,9 +248,9 @@ def _key(entry: EntryHead | Entry) -> Key:
 
 
 def _check_cursor(page: RawPage) -> None:
-    """A cursor that names an entry, as the official registry's do, names the page's last.
+    """A cursor that names an entry, as the official registry's do, must name the page's last one.
 
-    One further on would skip what lies between. Raises MalformedPage.
+    A later one would skip entries in between. Raises MalformedPage.
     """
     cursor = page.next_cursor
     if cursor is None or not page.entries or not _NAMES_AN_ENTRY.fullmatch(cursor):
@@ -267,10 +272,10 @@ def _is_stale(answer: HttpResponse) -> bool:
 def _risen(page: RawPage, last: Key | None) -> Key | None:
     """Check that a page lies behind the last one and rises; return its last readable key.
 
-    A key that comes twice on one page is a matter of its records, not of the walk.
+    A key that is twice on one page is a matter of its records, not of the walk.
     """
     keys = [key for key in page.keys if key is not None]
-    # The keys of records that are no good otherwise prove nothing.
+    # Keys of otherwise unreadable records prove nothing.
     odd_end = bool(page.entries) and not isinstance(read_entry(page.entries[-1]), Entry)
     if odd_end or not _rises(keys, last):
         keys = [_key(entry) for entry in map(read_entry, page.entries) if isinstance(entry, Entry)]

@@ -1,1 +1,1 @@
-"""The command line: parsing, one function per command, what is printed."""
+"""The command line: parsing, one function per command, printing."""

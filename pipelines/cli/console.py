@@ -1,4 +1,4 @@
-"""What commands print: reports as lines or JSON, progress bars on a terminal."""
+"""Printing: reports as lines or JSON, progress bars on a terminal."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from pipelines.progress import Progress, in_lines
 
 
 def as_json(value: object) -> Any:  # JSON values of a report
-    """A report as JSON values; instants as RFC 3339, what JSON has no number for as null."""
+    """Convert a report to JSON values: instants as RFC 3339, NaN and infinities as null."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     return json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
@@ -23,14 +23,14 @@ def print_json(value: object) -> None:
 
 
 def print_report(step: str, report: object) -> None:
-    """A report as one line of `key=value`; what is zero or empty is left out."""
+    """Print a report as one line of `key=value`; zero and empty values are left out."""
     facts = as_json(report)
     shown = [f"{key}={_short(value)}" for key, value in facts.items() if value or key == "entries"]
     print(f"{step:<8} {' '.join(shown)}", flush=True)
 
 
 def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows as an aligned table; texts are shown as they are."""
+    """Print rows as an aligned table; texts are literal, without rich's markup."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -41,12 +41,13 @@ def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*[Text("" if value is None else str(value)) for value in row])
+    # Without a terminal, rich would fold at 80 columns.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line now and then, on standard error."""
+    """Show a bar on a terminal, elsewhere a line from time to time; both on standard error."""
     if not sys.stderr.isatty():
         yield in_lines(_to_stderr)
         return
@@ -60,7 +61,7 @@ def progress_bar() -> Iterator[Progress]:
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # else reports would go to the terminal
+        redirect_stdout=sys.stdout.isatty(),  # piped reports must stay in the pipe
     ) as bar:
         tasks: dict[str, Any] = {}  # rich's task ids
 
@@ -73,7 +74,7 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def _to_stderr(line: str) -> None:
-    with suppress(OSError):  # nobody reads it any more; the work goes on
+    with suppress(OSError):  # the reader is gone; the work goes on
         print(line, file=sys.stderr, flush=True)
 
 
@@ -85,6 +86,7 @@ def _short(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}:{item}" for key, item in value.items())
     text = str(value)
+    # 64 characters: a SHA-256 in hex, of which the beginning is enough for people.
     return f"{text[:12]}…" if len(text) == 64 else text
 
 

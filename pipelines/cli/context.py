@@ -1,4 +1,4 @@
-"""What commands open before they do anything: the deployment of the environment, and its feeds."""
+"""What commands open first: the deployment that the environment describes, and its feeds."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -21,13 +21,14 @@ def open_deployment() -> "Line":
 
 
 def find_policies(deployment: "Line", name: str | None) -> "tuple[Policy, ...]":
-    found = deployment.policies(name)
+    policies = deployment.policies(name)
+    # The broken document of a named feed has raised its error in `policies` already.
     broken = deployment.documents().broken if name is None else {}
-    if broken and not found:
+    if broken and not policies:
         raise next(iter(broken.values()))
     for error in broken.values():
         log.error("%s; the other feeds go on", error)
-    if not found:
+    if not policies:
         known = ", ".join(policy.name for policy in deployment.policies())
         raise UsageError(f"there is no feed {name}; the feeds are {known}")
-    return found
+    return policies

@@ -1,4 +1,4 @@
-"""The command `demo`: the whole line on sample data, then the feed being served."""
+"""The command `demo`: run the whole line on sample data, then serve the feed."""
 
 import argparse
 import sys
@@ -36,7 +36,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def _checked(say: Callable[[str], None], url: str, met: int, complaints: list[str]) -> int:
-    expected = [c for c in complaints if "io.github.oddities/" in c]
+    # The odd entries of the sample break clients on purpose; only other complaints are failures.
+    expected = [line for line in complaints if "io.github.oddities/" in line]
     say(f"\nchecked {url}/feeds/mirror: {met} entries walked, {len(complaints)} differences,")
     say(f"of which {len(expected)} are odd entries that clients could not decode:")
     for complaint in complaints:

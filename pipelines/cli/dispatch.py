@@ -1,4 +1,4 @@
-"""Which function answers a command, and which exit code an error ends it with."""
+"""Dispatch: the function of each command, and the exit code of each error."""
 
 import argparse
 import logging
@@ -22,11 +22,12 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
 
 def exit_code(error: Exception) -> int | None:
-    """The exit code of an error that a user can act on; None for a defect of ours."""
+    """The exit code of an error that a user can act on; None for a bug of ours."""
     from connectors.errors import ConnectorError
     from serve.errors import FeedBusy, PolicyInvalid, ServeError, SwitchRefused
     from warehouse.errors import BrakeEngaged, QueryRefused, WarehouseBusy, WarehouseError
 
+    # The first match counts, so subclasses come before their base class.
     known: list[tuple[type[Exception], int]] = [
         (BrakeEngaged, 3),
         (SwitchRefused, 3),
@@ -40,7 +41,7 @@ def exit_code(error: Exception) -> int | None:
         (OSError, 1),
     ]
     if isinstance(error, SomeFailed):
-        codes = [exit_code(found) or 1 for found in error.errors.values()]
+        codes = [exit_code(cause) or 1 for cause in error.errors.values()]
         return 3 if 3 in codes else codes[0]
     if isinstance(error, StepError):
         return error.exit_code

@@ -1,4 +1,4 @@
-"""The commands about feeds: list, check and compare documents, keys of readers."""
+"""The commands about feeds: list, check and compare documents; manage the keys of readers."""
 
 import argparse
 import logging
@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def list_feeds(arguments: argparse.Namespace) -> int:
+    # FILE belongs to diff, and to nothing else.
     if (arguments.action == "diff") != bool(arguments.policy):
         raise UsageError("write feeds, feeds check, or feeds diff FILE")
     if arguments.action == "diff":
@@ -45,11 +46,11 @@ def _preview(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(report)
         return 0
-    for found in report.changes:
-        sign = {"add": "+", "withdraw": "-"}.get(found.change, "~")
-        facts = {"rule": f"{found.before} → {found.after}", "reason": found.reason}
-        facts["details"] = "; ".join(found.details)
-        print_report(f"{sign} {found.name}@{found.version}", facts)
+    for change in report.changes:
+        sign = {"add": "+", "withdraw": "-"}.get(change.change, "~")
+        facts = {"rule": f"{change.before} → {change.after}", "reason": change.reason}
+        facts["details"] = "; ".join(change.details)
+        print_report(f"{sign} {change.name}@{change.version}", facts)
     counts = {key: value for key, value in asdict(report).items() if key != "changes"}
     print_report("diff", counts)
     return 0
@@ -58,23 +59,24 @@ def _preview(arguments: argparse.Namespace) -> int:
 def keys(arguments: argparse.Namespace) -> int:
     deployment = open_deployment()
     (policy,) = find_policies(deployment, arguments.feed)
-    keys, what = deployment.feed(policy.name).keys, arguments.what
-    if (arguments.action == "list") == bool(what):
+    store, target = deployment.feed(policy.name).keys, arguments.what
+    # list takes no argument; add and revoke need one.
+    if (arguments.action == "list") == bool(target):
         raise UsageError("write keys list, keys add LABEL or keys revoke ID")
     if arguments.action == "revoke":
-        keys.revoke(what)
-        print_report("revoked", {"feed": policy.name, "key": what})
+        store.revoke(target)
+        print_report("revoked", {"feed": policy.name, "key": target})
         return 0
     if arguments.action == "add":
-        token = keys.add(what, now=deployment.clock())
+        token = store.add(target, now=deployment.clock())
         if policy.document.access != "key":
             log.warning('feed %s lacks access = "key", so everybody may read it', policy.name)
         if arguments.json:
-            print_json({"feed": policy.name, "label": what, "token": token})
+            print_json({"feed": policy.name, "label": target, "token": token})
         else:
             sys.stdout.write(f"{token}\n")
         return 0
-    rows = [{"key": k.id, "label": k.label, "created_at": k.created_at} for k in keys.all()]
+    rows = [{"key": k.id, "label": k.label, "created_at": k.created_at} for k in store.all()]
     if arguments.json:
         print_json(rows)
     else:

@@ -1,4 +1,7 @@
-"""The commands behind the command line: settings, one step, its report. No step is written here."""
+"""The commands that operate the line: open the deployment, run one step, print its report.
+
+No step is implemented here.
+"""
 
 import argparse
 import logging
@@ -29,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
                 tell=tell,
                 progress=progress,
             )
-    except SomeFailed:
+    except SomeFailed:  # the reports of what succeeded come before the error
         tell.end()
         raise
     return tell.end()
@@ -85,15 +88,17 @@ def block(arguments: argparse.Namespace) -> int:
     rows: list[Any]  # blocks, or reports of blocking
     failed: list[str] = []
     target = target.strip() if target else target
+    # Argument bytes that are not UTF-8 become lone surrogates, which no JSON file can hold.
     reason = reason.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if arguments.list:
-        rows = [msgspec.structs.asdict(found) for found in deployment.blocks.read()]
+        rows = [msgspec.structs.asdict(blocked) for blocked in deployment.blocks.read()]
     elif arguments.lift:
         rows = [msgspec.structs.asdict(deployment.lift(target, reason=reason))]
     elif not reason:
         raise UsageError("say why: add --reason WHY; readers see it")
     else:
-        rows = [asdict(found) for found in deployment.block(target, reason=reason)]
+        rows = [asdict(report) for report in deployment.block(target, reason=reason)]
+        # Exported files are copies: without a renewal they would still show the target.
         for renewed in deployment.renew_exports():
             if isinstance(renewed, str):
                 failed.append(renewed)
@@ -118,6 +123,7 @@ def _unfinished(failed: list[str]) -> int:
 def export(arguments: argparse.Namespace) -> int:
     deployment, form = open_deployment(), arguments.form
     path = arguments.to if form else arguments.static
+    # Exactly one of --form and --static; a key signs a static tree only.
     if bool(form) == bool(arguments.static) or not path or (form and arguments.key):
         raise UsageError("write export --static DIR [--key FILE], or export --form FORM --to FILE")
     (policy,) = find_policies(deployment, arguments.feed)

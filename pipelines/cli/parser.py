@@ -1,4 +1,7 @@
-"""The command line. Starting it loads nothing but argparse; each command imports its own rooms."""
+"""The parser of the command line.
+
+It imports argparse only, so that starting is fast; each command imports the rooms that it needs.
+"""
 
 import argparse
 import sys
@@ -44,7 +47,7 @@ _DEMO = "Run the whole line on embedded sample data, with no network, then serve
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Build the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="subregistry",
         description="Copy an MCP registry without losing a change; publish curated feeds of it.",
@@ -54,17 +57,20 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, text: str, *, report: bool = True) -> argparse.ArgumentParser:
+        # The list of commands shows the first sentence only.
         first = " ".join(text.split()).split(". ", maxsplit=1)[0].rstrip(".") + "."
-        found = commands.add_parser(name, help=first, description=text, epilog=_EPILOG)
+        subparser = commands.add_parser(name, help=first, description=text, epilog=_EPILOG)
         if report:
-            found.add_argument("--json", action="store_true", help="print JSON")
-        return found
+            subparser.add_argument("--json", action="store_true", help="print JSON")
+        return subparser
 
     run = add("run", _RUN)
     pull = add("pull", _PULL)
-    for found in (run, pull):
-        found.add_argument("--full", action="store_true", help="walk everything, not only changes")
-        found.add_argument(
+    for command in (run, pull):
+        command.add_argument(
+            "--full", action="store_true", help="walk everything, not only changes"
+        )
+        command.add_argument(
             "--accept-shrink",
             action="store_true",
             help="go on although upstream lost more than is plausible",
@@ -146,15 +152,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code. Errors that a user can act on are one sentence."""
+    """Run a command; return its exit code. An error that a user can act on prints one sentence."""
     arguments = parser().parse_args(argv)
     try:
-        from pipelines.cli.dispatch import dispatch  # late: starting stays cheap
+        from pipelines.cli.dispatch import dispatch  # late: keeps the start fast
 
         return dispatch(arguments)
     except KeyboardInterrupt:
-        return 130
+        return 130  # 128 + SIGINT, as in shells
     except BrokenPipeError:
+        # The reader of our output is gone; a closed stderr hides the failed flush at exit.
         sys.stderr.close()
         return 0
     except Exception as error:

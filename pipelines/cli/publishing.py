@@ -50,7 +50,7 @@ def index(arguments: argparse.Namespace) -> int:
 def _each(
     arguments: argparse.Namespace, run: Callable[["Line", "Policy", Progress], object]
 ) -> int:
-    """Run a step for every feed, or for the one that was named."""
+    """Run a step for every feed, or only for the feed named."""
     deployment, tell = open_deployment(), Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         for policy in find_policies(deployment, arguments.feed):
@@ -72,6 +72,7 @@ def switch(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         feeds[policies[0].name].set_hold(None)
         deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
+    # With no candidate waiting, one feed is switched anyway: it reports the repeat or its error.
     waiting = [
         policy
         for policy in policies
@@ -87,7 +88,7 @@ def switch(arguments: argparse.Namespace) -> int:
 
 
 def editions(arguments: argparse.Namespace) -> int:
-    """List or verify what is kept; a damaged edition ends with 1, after all were looked at."""
+    """List or verify the editions kept; a damaged one ends with exit code 1, after all are read."""
     from pipelines.operate.editions import list_editions, verify_editions
 
     deployment = open_deployment()

@@ -1,4 +1,4 @@
-"""The commands that only tell: status, explain, changes, quarantine, query, doctor."""
+"""The commands that only report: status, explain, audit, changes, quarantine, query, doctor."""
 
 import argparse
 import json
@@ -11,12 +11,12 @@ from pipelines.settings import load_settings
 
 
 def status(arguments: argparse.Namespace) -> int:
-    found = open_deployment().status()
+    report = open_deployment().status()
     if arguments.json:
-        print_json(found)
+        print_json(report)
         return 0
     for part in ("entries", "upstreams", "packages", "feeds", "blocks"):
-        for row in getattr(found, part):
+        for row in getattr(report, part):
             print_report(part, row)
     return 0
 
@@ -37,8 +37,8 @@ def explain(arguments: argparse.Namespace) -> int:
         print_report(f"{row['name']}@{row['version']}", row["decision"])
         for rule in row.get("rules", ()):
             mark = "decided" if rule["decided"] else rule["result"]
-            told = {"when": " ".join(rule["when"].split())}
-            print_report(f"  {mark:<7}", {k: rule[k] for k in ("rule", "verdict")} | told)
+            condition = {"when": " ".join(rule["when"].split())}
+            print_report(f"  {mark:<7}", {k: rule[k] for k in ("rule", "verdict")} | condition)
         for column, seen in row.get("values", {}).items():
             value = "unknown" if seen["value"] is None else json.dumps(seen["value"])
             print_report("  saw    ", {column: value, "from": _origin(seen)})
@@ -52,7 +52,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _origin(value: dict[str, object]) -> str:
-    """Whose word a value is, and as of when."""
+    """The source of a value, and the instant as of which it holds."""
     at = value.get("asOf")
     return f"{value['source']} as of {at}" if at else str(value["source"])
 
@@ -129,8 +129,15 @@ def doctor(arguments: argparse.Namespace) -> int:
         print_table(
             names,
             [
-                (f.source, f.state, f.requests, f.milliseconds, f.message, ", ".join(f.stripped))
-                for f in findings
+                (
+                    finding.source,
+                    finding.state,
+                    finding.requests,
+                    finding.milliseconds,
+                    finding.message,
+                    ", ".join(finding.stripped),
+                )
+                for finding in findings
             ],
         )
     return 1 if any(finding.state == "fails" for finding in findings) else 0

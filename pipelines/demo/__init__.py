@@ -1,5 +1,6 @@
-"""The main job on embedded sample data: stand-ins on loopback, a written history, a fake clock.
+"""The demonstration: the line on sample data, with stand-ins on loopback, a scripted history and a
+fake clock.
 
-Everything here speaks real HTTP and is reached through the ordinary connectors; nothing of the line
-knows that it is a demonstration.
+The stand-ins speak real HTTP and are reached through the ordinary connectors; no part of the line
+knows that it runs in a demonstration.
 """

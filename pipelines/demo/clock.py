@@ -1,10 +1,10 @@
-"""A clock that stands until it is moved."""
+"""A fake clock: time moves only when the clock is read or moved."""
 
 from datetime import datetime, timedelta
 
 
 class FakeClock:
-    """Callable like `datetime.now`; every call is one millisecond later than the one before."""
+    """Callable like `datetime.now`; each call returns an instant 1 ms after the previous one."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start
@@ -14,5 +14,5 @@ class FakeClock:
         return self._now
 
     def move_to(self, at: datetime) -> None:
-        """Go on to a later instant; never back."""
+        """Advance to a later instant; an earlier one changes nothing."""
         self._now = max(self._now, at)

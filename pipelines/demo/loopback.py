@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on 127.0.0.1 around one function, which decides what is answered."""
+"""A small HTTP/1.1 server on 127.0.0.1; one function makes every reply."""
 
 import threading
 import time
@@ -23,8 +23,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """`cut` closes the connection after so many bytes of the body; `pause` is the seconds before
-    the head and between the quarters of the body."""
+    """`cut` closes the connection after this many bytes of the body; `pause` is a wait in seconds
+    before the head and before each quarter of the body."""
 
     status: int = 200
     body: bytes = b""
@@ -41,6 +41,7 @@ class LoopbackServer:
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Nagle's algorithm and unbuffered writes would delay small replies by a delayed ACK.
             disable_nagle_algorithm = True
             wbufsize = -1
 
@@ -53,6 +54,7 @@ class LoopbackServer:
                 self.send_header("Date", format_datetime(clock(), usegmt=True))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
+                # The full length also for a cut body: the client must notice the cut.
                 self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 if self.command != "HEAD":
@@ -68,13 +70,14 @@ class LoopbackServer:
                     self.wfile.flush()
                 self.close_connection = self.close_connection or reply.cut is not None
 
-            do_HEAD = do_POST = do_GET  # noqa: N815 - the names http.server looks for
+            do_HEAD = do_POST = do_GET  # noqa: N815 - names that http.server calls
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        # A short poll interval makes `close` fast; the default waits up to half a second.
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )

@@ -1,4 +1,4 @@
-"""Names, packages and versions of the sample servers; all come from one seeded source."""
+"""Names, packages and versions of the sample servers; a seeded generator picks from them."""
 
 import random
 from typing import Any
@@ -45,6 +45,7 @@ TOPICS = {
     "tasks": "Keep a list of tasks in order",
     "wiki": "Search and read an internal wiki",
 }
+# The repeats are weights: how often a kind occurs among the servers.
 KINDS = ["npm"] * 9 + ["pypi"] * 6 + ["remote"] * 6 + ["oci"] * 3 + ["both"] * 2
 KINDS += ["mcpb", "nuget", "cargo", "none"]
 LICENSES = ["MIT", "MIT", "Apache-2.0", "ISC", "BSD-3-Clause", "GPL-3.0-only", "UNLICENSED"]
@@ -57,19 +58,19 @@ def packages(name: str, version: str, kind: str) -> list[Json]:
     identifier = reference(name, kind)
     match kind:
         case "npm" | "both":
-            found = {"registryType": "npm", "identifier": identifier, "version": version}
+            package = {"registryType": "npm", "identifier": identifier, "version": version}
         case "pypi":
-            found = {"registryType": "pypi", "identifier": identifier, "version": version}
+            package = {"registryType": "pypi", "identifier": identifier, "version": version}
         case "oci":
-            found = {"registryType": "oci", "identifier": f"ghcr.io/{identifier}:{version}"}
+            package = {"registryType": "oci", "identifier": f"ghcr.io/{identifier}:{version}"}
         case "mcpb":
             url = f"https://github.com/{identifier}/releases/download/v{version}/server.mcpb"
-            found = {"registryType": "mcpb", "identifier": url, "fileSha256": "0" * 64}
+            package = {"registryType": "mcpb", "identifier": url, "fileSha256": "0" * 64}
         case "nuget" | "cargo":
-            found = {"registryType": kind, "identifier": identifier, "version": version}
+            package = {"registryType": kind, "identifier": identifier, "version": version}
         case _:
             return []
-    return [found | transport]
+    return [package | transport]
 
 
 def reference(name: str, kind: str) -> str:
@@ -96,5 +97,6 @@ def is_ghost(name: str) -> bool:
 
 def versions(source: random.Random) -> list[str]:
     count = source.choice([1, 1, 1, 2, 2, 3, 4, 6])
-    versions = [f"{major}.{minor}.0" for major in (0, 1) for minor in range(1, 5)][:count]
-    return [*versions[:-1], f"{versions[-1]}-beta.1"] if count == 4 else versions
+    numbers = [f"{major}.{minor}.0" for major in (0, 1) for minor in range(1, 5)][:count]
+    # Servers with four versions end in a prerelease.
+    return [*numbers[:-1], f"{numbers[-1]}-beta.1"] if count == 4 else numbers

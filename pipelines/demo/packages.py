@@ -1,6 +1,6 @@
-"""Package registries on loopback: npm, PyPI and OCI as far as the line asks them.
+"""Package registries on loopback: the parts of npm, PyPI and OCI that the line uses.
 
-Documents are made from a small table of packages; ETags, 304, absences and the token flow are real.
+Documents come from a small table of packages; ETags, 304, absences and the token flow are real.
 """
 
 import base64
@@ -20,7 +20,7 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Release:
-    """One version (or tag) of a sample package."""
+    """One version or tag of a sample package."""
 
     version: str
     published_at: datetime
@@ -73,10 +73,11 @@ class PackageStandIns:
         package = self.find("npm", name)
         if package is None:
             return _json({"error": "Not found"}, 404)
-        times = {r.version: instant(r.published_at) for r in package.releases}
+        times = {release.version: instant(release.published_at) for release in package.releases}
+        # npm still answers 200 for an unpublished package, but without versions.
         if package.status == "unpublished":
             return _json({"name": name, "time": {"unpublished": {"name": name}} | times})
-        versions = {r.version: _npm_version(package, r) for r in package.releases}
+        versions = {release.version: _npm_version(package, release) for release in package.releases}
         owners = [{"name": owner, "email": f"{owner}@mail.example"} for owner in package.owners]
         time: Json = {"created": min(times.values())} | times
         return _json(
@@ -90,7 +91,7 @@ class PackageStandIns:
         )
 
     def _attestations(self, name: str) -> Reply:
-        """The provenance of `NAME@VERSION`, as far as it is looked into."""
+        """The provenance of `NAME@VERSION`, with the fields that the line reads."""
         name, _, version = name.rpartition("@")
         package = self.find("npm", name)
         if package is None:
@@ -122,7 +123,11 @@ class PackageStandIns:
     def _release(self, name: str, version: str | None) -> Reply:
         package = self.find("pypi", name)
         releases = package.releases if package and package.status != "quarantined" else []
-        wanted = [r for r in releases if r.version == version] if version else releases[-1:]
+        wanted = (
+            [release for release in releases if release.version == version]
+            if version
+            else releases[-1:]
+        )
         if package is None or not wanted:
             return _json({"message": "Not Found"}, 404)
         marker = f"mcp-name: {wanted[0].server_name}" if wanted[0].server_name else ""
@@ -135,13 +140,14 @@ class PackageStandIns:
         }
         roles = [{"role": "Owner", "user": owner} for owner in package.owners]
         ownership = {"roles": roles, "organization": None}
-        serial = len(releases)
+        serial = len(releases)  # PyPI's serials only grow, and so does this number
         return _json({"info": info, "urls": [], "last_serial": serial, "ownership": ownership})
 
     def _oci(self, request: Request, rest: str) -> Reply:
         host, _, path = rest.partition("/")
         if path == "token":
             return _json({"token": f"anonymous-{host}"})
+        # The token flow of OCI: a 401 names the token endpoint, then the client asks again.
         if request.headers.get("authorization") != f"Bearer anonymous-{host}":
             base = f"http://{request.headers.get('host', '')}/oci/{host}"
             challenge = f'Bearer realm="{base}/token",service="{host}"'
@@ -153,6 +159,7 @@ class PackageStandIns:
         for release in package.releases if package else ():
             config = _bytes(_config(release))
             manifest = _bytes(_manifest(config))
+            # A tag or digest finds a manifest; only a digest finds a config blob.
             if tail in (release.version, _digest(manifest)):
                 headers = {"Docker-Content-Digest": _digest(manifest), "Content-Type": _MANIFEST}
                 return Reply(200, manifest, headers)
@@ -171,7 +178,7 @@ def _npm_version(package: SamplePackage, release: Release) -> Json:
     if release.provenance:
         predicate = {"predicateType": _SLSA}
         dist["attestations"] = {"provenance": predicate}
-    found: Json = {
+    document: Json = {
         "name": package.name,
         "version": release.version,
         "license": package.license,
@@ -179,30 +186,30 @@ def _npm_version(package: SamplePackage, release: Release) -> Json:
         "dist": dist,
     }
     if release.server_name:
-        found["mcpName"] = release.server_name
+        document["mcpName"] = release.server_name
     if release.deprecated:
-        found["deprecated"] = release.deprecated
+        document["deprecated"] = release.deprecated
     if release.install_script:
-        found["hasInstallScript"] = True
-    return found
+        document["hasInstallScript"] = True
+    return document
 
 
 def _index(package: SamplePackage) -> Json:
     gone = package.status == "quarantined"
     files = [
         {
-            "filename": f"{package.name.replace('-', '_')}-{r.version}.tar.gz",
-            "hashes": {"sha256": _digest(f"{package.name}{r.version}".encode())[7:]},
-            "upload-time": instant(r.published_at),
-            "yanked": r.yanked,
-            "provenance": "https://example.org/provenance" if r.provenance else None,
+            "filename": f"{package.name.replace('-', '_')}-{release.version}.tar.gz",
+            "hashes": {"sha256": _digest(f"{package.name}{release.version}".encode())[7:]},
+            "upload-time": instant(release.published_at),
+            "yanked": release.yanked,
+            "provenance": "https://example.org/provenance" if release.provenance else None,
         }
-        for r in package.releases
+        for release in package.releases
     ]
     return {
         "meta": {"api-version": "1.4", "_last-serial": len(files)},
         "name": package.name,
-        "versions": [] if gone else [r.version for r in package.releases],
+        "versions": [] if gone else [release.version for release in package.releases],
         "files": [] if gone else files,
         "project-status": {"status": "active" if package.status == "ok" else package.status},
     }

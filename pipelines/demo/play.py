@@ -1,4 +1,4 @@
-"""Playing the demonstration: days of history in seconds, the whole line, a check of the feed."""
+"""Play the demonstration: days of history in seconds, the whole line, a check of the feed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Played:
-    """A deployment whose history was played, and the upstream it came from."""
+    """A deployment whose history was played, and its upstream."""
 
     deployment: Line
     upstream: ScriptedRegistry
@@ -44,8 +44,8 @@ def running_demo(home: Path, say: Say, tell: Callable[[str, object], None]) -> I
         while at <= end:
             clock.move_to(at)
             say(f"— {at:%A %H:%M}: {'reconcile' if _full(round_number) else 'refresh'}")
-            for what in sample.play_until(at):
-                say(f"  upstream: {what}")
+            for event in sample.play_until(at):
+                say(f"  upstream: {event}")
             refresh(deployment, full=_full(round_number), profile=True, tell=tell)
             at, round_number = at + _EVERY, round_number + 1
         yield Played(deployment, sample.registry)
@@ -70,7 +70,7 @@ def _settings(home: Path, upstream: str, packages: str) -> Settings:
 
 
 def check_feed(url: str, upstream: ScriptedRegistry) -> tuple[int, list[str]]:
-    """Walk a served mirror and compare it with upstream; returns entries met and complaints."""
+    """Walk a served mirror and compare it with upstream; return the entries met and complaints."""
     served: dict[tuple[str, str], Entry] = {}
     complaints = []
     with HttpClient(
@@ -86,9 +86,9 @@ def check_feed(url: str, upstream: ScriptedRegistry) -> tuple[int, list[str]]:
                 else:
                     served[entry.name, entry.version] = entry
     for key, row in upstream.rows().items():
-        found = served.get(key)
-        if found is None:
+        copy = served.get(key)
+        if copy is None:
             complaints.append(f"{' '.join(key)} is not in the feed")
-        elif (found.status, found.is_latest) != (row.status, row.is_latest):
-            complaints.append(f"{' '.join(key)} is {found.status}, upstream {row.status}")
+        elif (copy.status, copy.is_latest) != (row.status, row.is_latest):
+            complaints.append(f"{' '.join(key)} is {copy.status}, upstream {row.status}")
     return len(served), complaints

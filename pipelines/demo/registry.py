@@ -1,7 +1,7 @@
-"""A registry with the semantics of the official one, in memory, that plays a written history.
+"""An in-memory registry that behaves like the official one and plays a scripted history.
 
-Publishes, status changes and latest flags follow the rules of the official service; its read API is
-answered as that service answers it. No rule of our own line is used here.
+Publishing, status changes, latest flags and the read API follow the rules of the official service.
+No rule of our own line is used here.
 """
 
 import bisect
@@ -45,7 +45,7 @@ class Row:
 
 
 class ScriptedRegistry:
-    """Rows by (name, version), sorted by bytes; every change is atomic to readers."""
+    """Rows by (name, version), sorted by bytes; every change is atomic for readers."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
@@ -62,7 +62,7 @@ class ScriptedRegistry:
             return dict(self._rows)
 
     def put(self, row: Row) -> None:
-        """Store a row as it is: loading a recording, or a change behind the API's back."""
+        """Store a row as it is, to load a recording or to change data outside the API."""
         with self._lock:
             key = (row.server["name"], row.server["version"])
             if key not in self._rows:
@@ -70,17 +70,18 @@ class ScriptedRegistry:
                 if self._sorted is not None:
                     bisect.insort(self._sorted, (key[0].encode(), key[1].encode()))
             if self._updated is not None:
+                # Old instants of the row stay in the list; `_is_at` filters them out.
                 bisect.insort(self._updated, (row.updated_at, key))
             self._rows[key] = row
             self._bodies.pop(key, None)
 
     def spoil(self, key: Key, body: bytes) -> None:
-        """Send an entry as these bytes until its row changes."""
+        """Send these bytes as an entry until its row changes."""
         with self._lock:
             self._bodies[key] = body
 
     def remove(self, key: Key) -> None:
-        """Delete a row for good, which the official service does only by hand."""
+        """Delete a row permanently; the official service does this only by hand."""
         with self._lock:
             del self._rows[key]
             del self._names[key[0]][key[1]]
@@ -88,9 +89,9 @@ class ScriptedRegistry:
             self._sorted = None
 
     def publish(self, server: Json, at: datetime) -> None:
-        """A new version: the latest one if it is greater than the one that was."""
+        """Add a version; it becomes the latest one if it is greater than the latest one so far."""
         with self._lock:
-            latest = next((r for r in self._of(server["name"]) if r.is_latest), None)
+            latest = next((row for row in self._of(server["name"]) if row.is_latest), None)
             wins = latest is None or _greater(server["version"], at, latest)
             if latest is not None and wins:
                 self.put(replace(latest, is_latest=False))
@@ -99,9 +100,9 @@ class ScriptedRegistry:
     def set_status(
         self, name: str, versions: Iterable[str] | None, status: str, message: str, at: datetime
     ) -> None:
-        """Change the status of some versions or all (None), all with one instant.
+        """Change the status of some versions, or of all (None), at one instant.
 
-        Rows that have the status already are not touched; if none is, nothing happens.
+        Rows that have the status already do not change; if no row changes, nothing happens.
         """
         wanted = None if versions is None else set(versions)
         touched = False
@@ -116,7 +117,7 @@ class ScriptedRegistry:
                 self._choose_latest(name)
 
     def edit(self, key: Key, server: Json, at: datetime | None) -> None:
-        """Change a content; without `at` it is silent, as the official data fixes were."""
+        """Change the content of a row; without `at` silently, like the official data fixes."""
         with self._lock:
             row = self._rows[key]
             self.put(replace(row, server=server, updated_at=at or row.updated_at))
@@ -127,7 +128,8 @@ class ScriptedRegistry:
     def _choose_latest(self, name: str) -> None:
         rows = sorted(self._of(name), key=lambda row: row.published_at, reverse=True)
         best: Row | None = None
-        for row in [r for r in rows if r.status != "deleted"] or rows:
+        # Deleted versions count only if every version is deleted.
+        for row in [row for row in rows if row.status != "deleted"] or rows:
             version = row.server["version"]
             if best is None or _greater(version, row.published_at, best):
                 best = row
@@ -166,6 +168,7 @@ class ScriptedRegistry:
             except ValueError:
                 return _problem(400, "Bad Request", "Invalid updated_since format")
         limit = min(limit, self.page_cap)
+        # With updated_since, deleted entries are always shown.
         deleted = since is not None or query.get("include_deleted") == "true"
         page: list[Key] = []
         keys = self._keys() if since is None else self._changed(since)
@@ -181,6 +184,7 @@ class ScriptedRegistry:
             page.append(key)
             if len(page) == limit:
                 break
+        # A full page has a cursor even if nothing follows.
         cursor = ":".join(page[-1]) if len(page) == limit else None
         return self._page(page, cursor)
 
@@ -194,7 +198,7 @@ class ScriptedRegistry:
 
     def _version(self, name: str, version: str, query: Mapping[str, str]) -> Reply:
         if version == "latest":
-            version = next((r.server["version"] for r in self._of(name) if r.is_latest), "")
+            version = next((row.server["version"] for row in self._of(name) if row.is_latest), "")
         row = self._rows.get((name, version))
         if row is None or (row.status == "deleted" and query.get("include_deleted") != "true"):
             return _problem(404, "Not Found", "Server not found")
@@ -207,7 +211,7 @@ class ScriptedRegistry:
         return _ok(b'{"servers":[%b],"metadata":%b}\n' % (servers, _json(metadata)))
 
     def body(self, key: Key) -> bytes:
-        """An entry as it is sent."""
+        """The bytes of an entry as they are sent."""
         if key not in self._bodies:
             self._bodies[key] = self._rows[key].encode()
         return self._bodies[key]
@@ -217,8 +221,8 @@ class ScriptedRegistry:
         if self._updated is None:
             self._updated = sorted((row.updated_at, key) for key, row in self._rows.items())
         start = bisect.bisect_right(self._updated, since, key=lambda item: item[0])
-        found = {key for at, key in self._updated[start:] if self._is_at(key, at)}
-        return sorted((name.encode(), version.encode()) for name, version in found)
+        keys = {key for at, key in self._updated[start:] if self._is_at(key, at)}
+        return sorted((name.encode(), version.encode()) for name, version in keys)
 
     def _is_at(self, key: Key, at: datetime) -> bool:
         row = self._rows.get(key)
@@ -231,7 +235,7 @@ class ScriptedRegistry:
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, trailing zeros of the fraction trimmed, as the official service does."""
+    """RFC 3339 in UTC, without trailing zeros in the fraction, as in the official service."""
     text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
     return f"{text}Z"
 
@@ -242,11 +246,13 @@ def _after(keys: list[tuple[bytes, bytes]], cursor: str) -> int:
     name, colon, version = cursor.partition(":")
     if colon:
         return bisect.bisect_right(keys, (name.encode(), version.encode()))
+    # A cursor without a version: name + NUL sorts behind all versions of the name.
     return bisect.bisect_left(keys, (name.encode() + b"\0", b""))
 
 
 def _greater(version: str, published_at: datetime, than: Row) -> bool:
-    """Is a version greater than a row's? Semver precedence, then semver over others, then time."""
+    """Whether a version is greater than a row's: by semver precedence; semver beats other forms;
+    two other forms compare by time."""
     mine, theirs = _semver(version), _semver(than.server["version"])
     if mine is not None and theirs is not None:
         return mine.compare(theirs) > 0

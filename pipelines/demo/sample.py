@@ -1,6 +1,6 @@
-"""The written history of the demonstration: servers, their packages, and a few days of changes.
+"""The scripted history of the demonstration: servers, their packages, and a few days of changes.
 
-Everything is made from the lists here by a seeded generator, so that every run plays the same days.
+A seeded generator picks from the lists in `pipelines.demo.names`, so every run plays the same days.
 """
 
 import random
@@ -32,7 +32,7 @@ _SERVERS = 420
 
 @dataclass(frozen=True)
 class Change:
-    """Something that happens at an instant; `what` tells it in a few words."""
+    """A change at an instant; `what` describes it, or is empty if it is not announced."""
 
     at: datetime
     what: str
@@ -40,7 +40,7 @@ class Change:
 
 
 class Sample:
-    """The sample upstream and package registries, and what will happen to them, in order."""
+    """The sample upstream and package registries, and their future changes in order."""
 
     def __init__(self, *, seed: int = 7) -> None:
         self.registry = ScriptedRegistry()
@@ -50,7 +50,7 @@ class Sample:
         self.changes = sorted([*self._beginning(), *self._days()], key=lambda change: change.at)
 
     def play_until(self, at: datetime) -> list[str]:
-        """Let everything up to an instant happen; return what did."""
+        """Apply all changes up to an instant; return their descriptions."""
         due = [change for change in self.changes if change.at <= at]
         self.changes = self.changes[len(due) :]
         for change in due:
@@ -58,7 +58,7 @@ class Sample:
         return [change.what for change in due if change.what]
 
     def _beginning(self) -> list[Change]:
-        """Servers and versions that stand there before the first day."""
+        """The servers and versions that exist before the first day."""
         changes = []
         for number in range(_SERVERS):
             owner = self._random.choice(OWNERS)
@@ -69,13 +69,15 @@ class Sample:
             first = START - timedelta(days=self._random.uniform(2, 120))
             for step, version in enumerate(versions(self._random)):
                 at = first + timedelta(hours=step * self._random.uniform(1, 30))
+                # Nothing of the beginning may fall into the days that are played.
                 changes.append(self._publish(name, version, min(at, START - timedelta(hours=1))))
         changes += self._odd_entries(START - timedelta(days=1))
         return [replace(change, what="") for change in changes]
 
     def _days(self) -> list[Change]:
-        """What happens while the clock runs: every kind of change there is."""
+        """The changes while the clock runs, of every kind."""
         names = sorted(self._kinds)
+        # Each kind of change takes its own part of `pick`, so that they do not mix on one server.
         pick = self._random.sample(names, 80)
         changes = []
         for number, name in enumerate(pick[:40]):
@@ -117,7 +119,7 @@ class Sample:
         return changes
 
     def _package_changes(self, names: list[str], at: datetime) -> list[Change]:
-        """Packages that change under their entries: withdrawn, deprecated, quarantined, gone."""
+        """Packages that change under their entries: unpublished on npm, quarantined on PyPI."""
         changes = []
         npm = [name for name in names if self._kinds[name] == "npm"]
         for name in npm[:2]:
@@ -146,7 +148,7 @@ class Sample:
             package.status = status
 
     def _edit(self, name: str) -> None:
-        """A data fix upstream: the content moves, `updatedAt` does not."""
+        """A data fix upstream: the content changes, `updatedAt` does not."""
         for row in self._of(name):
             server = row.server | {"description": f"{row.server['description']} (corrected)"}
             self.registry.edit((name, row.server["version"]), server, None)
@@ -156,7 +158,7 @@ class Sample:
             self.registry.remove((name, row.server["version"]))
 
     def _of(self, name: str) -> list[Row]:
-        return [row for (found, _), row in self.registry.rows().items() if found == name]
+        return [row for (other, _), row in self.registry.rows().items() if other == name]
 
     def _publish(self, name: str, version: str, at: datetime) -> Change:
         kind = self._kinds[name]
@@ -189,7 +191,7 @@ class Sample:
         return server
 
     def _release(self, name: str, version: str, kind: str, at: datetime) -> None:
-        """Publish the package of a version, unless this server is one whose package never was."""
+        """Publish the package of a version, except for servers whose package never existed."""
         if kind not in ("npm", "pypi", "oci", "both") or is_ghost(name):
             return
         registry = {"both": "npm", "oci": "ghcr.io"}.get(kind, kind)
@@ -200,6 +202,7 @@ class Sample:
             license=LICENSES[len(package_name) % len(LICENSES)],
             repository=f"https://github.com/{owner}/{name.partition('/')[2]}",
         )
+        # The length of the name decides which oddity a package has; that needs no random draw.
         odd = len(package_name) % 11
         package.releases.append(
             Release(
@@ -215,7 +218,7 @@ class Sample:
         self.packages.put(registry, package)
 
     def _odd_entries(self, at: datetime) -> list[Change]:
-        """Entries as real registries have them, which strict clients cannot decode as they are."""
+        """Entries like those in real registries that strict clients cannot decode as they are."""
         run = {"registryType": "npm", "identifier": "odd-tool", "version": "1.0.0"}
         stdio = run | {"transport": {"type": "stdio"}}
         argument = {"type": "", "value": "x"}
@@ -245,6 +248,7 @@ class Sample:
             server = base | {"description": f"An odd entry: {key}"} | {"version": version} | extra
             changes.append(Change(at, "", partial(self.registry.publish, server, at)))
         broken = {"$schema": SCHEMA, "name": "io.github.oddities/unreadable", "version": "1.0.0"}
+        # No such status exists: the pull must quarantine this record.
         row = Row(broken, "paused", at, at, at, True)
         changes.append(Change(at, "", partial(self.registry.put, row)))
         return changes

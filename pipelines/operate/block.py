@@ -1,7 +1,7 @@
 """Block: take a server out of every feed at once, whatever the pipeline is doing.
 
-The list of blocks alone hides it from readers; an edition without it follows, so that those who
-follow changes learn of it.
+The list of blocks hides it from readers immediately. Then every feed gets an edition without it, so
+that readers who follow changes see the removal.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from warehouse.errors import WarehouseError
 
 @dataclass(frozen=True)
 class BlockReport:
-    """What became of one feed. `hidden`: readers do not see it any more, from now on.
+    """The result for one feed. `hidden`: readers no longer see the target.
 
-    `edition` is the one that says so to those who follow changes; None: the feed did not show it,
-    or `trouble` says why that waits for the next run.
+    `edition` is the new one that shows the removal to readers who follow changes; None: the feed
+    did not show the target, or `trouble` says why the edition waits for the next run.
     """
 
     feed: str
@@ -45,25 +45,29 @@ def block(
     audit: AuditLog,
     now: Callable[[], datetime],
 ) -> list[BlockReport]:
-    """Block NAME or NAME@VERSION in every feed below `root`; doing it again changes the reason."""
+    """Block NAME or NAME@VERSION in every feed below `root`; a repeat changes the reason."""
     name, at, version = target.partition("@")
     if not name.strip() or (at and not version) or set("*?") & set(target):
         raise UsageError(f"{target!r} is no server; write NAME or NAME@VERSION, without patterns")
     by = by or user()
     blocks = BlockList(root)
+    # The target is hidden from here on, whatever happens to the editions below.
     blocks.add(Block(name, version if at else None, reason, by, now()))
     audit.add("block", target, reason=reason, by=by)
-    return [_withdrawn(warehouse, Feed(root, f.name), target, blocks, now=now) for f in _live(root)]
+    return [
+        _withdrawn(warehouse, Feed(root, folder.name), target, blocks, now=now)
+        for folder in _live(root)
+    ]
 
 
 def lift(warehouse: Warehouse, root: Path, target: str, *, now: Callable[[], datetime]) -> Block:
-    """End a block; feeds show what it hid again with their next edition.
+    """End a block; feeds show the target again with their next edition.
 
-    Before that each feed gets an edition without it, if it has none: only so do those who follow
-    changes learn that it is back. Raises BlockUnknown, FeedBusy.
+    First, each feed that has none yet gets an edition without the target: otherwise readers who
+    follow changes do not see that it is back. Raises BlockUnknown, FeedBusy.
     """
     blocks = BlockList(root)
-    if target not in {found.target for found in blocks.read()}:
+    if target not in {blocked.target for blocked in blocks.read()}:
         raise BlockUnknown(f"{target} is not blocked; see subregistry block --list")
     for folder in _live(root):
         report = _withdrawn(warehouse, Feed(root, folder.name), target, blocks, now=now)
@@ -78,7 +82,7 @@ def known_anywhere(root: Path, target: str) -> bool:
     for folder in _live(root):
         try:
             edition = Feed(root, folder.name).current()
-        except ServeError:
+        except ServeError:  # an edition that cannot be read may have it
             return True
         keys = edition.records.keys if edition else None
         if keys is not None and (
@@ -126,8 +130,9 @@ def _withdrawn(
 
 
 def _noted(warehouse: Warehouse, feed: Feed, edition: str) -> str:
-    """Record the edition if the warehouse is free; else the next build does."""
+    """Record the edition if the warehouse is free; else the next build does it."""
     try:
+        # A block must be fast, so it never waits for a pull that holds the warehouse.
         with warehouse.waiting(0).session() as session:
             record_live(session, feed.open(edition))
     except WarehouseError as error:

@@ -1,4 +1,4 @@
-"""Editions: what is kept of a feed, and whether it is what was written."""
+"""Editions: which ones a feed keeps, and whether their files are intact."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def list_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
     for name in _kept(feed, edition):
         state = "live" if name == live else "candidate" if name == candidate else "kept"
         try:
-            told = read_manifest(feed.editions / name)
+            manifest = read_manifest(feed.editions / name)
         except EditionBroken as error:
             yield {"edition": name, "feed": feed.name, "state": state, "problem": str(error)}
             continue
@@ -26,26 +26,26 @@ def list_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
             "edition": name,
             "feed": feed.name,
             "state": state,
-            "sequence": told.sequence,
-            "published_at": told.published_at,
-            "entries": told.entries,
-            "base": told.base,
-            "segments": len(told.segments),
+            "sequence": manifest.sequence,
+            "published_at": manifest.published_at,
+            "entries": manifest.entries,
+            "base": manifest.base,
+            "segments": len(manifest.segments),
         }
 
 
 def verify_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
-    """Read every byte of the kept editions, or of the one named, against what was written."""
+    """Check every byte of the kept editions, or of the one named, against its manifest."""
     for name in _kept(feed, edition):
         folder, problem = feed.editions / name, None
         try:
-            told = verify(folder, whole=True)
-            found = Edition(folder)
-            if found.count != told.entries:
-                problem = f"it has {found.count} entries, its manifest says {told.entries}"
-            problem = problem or next(_misplaced(found), None)
+            manifest = verify(folder, whole=True)
+            opened = Edition(folder)
+            if opened.count != manifest.entries:
+                problem = f"it has {opened.count} entries, its manifest says {manifest.entries}"
+            problem = problem or next(_misplaced(opened), None)
             if (folder / "pages").exists():
-                problem = problem or next(check_pages(found, Pages(folder / "pages")), None)
+                problem = problem or next(check_pages(opened, Pages(folder / "pages")), None)
         except (EditionBroken, ValueError) as error:
             problem = str(error)
         yield {"edition": name, "feed": feed.name, "whole": problem is None} | (
@@ -54,16 +54,17 @@ def verify_editions(feed: Feed, edition: str | None) -> Iterator[Row]:
 
 
 def _misplaced(edition: Edition) -> Iterator[str]:
-    """Bodies that do not begin and end where their rows say, with a comma behind them."""
+    """Bodies that do not start and end where their rows say; a comma follows each body."""
     for index in range(edition.count):
         (segment, offset, length), *_ = edition.places([index])
-        found = edition.stored(segment, offset, length + 1)
-        if (found[:1], found[-2:]) != (b"{", b"},") or len(found) != length + 1:
+        body = edition.stored(segment, offset, length + 1)
+        if (body[:1], body[-2:]) != (b"{", b"},") or len(body) != length + 1:
             yield f"the body of entry {index} is not where its row says"
 
 
 def _kept(feed: Feed, edition: str | None) -> list[str]:
     if not feed.editions.is_dir():
         return []
+    # An ID begins with its instant, so this sorts by age; a suffix marks an incomplete folder.
     names = sorted(path.name for path in feed.editions.iterdir() if not path.suffix)
     return [name for name in names if edition in (None, name)]

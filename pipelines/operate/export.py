@@ -1,4 +1,4 @@
-"""Export: a feed's live edition as files: a static tree, or an allow-list for a client."""
+"""Export: write a feed's live edition as files: a static tree, or an allow-list for a client."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from serve.server.live_editions import LiveEditions
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written. `left_out` says what the form has no words or path for."""
+    """What was written. `left_out` lists what the form cannot express or has no path for."""
 
     feed: str
     form: str
@@ -33,7 +33,7 @@ class ExportReport:
 
 
 class _Remembered(msgspec.Struct, frozen=True):
-    """An export that blocks renew: where it went, in which form, with which key."""
+    """An export that a block renews: its form, its path and its key file."""
 
     form: str
     path: str
@@ -42,35 +42,35 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Exporter:
-    """Where the feeds of a deployment are, and at which address readers find them."""
+    """The folder of a deployment's feeds, the address that readers use, and the clock."""
 
     feed_root: Path
     public_url: str
     now: Callable[[], datetime]
 
     def memory(self, feed: str) -> JsonFile[_Remembered]:
-        """The exports of a feed that were made."""
+        """The file that lists the exports of a feed."""
         return JsonFile(Feed(self.feed_root, feed).folder / "exports.json", _Remembered)
 
     def live(self, served: ServedFeed) -> Edition:
-        """The live edition, less what is blocked. Raises NoEdition."""
+        """The live edition without what is blocked. Raises NoEdition."""
         return LiveEditions(self.feed_root, served, now=self.now).live()
 
 
 def export(
     exporter: Exporter, served: ServedFeed, form: str, path: Path, *, key: Path | None = None
 ) -> ExportReport:
-    """Write the live edition, less what is blocked, as `form`: `static`, or one of FORMS.
+    """Write the live edition, without what is blocked, as `form`: `static`, or one of FORMS.
 
-    Where it went is remembered, so that a block takes it out of there too. Raises NoEdition,
+    The path is remembered, so that a later block renews this export too. Raises NoEdition,
     UsageError, ExportFailed.
     """
     file = exporter.memory(served.name)
     with file.held():
         report = _written(exporter, served, form, path, key)
-        found = _Remembered(form, str(path.resolve()), str(key.resolve()) if key else None)
-        others = [known for known in file.read() if known.path != found.path]
-        file.write([*others, found])
+        made = _Remembered(form, str(path.resolve()), str(key.resolve()) if key else None)
+        others = [known for known in file.read() if known.path != made.path]
+        file.write([*others, made])
     return report
 
 
@@ -89,37 +89,38 @@ def _written(
     if form == "vscode" and not site:
         raise UsageError("VS Code is told where the feed is: set SUBREGISTRY_PUBLIC_URL")
     homes = {kind: default_url(kind) for kind in DEFAULTS}
-    found = allow_list(edition, form, url=site + served.prefix.decode(), homes=homes)
-    data = msgspec.json.format(msgspec.json.encode(found.document), indent=2) + b"\n"
+    listing = allow_list(edition, form, url=site + served.prefix.decode(), homes=homes)
+    data = msgspec.json.format(msgspec.json.encode(listing.document), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, data)
     except OSError as error:
         raise StepError(f"{path} cannot be written: {error}") from error
     name = edition.manifest.edition
-    return ExportReport(served.name, form, str(path), name, 1, len(data), found.left_out)
+    return ExportReport(served.name, form, str(path), name, 1, len(data), listing.left_out)
 
 
 def renew_all(exporter: Exporter, served: Mapping[str, ServedFeed]) -> list[ExportReport | str]:
-    """Write every export of every feed again that is still where it was put.
+    """Write every export of every feed again that still exists where it was written.
 
-    `served` says how feeds are served now; of another one its folder says how it was. An export
-    that cannot be written is told as a text, and stops no other. Exports under way are waited for.
+    `served` says how feeds are served now; for other feeds, their folder says how they were. An
+    export that cannot be written is returned as a text and stops no other. Waits for exports that
+    are under way.
     """
-    found: list[ExportReport | str] = []
+    results: list[ExportReport | str] = []
     for memory in sorted(exporter.feed_root.glob("*/exports.json")):
         name = memory.parent.name
         try:
-            how = served.get(name) or Feed(exporter.feed_root, name).identity()
-            if how is None:
-                found.append(f"the exports of feed {name} were not renewed: it has no document")
+            identity = served.get(name) or Feed(exporter.feed_root, name).identity()
+            if identity is None:
+                results.append(f"the exports of feed {name} were not renewed: it has no document")
                 continue
             file = exporter.memory(name)
             with file.held():
-                found += [_renewed(exporter, how, known) for known in file.read()]
+                results += [_renewed(exporter, identity, known) for known in file.read()]
         except (ServeError, StepError, OSError, msgspec.DecodeError) as error:
-            found.append(f"the exports of feed {name} were not renewed: {error}")
-    return found
+            results.append(f"the exports of feed {name} were not renewed: {error}")
+    return results
 
 
 def _renewed(exporter: Exporter, served: ServedFeed, known: _Remembered) -> ExportReport | str:

@@ -17,10 +17,10 @@ def release(
     precedence: Sequence[str],
     now: datetime,
 ) -> list[Row]:
-    """Let names, or all names of upstream `of`, go to the first upstream, by precedence, that
-    has them now.
+    """Give names, or all names of upstream `of`, to the first upstream, by precedence, that has
+    them now.
 
-    Raises StepError for a name that belongs to nobody; then none was released.
+    Raises StepError if a name belongs to no upstream; then nothing was released.
     """
     with warehouse.session() as session:
         bound = {

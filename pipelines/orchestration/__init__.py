@@ -1,1 +1,1 @@
-"""Dagster: assets, jobs and schedules over the same functions. No step is written here."""
+"""Dagster: assets, jobs and schedules over the same functions. No step is implemented here."""

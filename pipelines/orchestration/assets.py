@@ -1,7 +1,7 @@
 """The line as Dagster assets. Each calls one step and returns its report as metadata.
 
-raw: what came; core: what we made of it; out: what leaves. Errors that another try cannot mend are
-raised as failures without retries. No step is written here.
+The prefix is a layer: raw is what came in, core is derived from it, out is what leaves. An error
+that a retry cannot fix becomes a failure without retries. No step is implemented here.
 """
 
 import logging
@@ -48,7 +48,7 @@ _RETRY = dg.RetryPolicy(
 
 
 class PullConfig(dg.Config):
-    """What one pull does: which upstream, a full walk, is an implausible loss accepted."""
+    """Options of one pull: its upstream, a full walk, whether to accept an implausible loss."""
 
     upstream: str | None = None
     full: bool = False
@@ -56,14 +56,14 @@ class PullConfig(dg.Config):
 
 
 class SwitchConfig(dg.Config):
-    """Whether what the gate says is accepted, and why."""
+    """Whether to switch despite the gate, and why."""
 
     accept: bool = False
     reason: str = ""
 
 
 def _once(deployment: Line, step: Callable[[], T]) -> T:
-    """Run a step; its final errors are failures without retries."""
+    """Run a step; turn its final errors into failures without retries."""
     try:
         with shortage_explained(deployment.settings.home):
             return step()
@@ -98,7 +98,7 @@ def _finally(
 def registry(
     config: PullConfig, deployment: dg.ResourceParam[Line]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Entries as upstream sent them, and their history: per upstream one walk, one transaction."""
+    """Entries as upstream sent them, and their history: one walk and transaction per upstream."""
     reports: list[dict[str, Any]] = []
     failed = _once(
         deployment,
@@ -116,7 +116,9 @@ def registry(
         passed=failed is None,
         metadata={"errors": str(failed)} if failed else {},
     )
-    metadata = reports[0] if len(reports) == 1 else {r["upstream"]: r for r in reports}
+    metadata = (
+        reports[0] if len(reports) == 1 else {report["upstream"]: report for report in reports}
+    )
     yield dg.MaterializeResult(asset_key=ENTRIES, metadata=metadata, check_results=[check])
     yield dg.MaterializeResult(
         asset_key=VERSIONS,
@@ -128,9 +130,9 @@ def registry(
     name=FACTS.path[0], group_name="raw", kinds={"duckdb"}, deps=[VERSIONS], retry_policy=_RETRY
 )
 def packages(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
-    """What package registries say, asked as far as it is due and the time budget goes.
+    """What package registries say: everything that is due, within the time budget.
 
-    It has a job of its own: an hourly refresh does not wait for it.
+    It has its own job, so an hourly refresh does not wait for it.
     """
     return dg.MaterializeResult(
         metadata=_finally(deployment, lambda: deployment.profile(progress=_progress()))
@@ -139,7 +141,7 @@ def packages(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
 
 def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChecksDefinition]:
     """Verdicts, candidate and edition of one feed, with the blocking check in between."""
-    name = policy.name.replace("-", "_")
+    name = policy.name.replace("-", "_")  # Dagster's names may not contain hyphens
     candidate_key = dg.AssetKey(f"out_{name}__candidate")
 
     @dg.asset(
@@ -208,7 +210,7 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
 
     @dg.asset(name=f"out_{name}__indexes", group_name=name, deps=[edition])
     def indexes(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
-        """What makes serving fast: a base where one is due, compressed pages, ranked search."""
+        """What makes serving fast: a new base if one is due, compressed pages, ranked search."""
         feed = deployment.feed(policy.name)
         if feed.current_id() is None:
             return dg.MaterializeResult(metadata={"edition": "none"})

@@ -12,14 +12,14 @@ from pipelines.settings import load_settings
 
 log = logging.getLogger(__name__)
 
-_LINE = {"subregistry": "line"}
+_LINE = {"subregistry": "line"}  # dagster.yaml allows one run per value of this tag
 _HOURLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=3), warn_window=timedelta(hours=2)
 )
 
 
 class DeploymentResource(dg.ConfigurableResource[Line]):
-    """The deployment of the SUBREGISTRY_* environment, made when a run starts."""
+    """The deployment of the SUBREGISTRY_* environment, created when a run starts."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Line:
         return Line(load_settings())
@@ -28,13 +28,13 @@ class DeploymentResource(dg.ConfigurableResource[Line]):
 def build_defs(**resources: Any) -> dg.Definitions:  # Dagster takes any resource
     """All definitions; keywords replace resources."""
     given = resources.get("deployment")
-    found = given if isinstance(given, Line) else Line(load_settings())
-    documents = found.documents()
+    deployment = given if isinstance(given, Line) else Line(load_settings())
+    documents = deployment.documents()
     for error in documents.broken.values():
         log.error("%s; its feed stays as it is, and has no assets until that is mended", error)
     feeds = [feed_assets(policy) for policy in documents.valid]
     editions = [edition for (_, _, edition, _), _ in feeds]
-    assets = [registry, packages, *[asset for found, _ in feeds for asset in found]]
+    assets = [registry, packages, *[asset for group, _ in feeds for asset in group]]
     assets.append(copy_asset(editions))
     line = dg.AssetSelection.all() - dg.AssetSelection.assets(packages)
     fresh = [

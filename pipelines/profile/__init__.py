@@ -1,1 +1,1 @@
-"""What package registries say, asked as far as it is due."""
+"""Profile: ask package registries for what is due, and store what they say."""

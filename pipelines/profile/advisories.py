@@ -1,4 +1,4 @@
-"""Advisories: ask which known package versions are malicious or vulnerable, each once a day."""
+"""Advisories: ask once a day which known package versions are malicious or vulnerable."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 _STORED = 50
 _HALVINGS = 64
-"""Requests that one spoilt batch costs at most: a service that answers nonsense is let alone."""
+"""Limit of requests for one bad batch: a service that answers nonsense is not asked further."""
 _LATER = (Outcome.RATE_LIMITED, Outcome.UPSTREAM_ERROR)
 
 
@@ -30,17 +30,17 @@ def advisories(
     now: Callable[[], datetime],
     end: float,
 ) -> int:
-    """Ask for what is due until `end` (of the monotonic clock); a repeat goes on.
+    """Ask for what is due until `end` (on the monotonic clock); a repeat continues.
 
-    Which advisories name a version is stored before they are read: one that nobody could read yet
-    counts as of unknown severity. Returns how many versions were told of.
+    The names of a version's advisories are stored before the advisories are read: one that was not
+    read yet counts as of unknown severity. Returns how many versions got an answer.
     """
     asked, refused = 0, set[str]()
     while time.monotonic() < end:
         with warehouse.session() as session:
             due = store.list_due_advisories(
                 session, since=now() - _DAY, budget=BATCH, but=sorted(refused)
-            )
+            )  # refused versions stay due: without `but` they would come back in every round
         if not due:
             break
         fetched = registries.fetch(PackageRequest(OSV, "", tuple(due)))
@@ -49,7 +49,7 @@ def advisories(
             log.warning("advisories not asked for: %s", fetched.detail if fetched else "closed")
             break
         if set(named) != set(due):
-            # One version may spoil a batch: ask for each half, and pass over it at last.
+            # One bad version may spoil a batch: bisect until it is found, then skip it.
             named, bad = _halved(registries, due, end)
             refused |= bad
             log.warning("no answer for %s of %s versions", len(bad), len(due))
@@ -79,9 +79,9 @@ def _halved(
             bad |= set(part)
             continue
         fetched = registries.fetch(PackageRequest(OSV, "", tuple(part)))
-        found = read_batch(fetched) if fetched is not None else {}
-        if set(found) == set(part):
-            named |= found
+        answers = read_batch(fetched) if fetched is not None else {}
+        if set(answers) == set(part):
+            named |= answers
         elif len(part) == 1 or fetched is None or fetched.outcome in _LATER:
             bad |= set(part)
         else:
@@ -97,33 +97,39 @@ def _read(
     now: Callable[[], datetime],
     end: float,
 ) -> None:
-    """Read the advisories that are new or were modified; one that cannot be read stops no other."""
-    wanted = {key: at for found in named.values() for key, at in found.items()}
+    """Read new and modified advisories; one that cannot be read does not stop the others."""
+    wanted = {key: modified for by_id in named.values() for key, modified in by_id.items()}
     with warehouse.session() as session:
         unread = store.list_unread_advisories(session, list(wanted.items()))
     for first in range(0, len(unread), _STORED):
         rows: list[Row] = []
         for key, modified in unread[first : first + _STORED]:
-            one = registries.fetch(PackageRequest(OSV, key, ())) if time.monotonic() < end else None
-            found = read_advisory(one) if one is not None and one.outcome == Outcome.OK else None
-            if one is not None and found is not None and found.id == key:
-                rows.append(_row(found, modified, one, now()))
-            elif one is not None:
-                log.warning("advisory not read id=%s: %s", key, one.detail or one.outcome)
+            response = (
+                registries.fetch(PackageRequest(OSV, key, ())) if time.monotonic() < end else None
+            )
+            advisory = (
+                read_advisory(response)
+                if response is not None and response.outcome == Outcome.OK
+                else None
+            )
+            if response is not None and advisory is not None and advisory.id == key:
+                rows.append(_row(advisory, modified, response, now()))
+            elif response is not None:
+                log.warning("advisory not read id=%s: %s", key, response.detail or response.outcome)
         with warehouse.session() as session:
             hosts = host_rows(registries.states())
             store.record_advisories(session, purls=(), advisories=rows, hosts=hosts)
 
 
-def _row(found: Advisory, modified: str, fetched: PackageResponse, at: datetime) -> Row:
+def _row(advisory: Advisory, modified: str, fetched: PackageResponse, at: datetime) -> Row:
     return {
-        "id": found.id,
+        "id": advisory.id,
         "modified": modified,
-        "severity": found.severity,
-        "malicious": found.malicious,
-        "withdrawn": found.withdrawn,
-        "summary": found.summary,
-        "aliases": list(found.aliases),
+        "severity": advisory.severity,
+        "malicious": advisory.malicious,
+        "withdrawn": advisory.withdrawn,
+        "summary": advisory.summary,
+        "aliases": list(advisory.aliases),
         "source": fetched.source,
         "observed_at": at,
     }

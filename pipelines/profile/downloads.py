@@ -1,6 +1,6 @@
-"""Popularity: ask who counts downloads, each package once a week, with the time that is left.
+"""Popularity: ask for download counts, each package once a week, in the time that is left.
 
-Only services that the operator named are asked. A count that cannot be had changes nothing else.
+Only services that the operator configured are asked. A missing count changes nothing else.
 """
 
 import time
@@ -29,9 +29,9 @@ def popularity(
     end: float,
     budget: int,
 ) -> int:
-    """Ask for at most `budget` counts until `end` (of the monotonic clock); a repeat goes on.
+    """Ask for at most `budget` counts until `end` (on the monotonic clock); a repeat continues.
 
-    Returns how many came.
+    Returns how many counts came.
     """
     named = [source for source in COUNTED.values() if registries.origins.is_named(source)]
     if not named or time.monotonic() >= end:
@@ -40,6 +40,7 @@ def popularity(
         due = downloads.list_due_downloads(session, COUNTED, named, now=now(), budget=budget)
     counts = 0
     with ExitStack() as stack:
+        # One thread per service: two requests to one service never overlap.
         pools = {source: ThreadPoolExecutor(1) for source in named}
         for pool in pools.values():
             stack.callback(pool.shutdown, cancel_futures=True)
@@ -48,7 +49,9 @@ def popularity(
             if not answers:
                 continue
             at = now()
-            told = [(row, fetched, read_count(row["source"], fetched)) for row, fetched in answers]
+            results = [
+                (row, fetched, read_count(row["source"], fetched)) for row, fetched in answers
+            ]
             known = [
                 {
                     "origin": row["origin"],
@@ -57,10 +60,10 @@ def popularity(
                     "downloads": count,
                     "observed_at": at,
                 }
-                for row, _, count in told
+                for row, _, count in results
                 if count is not None
             ]
-            checks = [_check(row, fetched, at) for row, fetched, _ in told]
+            checks = [_check(row, fetched, at) for row, fetched, _ in results]
             with warehouse.session() as session:
                 hosts = host_rows(registries.states())
                 downloads.record_downloads(session, checks=checks, counts=known, hosts=hosts)
@@ -83,7 +86,7 @@ def _ask(
 
 
 def _check(row: Row, fetched: PackageResponse, at: datetime) -> Row:
-    """When a count is asked for again: in a week, or a day after trouble."""
+    """The check of a count: it is due again in a week, or a day after a failure."""
     due_at = at + (_WEEK / 7 if fetched.outcome in UNDECIDED else _WEEK)
     return {
         "origin": row["source"],

@@ -1,6 +1,6 @@
-"""Fetches: every package that is due, each host as it bears it, in batches to be stored.
+"""Fetches: every package that is due, each host at its own pace, in batches to be stored.
 
-What a batch means once stored is decided in `pipelines.profile.profile`.
+A bounded producer-consumer pipeline. `pipelines.profile.profile` decides what a batch means.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from warehouse.database.session import Row
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Packages that are asked for and not stored yet, at most."""
+"""Limit of packages that are asked for and not stored yet."""
 _BELIEVED_AFTER = 3
 
 
 @dataclass(frozen=True)
 class Profiled:
-    """What came of one package; `fetched` has lost its documents, which may be large."""
+    """The result for one package; `fetched` comes without its documents, which may be large."""
 
     row: Row
     fetched: PackageResponse
@@ -38,22 +38,22 @@ class Profiled:
 def fetched_batches(
     registries: PackageRegistries, due: list[Row], *, today: int, end: float
 ) -> Iterator[list[Profiled]]:
-    """Ask for all rows, each host as it bears it, in their order; leaves out what was not asked.
+    """Fetch all rows, in their order and at the pace of each host; leave out rows not asked.
 
-    No more than `BATCH` packages are asked for and not yet taken in by the caller.
+    At most `BATCH` packages are asked for before the caller takes them.
     """
     room, stopped = threading.Semaphore(BATCH), threading.Event()
     finished: SimpleQueue[Profiled | BaseException | None] = SimpleQueue()
 
     def work(row: Row) -> None:
-        room.acquire()
+        room.acquire()  # backpressure: wait for the caller to store earlier answers
         answer: Profiled | BaseException | None = None
         try:
             if not stopped.is_set() and time.monotonic() < end:
                 answer = _ask(registries, row, today)
         except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
             answer = error
-        if answer is None:
+        if answer is None:  # a row without an answer takes no room
             room.release()
         finished.put(answer)
 
@@ -71,6 +71,7 @@ def fetched_batches(
                 raise answer
             if answer is not None:
                 batch.append(answer)
+            # Half of the limit: fetching goes on while the caller stores a batch.
             if len(batch) == BATCH // 2:
                 yield batch
                 room.release(len(batch))
@@ -78,6 +79,7 @@ def fetched_batches(
         if batch:
             yield batch
     finally:
+        # Wake every thread that waits for room; `stopped` makes them end without a request.
         stopped.set()
         room.release(len(due) + 1)
         for pool in pools.values():
@@ -85,25 +87,26 @@ def fetched_batches(
 
 
 def _ask(registries: PackageRegistries, row: Row, today: int) -> Profiled | None:
-    """One package; None where its host is let alone."""
+    """Fetch one package; None while its host is paused."""
     origin = registries.origins.find(row["origin"])
     fetched = registries.fetch(_target(row, origin.url if origin else "", today))
     if fetched is None:
         return None
     try:
-        found = read(row["origin"], fetched, tuple(row["versions"]))
+        profile = read(row["origin"], fetched, tuple(row["versions"]))
     except GARBAGE:
         key = row["origin"], row["package"]
         log.warning("an answer for %s %s was not understood", *key, exc_info=True)
-        found = None
-    return Profiled(row, replace(fetched, documents=()), found)
+        profile = None
+    return Profiled(row, replace(fetched, documents=()), profile)
 
 
 def _target(row: Row, source: str, today: int) -> PackageRequest:
-    """What to ask, and what is known of it from the same source.
+    """What to ask, and what is known from the same source.
 
-    Conditional only if the same versions were asked for last time, and nothing is left open. New
-    versions come first, then others in another order each day: a fetch may not reach them all.
+    The request is conditional only if the last one had the same versions and left nothing open.
+    New versions come first, then the others in an order that changes daily, because a fetch may not
+    reach them all.
     """
     here = row["source"] == source
     known: dict[str, KnownVersion] = {}
@@ -111,12 +114,16 @@ def _target(row: Row, source: str, today: int) -> PackageRequest:
         values = map(KnownVersion, row["known_digests"], row["known_provenances"])
         known = dict(zip(row["known_versions"], values, strict=True))
     absent_before = frozenset(row["missing"])
-    new = [v for v in row["versions"] if v not in known and v not in absent_before]
-    old = [v for v in row["versions"] if v in known or v in absent_before]
+    new = [
+        version
+        for version in row["versions"]
+        if version not in known and version not in absent_before
+    ]
+    old = [version for version in row["versions"] if version in known or version in absent_before]
     old.sort(key=lambda version: hashlib.sha256(f"{today} {version}".encode()).digest())
     same = row["versions_hash"] == row["checked_versions_hash"]
     whole = here and same and not row["missing"] and not row["deferred"]
-    # An index that stays older is no cache's: its serials are counted again.
+    # An index that stays older is not a stale cache: its serials restarted, so forget the serial.
     believed = here and row["failures"] < _BELIEVED_AFTER
     return PackageRequest(
         origin=row["origin"],

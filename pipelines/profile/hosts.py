@@ -1,4 +1,4 @@
-"""What runs learn of hosts, as rows of the warehouse and back."""
+"""What runs learn about hosts, as rows of the warehouse."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from warehouse.database.session import Row
 
 
 def host_rows(states: Mapping[str, HostState]) -> list[Row]:
-    """Rows of the table `hosts`, without addresses of people."""
+    """Rows of the table `hosts`, without e-mail addresses."""
     return [
         {"origin": origin, **asdict(state), "reason": text(state.reason) or ""}
         for origin, state in states.items()

@@ -1,7 +1,7 @@
-"""Profile: ask the package registries for what is due, and write down what they say.
+"""Profile: ask the package registries for what is due, and store what they say.
 
-One fetch per (origin, package) for all versions that entries claim. What was fetched is committed
-in batches; a killed run repeats at most 200 packages. Trouble never changes a fact.
+One fetch per (origin, package) covers all versions that entries claim. Answers are committed in
+batches; a killed run repeats at most 200 packages. A failure never changes a fact.
 """
 
 import time
@@ -33,17 +33,16 @@ from warehouse.packages import references
 from warehouse.packages.hosts import list_hosts
 
 Absences = dict[str, tuple[int, datetime]]
-"""What is not there, in how many answers, since when."""
+"""Missing versions ("" is the package): in how many answers they were missing, and since when."""
 
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """One profile run. `asked` is packages; `skipped` those left for later runs.
+    """One profile run. `asked` counts packages; `skipped` those left for later runs.
 
-    `out_of_time` says that the time budget ended the run; the next one goes on. `counts` are
-    packages whose downloads were counted, `checked` versions that advisories were looked for.
-    `closed` says of a host until when it is let alone, and
-    why.
+    `out_of_time`: the time budget ended the run; the next one continues. `counts` is the number of
+    download counts that came, `checked` of versions whose advisories were asked for. `closed` says
+    for each paused host until when, and why.
     """
 
     due: int
@@ -71,13 +70,13 @@ def profile(
     advised: bool = False,
     progress: Progress = silent,
 ) -> ProfileReport:
-    """Fetch at most `budget` due packages within `seconds`; a repeat goes on from there.
+    """Fetch at most `budget` due packages within `seconds`; a repeat continues from there.
 
     `advised` asks for advisories too. `lock` is a file that one run holds; raises Busy while
-    another does.
+    another run holds it.
     """
     busy = Busy(f"another profile run is under way ({lock}); try again later")
-    with locked(lock, busy=busy):  # two runs at once would ask each host twice as hard
+    with locked(lock, busy=busy):  # two runs would double the rate at each host
         end = time.monotonic() + seconds
         asked_before = registries.requests()
         due, rejected = _plan(warehouse, registries, now=now, budget=budget, only=only)
@@ -96,7 +95,7 @@ def profile(
             checked = advisories(warehouse, registries, now=now, end=end)
         counts = popularity(warehouse, registries, now=now, end=end, budget=0 if only else budget)
         if states := registries.states():
-            # A host that refused everything gave no answer that its state could come with.
+            # A host that refused everything is in no batch; store its state here.
             with warehouse.session() as session:
                 _Batch(now()).record(session, states)
         return ProfileReport(
@@ -126,28 +125,29 @@ def _plan(
     budget: int,
     only: tuple[str, str] | None,
 ) -> tuple[list[Row], int]:
-    """Read new references, then say what is due; also how many references were rejected."""
+    """Resolve new references, then list what is due; also count the references rejected."""
     hosts = registries.origins.hosts
-    by = rules(hosts)
+    generation = rules(hosts)
     with warehouse.session() as session:
-        new = references.list_new_refs(session, by)
+        new = references.list_new_refs(session, generation)
+    # Between the sessions, the warehouse is free for other processes.
     refs: list[Row] = []
     rejections = 0
     for row in new:
-        found = canonicalise(PackageRef(**row), hosts)
-        if isinstance(found, Rejected):
+        key = canonicalise(PackageRef(**row), hosts)
+        if isinstance(key, Rejected):
             rejections += 1
-            refs.append({**row, "rejected": found.reason, "rules": by})
+            refs.append({**row, "rejected": key.reason, "rules": generation})
         else:
             refs.append(
                 {
                     **row,
-                    "origin": found.origin,
-                    "package": found.package,
-                    "package_version": found.version,
-                    "purl": found.purl,
-                    "version_kind": found.version_kind,
-                    "rules": by,
+                    "origin": key.origin,
+                    "package": key.package,
+                    "package_version": key.version,
+                    "purl": key.purl,
+                    "version_kind": key.version_kind,
+                    "rules": generation,
                 }
             )
     with warehouse.session() as session:
@@ -181,29 +181,31 @@ class _Batch:
         )
 
     def add(self, answer: Profiled) -> Outcome:
-        """Add an answer; return what it came to."""
-        row, fetched, found = answer.row, answer.fetched, answer.found
+        """Add an answer; return its outcome."""
+        row, fetched, profile = answer.row, answer.fetched, answer.found
         key = (row["origin"], row["package"])
         outcome = fetched.outcome
-        if found is None and outcome == Outcome.OK:
+        if profile is None and outcome == Outcome.OK:
             outcome = Outcome.MALFORMED
-        elif found is not None and found.package and found.package.outcome in WITHDRAWN:
-            outcome = found.package.outcome
+        elif profile is not None and profile.package and profile.package.outcome in WITHDRAWN:
+            outcome = profile.package.outcome
         undecided = outcome in UNDECIDED
         definite = not undecided and outcome != Outcome.NOT_MODIFIED
-        missing = self._missing(outcome, found, row) if definite else _missing_before(row)
-        sure = {version for version, m in missing.items() if confirmed(*m, self._now)}
-        if found is not None:
-            self._facts(key, fetched.source, found, unsure=missing.keys() - sure)
+        missing = self._missing(outcome, profile, row) if definite else _missing_before(row)
+        # An absence is believed only after several answers over at least a day.
+        sure = {version for version, absence in missing.items() if confirmed(*absence, self._now)}
+        if profile is not None:
+            self._facts(key, fetched.source, profile, unsure=missing.keys() - sure)
         elif undecided:
-            # Nothing could be learnt; that never replaces a fact.
+            # Nothing was learned, and that never replaces a fact.
             nothing = asdict(PackageFact(outcome))
             self._packages.append(self._fact(key, fetched.source, "failed", nothing))
         if definite:
             self._confirmed += [(*key, version) for version in sure]
+        # Versions that stay deferred without progress count as a failure, so that pauses grow.
         stuck = fetched.deferred and fetched.deferred >= row["deferred"] > 0
         failures = row["failures"] + 1 if undecided or stuck else 0
-        package = found.package if found else None
+        package = profile.package if profile else None
         due_at = next_check(
             row["package"],
             outcome,
@@ -242,27 +244,31 @@ class _Batch:
         )
         return outcome
 
-    def _missing(self, outcome: Outcome, found: Profile | None, row: Row) -> Absences:
-        """What is missing, "" for the package itself, each with its own count and instant.
+    def _missing(self, outcome: Outcome, profile: Profile | None, row: Row) -> Absences:
+        """What is missing ("" is the package itself), each with its own count and instant.
 
         A version that was not asked for this time keeps both.
         """
-        versions = found.versions if found else ()
+        versions = profile.versions if profile else ()
         names = {facts.version for facts in versions if facts.outcome in NEGATIVE}
         names |= {""} if outcome in NEGATIVE else set()
         before = _missing_before(row)
-        told = {facts.version for facts in versions} | {""}
-        kept = {v: before[v] for v in before.keys() - told if v in row["versions"]}
+        answered = {facts.version for facts in versions} | {""}
+        kept = {
+            version: before[version]
+            for version in before.keys() - answered
+            if version in row["versions"]
+        }
         counts = {name: before.get(name, (0, self._now)) for name in names}
         return kept | {name: (count + 1, since) for name, (count, since) in counts.items()}
 
     def _facts(
-        self, key: tuple[str, str], source: str, found: Profile, *, unsure: set[str]
+        self, key: tuple[str, str], source: str, profile: Profile, *, unsure: set[str]
     ) -> None:
-        if found.package is not None:
+        if profile.package is not None:
             state = "unknown" if "" in unsure else "known"
-            self._packages.append(self._fact(key, source, state, asdict(found.package)))
-        for facts in found.versions:
+            self._packages.append(self._fact(key, source, state, asdict(profile.package)))
+        for facts in profile.versions:
             state = "unknown" if facts.version in unsure else "known"
             self._versions.append(self._fact(key, source, state, asdict(facts)))
 

@@ -35,12 +35,12 @@ from warehouse.database.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
-_TOOLHIVE = 10_000  # its CLI fails above so many latest servers
+_TOOLHIVE = 10_000  # ToolHive's CLI fails above this number of latest servers
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """A finished candidate; `unchanged` says that it would serve what is live already."""
+    """A finished candidate; `unchanged`: it would serve the same as the live edition."""
 
     feed: str
     edition: str
@@ -64,11 +64,11 @@ def build(
     from_scratch: bool = False,
     progress: Progress = silent,
 ) -> BuildReport:
-    """Write a candidate from the feed's last verdicts; a candidate like the live one is dropped.
+    """Write a candidate from the feed's last verdicts; drop it if it equals the live edition.
 
-    `from_scratch` builds without the live edition: every entry counts as changed, and what any
-    edition showed stays as a tombstone, as far as the warehouse knows of it. Raises StepError
-    before the first curation, EditionBroken if the live edition cannot be read.
+    `from_scratch` builds without the live edition: every entry counts as changed, and what earlier
+    editions showed stays as tombstones, if the warehouse knows it. Raises StepError before the
+    first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
         session.use_threads(2)
@@ -79,6 +79,7 @@ def build(
         previous = feed.checked(live) if live and not from_scratch else None
         if previous is not None:
             record_live(session, previous)
+            # A feed folder from an old backup: readers have seen later editions already.
             if previous.manifest.sequence < last:
                 log.warning("feed %s is behind what was published of it: rebuilt", feed.name)
                 previous = None
@@ -91,6 +92,7 @@ def build(
         basis = Basis(last_change(session, policy.name) or at, _digest(policy, at))
         outline, stale = read_outline(session, policy.name), list[Key]()
         since = _alike_since(previous, basis)
+        # In a warehouse that was rebuilt or restored, `since` says nothing about its verdicts.
         if since is not None and not is_known_change(session, policy.name, since):
             since = None
         names = changed_names(session, policy.name, since) if since else None
@@ -107,7 +109,7 @@ def build(
             root=feed.folder,
             now=at,
             follows=live,
-            after=last_known(feed, last),
+            after=last_known(feed, last),  # sequences never repeat, even after a restore
             outline=outline,
             basis=basis,
             names=None if names is None else [name.encode() for name in names],
@@ -149,19 +151,19 @@ def build(
 
 
 def _alike_since(previous: Edition | None, basis: Basis) -> datetime | None:
-    """Up to when verdicts that did not change are shown as by the edition before; None: never."""
+    """Up to when the previous edition is right about unchanged verdicts; None: not at all."""
     before = previous.manifest.basis if previous else None
     return before.until if before is not None and before.digest == basis.digest else None
 
 
 def _digest(policy: Policy, now: datetime) -> str:
-    """A digest of what decides about an edition beside the verdicts."""
+    """A digest of everything besides the verdicts that decides about an edition."""
     overlays = [overlay.model_dump_json() for overlay in policy.overlays(now)]
     parts = [version("subregistry"), str(FORMAT), policy.hash, *overlays]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def last_known(feed: Feed, last: int) -> int:
-    """The largest sequence that the warehouse (`last`) or the ledger knows of a feed."""
+    """The largest sequence of a feed that the warehouse (`last`) or the ledger knows."""
     published = feed.ledger.last()
     return max(last, published.sequence if published else 0)

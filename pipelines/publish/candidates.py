@@ -1,7 +1,7 @@
-"""Candidates: what the warehouse knows of each entry, as a build takes it.
+"""Candidates: what the warehouse knows of each entry, in the form that a build takes.
 
-The bodies of unchanged entries are read from the edition before: looking for a few among all that
-ever came costs the warehouse more.
+The bodies of unchanged entries are read from the previous edition: a search for a few of them among
+all bodies in the warehouse costs more.
 """
 
 import hashlib
@@ -30,23 +30,24 @@ def candidates(
     since: datetime | None = None,
     stale: list[Key] | None = None,
 ) -> Iterator[Candidate]:
-    """Every entry with its verdict under the key `verdicts`, by name and version bytes; also what
-    was shown once and has no verdict any more.
+    """Every entry with its verdict under the key `verdicts`, by name and version bytes; also
+    entries that were shown once and have no verdict any more.
 
-    With `names` only the entries of these servers, of which those that did not change `since` an
-    instant come without bodies. To `stale` are added those that changed since they were decided.
+    With `names`, only the entries of these servers; those that did not change `since` an instant
+    come without bodies. The keys of entries that changed after their decision are added to `stale`.
     """
     with wanted(session, verdicts, names):
-        # With names, what has no verdict any more is known by the edition before.
+        # With names, the previous edition knows the entries that lost their verdict.
         lost = session.rows("curation/list_lost", feed=verdicts) if names is None else []
         decided = _decided(session, verdicts, since, draft.previous, [] if stale is None else stale)
+        # Both streams come sorted by key, as `merge` needs.
         yield from merge(
             decided, (_lost(row, draft.now) for row in lost), key=lambda entry: entry.key
         )
 
 
 def counted(entries: Iterator[Candidate], report: Callable[[int], None]) -> Iterator[Candidate]:
-    """The same entries; the number of those that were taken is reported, a thousand at a time."""
+    """Pass on the entries; report the number passed, once per thousand."""
     for number, entry in enumerate(entries, start=1):
         yield entry
         if number % 1000 == 0:
@@ -77,22 +78,22 @@ def _decided(
 def _bodies(
     session: Session, rows: Sequence[Row], since: datetime | None, previous: Edition | None
 ) -> dict[str, bytes]:
-    """JSON by its hash: first of what came lately, then of the edition before, then of all."""
+    """JSON by its hash: from recent rows, then from the previous edition, then from all rows."""
     hashes = {row[column] for row in rows for column in BODIES} - {None}
-    found: dict[str, bytes] = {}
+    bodies: dict[str, bytes] = {}
     if since is not None:
-        found = read_bodies(session, hashes, since=since)
+        bodies = read_bodies(session, hashes, since=since)
     if since is not None and previous is not None:
         for row in rows:
-            if {row[column] for column in BODIES} - {None} - found.keys():
-                found |= _copies(previous, row["name"].encode(), row["version"].encode())
-    if missing := hashes - found.keys():
-        found |= read_bodies(session, missing)
-    return found
+            if {row[column] for column in BODIES} - {None} - bodies.keys():
+                bodies |= _copies(previous, row["name"].encode(), row["version"].encode())
+    if missing := hashes - bodies.keys():
+        bodies |= read_bodies(session, missing)
+    return bodies
 
 
 def _copies(edition: Edition, name: bytes, version: bytes) -> dict[str, bytes]:
-    """The parts of an entry as upstream sent it that an edition has, by their hashes."""
+    """The parts of upstream's entry that an edition keeps, by their hashes."""
     entry = edition.records.raw(name, version, deleted=True)
     parts = msgspec.json.decode(entry, type=dict[str, msgspec.Raw]).values() if entry else ()
     return {hashlib.sha256(part).hexdigest(): bytes(part) for part in parts}

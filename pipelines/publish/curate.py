@@ -38,18 +38,18 @@ class _Standing(msgspec.Struct, frozen=True):
 
 
 def note_overlays(feed: Feed, policy: Policy, audit: AuditLog, *, now: datetime) -> None:
-    """Put on record which overlays came, changed or ended since this was called last."""
+    """Write to the audit log which overlays came, changed or ended since the last call."""
     file = JsonFile(feed.folder / "overlays.json", _Standing)
     with file.held():
-        before = {found.name: found for found in file.read()}
+        before = {standing.name: standing for standing in file.read()}
         after = {
-            found.name: _Standing(
-                found.name,
-                found.owner,
-                found.reason,
-                hashlib.sha256(found.model_dump_json().encode()).hexdigest(),
+            overlay.name: _Standing(
+                overlay.name,
+                overlay.owner,
+                overlay.reason,
+                hashlib.sha256(overlay.model_dump_json().encode()).hexdigest(),
             )
-            for found in policy.overlays(now)
+            for overlay in policy.overlays(now)
         }
         for name in sorted(before.keys() | after.keys()):
             old, new = before.get(name), after.get(name)
@@ -60,6 +60,7 @@ def note_overlays(feed: Feed, policy: Policy, audit: AuditLog, *, now: datetime)
                 audit.add(
                     f"overlay {what}", name, reason=known.reason, feed=feed.name, by=known.owner
                 )
+        # Written last: after a crash, a change is recorded twice rather than never.
         if before != after:
             file.write(list(after.values()))
 

@@ -32,7 +32,7 @@ _MOMENT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class ShrinkLimits:
-    """How much one switch may withdraw: a share of the running entries, but `floor` always."""
+    """How much one switch may withdraw: a share of the running entries, but at least `floor`."""
 
     share: float
     floor: int
@@ -58,7 +58,7 @@ def examine(
 
 
 def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
-    """Entries that run in the live edition and would not any more, and kinds of them."""
+    """Too many running entries that would go, and kinds of entries that would disappear."""
     gone: Counter[str] = Counter()
     example = ""
     for key in _running(live, candidate):
@@ -79,10 +79,11 @@ def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator
 
 
 def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:
-    """Keys of entries that run in the live edition and may not in the candidate."""
+    """Keys of entries that run in the live edition and perhaps not in the candidate."""
     if candidate.from_scratch:
         yield from (live.key(number) for number in live.select(0, Selection()))
         return
+    # An unchanged row still runs, so the changed rows are enough.
     for number in candidate.changed_rows().tolist():
         key = candidate.key(number)
         index = live.keys.find(*key.split(b"\0", 1))
@@ -91,7 +92,7 @@ def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:
 
 
 def _shrink(feed: Feed, live: str, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
-    """The same from the ledger, as far as it tells: a broken live edition may be replaced."""
+    """The same from the ledger's counts, so that a broken live edition can be replaced."""
     published = feed.ledger.read().get(live)
     if published is None:
         return
@@ -105,11 +106,12 @@ def _shrink(feed: Feed, live: str, candidate: Edition, limits: ShrinkLimits) -> 
 
 
 def _odd_latest(candidate: Edition) -> Iterator[str]:
-    """Servers of what is new that have not exactly one latest version."""
+    """The first server with a changed entry that does not have exactly one latest version."""
     numbers = (
         range(candidate.count) if candidate.from_scratch else candidate.changed_rows().tolist()
     )
     flags, keys = candidate.arrays["flags"], candidate.keys
+    # Rows are sorted by key, so the versions of a server are adjacent.
     for name, _ in groupby(candidate.key(number).partition(b"\0")[0] for number in numbers):
         if sum(bool(flags[index] & LATEST) for index in keys.of(name)) != 1:
             yield f"{name.decode()} has not exactly one latest version"
@@ -117,27 +119,28 @@ def _odd_latest(candidate: Edition) -> Iterator[str]:
 
 
 def _unreadable(candidate: Edition) -> Iterator[str]:
-    """New bodies that a strict client could not decode; the others were seen before."""
-    decoder, found = msgspec.json.Decoder(ServerResponse), 0
+    """Changed bodies that a strict client could not decode; the others were checked before."""
+    decoder, count = msgspec.json.Decoder(ServerResponse), 0
     for number in candidate.changed_rows().tolist():
         try:
             decoder.decode(candidate.body(number))
         except msgspec.DecodeError as error:
             shown = candidate.key(number).decode().replace("\0", "@")
             yield f"strict clients could not decode {shown}: {error}"
-            found += 1
-            if found == _SHOWN:
+            count += 1
+            if count == _SHOWN:
                 return
 
 
 def self_walk(
     edition: Edition, *, now: Callable[[], datetime], progress: Progress = silent
 ) -> list[str]:
-    """Serve an edition to ourselves and walk it; returns what is missing or unreadable.
+    """Serve an edition on loopback and walk it; return what is missing or unreadable.
 
-    One that was laid over another is walked as far as it changed.
+    Of an edition that was built on another one, only the changes are walked.
     """
     manifest = edition.manifest
+    # updated_since is exclusive: step back by the smallest unit to include this build's changes.
     since = None if edition.from_scratch else fixed_instant(manifest.built_at - _MOMENT).decode()
     wanted = range(edition.count) if edition.from_scratch else edition.changed_rows().tolist()
     app = App([FixedEditions(ServedFeed(manifest.feed, manifest.feed, "/"), edition)], skew=0.0)
@@ -152,14 +155,15 @@ def self_walk(
         ):
             for page in Registry(http, url, now=now).walk(since=since):
                 for raw in page.entries:
-                    found = read_entry(raw)
-                    if isinstance(found, Entry):
-                        met[f"{found.name}\0{found.version}".encode()] += 1
+                    entry = read_entry(raw)
+                    if isinstance(entry, Entry):
+                        met[f"{entry.name}\0{entry.version}".encode()] += 1
                     else:
-                        complaints.append(f"unreadable: {found.name} {found.reason}")
+                        complaints.append(f"unreadable: {entry.name} {entry.reason}")
                 progress(f"{manifest.feed}: entries served to ourselves", met.total(), len(wanted))
     for index in wanted:
-        if not met[edition.key(index)]:  # the walk may ask for its last page again
+        # More than once is right: the walk may read its last page twice.
+        if not met[edition.key(index)]:
             shown = edition.key(index).decode().replace("\0", "@")
             complaints.append(f"our own client did not meet {shown}")
     return complaints

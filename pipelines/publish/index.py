@@ -1,7 +1,7 @@
-"""Index: what makes serving fast and needs the whole edition, made beside the path of refreshes.
+"""Index: what makes serving fast and needs the whole edition, made apart from build and switch.
 
-A base of the live edition where it differs too much from the one that it has, its common pages
-compressed, and the index for ranked search brought up to it. Serving goes on without any of them.
+It compacts the live edition into a new base if it differs too much from its old one, compresses its
+common pages, and updates the index for ranked search. Serving works without all of them.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from warehouse.database.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class IndexReport:
-    """`base` is the base that was made, if one was; `pages` their bytes; `search` says whether the
-    index followed the edition or was rebuilt, by how many `servers`."""
+    """`base` is the new base, if one was made; `pages` is the size of the pages in bytes; `search`
+    says whether the search index was updated or rebuilt, with how many `servers`."""
 
     feed: str
     edition: str
@@ -32,7 +32,7 @@ class IndexReport:
 
 
 def is_due(feed: Feed) -> bool:
-    """Whether the live edition has not all that is made of it."""
+    """Whether pages or search index of the live edition are missing or outdated."""
     live, state = feed.current_id(), read_state(feed.folder / "search")
     if live is None:
         return False
@@ -47,9 +47,10 @@ def index(
     now: Callable[[], datetime],
     progress: Progress = silent,
 ) -> IndexReport:
-    """Bring all that is made of the live edition up to it. Raises NoEdition, FeedBusy."""
+    """Make or update what belongs to the live edition. Raises NoEdition, FeedBusy."""
     busy = FeedBusy(f"feed {feed.name} is being indexed by another process; try again")
     with locked(feed.folder / "index.lock", busy=busy):
+        # Only the base needs the feed's own lock: pages and search never delay a switch.
         with feed.held():
             base = feed.rebase(now=now())
         edition = feed.current()

@@ -1,4 +1,4 @@
-"""What is served of the packages of an entry: warehouse rows in, JSON out."""
+"""The packages of an entry as they are served: warehouse rows in, JSON out."""
 
 from datetime import datetime
 from typing import Any
@@ -10,16 +10,16 @@ from warehouse.database.session import Row
 
 
 def enrichment(packages: list[Row] | None) -> bytes | None:
-    """Our facts about an entry's packages as served JSON; None where it has no package."""
+    """Our facts about an entry's packages as served JSON; None if it has no package."""
     if not packages:
         return None
     return msgspec.json.encode(EnrichmentBlock(tuple(_package(package) for package in packages)))
 
 
 def _package(row: Row) -> PackageFacts:
-    """One package: what it claims, what its registry says, since when, from where.
+    """One package: what it claims, what its registry says, since when, and the source.
 
-    Trouble on the way to a registry is not served: it would be a change for every reader.
+    A failed fetch is not served: it would be a change for every reader.
     """
     state: Any = row["package_state"] or ("not_applicable" if row["rejected"] else "unknown")
     if state == "failed":

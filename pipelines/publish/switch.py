@@ -1,4 +1,4 @@
-"""Switch: let a candidate go live, after the gate; and record the edition."""
+"""Switch: make a candidate live after the gate, and record the edition."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def switch(
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
 
-    `accept` passes by what the gate says, but for broken files. Raises Refused at the gate and
+    `accept` overrides the gate, except for broken files. Raises Refused at the gate and
     while the feed is held, NoEdition without a candidate, and the errors of `serve.feed.feed`.
     """
     with feed.held():
@@ -83,10 +83,10 @@ def go_back(
     now: Callable[[], datetime],
     retention: Retention,
 ) -> SwitchReport:
-    """Serve again what edition `to` showed, as a new edition, and hold the feed there.
+    """Serve the content of edition `to` again, as a new edition, and hold the feed there.
 
-    Raises NoEdition for one that never was live or is not kept, StepError if it is the live one,
-    EditionBroken if one of both is damaged.
+    Raises NoEdition if `to` was never live or is not kept, StepError if it is the live edition,
+    EditionBroken if one of the two is damaged.
     """
     with feed.held():
         current = feed.current_id()
@@ -105,6 +105,7 @@ def go_back(
             now=at,
         )
         edition, before = built.manifest.edition, feed.hold()
+        # The hold comes first: after a crash in between, no refresh may undo the rollback.
         feed.set_hold(f"it was taken back to edition {to} at {at:%Y-%m-%dT%H:%M:%SZ}")
         feed.set_candidate(edition)
         try:
@@ -128,6 +129,7 @@ def _live(
     now: Callable[[], datetime],
     retention: Retention,
 ) -> SwitchReport:
+    # The session comes first: if the warehouse is busy, nothing goes live.
     with warehouse.session() as session:
         manifest = feed.switch(edition, now=now)
         live = feed.open(edition)
@@ -148,7 +150,7 @@ def _live(
 
 
 def record_live(session: Session, edition: Edition) -> datetime:
-    """Note a live edition in the warehouse, if that was not done; returns its instant."""
+    """Record a live edition in the warehouse, unless it is there; return its instant."""
     manifest = edition.manifest
 
     def shown(everything: bool) -> Iterator[tuple[str, str]]:
@@ -176,7 +178,7 @@ def record_live(session: Session, edition: Edition) -> datetime:
 
 
 def _candidate(feed: Feed) -> str:
-    found = feed.candidate_id()
-    if found is None:
+    edition = feed.candidate_id()
+    if edition is None:
         raise NoEdition(f"feed {feed.name} has no candidate; run subregistry build")
-    return found
+    return edition

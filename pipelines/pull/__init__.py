@@ -1,1 +1,1 @@
-"""From an upstream into the warehouse, losing nothing."""
+"""Pull: from an upstream into the warehouse, without losing anything."""

@@ -1,7 +1,7 @@
-"""Confirm: what a walk did not show is asked for one by one, by a route that no cache answers.
+"""Confirm: ask one by one for what a walk did not show, on a route that no cache answers.
 
-Part of the pull, after its commit: an entry that answers 404 becomes a tombstone, and a walk whose
-gaps are all explained was whole, so that the watermark may move after all.
+Part of the pull, after its commit. An entry that answers 404 becomes a tombstone. If all gaps of a
+walk are explained, the walk was complete, and the watermark may move after all.
 """
 
 import logging
@@ -32,7 +32,7 @@ def confirm(
 ) -> tuple[int, datetime | None]:
     """Ask for the entries that a walk missed, one by one; those that answer 404 are gone.
 
-    Returns how many are, and the watermark: if all are, the walk was not cut short.
+    Returns how many are gone, and the watermark: it moves only if every gap is explained.
     """
     candidates = merge.unmet
     if not candidates:
@@ -43,17 +43,18 @@ def confirm(
     explained = 0
     for key in candidates[:_AT_MOST]:
         try:
-            found = registry.version(*key)
+            answer = registry.version(*key)
         except ConnectorError as error:
             log.warning("missing entry not asked for key=%s error=%s", key, error)
             continue
-        (gone if isinstance(found, Missing) else there).append(key)
-        explained += isinstance(found, Missing) or _is_before(found, since)
+        (gone if isinstance(answer, Missing) else there).append(key)
+        explained += isinstance(answer, Missing) or _is_before(answer, since)
     if gone and not _answers(warehouse, registry, upstream, gone):
         log.warning(
             "upstream has no detail route, so its 404 confirms nothing url=%s", registry.url
         )
         gone, explained = [], 0
+    # More than _AT_MOST gaps are never all explained, so the watermark stays.
     watermark = merge.pending if explained == len(candidates) else None
     if watermark is None and (merge.unmet or merge.missing):
         log.warning("walk cut short, watermark kept missing=%s gone=%s", len(candidates), len(gone))
@@ -71,7 +72,7 @@ def confirm(
 
 
 def _is_before(page: RawPage, since: datetime | None) -> bool:
-    """Did an entry go back to a state before the walk's window, so that it was not shown?"""
+    """Whether an entry is now in a state from before the walk's window, so it was not shown."""
     entries = [read_entry(raw) for raw in page.entries]
     return since is not None and all(
         isinstance(entry, Entry) and entry.updated_at <= since for entry in entries
@@ -79,7 +80,7 @@ def _is_before(page: RawPage, since: datetime | None) -> bool:
 
 
 def _answers(warehouse: Warehouse, registry: Registry, upstream: str, gone: list[Key]) -> bool:
-    """Does the detail route show anything? One of a few entries that stand must be there."""
+    """Whether the detail route works: it must show one of a few entries that surely exist."""
     with warehouse.session() as session:
         standing = [key for key in list_standing(session, upstream) if key not in gone]
     for key in standing[:3]:
@@ -88,4 +89,4 @@ def _answers(warehouse: Warehouse, registry: Registry, upstream: str, gone: list
                 return True
         except ConnectorError as error:
             log.warning("standing entry not asked for key=%s error=%s", key, error)
-    return not standing
+    return not standing  # with nothing to compare, the 404 is believed

@@ -1,7 +1,7 @@
 """Pull from a local file or directory of server.json documents: the upstream of in-house servers.
 
-There is no registry that gives instants and flags, so they are made here, as the official service
-makes them: published when first seen, updated when the content moved, the greatest version latest.
+No registry gives instants and flags, so this module makes them by the rules of the official
+service: published when first seen, updated when the content changes, the greatest version latest.
 """
 
 import json
@@ -28,7 +28,7 @@ from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
 
-_KEPT = 65536
+_KEPT = 65536  # bytes of an unreadable document that the quarantine keeps
 _TICK = timedelta(microseconds=1)
 
 
@@ -41,19 +41,24 @@ def pull_documents(
     spool_folder: Path,
     accept_shrink: bool = False,
 ) -> PullReport:
-    """Bring the warehouse up to what lies at `path`; a document that vanished is deleted at once.
+    """Bring the warehouse up to the documents at `path`; an entry without one is deleted at once.
 
-    A document that cannot be read is quarantined; while it is not even known whose it is, nothing
-    is deleted. Raises TerminalError if the place cannot be read, Busy, and BrakeEngaged.
+    A document that cannot be read is quarantined; while even its name is unknown, nothing is
+    deleted. Raises TerminalError if `path` cannot be read, Busy, and BrakeEngaged.
     """
     with Spool.hold(spool_folder / upstream):
         documents = read_documents(path)
         with warehouse.session() as session:
             state = read_state(session, upstream)
             commits = state.commits if state else 0
+            # Instants must rise from commit to commit, even if the clock went back.
             at = max(now(), state.committed_at + _TICK) if state else now()
             records = _records(documents, known_entries(session, upstream), at)
-            keyless = [r.reason for r in records if isinstance(r, Unreadable) and not r.name]
+            keyless = [
+                record.reason
+                for record in records
+                if isinstance(record, Unreadable) and not record.name
+            ]
             if keyless:
                 log.warning("nothing is deleted while a document is unreadable: %s", keyless[0])
             page = SpooledPage((), (), None, at, commits, stale=False, kind=PageKind.LIST)
@@ -99,12 +104,12 @@ def pull_documents(
 
 
 def _records(documents: list[Document], known: dict[Key, Row], at: datetime) -> list[Record]:
-    """Every document as an entry with the instants and flag that it would have in a registry."""
-    found: dict[Key, Entry] = {}
+    """Every document as an entry, with the instants and flag that a registry would give it."""
+    entries: dict[Key, Entry] = {}
     bad: list[Unreadable] = []
     for document in documents:
         entry = read_entry(compose(document.body, _meta(at, at, is_latest=False)))
-        if isinstance(entry, Entry) and (entry.name, entry.version) in found:
+        if isinstance(entry, Entry) and (entry.name, entry.version) in entries:
             reason = "another document before it has the same name and version"
             entry = Unreadable(document.body, reason, entry.name, entry.version)
         if isinstance(entry, Unreadable):
@@ -112,17 +117,17 @@ def _records(documents: list[Document], known: dict[Key, Row], at: datetime) -> 
             bad.append(Unreadable(document.body[:_KEPT], reason, entry.name, entry.version))
         else:
             key = (entry.name, entry.version)
-            found[key] = _dated(entry, known.get(key), at)
-    # What stays although it was not read is a version like any other.
+            entries[key] = _dated(entry, known.get(key), at)
+    # Versions that stay although they were not read also compete for the latest flag.
     unread = {(record.name, record.version) for record in bad}
     keyless = any(not record.name for record in bad)
     kept = [
         (key, row["published_at"])
         for key, row in known.items()
-        if key not in found and not row["vanished_at"] and (keyless or key in unread)
+        if key not in entries and not row["vanished_at"] and (keyless or key in unread)
     ]
     names: dict[str, list[Entry]] = {}
-    for entry in found.values():
+    for entry in entries.values():
         names.setdefault(entry.name, []).append(entry)
     flagged = [
         _flagged(versions, [(version, at) for (held, version), at in kept if held == name])
@@ -135,11 +140,13 @@ def _dated(entry: Entry, known: Row | None, at: datetime) -> Entry:
     if known is None:
         return entry
     same = known["server_hash"] == content_hash(entry.server) and not known["vanished_at"]
+    # A changed entry needs a later instant, or readers who follow changes would miss it.
     updated = known["updated_at"] if same else max(at, known["updated_at"] + _TICK)
     return msgspec.structs.replace(entry, published_at=known["published_at"], updated_at=updated)
 
 
 def _flagged(versions: list[Entry], kept: list[tuple[str, datetime]]) -> list[Record]:
+    # If an unread version is the latest, `latest` is beyond `versions`, and none gets the flag.
     latest = choose_latest([(entry.version, entry.published_at) for entry in versions] + kept)
     return [
         read_entry(

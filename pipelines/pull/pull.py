@@ -1,8 +1,9 @@
-"""Pull: from an upstream registry into the warehouse, losing nothing.
+"""Pull: from an upstream registry into the warehouse, incrementally by a watermark.
 
-A walk drains to the spool, names in doubt are read again, then one transaction takes all of it and
-moves the watermark. The first pull is a full walk, later ones start at the watermark; a full walk
-also finds what changed silently or is gone. The merge itself is `warehouse.walk.merge`.
+A walk goes to the spool, names in doubt are read again, then one transaction stores all of it and
+moves the watermark, so nothing is lost. The first pull is a full walk, later ones start at the
+watermark; a full walk also finds what changed silently or is gone. The merge itself is
+`warehouse.walk.merge`.
 """
 
 import logging
@@ -33,10 +34,11 @@ _RETRY_AT_MOST = 20
 
 @dataclass(frozen=True)
 class PullReport:
-    """One committed pull. `entries` is what the walk met; `requests` counts tries too.
+    """One committed pull. `entries` counts what the walk met; `requests` includes retries.
 
-    `unsettled_names` could not be read again: the next pull tries once more. `unmet` counts known
-    entries that the walk did not show; unless that is explained, the watermark stays.
+    `unsettled_names` counts names that could not be read again: the next pull tries once more.
+    `unmet` counts known entries that the walk did not show; unless all are explained, the watermark
+    stays.
     """
 
     upstream: str
@@ -71,10 +73,11 @@ def pull(
     accept_shrink: bool = False,
     progress: Progress = silent,
 ) -> PullReport:
-    """Bring the warehouse up to upstream's present; a repeat changes nothing more.
+    """Bring the warehouse up to upstream's present state; a repeat changes nothing.
 
-    `full` forces a full walk (so do a first pull and a new generation of our parsing). Raises the
-    errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is as before.
+    `full` forces a full walk (so do `accept_shrink`, a first pull, another URL and a new generation
+    of our parser). Raises the errors of `connectors`, Busy, and BrakeEngaged; in each case the
+    warehouse is unchanged.
     """
     asked_before = requests()
     with Spool.hold(spool_folder / upstream) as spools:
@@ -118,9 +121,10 @@ def pull(
                     overlap=overlap,
                     accept_shrink=accept_shrink,
                 )
-        except BrakeEngaged:
+        except BrakeEngaged:  # never resume a walk that was refused
             spool.clear()
             raise
+        # A full walk covers what an unfinished incremental one has; the reverse is not true.
         for done in spools if full else spools[1:]:
             done.clear()
         vanished, watermark = merge.vanished, merge.watermark
@@ -149,41 +153,41 @@ def pull(
 
 
 def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
-    """Drop a spool that is not gone on with; above all one whose walk was committed already."""
-    found = spool.found()
-    if found is None:
+    """Drop a spool that is not resumed; above all one whose walk was committed already."""
+    start = spool.found()
+    if start is None:
         return
     with warehouse.session() as session:
-        committed = is_committed(session, found.walk_id)
+        committed = is_committed(session, start.walk_id)
     if committed or not full:
         spool.clear()
 
 
 def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int) -> list[Key]:
-    """Ask for quarantined records one by one; returns those that upstream does not have now."""
+    """Ask for quarantined records one by one; return those that upstream no longer has."""
     gone = []
     for key in keys:
         try:
-            found = registry.version(*key)
+            answer = registry.version(*key)
         except ConnectorError as error:
             log.warning("quarantined record not read again key=%s error=%s", key, error)
             continue
-        if isinstance(found, Missing):
+        if isinstance(answer, Missing):
             gone.append(key)
         else:
-            spool.append(found, after_commit=after_commit, kind=PageKind.VERSION)
+            spool.append(answer, after_commit=after_commit, kind=PageKind.VERSION)
     return gone
 
 
 def _read_again(
     spool: Spool, registry: Registry, names: list[str], after_commit: int, progress: Progress
 ) -> list[str]:
-    """Read all versions of names in doubt; returns those that could not be read."""
+    """Read all versions of names in doubt; return the names that could not be read."""
     unsettled: list[str] = []
     for done, name in enumerate(names):
         progress("names read again", done, len(names))
         try:
-            found = registry.versions(name)
+            pages = registry.versions(name)
         except BudgetSpent as error:
             log.warning("names not read again count=%s error=%s", len(names) - done, error)
             return unsettled + names[done:]
@@ -191,7 +195,7 @@ def _read_again(
             log.warning("name not read again name=%s error=%s", name, error)
             unsettled.append(name)
             continue
-        for page in found:
+        for page in pages:
             spool.append(page, after_commit=after_commit, kind=PageKind.VERSIONS)
     return unsettled
 
@@ -201,7 +205,7 @@ def _commits(state: State | None) -> int:
 
 
 def _must_walk(state: State, registry: Registry) -> bool:
-    """No watermark, another way of reading, or another upstream than the watermark belongs to."""
+    """Whether the watermark is missing, or belongs to another parser generation or another URL."""
     return state.watermark is None or state.generation != GENERATION or state.url != registry.url
 
 
@@ -215,7 +219,7 @@ def _drain(
     now: Callable[[], datetime],
     progress: Progress,
 ) -> tuple[Start, int]:
-    """Walk to the end into the spool; say how many pages an earlier walk had left there."""
+    """Walk to the end into the spool; also return how many pages an earlier walk left there."""
     started_at = now()
     start, cursor, resumed = spool.found(), None, 0
     if start is not None and full and resume and _resumable(start, registry, started_at):
@@ -224,7 +228,7 @@ def _drain(
         since = None if full or state is None else _since(state)
         start = Start(registry.url, _walk_id(started_at), since, started_at)
         spool.begin(start)
-    elif cursor is None:
+    elif cursor is None:  # the earlier walk had its last page already
         return start, resumed
     entries = 0
     for page in registry.walk(since=start.since, cursor=cursor):
@@ -237,13 +241,14 @@ def _drain(
 
 
 def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
+    # Only on the same day: the pages of an older walk are out of date.
     return (
         start.url == registry.url and start.since is None and start.started_at.date() == now.date()
     )
 
 
 def _continue(spool: Spool) -> tuple[str | None, int]:
-    """The cursor after the last whole page of a walk, and how many pages there are."""
+    """The cursor after the last whole page of a walk, and the number of its pages."""
     cursor, count = None, 0
     for page in spool.pages():
         if page.kind == PageKind.LIST:
@@ -252,7 +257,7 @@ def _continue(spool: Spool) -> tuple[str | None, int]:
 
 
 def _since(state: State) -> str:
-    """The watermark less a random part of a second, so that no cache has seen the URL."""
+    """The watermark minus a random part of a second, so that no cache knows the URL."""
     if state.watermark is None:
         raise AssertionError("an incremental walk has a watermark")
     since = state.watermark - timedelta(microseconds=secrets.randbelow(1_000_000))
@@ -274,7 +279,7 @@ def _names_to_reread(
 ) -> list[str]:
     """Names whose flags need a read of all their versions, and those that earlier pulls left.
 
-    What was read already is left out.
+    Names that were read already are left out.
     """
     if full:
         names = sorted(name for name, count in survey.latest.items() if count != 1)

@@ -1,6 +1,6 @@
-"""From pages to rows: the one place where an entry as read becomes rows of the warehouse.
+"""From pages to rows: the only place where a parsed entry becomes rows of the warehouse.
 
-Pure: pages in, batches out. What the rows mean once stored is decided in `warehouse.walk.merge`.
+Pure: pages in, batches out. `warehouse.walk.merge` decides what the stored rows mean.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,14 +26,15 @@ def batches(
 ) -> Iterator[dict[str, pa.Table]]:
     """Read pages in batches of bounded size; `bodies=False` leaves out all but the readings.
 
-    The next batch is read in a thread while the caller stores the one before. `read` gives the
-    records of a page that is no list answer.
+    A thread reads the next batch while the caller stores the current one. `read` replaces the
+    parser for pages that are not list answers.
     """
-    found = _batches(pages, read or _records, bodies=bodies)
+    parsed = _batches(pages, read or _records, bodies=bodies)
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(next, found, None)
+        # None marks the end: a StopIteration must not leave a generator.
+        coming = ahead.submit(next, parsed, None)
         while (batch := coming.result()) is not None:
-            coming = ahead.submit(next, found, None)
+            coming = ahead.submit(next, parsed, None)
             yield batch
 
 
@@ -42,13 +43,19 @@ def _batches(
 ) -> Iterator[dict[str, pa.Table]]:
     batch, ordinal = Readings(), 0
     for count, page in enumerate(pages, start=1):
-        for found in read(page):
-            if isinstance(found, Unreadable):
+        for record in read(page):
+            if isinstance(record, Unreadable):
                 batch.unreadable.append(
-                    (content_hash(found.raw), found.name, found.version, found.reason, found.raw)
+                    (
+                        content_hash(record.raw),
+                        record.name,
+                        record.version,
+                        record.reason,
+                        record.raw,
+                    )
                 )
             else:
-                _add(batch, found, page, ordinal, bodies=bodies)
+                _add(batch, record, page, ordinal, bodies=bodies)
                 ordinal += 1
         if count % _BATCH_PAGES == 0:
             yield batch.tables()
@@ -60,18 +67,18 @@ def _records(page: SpooledPage) -> Iterator[Record]:
     """The records of a page; of several with one key the newest, the others as unreadable."""
     best: dict[tuple[str, str], Entry] = {}
     for raw in page.entries:
-        found = read_entry(raw)
-        if isinstance(found, Unreadable):
-            yield found
+        record = read_entry(raw)
+        if isinstance(record, Unreadable):
+            yield record
             continue
-        key = (found.name, found.version)
+        key = (record.name, record.version)
         other = best.get(key)
-        if other is not None and other != found:
-            older = min(other, found, key=lambda entry: entry.updated_at)
-            found = found if older is other else other
+        if other is not None and other != record:
+            older = min(other, record, key=lambda entry: entry.updated_at)
+            record = record if older is other else other
             reason = "another record of its page has the same key and is newer"
             yield Unreadable(compose(older.server, older.meta), reason, *key)
-        best[key] = found
+        best[key] = record
     yield from best.values()
 
 

@@ -1,9 +1,9 @@
-"""Pages of a walk on disk until the walk is complete, so that a broken walk goes on where it broke.
+"""The spool: an append-only log of a walk's pages, so that a broken walk resumes where it stopped.
 
-One append-only file per upstream: for each page a line of facts with lengths and sha256, then its
-entries end to end. What was read of a page when it came is kept with it. A torn tail (a kill, a
-full disk) fails its sha256 and is cut off at the next start. A lock beside it keeps other walks of
-the same upstream out.
+Two files per upstream, for full and incremental walks: for each page a JSON line with lengths and
+sha256, then its entries end to end. The heads that were parsed on arrival are kept too. A torn tail
+(a kill, a full disk) fails its sha256 and is cut off at the next start. A lock file keeps other
+walks of the same upstream out.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from connectors.upstreams.registry import RawPage
 from pipelines.errors import Busy
 from serve.disk import locked
 
-_SYNC_EVERY = 1.0
+_SYNC_EVERY = 1.0  # seconds between two fsyncs, which are slow
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 
 
 class PageKind(StrEnum):
-    """A page of the walk, all versions of one name, or one version asked for by itself."""
+    """A page of the walk, all versions of one name, or a single version."""
 
     LIST = "list"
     VERSIONS = "versions"
@@ -40,7 +40,7 @@ class PageKind(StrEnum):
 
 @dataclass(frozen=True)
 class SpooledPage:
-    """A page's entries as they came, and the number of the last commit before it was asked for."""
+    """A page's entries as they came, and the number of the last commit before its request."""
 
     entries: tuple[bytes, ...]
     heads: tuple[EntryHead | None, ...]
@@ -63,7 +63,7 @@ class _PageFacts(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What a walk was started for; a spool of another start is not resumed."""
+    """How a walk was started; a spool with another start is not resumed."""
 
     url: str
     walk_id: str
@@ -72,9 +72,9 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """One spool of an upstream in `folder`. Made by `hold`, which owns the upstream's lock.
+    """One spool of an upstream in `folder`. `hold` creates it and owns the upstream's lock.
 
-    Full walks have one of their own, so that the pulls in between do not end them.
+    Full walks have their own spool, so that pulls in between do not discard them.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -85,7 +85,7 @@ class Spool:
     @classmethod
     @contextmanager
     def hold(cls, folder: Path) -> Iterator[tuple["Spool", "Spool"]]:
-        """Own the upstream's walk: the spools of full and of incremental ones.
+        """Lock an upstream; yield its spools for full and for incremental walks.
 
         Raises Busy if another process (or thread) owns it.
         """
@@ -99,14 +99,14 @@ class Spool:
                     spool.close()
 
     def found(self) -> Start | None:
-        """The start of a spool left behind, after cutting a torn tail; None without one."""
+        """The start of a spool left behind, after cutting its torn tail; None if there is none."""
         if not self._path.exists():
             return None
         with self._path.open("rb") as file:
             start = _read_start(file)
             end = file.tell()
             if start is not None:
-                for _ in _read_pages(file):
+                for _ in _read_pages(file):  # yields whole pages only
                     end = file.tell()
         if start is None:
             self._path.unlink()
@@ -153,7 +153,7 @@ class Spool:
             yield from _read_pages(file)
 
     def clear(self) -> None:
-        """Forget the walk: it is committed, or not worth going on with."""
+        """Delete the spool: its walk is committed, or not worth resuming."""
         self.close()
         self._path.unlink(missing_ok=True)
 
@@ -185,7 +185,7 @@ def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
 
 
 def _line(file: BinaryIO, kind: type[Line]) -> Line | None:
-    """The next line as JSON; None at the end, and for a line that is torn or of another version."""
+    """The next line as JSON; None at the end, and for a line that is torn or in another format."""
     try:
         return msgspec.json.decode(file.readline(), type=kind)
     except (ValueError, RecursionError):

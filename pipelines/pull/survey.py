@@ -1,4 +1,4 @@
-"""What a drained walk holds, in one look: flags per name, names read again, instants."""
+"""Survey: one pass over a drained walk for flags per name, names read again, and instants."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from pipelines.pull.spool import PageKind, Spool
 
 @dataclass(frozen=True)
 class Survey:
-    """What a drained spool holds: `told` are names read again since the last commit, `latest`
-    counts flags per name, `after_commit` is the least number of a page of the list."""
+    """What a drained spool holds: `told` are the names read again since the last commit, `latest`
+    counts flags per name, `after_commit` is the smallest number of a list page."""
 
     pages: int
     stale: bool
@@ -22,7 +22,7 @@ class Survey:
 
 def survey(spool: Spool, commits: int) -> Survey:
     pages, stale, asked_at, after_commit = 0, False, None, commits
-    told: set[str] = set()
+    reread: set[str] = set()
     latest: Counter[str] = Counter()
     for page in spool.pages():
         if page.kind == PageKind.VERSION:
@@ -33,8 +33,9 @@ def survey(spool: Spool, commits: int) -> Survey:
             if head is not None and head.is_latest is not None
         ]
         if page.kind == PageKind.VERSIONS:
+            # What a broken walk read again before the last commit is out of date.
             if page.after_commit == commits:
-                told.update(name for name, _ in flags)
+                reread.update(name for name, _ in flags)
             continue
         pages += 1
         stale = stale or page.stale
@@ -44,4 +45,4 @@ def survey(spool: Spool, commits: int) -> Survey:
             latest[name] += is_latest
     if asked_at is None:
         raise AssertionError("a drained walk has a page")
-    return Survey(pages, stale, asked_at, after_commit, frozenset(told), latest)
+    return Survey(pages, stale, asked_at, after_commit, frozenset(reread), latest)

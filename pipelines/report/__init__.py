@@ -1,1 +1,1 @@
-"""What is told and changes nothing: status, explain, history, previews, doctor."""
+"""Reports that change nothing: status, explain, history, preview, doctor."""

@@ -1,4 +1,4 @@
-"""Doctor: in at most ten requests, what answers from here, with which tokens, and what is stripped.
+"""Doctor: which sources answer, which tokens work, what is stripped; at most ten requests.
 
 A proxy in front of a registry may drop validators, fields and headers; the line works without them,
 but knows less. Nothing is stored.
@@ -20,15 +20,15 @@ from enrich.ecosystems import USUAL
 from pipelines.errors import UsageError
 
 MAX_REQUESTS = 10
-_NEEDED = 2
+_NEEDED = 2  # requests that a probe may need; with fewer left, it is not started
 _TROUBLE = (ConnectorError, *GARBAGE)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a deployment asks: upstreams and package registries, each with a client to be closed.
+    """What a deployment asks: upstreams and package registries, each with a client to close.
 
-    `named` are the registries of its settings, `advised` those asked for advisories.
+    `named` are the registries in its settings, `advised` those that give advisories.
     """
 
     upstreams: Mapping[str, str]
@@ -41,7 +41,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Finding:
-    """One source. `state` is works, partial (not all arrives), fails, not asked or off."""
+    """One source. `state` is works, partial (something is stripped), fails, not asked or off."""
 
     source: str
     state: str
@@ -75,9 +75,9 @@ def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
             hint = f"ten requests are used up; subregistry doctor --only {source}"
             findings.append(Finding(source, "not asked", hint))
             continue
-        found = _ask(source, probe, left)
-        findings.append(found)
-        left -= found.requests
+        finding = _ask(source, probe, left)
+        findings.append(finding)
+        left -= finding.requests
     hint = "downloads are not counted there; name it in SUBREGISTRY_ORIGINS if that is wanted"
     return findings + [Finding(source, "off", hint) for source in off if only in (None, source)]
 
@@ -86,21 +86,21 @@ def _ask(source: str, probe: Callable[[RequestPolicy], tuple[Probe, int]], left:
     policy = RequestPolicy(rate=1.0, tries=1, timeout=10.0, deadline=20.0, budget=left)
     start = time.monotonic()
     try:
-        found, requests = probe(policy)
+        answer, requests = probe(policy)
     except _Failed as error:
         return Finding(source, "fails", str(error), error.requests)
     return Finding(
         source,
-        "partial" if found.stripped else "works",
-        found.message,
+        "partial" if answer.stripped else "works",
+        answer.message,
         requests,
         round((time.monotonic() - start) * 1000),
-        found.stripped,
+        answer.stripped,
     )
 
 
 class _Failed(Exception):
-    """A probe that got no answer of use, and the requests that it sent."""
+    """A probe without a useful answer, and the number of requests that it sent."""
 
     def __init__(self, message: str, requests: int) -> None:
         super().__init__(message)
@@ -109,7 +109,7 @@ class _Failed(Exception):
 
 @dataclass(frozen=True)
 class _Upstream:
-    """One page of two entries."""
+    """Probe an upstream: read one page of two entries."""
 
     sources: Sources
     place: str
@@ -129,7 +129,7 @@ def _page(http: HttpClient, url: str) -> Probe:
 
 @dataclass(frozen=True)
 class _Registry:
-    """What the connector of an origin probes."""
+    """Probe a package registry with its own connector."""
 
     sources: Sources
     origin: str

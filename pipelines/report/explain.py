@@ -1,4 +1,4 @@
-"""Explain: why a server is in a feed or not, from the verdicts and facts that decided."""
+"""Explain: why a server is in a feed or not, from the verdicts and facts that decided it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ def explain(
 ) -> list[ExplainedRow]:
     """One explanation per version, newest first; as of an instant, if `at` is given.
 
-    Raises StepError if upstream never showed it (by then), UsageError for a text that is no
+    Raises StepError if upstream never showed it (by then), UsageError if `at` is not an
     instant.
     """
     instant = _instant(at) if at else None
@@ -43,7 +43,7 @@ def explain(
 
 
 def _told(row: Row, outline: Outline) -> ExplainedRow:
-    told: ExplainedRow = {
+    explained: ExplainedRow = {
         "name": row["name"],
         "version": row["version"],
         "decision": {key: row[key] for key in _DECISION if row[key] is not None},
@@ -53,24 +53,25 @@ def _told(row: Row, outline: Outline) -> ExplainedRow:
             "excluded", row["verdict"], row["rule"], row["reason"], held_until=row["held_until"]
         )
         judged = Judged(reason, row["atoms"] or "")
-        found = trace(outline, judged, (row["seen"] or "").encode())
-        parts = {"rules": found.rules, "values": found.values, "nearest": found.nearest}
-        told |= msgspec.json.decode(msgspec.json.encode(parts))
-    told["treatments"] = row["treatments"] or []
-    told["packages"] = [
+        traced = trace(outline, judged, (row["seen"] or "").encode())
+        parts = {"rules": traced.rules, "values": traced.values, "nearest": traced.nearest}
+        # Through JSON and back, so that structs become plain dicts and lists.
+        explained |= msgspec.json.decode(msgspec.json.encode(parts))
+    explained["treatments"] = row["treatments"] or []
+    explained["packages"] = [
         {k: v for k, v in package.items() if v is not None} for package in row["packages"] or []
     ]
-    return told
+    return explained
 
 
 def _instant(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
             f"--at {text!r} is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 _DECISION = (

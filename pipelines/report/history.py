@@ -1,4 +1,4 @@
-"""What the pull left on record: changes, quarantine, and which upstream a name belongs to."""
+"""History: what pulls left on record, as changes and quarantine."""
 
 from datetime import UTC, datetime
 
@@ -8,10 +8,10 @@ from warehouse.database.warehouse import Warehouse
 
 
 def changes(warehouse: Warehouse, since: str) -> list[Row]:
-    """Every change that we learned of after an instant, in our order; kinds as in the warehouse.
+    """Every change recorded after an instant, in the order of commits; kinds as in the warehouse.
 
-    All changes of one commit share an instant, so going on from the last one loses none. Raises
-    UsageError for a text that is no instant.
+    All changes of one commit share an instant, so a caller can continue from the last one without
+    loss. Raises UsageError if `since` is not an instant.
     """
     try:
         at = datetime.fromisoformat(since)

@@ -1,7 +1,7 @@
 """Preview: what a changed feed document would add, withdraw and change, before it is published.
 
-The present document and the changed one are both curated and built as of now, in a folder of their
-own, and the two editions are compared; nothing that is live or stored is touched.
+It curates and builds the present document and the changed one as of now, in a temporary folder, and
+compares the two editions. Nothing that is live or stored changes.
 """
 
 import os
@@ -28,9 +28,9 @@ from warehouse.expressions.compile import compile_predicate
 
 @dataclass(frozen=True)
 class PreviewChange:
-    """What would become of an entry: `add`, `withdraw` or `change`, and the reason for it.
+    """What would happen to an entry: `add`, `withdraw` or `change`, and the reason.
 
-    `before` and `after` are the rules that decide; `details` what is done to what is served.
+    `before` and `after` are the rules that decide; `details` are the treatments of what is served.
     """
 
     change: str
@@ -61,7 +61,7 @@ def preview(
     feed_root: Path,
     now: datetime,
 ) -> PreviewReport:
-    """Compare the document at `path` with the feed of the same name as its document stands.
+    """Compare the document at `path` with the present document of the same feed.
 
     Raises PolicyInvalid, UsageError if there is no file, StepError before the first pull.
     """
@@ -75,9 +75,9 @@ def preview(
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error}); name a feed document") from error
     feed, blocked = Feed(feed_root, changed.name), blocks.read()
-    present = next((found for found in documents.valid if found.name == changed.name), None)
+    present = next((policy for policy in documents.valid if policy.name == changed.name), None)
     if present is not None and present.hash == changed.hash:
-        present = None  # it stands in its place already: what is live is what it changes
+        present = None  # it is in place already: compare with the live edition
     if not warehouse.path.exists():
         raise StepError("there is no warehouse yet; run subregistry pull first")
     with (
@@ -85,7 +85,7 @@ def preview(
         warehouse.session() as session,
     ):
         for other in feed.folder.parent.glob("preview-*"):
-            if other != Path(folder):  # of a run that was killed: the warehouse lets in one
+            if other != Path(folder):  # left by a killed run: we hold the warehouse
                 shutil.rmtree(other, ignore_errors=True)
         live = feed.current()
         before = live
@@ -93,12 +93,12 @@ def preview(
             before = _built(session, feed, present, blocked, live, Path(folder) / "before", now)
         after = _built(session, feed, changed, blocked, live, Path(folder) / "after", now)
         changes, same = [], 0
-        for found in _compared(before, after):
-            if found is None:
+        for change in _compared(before, after):
+            if change is None:
                 same += 1
             else:
-                changes.append(found)
-    kinds = [found.change for found in changes]
+                changes.append(change)
+    kinds = [change.change for change in changes]
     return PreviewReport(
         changed.name,
         kinds.count("add"),
@@ -110,6 +110,7 @@ def preview(
 
 
 def _beside(feed: Feed) -> Path:
+    # The preview hard-links files of the live edition, which needs the same file system.
     feed.folder.parent.mkdir(parents=True, exist_ok=True)
     return feed.folder.parent
 
@@ -123,7 +124,7 @@ def _built(
     folder: Path,
     now: datetime,
 ) -> Edition:
-    """An edition of a policy in a folder that goes away; bodies of the live one are linked."""
+    """Build an edition of a policy in a temporary folder; files of the live one are linked."""
     folder.mkdir()
     previous = None
     if live:
@@ -152,8 +153,8 @@ def _built(
 
 
 def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange | None]:
-    """What differs between two editions, in key order; None for each entry that runs in both."""
-    known = after.records.keys
+    """What differs between two editions, in key order; None for each that is the same."""
+    known = after.records.keys  # of every known entry, served or not
     for number in range(len(known)):
         key = known[number].split(b"\0", 1)
         new = after.keys.find(*key)
@@ -175,7 +176,10 @@ def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange 
         if change is None:
             yield None
             continue
-        details = tuple(f"{t.kind} {t.rule}: {t.detail}" for t in reason.treatments)
+        details = tuple(
+            f"{treatment.kind} {treatment.rule}: {treatment.detail}"
+            for treatment in reason.treatments
+        )
         name, version = known.pair(number)
         yield PreviewChange(change, name, version, then, reason.rule, reason.reason, details)
 

@@ -21,7 +21,7 @@ _WARNED = timedelta(days=7)
 
 @dataclass(frozen=True)
 class StatusReport:
-    """Rows by subject; empty where nothing was done yet."""
+    """Rows by subject; empty where nothing has run yet."""
 
     entries: list[Row]
     upstreams: list[Row]
@@ -39,9 +39,9 @@ def status(
     uncounted: Sequence[str],
     now: datetime,
 ) -> StatusReport:
-    """Read it all; a warehouse that is not there yet reports nothing and is not made.
+    """Read everything; a warehouse that does not exist yet reports nothing and is not created.
 
-    `uncounted` are the services that count downloads and that nobody asks.
+    `uncounted` are the services for download counts that this deployment does not ask.
     """
     feeds = [_feed(Feed(feed_root, policy.name), policy, now) for policy in documents.valid]
     feeds += [{"feed": name, "broken": str(error)} for name, error in documents.broken.items()]
@@ -60,7 +60,7 @@ def status(
 
 
 def _expiring(policy: Policy, now: datetime) -> list[str]:
-    """Overlays that end within a week, or did."""
+    """Overlays that end within a week or have ended."""
     return [
         f"{overlay.name} of {overlay.owner} {'ends' if overlay.active(now) else 'ended'} "
         f"{overlay.until:%Y-%m-%dT%H:%M:%SZ}"

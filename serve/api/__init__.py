@@ -1,1 +1,1 @@
-"""What is answered: one module per kind of answer. No sockets here."""
+"""The answers of the read API: one module per kind of answer. No sockets here."""

@@ -27,9 +27,12 @@ PREFLIGHT: tuple[Header, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered; `pieces` make up its body. `edition` is the one that it was read from, if
-    it depends on nothing else but the request line; `lasting` says that somebody may be shown it a
-    little late. `packed` is the body in content encodings, where that is ready."""
+    """The answer to a request; its body is `pieces`, one after the other.
+
+    `edition` is the edition that the answer was read from; None if the answer depends on anything
+    else but the request line. `lasting`: caches may show the answer a little late. `packed` is the
+    body by content encoding, where that is ready.
+    """
 
     status: int
     pieces: tuple[Piece, ...]
@@ -49,7 +52,7 @@ def ok(body: bytes, edition: Edition | None = None, *, lasting: bool = False) ->
 
 
 def document(value: object, edition: Edition | None = None) -> Answer:
-    """Any value that msgspec encodes; `msgspec.Raw` for JSON that is ready."""
+    """Encode any value that msgspec can encode; wrap finished JSON in `msgspec.Raw`."""
     return Answer(200, (msgspec.json.encode(value) + b"\n",), edition=edition)
 
 
@@ -74,4 +77,5 @@ def problem(
 
 def encode(value: object) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A text from a client may hold lone surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace") + b"\n"

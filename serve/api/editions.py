@@ -1,6 +1,6 @@
-"""Where answers find their edition: the protocol, and a shelf that holds one edition.
+"""Where answers find their edition: the protocol, and a store that holds one fixed edition.
 
-Following a live feed is `serve.server.live_editions`.
+`serve.server.live_editions` follows a live feed.
 """
 
 from datetime import datetime
@@ -24,26 +24,30 @@ class EditionStore(Protocol):
         ...
 
     def find(self, edition: str) -> Edition:
-        """An edition by ID. Raises EditionUnknown, EditionGone."""
+        """Find an edition by ID. Raises EditionUnknown, EditionGone."""
         ...
 
     def as_of(self, at: int) -> Edition:
-        """The edition that was live at an instant. Raises EditionUnknown, EditionGone."""
+        """The edition that was live at an instant (microseconds since 1970).
+
+        Raises EditionUnknown, EditionGone.
+        """
         ...
 
     def following(self, sequence: int) -> Edition:
-        """Where a walk goes on that began in the edition of a sequence. Raises EditionGone."""
+        """The edition in which a walk continues that began at a sequence. Raises EditionGone."""
         ...
 
     def since(self, at: int) -> int:
-        """How far a reader must look back who has seen everything up to an instant.
+        """How far back a reader who has seen everything up to an instant must look.
 
-        Further, if this process showed an edition late: what it changed was not to be seen then.
+        Further back if this process showed an edition late: its changes were not visible yet.
+        Both instants are microseconds since 1970.
         """
         ...
 
     def ledger(self) -> dict[str, Published]:
-        """Everything that was ever live, oldest first. Raises EditionBroken."""
+        """Every edition that was ever live, oldest first. Raises EditionBroken."""
         ...
 
     def kept(self, edition: str) -> bool:
@@ -51,15 +55,15 @@ class EditionStore(Protocol):
         ...
 
     def confirmed(self) -> datetime | None:
-        """As of when the live edition shows what upstream has; None if nobody knows."""
+        """As of when the live edition shows what upstream has; None if that is unknown."""
         ...
 
     def pages(self, edition: Edition) -> Pages | None:
-        """The pages that were made of an edition beforehand, if they are there."""
+        """The precompressed pages of an edition, if they exist."""
         ...
 
     def search(self) -> SearchIndex | None:
-        """The index for ranked search, if it was made."""
+        """The index for ranked search, if it exists."""
         ...
 
 

@@ -1,6 +1,7 @@
-"""Why an entry is in an edition or not: every rule in order, what it saw, what would admit it.
+"""Why an entry is in an edition or not: every rule in order, what it read, what would admit it.
 
-From the edition's own records; `trace` does the same for the warehouse's verdicts.
+This reads the edition's own records; `pipelines.report.explain` does the same for the verdicts in
+the warehouse.
 """
 
 from collections.abc import Sequence
@@ -15,34 +16,36 @@ from serve.policy.trace import trace
 
 
 def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
-    """One server's versions, latest publication first; `versions` are spellings of one, or none.
+    """Explain one version of a server, or all of them, the latest publication first.
 
-    404 says that upstream never showed such an entry, as far as the edition knows.
+    `names` are spellings of one name, `versions` spellings of one version (none: all versions). The
+    answer is 404 if upstream never showed such an entry, as far as the edition knows.
     """
     records = edition.records
     for name in names:
-        found = [
+        indexes = [
             index
             for index in records.keys.of(name)
             if not versions or records.keys[index].partition(b"\0")[2] in versions
         ]
-        if found:
-            told = [_told(edition, index) for index in found]
-            told.sort(key=lambda item: -item[0])
+        if indexes:
+            dated = [_told(edition, index) for index in indexes]
+            dated.sort(key=lambda pair: -pair[0])
             answer = models.ServerExplanation(
-                records.keys.pair(found[0])[0],
+                records.keys.pair(indexes[0])[0],
                 edition.manifest.edition,
                 edition.manifest.published_at,
-                [explanation for _, explanation in told],
+                [explanation for _, explanation in dated],
             )
             return document(answer, edition)
     return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
 
 
 def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
-    """An explanation, with the instant of publication to sort by (0 where it is not served)."""
+    """Explain one record; comes with the publication instant to sort by (0: it is not served)."""
     records = edition.records
     name, version = records.keys.pair(index)
+    # `index` numbers the records, which cover all known entries; `shown` numbers served entries.
     shown = edition.keys.find(name.encode(), version.encode())
     packages: tuple[PackageFacts, ...] = ()
     if shown is not None and not edition.deleted(shown):
@@ -51,13 +54,13 @@ def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
         if block is not None:
             packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
     judged, seen = records.judged(index), records.seen(index)
-    told = models.Explanation(
+    explanation = models.Explanation(
         **msgspec.structs.asdict(judged.reason),
         **msgspec.structs.asdict(trace(records.outline, judged, seen)),
         version=version,
         packages=packages,
     )
-    return int(edition.arrays["published"][shown]) if shown is not None else 0, told
+    return int(edition.arrays["published"][shown]) if shown is not None else 0, explanation
 
 
 class _Body(msgspec.Struct):

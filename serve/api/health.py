@@ -1,4 +1,4 @@
-"""How fresh a feed is, and what to do where it is stale."""
+"""How fresh a feed is, and what to do if it is stale."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -8,7 +8,10 @@ from serve.edition.edition import Edition
 
 
 def health(edition: Edition, confirmed: datetime | None, objective: float) -> models.Health:
-    """What /health says: the live edition, when it went live, and whether it is fresh enough."""
+    """The body of /health: the live edition, when it went live, and whether it is fresh enough.
+
+    `objective` is the largest age in seconds that is still fresh; 0: any age is.
+    """
     manifest = edition.manifest
     freshness: Literal["fresh", "stale", "never"] = "never"
     action: str | None = "run subregistry run: nothing is known of any pull behind this edition"

@@ -1,4 +1,4 @@
-"""Editions, what differs between two of them, and changes by sequence."""
+"""Editions, the differences between two of them, and changes by sequence."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Query = dict[str, bytes]
 
 
 class _Place(msgspec.Struct, array_like=True):
-    """Behind which (sequence, key) changes go on, in which edition if one was asked for."""
+    """The (sequence, key) after which changes continue, and the edition, if one was asked for."""
 
     sequence: int
     key: bytes
@@ -38,7 +38,7 @@ class _Key(msgspec.Struct, array_like=True):
 
 
 def editions(segments: Sequence[bytes], query: Query, shelf: EditionStore) -> Answer | None:
-    """/editions, and /editions/FROM/diff/TO."""
+    """/editions, and /editions/FROM/diff/TO; None for other paths."""
     match segments:
         case []:
             return _editions(query, shelf)
@@ -54,19 +54,17 @@ def editions(segments: Sequence[bytes], query: Query, shelf: EditionStore) -> An
 
 def _editions(query: Query, shelf: EditionStore) -> Answer:
     limit, live = read_limit(query), shelf.live().manifest.edition
-    behind = unseal(query["cursor"], _Place).sequence if query.get("cursor") else None
+    before = unseal(query["cursor"], _Place).sequence if query.get("cursor") else None
     published = [
-        found
-        for found in reversed(shelf.ledger().values())
-        if behind is None or found.sequence < behind
+        row for row in reversed(shelf.ledger().values()) if before is None or row.sequence < before
     ]
     shown = [
         models.EditionInfo(
-            **msgspec.structs.asdict(found),
-            live=found.edition == live,
-            kept=shelf.kept(found.edition),
+            **msgspec.structs.asdict(row),
+            live=row.edition == live,
+            kept=shelf.kept(row.edition),
         )
-        for found in published[:limit]
+        for row in published[:limit]
     ]
     metadata = models.PageMetadata(len(shown))
     if len(published) > limit:
@@ -75,36 +73,38 @@ def _editions(query: Query, shelf: EditionStore) -> Answer:
 
 
 def changes(query: Query, edition: Edition, shelf: EditionStore, *, pinned: bool) -> Answer:
-    """What changed after `since_sequence`, by sequence and key; each entry once, as it is now.
+    """Changes after `since_sequence`, by sequence and key; each entry once, in its present state.
 
-    A walk goes on in the live edition: what changed again meanwhile comes later in it.
+    Unless `pinned`, a walk continues in the live edition: an entry that changes again meanwhile
+    comes again, later in the walk.
     """
+    # No key reaches 0xff, which UTF-8 never contains: skip all changes of the sequence itself.
     limit, place = read_limit(query), _Place(read_sequence(query), b"\xff", None)
     if query.get("cursor"):
         place = unseal(query["cursor"], _Place)
         edition = shelf.find(place.edition) if place.edition else shelf.live()
         pinned = place.edition is not None
-    found = list(islice(_changed(edition, place), limit + 1))
-    shown = found[: _fitting(edition, found[:limit])]
+    rows = list(islice(_changed(edition, place), limit + 1))
+    shown = rows[: _fitting(edition, rows[:limit])]
     try:
         first = next(iter(shelf.ledger().values()), None)
-    except EditionBroken:
+    except EditionBroken:  # the ledger is only needed for `firstSequence`
         first = None
     metadata: dict[str, Any] = {
         "count": len(shown),
         "sequence": edition.manifest.sequence,
         "firstSequence": first.sequence if first else edition.manifest.sequence,
     }
-    if len(found) > len(shown):
+    if len(rows) > len(shown):
         at = edition.manifest.edition if pinned else None
         metadata["nextCursor"] = seal(_Place(shown[-1].sequence, shown[-1].key, at))
-    answer = {"changes": [_change(edition, item) for item in shown], "metadata": metadata}
+    answer = {"changes": [_change(edition, change) for change in shown], "metadata": metadata}
     return document(answer, edition)
 
 
 @dataclass(frozen=True)
 class _Changed:
-    """A change by (sequence, key): entry `index` of the edition, or a version that is held."""
+    """A change by (sequence, key): of entry `index`, or (-1) of a version that is `held`."""
 
     sequence: int
     key: bytes
@@ -117,14 +117,15 @@ class _Changed:
 
 
 def _changed(edition: Edition, place: _Place) -> Iterator[_Changed]:
-    """Changes behind a place, in order."""
+    """Changes after a place, by (sequence, key)."""
     entries = (
         _Changed(int(edition.arrays["sequence"][i]), edition.key(i), i)
         for i in edition.after(place.sequence, place.key)
     )
     behind = (place.sequence, place.key)
-    held = (found for found in _announced(edition) if found.place > behind)
-    return merge(entries, held, key=lambda found: found.place)
+    held = (change for change in _announced(edition) if change.place > behind)
+    # Entries and held versions are both sorted by (sequence, key) already.
+    return merge(entries, held, key=lambda change: change.place)
 
 
 def _announced(edition: Edition) -> Iterator[_Changed]:
@@ -132,25 +133,25 @@ def _announced(edition: Edition) -> Iterator[_Changed]:
         yield _Changed(held.sequence, f"{held.name}\0{held.version}".encode(), -1, held)
 
 
-def _fitting(edition: Edition, found: Sequence[_Changed]) -> int:
-    """How many fit on one page."""
-    entries = [number for number, item in enumerate(found) if item.held is None]
-    fit = edition.fitting([found[number].index for number in entries])
-    return len(found) if fit == len(entries) else entries[fit]
+def _fitting(edition: Edition, rows: Sequence[_Changed]) -> int:
+    """How many changes fit on one page; held versions have no body and always fit."""
+    entries = [number for number, row in enumerate(rows) if row.held is None]
+    fit = edition.fitting([rows[number].index for number in entries])
+    return len(rows) if fit == len(entries) else entries[fit]
 
 
-def _change(edition: Edition, found: _Changed) -> dict[str, Any]:  # a models.Change, ready
-    if found.held is not None:
-        held = found.held
-        told = {
+def _change(edition: Edition, change: _Changed) -> dict[str, Any]:  # a models.Change, ready
+    if change.held is not None:
+        held = change.held
+        fields = {
             "kind": "held",
             "name": held.name,
             "version": held.version,
             "sequence": held.sequence,
             "publishedAt": held.announced_at or edition.manifest.published_at,
         }
-        return told | ({"heldUntil": held.until} if held.until else {})
-    index = found.index
+        return fields | ({"heldUntil": held.until} if held.until else {})
+    index = change.index
     name, version = edition.keys.pair(index)
     return {
         "kind": KINDS[int(edition.arrays["kind"][index])],
@@ -169,21 +170,23 @@ def _differences(before: Edition, after: Edition, query: Query) -> Answer:
         if place.kind != "diff":
             raise CursorBroken("the cursor is one of another list; start this one without it")
         start = place.key
-    found = list(islice(_differing(before, after, start), limit + 1))
-    metadata = models.PageMetadata(min(len(found), limit))
-    if len(found) > limit:
-        last = found[limit - 1]
+    rows = list(islice(_differing(before, after, start), limit + 1))
+    metadata = models.PageMetadata(min(len(rows), limit))
+    if len(rows) > limit:
+        last = rows[limit - 1]
         metadata.next_cursor = seal(_Key("diff", f"{last.name}\0{last.version}".encode()))
     return document(
         models.DifferenceList(
-            before.manifest.edition, after.manifest.edition, found[:limit], metadata
+            before.manifest.edition, after.manifest.edition, rows[:limit], metadata
         )
     )
 
 
 def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models.Difference]:
-    """What differs behind a key, in key order. An entry that both show as gone is no difference."""
+    """Differences after a key, in key order. An entry that is gone in both is no difference."""
     older, newer = sorted((before, after), key=lambda edition: edition.manifest.sequence)
+    # The newer edition counts its changes from the older one only if it was not built from scratch
+    # since, and if no block (which changes rows, but no sequence) is in force.
     in_line = newer.manifest.began <= older.manifest.sequence
     walk = _in_line if in_line and not (older.masked or newer.masked) else _side_by_side
     for key, old, new in walk(before, after, start):
@@ -196,19 +199,19 @@ def _differing(before: Edition, after: Edition, start: bytes) -> Iterator[models
             kind = "added" if is_now else "removed" if was else None
         if kind:
             name, _, version = key.decode().partition("\0")
-            found = models.Difference(kind, name, version)
+            difference = models.Difference(kind, name, version)
             if new is not None:
-                found.after = _seen(after, new)
+                difference.after = _seen(after, new)
             if old is not None:
-                found.before = _seen(before, old)
-            yield found
+                difference.before = _seen(before, old)
+            yield difference
 
 
 _Both = Iterator[tuple[bytes, int | None, int | None]]
 
 
 def _in_line(before: Edition, after: Edition, start: bytes) -> _Both:
-    """Keys that changed between two editions, one of which goes back to the other."""
+    """Keys that changed between two editions, one of which descends from the other."""
     older, newer = sorted((before, after), key=lambda edition: edition.manifest.sequence)
     changed = (newer.key(index) for index in newer.after(older.manifest.sequence, b"\xff"))
     for key in sorted(key for key in changed if key > start):
@@ -217,14 +220,14 @@ def _in_line(before: Edition, after: Edition, start: bytes) -> _Both:
 
 
 def _side_by_side(before: Edition, after: Edition, start: bytes) -> _Both:
-    """All keys of two editions, with their numbers in both."""
+    """All keys of two editions, with their numbers in both (a merge join)."""
     i, j = (_behind(edition.keys, start) for edition in (before, after))
     while i < before.count or j < after.count:
-        mine = before.key(i) if i < before.count else None
-        yours = after.key(j) if j < after.count else None
-        key = min(key for key in (mine, yours) if key is not None)
-        old = i if mine == key else None
-        new = j if yours == key else None
+        before_key = before.key(i) if i < before.count else None
+        after_key = after.key(j) if j < after.count else None
+        key = min(key for key in (before_key, after_key) if key is not None)
+        old = i if before_key == key else None
+        new = j if after_key == key else None
         i, j = i + (old is not None), j + (new is not None)
         yield key, old, new
 
@@ -239,26 +242,26 @@ def _seen(edition: Edition, index: int) -> models.Seen:
 
 
 def syndicated(name: bytes, query: Query, edition: Edition, title: str, site: str) -> Answer | None:
-    """The newest changes of an edition as a feed for feed readers: feed.json or feed.rss."""
+    """The newest changes for feed readers: feed.json or feed.rss; None for another name."""
     if name not in (b"feed.json", b"feed.rss"):
         return None
     limit = read_limit(query)
     sequence = edition.arrays["sequence"]
     changed = [_Changed(int(sequence[i]), edition.key(i), i) for i in edition.newest(limit)]
-    changed = sorted([*changed, *_announced(edition)], key=lambda found: -found.sequence)[:limit]
-    items = [_item(edition, found, site) for found in changed]
+    changed = sorted([*changed, *_announced(edition)], key=lambda change: -change.sequence)[:limit]
+    items = [_item(edition, change, site) for change in changed]
     if name == b"feed.json":
         return document(json_feed(title, site, items))
     return Answer(200, (rss(title, site, items),), b"application/rss+xml")
 
 
-def _item(edition: Edition, found: _Changed, site: str) -> Item:
-    if found.held is not None:
-        held = found.held
+def _item(edition: Edition, change: _Changed, site: str) -> Item:
+    if change.held is not None:
+        held = change.held
         until = f"until {held.until:%Y-%m-%dT%H:%M:%SZ}" if held.until else "until its age is known"
         at = held.announced_at or edition.manifest.published_at or edition.manifest.built_at
         return Item(site, held.name, held.version, "held", held.sequence, at, f"held {until}")
-    index = found.index
+    index = change.index
     name, version = edition.keys.pair(index)
     kind = KINDS[int(edition.arrays["kind"][index])]
     described = msgspec.json.decode(edition.body(index), type=_Described)

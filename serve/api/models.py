@@ -1,6 +1,7 @@
-"""What the API answers, as types: the OpenAPI document and the JSON Schemas are made of these.
+"""The types of the API's answers; the OpenAPI document and the JSON Schemas are made from them.
 
-Entries are served as the bytes that an edition holds; tests hold those bytes against these types.
+Docstrings of the classes are public descriptions. Entries are served as the bytes that an edition
+holds; tests validate those bytes against these types.
 """
 
 from datetime import datetime
@@ -27,7 +28,7 @@ class ServerResponse(Struct):
 
 
 class UpstreamEntry(Struct):
-    """An entry as upstream sent it, whatever is in it; for `raw=true` only."""
+    """An entry exactly as upstream sent it, whatever it contains; only for `raw=true`."""
 
     server: dict[str, Any]
     meta: dict[str, Any] = msgspec.field(name="_meta")
@@ -48,14 +49,14 @@ class CatalogEntry(Struct):
 
 
 class Catalog(Struct):
-    """The latest version of every server, whole."""
+    """The latest version of every server, in one document."""
 
     servers: list[CatalogEntry]
 
 
 class Health(Struct, rename="camel"):
-    """`freshness` compares the age of `confirmed_at`, the pull that the feed shows, with
-    `objective` (seconds); `action` says what to do where it is not `fresh`."""
+    """How fresh the feed is. `freshness` compares the age of `confirmedAt` (the pull that the feed
+    shows) with `objective` (seconds); `action` says what to do if it is not `fresh`."""
 
     status: Literal["ok"]
     feed: str
@@ -70,7 +71,7 @@ class Health(Struct, rename="camel"):
 
 
 class Highlight(Struct):
-    """Part of a field, with the places (in characters) of what was searched for."""
+    """Part of a field; `ranges` are the start and end of each match in `text`, in characters."""
 
     field: str
     text: str
@@ -78,7 +79,7 @@ class Highlight(Struct):
 
 
 class Result(Struct):
-    """A server that was found, in its latest version as the list shows it."""
+    """A server that matches the search, in its latest version as the list shows it."""
 
     score: float
     highlights: list[Highlight]
@@ -101,7 +102,7 @@ class Version(Struct):
 
 
 class EditionInfo(Published, frozen=True):
-    """An edition that is or was live; `kept` says whether it can still be asked for.
+    """An edition that is or was live; `kept` says whether it can still be requested.
 
     `treatments` counts entries by named repair (`repaired:RULE`, `withheld:RULE`).
     """
@@ -116,10 +117,10 @@ class EditionList(Struct):
 
 
 class Change(Struct, rename="camel"):
-    """The last change of an entry, with the entry as it is since.
+    """The last change of an entry, with the entry in its present state.
 
-    A version that a cooldown holds is announced with the kind `held` and no entry; `heldUntil` is
-    when it may come, if that is known.
+    A version that a cooldown holds is announced with the kind `held` and without an entry;
+    `heldUntil` is when the cooldown ends, if that is known.
     """
 
     kind: Literal["added", "changed", "restored", "deleted", "withdrawn", "withheld", "held"]
@@ -132,8 +133,8 @@ class Change(Struct, rename="camel"):
 
 
 class ChangeMetadata(Struct, rename="camel"):
-    """`sequence` is the next `since_sequence` once a page names no `nextCursor`; a reader whose
-    own is smaller than `firstSequence` and not 0 follows a feed that was rebuilt."""
+    """When a page has no `nextCursor`, its `sequence` is your next `since_sequence`. If your own is
+    smaller than `firstSequence` and not 0, the feed was rebuilt since your last walk."""
 
     count: int
     sequence: Sequence
@@ -152,7 +153,7 @@ class Seen(Struct):
 
 
 class Difference(Struct, rename={"before": "from", "after": "to"}):
-    """What became of an entry between two editions; `from` is not there if it was not."""
+    """How an entry differs between two editions; `from` is absent if it was not there yet."""
 
     kind: Literal["added", "removed", "changed"]
     name: str
@@ -169,10 +170,13 @@ class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
 
 
 class Explanation(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Why a version is in the feed or not: the rule that decided, and what was done to it.
+    """Why a version is in the feed or not: the rule that decided, and what was done to the entry.
 
-    As in Reason and Trace; `packages` are the facts served with it.
+    `rules`, `values` and `nearest` show how the rules came to the verdict, and what would admit the
+    entry. `packages` are the facts that are served with it.
     """
+
+    # The members are those of `serve.entry.reasons.Reason` and of `serve.policy.trace.Trace`.
 
     version: str
     state: EntryState
@@ -189,7 +193,7 @@ class Explanation(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ServerExplanation(Struct, rename="camel"):
-    """Every known version of a server, latest publication first where it is served."""
+    """Every known version of a server, latest publication first; versions not served come last."""
 
     name: str
     edition: str
@@ -221,7 +225,7 @@ class ProblemError(Struct):
 
 
 class Problem(Struct, omit_defaults=True):
-    """RFC 9457; `error` repeats the detail for clients of the generic registry API."""
+    """A problem (RFC 9457); `error` repeats `detail` for clients of the generic registry API."""
 
     title: str
     status: int

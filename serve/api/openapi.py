@@ -1,7 +1,7 @@
 """The OpenAPI document of a feed, as served at /openapi.json and /openapi.yaml.
 
-Made of the types that describe the answers (`serve.api.models`). `info.version` and the registry's
-address in `info.description` are what importers look for.
+It is made from the types that describe the answers (`serve.api.models`). Importers look for
+`info.version` and for the registry's address in `info.description`.
 """
 
 from serve.api import models
@@ -47,11 +47,12 @@ _STATUSES = {
 
 
 def openapi(feed: ServedFeed) -> Json:
-    """The document of a feed; paths are below its base path."""
+    """The OpenAPI document of a feed; its paths are relative to the base path."""
     components = schemas(
         *{kind for _, _, _, kind, *_ in _ROUTES}, models.Problem, models.UpstreamEntry, ref=_REF
     )
     blocks = schemas(FeedBlock, EnrichmentBlock, ref=_REF)
+    # Our blocks are named by the feed's namespace, so no type can declare them.
     meta = components["EntryMeta"]
     meta["additionalProperties"] = True
     for name, block in (("feed", "FeedBlock"), ("enrichment", "EnrichmentBlock")):
@@ -183,12 +184,13 @@ _WRITES = (
 def _paths(feed: ServedFeed) -> Json:
     paths = {route[0]: _get(feed, *route) for route in _ROUTES}
     for method, path, parameters in _WRITES:
+        # Some of these paths have a GET already.
         paths.setdefault(path, {})[method] = {
             "summary": "Not here: this registry is read only",
             "parameters": list(parameters),
             "responses": {
-                status: _response(_PROBLEM, said, "Problem")
-                for status, said in _not_here(feed).items()
+                status: _response(_PROBLEM, text, "Problem")
+                for status, text in _not_here(feed).items()
             },
         }
     for path, media, description, asked in _DOCUMENTS:
@@ -213,8 +215,8 @@ _DOCUMENTS: tuple[tuple[str, str, str, tuple[Json, ...]], ...] = (
 
 
 def _not_here(feed: ServedFeed) -> dict[str, str]:
-    found = {"501": "Publish to the upstream registry", "429": "Too many requests"}
-    return found | ({"401": "A key is needed"} if feed.access == "key" else {})
+    statuses = {"501": "Publish to the upstream registry", "429": "Too many requests"}
+    return statuses | ({"401": "A key is needed"} if feed.access == "key" else {})
 
 
 def _get(
@@ -228,17 +230,18 @@ def _get(
 ) -> Json:
     failures = _failures(feed, path, errors)
     answers = [kind.__name__, *(["UpstreamEntry"] if RAW in parameters else [])]
-    found: Json = {
+    details: Json = {
         "operationId": operation,
         "summary": summary,
         "parameters": parameters,
         "responses": {"200": _response(_JSON, "OK", *answers)} | failures,
     }
     if feed.access == "key" and path in _OPEN:
-        found["security"] = []
-    return {"get": found}
+        details["security"] = []
+    return {"get": details}
 
 
+# Paths that need no key.
 _OPEN = frozenset(f"/v0.1/{route.word}" for route in ROUTES if route.open)
 
 

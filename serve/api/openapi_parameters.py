@@ -8,8 +8,8 @@ _SEQUENCE: Json = {"type": "integer", "minimum": 0, "default": 0}
 
 
 def query(name: str, schema: Json, description: str) -> Json:
-    """A query parameter; an empty value is an absent one."""
-    if schema is not _TEXT:
+    """Describe a query parameter; an empty value counts as absent."""
+    if schema is not _TEXT:  # which allows the empty text anyway
         schema = {"anyOf": [schema, {"const": ""}]}
     return {"name": name, "in": "query", "description": description, "schema": schema}
 

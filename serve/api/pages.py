@@ -1,9 +1,9 @@
-"""Common pages, compressed beforehand: the walks from the start that most readers do.
+"""Common pages, compressed beforehand: the pages of those walks that most readers do.
 
-editions/ID/pages   packed: of each walk the numbers at which its pages start, and per encoding the
-                    bodies end to end; behind it all its SHA-256. Made beside the path of
-                    refreshes, of the live edition only; without it pages are compressed when they
-                    are first asked for.
+editions/ID/pages   a packed file: for each walk the entry numbers at which its pages start, and per
+                    encoding the bodies end to end; then the SHA-256 of all that. It is made apart
+                    from refreshes, for the live edition only; without it, pages are compressed
+                    when they are first asked for.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _REMEDY = "remove it and run subregistry index"
 
 
 class Pages:
-    """The pages that were made of an edition. Raises EditionBroken."""
+    """The precompressed pages of an edition. Raises EditionBroken if the file is damaged."""
 
     def __init__(self, path: Path) -> None:
         file = PackedFile(path)
@@ -56,11 +56,11 @@ class Pages:
         }
 
     def at(self, limit: int, selection: Selection, start: int) -> dict[str, Piece]:
-        """A page's bodies by encoding; empty if it was not made."""
-        found = self._walks.get((limit, selection))
-        if found is None:
+        """The bodies of a page by encoding; empty if the page was not made."""
+        stored = self._walks.get((limit, selection))
+        if stored is None:
             return {}
-        starts, bodies = found
+        starts, bodies = stored
         place = int(np.searchsorted(starts, start))
         if place == len(starts) or starts[place] != start:
             return {}
@@ -76,20 +76,21 @@ def page_of(
     pinned: str | None,
     began: int,
 ) -> tuple[Answer, int | None]:
-    """A page of a list from a number on, and the number at which the next one starts, if any."""
-    found = list(islice(edition.select(start, selection), limit))
-    places, lasting = edition.places(found), selection.since is None
+    """A page of a list from a number on, and the number at which the next page starts, if any."""
+    numbers = list(islice(edition.select(start, selection), limit))
+    places, lasting = edition.places(numbers), selection.since is None
     fit = fitting(places)
-    if len(found) < limit and fit == len(found):
+    if len(numbers) < limit and fit == len(numbers):
         return _page(edition, places, None, lasting=lasting), None
-    last = found[fit - 1]
+    # A full page gets a cursor without looking further, so the page after it may be empty.
+    last = numbers[fit - 1]
     cursor = encode_cursor(edition.key(last), selection, edition=pinned, sequence=began)
     return _page(edition, places[:fit], cursor, lasting=lasting), last + 1
 
 
-def page(edition: Edition, found: list[int]) -> Answer:
-    """Entries as a list answers them, all on one page."""
-    return _page(edition, edition.places(found), None, lasting=True)
+def page(edition: Edition, numbers: list[int]) -> Answer:
+    """Entries in the form of a list, all on one page."""
+    return _page(edition, edition.places(numbers), None, lasting=True)
 
 
 def _page(edition: Edition, places: list[Place], cursor: str | None, *, lasting: bool) -> Answer:
@@ -102,7 +103,7 @@ def _page(edition: Edition, places: list[Place], cursor: str | None, *, lasting:
 
 
 def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[int, Answer]]:
-    """Every page of a walk from the start, with the number at which it starts."""
+    """Every page of a walk from the start, each with the entry number at which it starts."""
     start: int | None = 0
     began = edition.manifest.sequence
     while start is not None:
@@ -112,9 +113,10 @@ def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[i
 
 
 def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) -> int:
-    """Make the pages of an edition; returns how many bytes they take.
+    """Make the pages of an edition; returns their size in bytes.
 
-    `tell` is called with how many are done. Bodies wait in files: of a large feed they are many.
+    `tell` is called with the number of pages done. Bodies wait in temporary files, because those of
+    a large feed may not fit in memory.
     """
     packed: dict[str, Array | Mapped] = {}
     done, part = 0, edition.folder / "pages.part"
@@ -144,14 +146,18 @@ def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) 
         output.write(digest)
         output.flush()
         os.fsync(output.fileno())
+    # The data is on disk before the rename, so a crash never leaves a cut file under this name.
     part.replace(edition.folder / "pages")
     return (edition.folder / "pages").stat().st_size
 
 
 def check_pages(edition: Edition, pages: Pages) -> Iterator[str]:
-    """What is wrong with the pages of an edition."""
+    """Compare the stored pages with the edition; yields what is wrong."""
     for limit, selection in _WALKS:
         for start, answer in walk(edition, limit, selection):
-            found = pages.at(limit, selection, start)
-            if any(unpacked(found.get(e, b""), e) != answer.body for e in ENCODINGS):
+            bodies = pages.at(limit, selection, start)
+            if any(
+                unpacked(bodies.get(encoding, b""), encoding) != answer.body
+                for encoding in ENCODINGS
+            ):
                 yield f"the page of {limit} at entry {start} is not what the edition says"

@@ -1,7 +1,7 @@
 """Query parameters of the read API, read as the official service reads them.
 
-First occurrence wins, `+` is a space, a pair with a broken escape is not there, unknown names are
-ignored, an empty value is an absent one. Values stay bytes until their type is known.
+The first occurrence wins, `+` is a space, pairs with a broken escape and unknown names are ignored,
+an empty value counts as absent. Values stay bytes until their type is known.
 """
 
 import re
@@ -13,7 +13,9 @@ from serve.edition.selection import Selection, micros
 from serve.routes import VERSIONS
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# 18 digits always fit in 64 bits.
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,18}")
+# A space before the offset is a `+` that the client did not escape.
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+ -]\d\d:[0-5]\d)", re.ASCII
 )
@@ -23,7 +25,7 @@ _FALSE = {b"0", b"f", b"F", b"FALSE", b"false", b"False"}
 
 
 class BadParameter(ValueError):
-    """A parameter that cannot be used: `status` is 400 or 422, the rest is for the problem body."""
+    """A parameter that cannot be used. `status` is 400 or 422; the rest goes into the problem."""
 
     def __init__(
         self, status: int, detail: str, *, location: str = "", value: object = None, said: str = ""
@@ -44,30 +46,30 @@ class ListParameters:
 
 
 def beside_prefix(path: bytes) -> list[bytes]:
-    """The segments of a raw path, without the version that the API's routes may start with."""
+    """The segments of a raw path, without the API version that it may start with."""
     segments = [segment for segment in path.split(b"/") if segment]
     return segments[1:] if segments and segments[0] in _PREFIXES else segments
 
 
 def read_query(raw: bytes) -> dict[str, bytes]:
-    """Pairs of a raw query string. Raises BadParameter for a NUL, as nothing here contains one."""
+    """The pairs of a raw query string. Raises BadParameter for a NUL, which no value contains."""
     if b"\0" in raw or b"%00" in raw:
         raise BadParameter(400, "the query contains a NUL byte")
-    found: dict[str, bytes] = {}
+    values: dict[str, bytes] = {}
     parts = raw.split(b"&")
     for index, part in enumerate(parts):
         key, equals, value = part.partition(b"=")
         if not key or _BROKEN_ESCAPE.search(part):
             continue
         if not equals and index == len(parts) - 1:
-            value = b"true"
+            value = b"true"  # `...&include_deleted`: a name alone at the very end
         name = unquote_to_bytes(key.replace(b"+", b" ")).decode("utf-8", "replace")
-        found.setdefault(name, unquote_to_bytes(value.replace(b"+", b" ")))
-    return found
+        values.setdefault(name, unquote_to_bytes(value.replace(b"+", b" ")))
+    return values
 
 
 def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
-    """The parameters of a list; `skew` seconds are taken off `updated_since`."""
+    """The parameters of a list; `skew` seconds are subtracted from `updated_since`."""
     since = read_instant(query, "updated_since")
     deleted = _boolean(query, "include_deleted")
     if since is not None and deleted is False:
@@ -87,34 +89,34 @@ def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
 
 
 def read_flag(query: dict[str, bytes], name: str) -> bool:
-    """A parameter that is off if it is not there."""
+    """A boolean parameter; False if it is absent."""
     return bool(_boolean(query, name))
 
 
 def read_instant(query: dict[str, bytes], name: str) -> int | None:
-    """An instant in microseconds since 1970."""
+    """An instant in microseconds since 1970; None if it is absent."""
     value = query.get(name, b"")
     return _instant(value, name) if value else None
 
 
 def read_sequence(query: dict[str, bytes]) -> int:
-    """`since_sequence`; 0 if it is not there."""
+    """`since_sequence`; 0 if it is absent."""
     return read_least(query, "since_sequence")
 
 
 def read_least(query: dict[str, bytes], name: str) -> int:
-    """A number that something must reach; 0 if it is not there."""
+    """A lower bound, 0 or more; 0 if it is absent."""
     value = query.get(name, b"")
     if value and not _INTEGER.fullmatch(value):
         raise _invalid(name, value.decode("utf-8", "replace"), "invalid integer")
-    found = int(value or 0)
-    if found < 0:
-        raise _invalid(name, found, "expected number >= 0")
-    return found
+    number = int(value or 0)
+    if number < 0:
+        raise _invalid(name, number, "expected number >= 0")
+    return number
 
 
 def read_limit(query: dict[str, bytes]) -> int:
-    """`limit`: 1 to 100, 30 if it is not there."""
+    """`limit`: 1 to 100; 30 if it is absent."""
     value = query.get("limit", b"")
     if not value:
         return 30
@@ -138,18 +140,18 @@ def _boolean(query: dict[str, bytes], name: str) -> bool | None:
 
 
 def _instant(value: bytes, name: str) -> int:
-    """Microseconds; a `+` of the offset may have arrived as a space."""
-    found = _INSTANT.fullmatch(value.decode("utf-8", "replace"))
-    if found:
-        year, month, day, hour, minute, second = map(int, found.groups()[:6])
-        zone = found[8]
+    """Read an instant as microseconds since 1970; digits beyond microseconds are cut off."""
+    match = _INSTANT.fullmatch(value.decode("utf-8", "replace"))
+    if match:
+        year, month, day, hour, minute, second = map(int, match.groups()[:6])
+        zone = match[8]
         offset = timedelta()
         if zone != "Z":
             offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
             offset = -offset if zone[0] == "-" else offset
         try:
             at = datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset))
-            return micros(at.astimezone(UTC)) + int((found[7] or "0")[:6].ljust(6, "0"))
+            return micros(at.astimezone(UTC)) + int((match[7] or "0")[:6].ljust(6, "0"))
         except (ValueError, OverflowError):
             pass
     raise BadParameter(
@@ -157,5 +159,7 @@ def _instant(value: bytes, name: str) -> int:
     )
 
 
-def _invalid(name: str, value: object, said: str) -> BadParameter:
-    return BadParameter(422, "validation failed", location=f"query.{name}", value=value, said=said)
+def _invalid(name: str, value: object, message: str) -> BadParameter:
+    return BadParameter(
+        422, "validation failed", location=f"query.{name}", value=value, said=message
+    )

@@ -1,8 +1,7 @@
-"""The HTTP API of a feed: the registry's read routes, and the routing of everything beside them.
+"""The HTTP API of a feed: the registry's read routes, and the routing of all other routes.
 
-Routing works on the raw path, since a name may come encoded once, twice or not at all. On the
-registry's routes nothing is parsed or serialised but the parameters; entries are slices of the
-edition.
+Routing works on the raw path, because a name may arrive encoded once, twice or not at all. The
+registry's routes parse and serialize nothing but the parameters; entries are slices of the edition.
 """
 
 import re
@@ -54,8 +53,8 @@ Query = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Request:
-    """A request below a feed's base path; `path` and `query` are raw, `site` is where the base
-    path is reached (`https://registry.example.org/feeds/x`)."""
+    """A request below a feed's base path; `path` and `query` are raw, `site` is the address of the
+    base path (`https://registry.example.org/feeds/x`)."""
 
     method: bytes
     path: bytes
@@ -64,7 +63,7 @@ class Request:
 
 
 class Api:
-    """The API of feeds. `version` is what /version says of the software."""
+    """The API of feeds. `version` is that of the software; `skew` and `objective` are seconds."""
 
     def __init__(self, *, version: str, skew: float, objective: float = 0.0) -> None:
         self._version = version
@@ -73,9 +72,9 @@ class Api:
         self._catalogs: dict[str, Answer] = {}
 
     def answer(self, request: Request, shelf: EditionStore) -> Answer | None:
-        """Answer a request; None for paths that are not the API's.
+        """Answer a request; None for paths that do not belong to the API.
 
-        Never raises for what a client sends; NoEdition if the feed has nothing to serve.
+        Bad requests get an answer too. Raises NoEdition if the feed has nothing to serve.
         """
         method = request.method
         segments = beside_prefix(request.path)
@@ -127,12 +126,13 @@ class Api:
                 return _beside(segments, query, request, shelf)
 
     def _catalog(self, edition: Edition, feed: str) -> Answer:
-        """Every latest version in one document, for clients that read a file; the last one made
-        of a feed is kept."""
-        found = self._catalogs.get(feed)
-        if found is None or found.edition is not edition:
-            found = self._catalogs[feed] = _catalog(edition)
-        return found
+        """Every latest version in one document, for clients that read a file; the last document of
+        each feed is kept."""
+        catalog = self._catalogs.get(feed)
+        # By identity: an edition with other blocks in force is another object.
+        if catalog is None or catalog.edition is not edition:
+            catalog = self._catalogs[feed] = _catalog(edition)
+        return catalog
 
     def _list(self, query: Query, shelf: EditionStore) -> Answer:
         wanted = read_list(query, skew=self._skew)
@@ -142,6 +142,7 @@ class Api:
         pinned = edition.manifest.edition if query.get("edition") or query.get("as_of") else None
         began = edition.manifest.sequence
         if wanted.cursor:
+            # A cursor of ours carries its filters; one of upstream's is only a position.
             position = decode(wanted.cursor)
             if position.selection is not None and position.sequence is not None:
                 selection, pinned, began = position.selection, position.edition, position.sequence
@@ -149,6 +150,7 @@ class Api:
             start = edition.keys.after(position.key)
         answer, _ = page_of(edition, selection, start, wanted.limit, pinned=pinned, began=began)
         pages = shelf.pages(edition)
+        # Stored pages contain the cursors of walks that began in this very edition.
         if pages is not None and pinned is None and began == edition.manifest.sequence:
             answer = replace(answer, packed=pages.at(wanted.limit, selection, start))
         return answer
@@ -157,7 +159,7 @@ class Api:
 def _beside(
     segments: Sequence[bytes], query: Query, request: Request, shelf: EditionStore
 ) -> Answer | None:
-    """What we answer beyond the registry's API."""
+    """Routes beyond the registry's API."""
     match segments:
         case [b"search"]:
             return ranked(query, shelf)
@@ -180,7 +182,7 @@ def _beside(
 
 
 def _edition(query: Query, shelf: EditionStore) -> Edition:
-    """The edition that `edition`, else `as_of`, asks for; the live one without them."""
+    """The edition that `edition` asks for, else `as_of`; without both, the live one."""
     edition, at = query.get("edition", b""), read_instant(query, "as_of")
     if edition:
         return shelf.find(edition.decode("utf-8", "replace"))
@@ -192,11 +194,11 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
     name, kind, version = target(segments)
     for spelled in spellings(name):
         if kind == b"versions":
-            found = [i for i in edition.keys.of(spelled) if deleted or not edition.deleted(i)]
-            if found:
+            numbers = [i for i in edition.keys.of(spelled) if deleted or not edition.deleted(i)]
+            if numbers:
                 published = edition.arrays["published"]
-                found.sort(key=lambda index: -int(published[index]))
-                return page(edition, found)
+                numbers.sort(key=lambda index: -int(published[index]))
+                return page(edition, numbers)
             continue
         for wanted in spellings(version):
             index = (
@@ -205,6 +207,7 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
                 else edition.keys.find(spelled, wanted)
             )
             if raw:
+                # Records have no `latest`, so take the version that it stands for.
                 exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted
                 copy = edition.records.raw(spelled, exact, deleted=deleted)
                 if copy is not None:
@@ -216,18 +219,18 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
 
 
 def _catalog(edition: Edition) -> Answer:
-    found = list(edition.select(0, Selection(latest=True)))
-    if len(found) > _MAX_CATALOG:
+    numbers = list(edition.select(0, Selection(latest=True)))
+    if len(numbers) > _MAX_CATALOG:
         return problem(
             422,
-            f"{len(found)} servers are too many for one document of {_MAX_CATALOG}; "
+            f"{len(numbers)} servers are too many for one document of {_MAX_CATALOG}; "
             "read /v0.1/servers?version=latest page by page",
         )
     servers = (
         msgspec.json.decode(edition.body(index), type=dict[str, msgspec.Raw])["server"]
-        for index in found
+        for index in numbers
     )
-    body = b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(s) for s in servers)
+    body = b'{"servers":[%b]}\n' % b",".join(b'{"server":%b}' % bytes(server) for server in servers)
     packed = {encoding: compressed(body, encoding) for encoding in ENCODINGS}
     return replace(ok(body, edition, lasting=True), packed=packed)
 
@@ -235,22 +238,22 @@ def _catalog(edition: Edition) -> Answer:
 def _schema(name: str) -> Answer | None:
     if name not in schemas.BLOCKS:
         return None
-    found = msgspec.json.encode(schemas.block_schema(name))
-    return Answer(200, (found,), b"application/schema+json")
+    data = msgspec.json.encode(schemas.block_schema(name))
+    return Answer(200, (data,), b"application/schema+json")
 
 
 @cache
 def description(feed: ServedFeed, name: bytes) -> Answer:
     """The OpenAPI document of a feed, as openapi.json or openapi.yaml."""
-    found = openapi(feed)
+    value = openapi(feed)
     if name.endswith(b".json"):
-        return Answer(200, (msgspec.json.encode(found),))
-    text = yaml.safe_dump(found, sort_keys=False)
+        return Answer(200, (msgspec.json.encode(value),))
+    text = yaml.safe_dump(value, sort_keys=False)
     return Answer(200, (text.encode(),), b"application/yaml")
 
 
 def _write(method: bytes, segments: Sequence[bytes]) -> Answer | None:
-    """The answer to a method that does not read."""
+    """The answer to a request that does not read; None for unknown paths."""
     if _WRITES.fullmatch(b"%b %b" % (method, b"/".join(segments))):
         return problem(501, "This registry is read only: publish to the upstream registry.")
     if segments[0] in _WRITE_ONLY:
@@ -259,6 +262,6 @@ def _write(method: bytes, segments: Sequence[bytes]) -> Answer | None:
 
 
 def other_method(allowed: bytes) -> Answer:
-    """405 for a method that a route does not answer."""
+    """405 for a method that a route does not support."""
     detail = f"This route answers {allowed.decode()}."
     return problem(405, detail, headers=((b"allow", allowed),))

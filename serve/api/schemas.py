@@ -1,4 +1,4 @@
-"""JSON Schemas made of types: for the OpenAPI document and for our blocks under `_meta`."""
+"""JSON Schemas made from types: for the OpenAPI document and for our blocks under `_meta`."""
 
 from inspect import cleandoc
 from typing import Any
@@ -11,15 +11,15 @@ Json = dict[str, Any]  # a JSON Schema
 
 
 def schemas(*types: type, ref: str) -> dict[str, Json]:
-    """JSON Schemas of types and all they refer to, by name; `ref` is a template for references."""
-    _, found = msgspec.json.schema_components(
+    """JSON Schemas of types and of all types they refer to, by name; `ref` is a template."""
+    _, components = msgspec.json.schema_components(
         types, ref_template=ref, schema_hook=lambda _: {"not": {}}
     )
-    return {name: _ecma(schema) for name, schema in found.items()}
+    return {name: _ecma(schema) for name, schema in components.items()}
 
 
 def _ecma(value: Any) -> Any:  # any part of a JSON Schema
-    """The same with `$` where Python's patterns say `\\Z`, and descriptions without indents."""
+    """The same with `$` in place of Python's `\\Z` in patterns, and with dedented descriptions."""
     if isinstance(value, dict):
         return {key: _ecma(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -32,12 +32,12 @@ BLOCKS: dict[str, type] = {
     "enrichment.v1.json": EnrichmentBlock,
     "editorial.v1.json": EditorialBlock,
 }
-"""JSON Schemas of our keys under `_meta`, by file name; a breaking change gets a new number."""
+"""The types of our blocks under `_meta`, by file name; a breaking change gets a new number."""
 
 
 def block_schema(name: str) -> Json:
-    """A schema of BLOCKS as a document of its own."""
+    """One schema of BLOCKS as a complete document."""
     kind = BLOCKS[name]
-    found = schemas(kind, ref="#/$defs/{name}")
-    whole = found.pop(kind.__name__)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "$defs": found}
+    components = schemas(kind, ref="#/$defs/{name}")
+    whole = components.pop(kind.__name__)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "$defs": components}

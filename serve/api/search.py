@@ -1,4 +1,4 @@
-"""/search: what the ranked index finds, as the live edition shows it."""
+"""/search: the hits of the ranked index, as the live edition shows them."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ _RENAMED = {"registryType": "registry_type", "licence": "license"}
 
 
 class _Place(msgspec.Struct, array_like=True):
-    """How many results were looked at."""
+    """The number of hits that earlier pages looked at."""
 
     offset: int
 
@@ -28,10 +28,10 @@ class _Body(msgspec.Struct):
 
 
 def ranked(query: dict[str, bytes], shelf: EditionStore) -> Answer:
-    """Servers that have every word of `q`, best first; with filters, by pages.
+    """Servers that contain every word of `q`, best first; with filters, in pages.
 
-    503 while the feed has no index. What left the feed since the index followed is left out, text
-    that is shown no more among it.
+    503 while the feed has no index. The index may be older than the live edition: left out are
+    servers that left the feed, and highlights whose text is no longer shown.
     """
     if query.get("edition") or query.get("as_of"):
         raise BadParameter(400, "ranked search knows the live edition only: leave out the other")
@@ -68,10 +68,12 @@ def ranked(query: dict[str, bytes], shelf: EditionStore) -> Answer:
         body = edition.body(number)
         server = msgspec.json.decode(body, type=_Body).server
         highlights = [part for part in hit.highlights if part.text in getattr(server, part.field)]
+        # A hit whose highlights are all gone matched a text that is no longer shown.
         if highlights or not hit.highlights:
             entry = msgspec.Raw(body)
             results.append({"score": hit.score, "highlights": highlights, "entry": entry})
     metadata: dict[str, object] = {"count": len(results)}
+    # By hits, not by results: those that were left out must not end the walk.
     if len(hits) == limit and offset + limit <= DEEPEST:
         metadata = {"nextCursor": seal(_Place(offset + limit)), "count": len(results)}
     return document({"results": results, "metadata": metadata})

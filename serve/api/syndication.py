@@ -1,4 +1,4 @@
-"""Changes as feed readers take them: JSON Feed 1.1 and RSS 2.0."""
+"""Changes in the formats of feed readers: JSON Feed 1.1 and RSS 2.0."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Item:
 
     @property
     def id(self) -> str:
-        """The same change has the same ID wherever the feed is read."""
+        """The ID of the change; it is the same wherever the feed is read."""
         return f"urn:mcp:{quote(self.name, safe='')}:{quote(self.version, safe='')}:{self.sequence}"
 
     @property
@@ -55,11 +55,11 @@ def rss(title: str, site: str, items: Sequence[Item]) -> bytes:
     channel = ElementTree.SubElement(root, "channel")
     _texts(channel, title=title, link=f"{site}/v0.1/servers", description=f"Changes of {title}")
     for item in items:
-        found = ElementTree.SubElement(channel, "item")
-        _texts(found, title=item.title, link=item.url, description=_xml(item.description))
-        guid = ElementTree.SubElement(found, "guid", isPermaLink="false")
+        element = ElementTree.SubElement(channel, "item")
+        _texts(element, title=item.title, link=item.url, description=_xml(item.description))
+        guid = ElementTree.SubElement(element, "guid", isPermaLink="false")
         guid.text = item.id
-        _texts(found, category=item.kind, pubDate=format_datetime(item.at, usegmt=True))
+        _texts(element, category=item.kind, pubDate=format_datetime(item.at, usegmt=True))
     data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return data
 
@@ -71,4 +71,6 @@ def _texts(parent: ElementTree.Element, **texts: str) -> None:
 
 def _xml(text: str) -> str:
     """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff"))
+    return "".join(
+        char for char in text if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff")
+    )

@@ -1,4 +1,4 @@
-"""Names and versions in a request path: the spellings that clients send."""
+"""Names and versions in a request path, in the spellings that clients send."""
 
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 def target(segments: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
     """(name, kind, version) of a path below /servers; a name alone asks for its latest version."""
+    # A server name has a slash, so in servers/NAMESPACE/versions the last word belongs to the name.
     if len(segments) >= 2 and segments[-1] == b"versions":
         name = b"/".join(segments[:-1])
         if _has_slash(name):
@@ -19,6 +20,7 @@ def target(segments: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
 
 def explained(segments: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Spellings of the name and of the version (none: all versions) of a path below /explain."""
+    # A name is one segment if its slash is encoded, otherwise two.
     length = 1 if _has_slash(segments[0]) else 2
     version = b"/".join(segments[length:])
     return spellings(b"/".join(segments[:length])), spellings(version) if version else []
@@ -29,7 +31,7 @@ def _has_slash(name: bytes) -> bool:
 
 
 def spellings(raw: bytes) -> list[bytes]:
-    """A path segment decoded once, and twice where that differs."""
+    """A path segment decoded once, and also decoded twice if that differs."""
     once = unquote_to_bytes(raw)
     twice = unquote_to_bytes(once)
     return [once] if once == twice else [once, twice]

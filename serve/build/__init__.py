@@ -1,1 +1,1 @@
-"""Writing an edition: entries with verdicts in, files out. Nothing goes live here."""
+"""Building an edition: takes entries with verdicts, writes files. Nothing goes live here."""

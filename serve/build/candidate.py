@@ -1,4 +1,4 @@
-"""What a build is made of: every known entry with its verdict, next to the previous edition."""
+"""The input of a build: every known entry with its verdict, paired with the previous edition."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from serve.edition.selection import from_micros
 class Candidate:
     """An entry as curation left it. `server` and `meta` are upstream's bytes if it is admitted.
 
-    `raw` is the whole entry where upstream sent more or other than these two; `served` says that
-    an earlier edition showed it, whatever is left of that edition. `held` by a cooldown: until
-    `held_until`, or until its age is known. `atoms` and `seen` are for explanations. `kept`: all of
-    it is as the previous edition has it; of JSON there is nothing then.
+    `raw` is the whole entry; it is set only if upstream sent anything else than these two.
+    `served`: an earlier edition showed the entry, even if that edition is gone. `held`: a cooldown
+    holds it until `held_until`, or until its age is known. `atoms` and `seen` are for explanations.
+    `kept`: nothing changed since the previous edition; the fields with JSON are then empty.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Candidate:
 def paired_with_previous(
     entries: Iterable[Candidate], previous: Edition | None, names: Collection[bytes] | None
 ) -> Iterator[tuple[Candidate, int | None]]:
-    """Entries with their numbers in the previous edition, and what only that edition knows.
+    """Pair entries with their numbers in the previous edition (a merge join of two sorted inputs).
 
-    The latter happens when the warehouse was rebuilt: those entries stay as tombstones. With
-    `names` only entries of these servers are looked at.
+    Entries that only the previous edition knows are added as tombstones; they occur after the
+    warehouse was rebuilt. `names` limits the join to the entries of these servers.
     """
     if previous is None:
         yield from ((entry, None) for entry in entries)
@@ -65,6 +65,7 @@ def paired_with_previous(
     )
     number = next(numbers, None)
     for entry in entries:
+        # Both inputs rise by key, so an entry of the previous edition that is smaller has no match.
         while number is not None and previous.key(number) < entry.key:
             yield _forgotten(previous, number), number
             number = next(numbers, None)
@@ -91,7 +92,7 @@ def _forgotten(previous: Edition, index: int) -> Candidate:
 def forgotten(
     name: str, version: str, *, published_at: datetime, updated_at: datetime
 ) -> Candidate:
-    """An entry that was shown once and that nobody knows any more: a tombstone."""
+    """A tombstone for an entry that was shown once and is no longer known."""
     return Candidate(
         name=name,
         version=version,

@@ -1,4 +1,4 @@
-"""What an edition is while it is written: its identity, and the edition it starts from."""
+"""An edition while it is being written: its identity, and the edition it starts from."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ NO_OUTLINE = Outline()
 
 @dataclass(frozen=True)
 class Draft:
-    """An edition of a feed that is to be written below `root`, the feed's folder.
+    """An edition of a feed, to be written below `root`, the feed's folder.
 
-    `previous` is the live edition, whose bodies and sequences it takes over; where it is built
-    without, `follows` names the live edition. `after` is a sequence that must be passed. `outline`
-    describes the rules. `basis` says what decides about its bytes. With `names` only these
-    servers may differ from the previous edition; None: all.
+    `previous` is the live edition; its bodies and sequences are reused. A build from scratch has
+    none; then `follows` names the live edition. The sequence must be greater than `after`.
+    `outline` describes the rules. `basis` identifies the inputs that determine the bytes. Only the
+    servers in `names` may differ from the previous edition; None: all servers may.
     """
 
     feed: str
@@ -37,7 +37,7 @@ class Draft:
 
     @property
     def sequence(self) -> int:
-        """Seconds since 1970, but always rising: a feed that is restored does not fall back."""
+        """Seconds since 1970, but always rising, so that a restored feed does not go backwards."""
         last = max(self.previous.manifest.sequence if self.previous else 0, self.after)
         return max(last + 1, int(self.now.timestamp()))
 
@@ -48,7 +48,7 @@ class Draft:
 
 
 def draft_like(shown: Edition, *, live: Edition, edition: str, root: Path, now: datetime) -> Draft:
-    """A draft under the policy of an edition that is shown again, to go live after `live`."""
+    """A draft that repeats the policy of the edition `shown` and goes live after `live`."""
     return Draft(
         feed=shown.manifest.feed,
         edition=edition,

@@ -1,4 +1,4 @@
-"""An entry as an edition shows it: newly made, or carried over from the edition before."""
+"""An entry as an edition serves it: newly rendered, or carried over from an earlier edition."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from serve.entry.render import Content, parted, with_latest
 
 @dataclass(frozen=True)
 class ServedEntry:
-    """What is served of an entry. `state` is admitted, deleted, withdrawn or withheld."""
+    """The served form of an entry. `state` is admitted, deleted, withdrawn or withheld."""
 
     key: bytes
     content: Content
@@ -22,7 +22,7 @@ class ServedEntry:
 
 
 def carried(edition: Edition, index: int, *, latest: bool | None = None) -> ServedEntry:
-    """An entry as an edition showed it, to be shown again; as the latest one or not, if told."""
+    """Carry over an entry of an edition; `latest`, if given, replaces its latest flag."""
     arrays, namespace = edition.arrays, edition.manifest.namespace
     body, was_latest = edition.body(index), bool(arrays["flags"][index] & LATEST)
     if latest is None or latest == was_latest:

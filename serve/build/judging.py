@@ -1,4 +1,4 @@
-"""What becomes of one entry: shown, repaired, withheld or left out, and why."""
+"""Decides what happens to one entry: shown, repaired, withheld or left out, and why."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,8 +15,9 @@ from serve.policy.overlays import Overlays
 
 @dataclass(frozen=True)
 class JudgedEntry:
-    """An entry with what becomes of it. `server` is what is served of it, if anything; of one that
-    is kept it is not told. `runs` if it is served as a version that runs."""
+    """An entry with the decision about it. `before` is its number in the previous edition.
+    `server` is the server.json to serve, if any; it is not set if the entry is kept. `runs`: the
+    entry is served as a live version, not as a tombstone."""
 
     entry: Candidate
     before: int | None
@@ -30,10 +31,11 @@ class JudgedEntry:
 def judge_entry(
     entry: Candidate, before: int | None, editors: Overlays, previous: Edition | None
 ) -> JudgedEntry:
-    """Decide the state of an entry: verdict, status, then whether clients can decode it."""
+    """Decide the state of an entry by verdict, by status, then by whether clients can decode it."""
     if entry.kept:
         runs = before is not None and previous is not None and not previous.deleted(before)
         return JudgedEntry(entry, before, KEPT, None, shown=before is not None, runs=runs)
+    # Clients may have seen it, so it must leave as a tombstone instead of disappearing.
     known = before is not None or entry.served
     reason = Reason(
         "admitted",
@@ -75,11 +77,11 @@ def judge_entry(
 
 
 KEPT = Reason("admitted", "admit", "", "")
-"""Stands for the reason that the previous edition has."""
+"""A placeholder: the entry keeps the reason that the previous edition has for it."""
 
 
 def _nameplate(entry: Candidate) -> bytes:
-    """The least server.json of an entry, to see whether clients can decode a tombstone of it."""
+    """A minimal server.json of an entry, to check that clients can decode its tombstone."""
     plate = {
         "$schema": entry.schema_uri or SCHEMA,
         "name": entry.name,

@@ -1,8 +1,8 @@
-"""Going back: a candidate that shows again what an earlier edition showed.
+"""Rollback: writes a candidate that repeats the content of an earlier edition.
 
-It is an edition of its own with a sequence of its own, so that readers who follow changes learn of
-it. What only the live edition knows becomes a tombstone. Bodies are those that were served then,
-whatever the policy or the repairs say today.
+The candidate is a new edition with a new sequence, so readers who follow changes see the rollback.
+Entries that only the live edition has become tombstones. Bodies are the ones served at that time,
+even if the policy or the repairs are different today.
 """
 
 from collections.abc import Iterator
@@ -36,19 +36,24 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
     records, later = target.records, live.records
     known = merge(_all(records.keys), _all(later.keys))
     recorded, shown, now_shown = (
-        SortedKeyCursor(k) for k in (records.keys, target.keys, live.keys)
+        SortedKeyCursor(table) for table in (records.keys, target.keys, live.keys)
     )
     for _, names in groupby(known, key=lambda key: key.partition(b"\0")[0]):
-        keys = [key for key, _ in groupby(names)]
+        keys = [key for key, _ in groupby(names)]  # most keys occur in both editions
         places = [(key, shown.at(key), now_shown.at(key)) for key in keys]
         left = [(key, index) for key, then, index in places if then is None and index is not None]
         latest = None
+        # The target shows nothing of this server, so one of its tombstones must be the latest.
         if left and all(then is None for _, then, _ in places):
             dated = [
-                (key.partition(b"\0")[2].decode(), from_micros(int(live.arrays["published"][i])))
-                for key, i in left
+                (
+                    key.partition(b"\0")[2].decode(),
+                    from_micros(int(live.arrays["published"][index])),
+                )
+                for key, index in left
             ]
             latest = left[choose_latest(dated)][0]
+        # The count starts from the live edition's; add the servers that only the target shows.
         columns.servers += all(index is None for _, _, index in places) and any(
             then is not None for _, then, _ in places
         )
@@ -72,7 +77,7 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
 
 
 def _left(target: Edition, live: Edition, index: int, *, latest: bool) -> ServedEntry:
-    """A tombstone for an entry that the earlier edition did not have."""
+    """A tombstone for an entry that the target edition did not have."""
     name, version = live.keys.pair(index)
     published = from_micros(int(live.arrays["published"][index]))
     updated = from_micros(int(live.arrays["updated"][index]))

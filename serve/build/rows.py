@@ -1,4 +1,4 @@
-"""What an edition says otherwise than the one before it, while it grows entry after entry."""
+"""Collects the rows in which a new edition differs from the previous one, entry after entry."""
 
 import zlib
 from collections import Counter
@@ -28,10 +28,10 @@ What = Literal["raw", "seen", "reason"]
 
 
 class Columns:
-    """The rows of entries that are shown and of records of all that are known, in key order.
+    """The rows of all shown entries and the records of all known ones, in key order.
 
-    Rows like those of the previous edition are left out. `names` says that only entries of these
-    servers come; otherwise all come, and known ones that do not are noted as unknown upstream.
+    Rows that equal those of the previous edition are left out. With `names` only entries of these
+    servers are passed in; otherwise all are. A known entry that is missing is noted as unknown.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Columns:
         self._tombstones = before.tombstones if before else 0
         self._changed = 0
         self._last = b""
-        self._held = {(h.name, h.version): h for h in self._records.held} if self._records else {}
+        self._held = (
+            {(row.name, row.version): row for row in self._records.held} if self._records else {}
+        )
         self.servers = before.servers if before else 0
         self.treatments: list[tuple[str, str, str, str, str]] = []
 
     def add(self, entry: ServedEntry, before: int | None) -> None:
-        """Append an entry if anything of it changed: its old body if that did not, else a new one.
-
-        `before` is its number in the previous edition.
-        """
+        """Append an entry if it changed; an unchanged body is reused, else a new one is written.
+        `before` is the entry's number in the previous edition."""
         content, previous, gone = entry.content, self._previous, entry.state != "admitted"
         assert entry.key > self._last, "entries come in key order, each once"
         self._last = entry.key
@@ -84,7 +84,7 @@ class Columns:
             "updated": micros(entry.updated_at),
             "signature": content.signature,
         }
-        old: dict[str, Any] = {}  # values of the columns
+        old: dict[str, Any] = {}  # by column
         if previous is not None and before is not None:
             layer, row = previous.entries.locate(before)
             old = {name: column[row].item() for name, column in layer.columns.items()}
@@ -95,14 +95,14 @@ class Columns:
             place = Place(old["segment"], old["offset"], old["length"])
             values |= {name: old[name] for name in ("sequence", "kind", "changed")}
         else:
-            found = body(
+            served = body(
                 content,
                 state=entry.state,
                 edition=self._edition,
                 sequence=self._sequence,
                 namespace=self._namespace,
             )
-            place = self._segments.add(found)
+            place = self._segments.add(served)
             values |= {
                 "sequence": self._sequence,
                 "kind": KINDS.index(self._kind(entry.state, before)),
@@ -110,7 +110,7 @@ class Columns:
             }
             self._changed += 1
         if gone and previous is not None and before is not None:
-            text = previous.text(before)  # whoever follows a search learns of it
+            text = previous.text(before)  # still matches, so followers of a search see it go
         else:
             shown = msgspec.json.decode(content.server, type=_Described)
             own = entry.key.partition(b"\0")[0].lower()
@@ -129,7 +129,7 @@ class Columns:
         self._content.add(entry.key, content.signature)
 
     def _uncount(self, previous: Edition, before: int, old: dict[str, Any]) -> None:
-        """Take an entry of the previous edition out of the counts."""
+        """Subtract an entry of the previous edition from the hash and the counts."""
         self._content.remove(previous.key(before), old["signature"])
         if old["flags"] & DELETED:
             self._tombstones -= 1
@@ -148,8 +148,7 @@ class Columns:
         return "restored" if self._previous.deleted(before) else "changed"
 
     def know(self, key: bytes, judged: Judged, raw: bytes, shared: int, seen: bytes) -> None:
-        """Append the record of an entry, shown or not, if anything of it changed; `shared` as in
-        `RECORD_COLUMNS`."""
+        """Append an entry's record, shown or not, if it changed; `shared` as in RECORD_COLUMNS."""
         before = self._follow.at(key)
         self._forget(self._follow.next)
         if before is not None:
@@ -157,8 +156,8 @@ class Columns:
         self._note(key, judged, raw, shared, seen, before)
 
     def keep(self, key: bytes, before: int | None, *, latest: bool) -> None:
-        """Let an entry stand as it is, shown (as number `before`) or not, but for whether it is the
-        latest one. Raises EditionBroken if the previous edition has no record of it."""
+        """Keep the previous row (number `before`, None if not shown); only the latest flag may
+        change. Raises EditionBroken if the previous edition has no record of the entry."""
         record, records = self._follow.at(key), self._records
         self._forget(self._follow.next)
         if record is None or records is None or self._previous is None:
@@ -175,7 +174,7 @@ class Columns:
         self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
 
     def _known_of(self, names: Collection[bytes] | None) -> Iterator[int]:
-        """Numbers of the records that must come, of these servers or of all."""
+        """Numbers of the records that are expected: of these servers, or all."""
         if self._records is None:
             return
         keys = self._records.keys
@@ -186,7 +185,7 @@ class Columns:
                 yield from keys.of(name)
 
     def _forget(self, until: int) -> None:
-        """Note of records that were passed over that nothing is known of them any more."""
+        """Mark records before number `until` that were skipped as no longer known upstream."""
         while self._records is not None and self._next is not None and self._next < until:
             gone = Judged(_GONE, "")
             self._note(self._records.keys[self._next], gone, b"", 0, b"", self._next)
@@ -214,6 +213,7 @@ class Columns:
                 return
             self._record_hash.remove(key, old["reason"] + old["raw"])
             self._tally(msgspec.json.decode(old["reason"], type=Judged).reason, -1)
+        # `seen` is not hashed: values that rules read change daily and must not make an edition.
         self._record_hash.add(key, encoded + raw)
         self._tally(reason, 1)
         values: dict[str, int] = {"raw_shared": shared}
@@ -232,7 +232,7 @@ class Columns:
             self._treated[f"{treatment.kind}:{treatment.rule}"] += number
 
     def _stored(self, what: What, data: bytes, before: int | None) -> Place:
-        """A place for data: that of the previous edition's record `before`, if given."""
+        """Where data is stored: reuses the place of the previous record `before`, if given."""
         if not data:
             return _NOTHING
         if before is not None and self._records is not None:
@@ -241,18 +241,18 @@ class Columns:
             return Place(*(int(columns[name][before]) for name in names))
         if what != "reason":
             return self._segments.put_aside(data)
-        if data not in self._reasons:
+        if data not in self._reasons:  # equal reasons are stored once
             self._reasons[data] = self._segments.put_aside(data)
         return self._reasons[data]
 
     def _hold(self, name: str, version: str, until: datetime | None, known: Held | None) -> None:
-        """Announce a version that is held, unless that was done; another instant is news."""
+        """Announce a held version, unless that was done; a changed `until` is announced again."""
         if known is None or known.until != until:
             known = Held(name, version, self._sequence, None, until)
         self._held[name, version] = known
 
     def finish(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """The counts and hashes for the manifest; call it after the last entry."""
         if self._records is not None:
             self._forget(len(self._records.keys))
         return {
@@ -260,7 +260,7 @@ class Columns:
             "records_hash": str(self._record_hash),
             "servers": self.servers,
             "tombstones": self._tombstones,
-            "withheld": sum(n for k, n in self._treated.items() if k.startswith("withheld")),
+            "withheld": sum(n for key, n in self._treated.items() if key.startswith("withheld")),
             "held": len(self._held),
             "changed": self._changed,
             "parts": positive(self._parts),
@@ -269,15 +269,16 @@ class Columns:
         }
 
     def held(self) -> list[Held]:
-        """The versions that are held, by (sequence, name, version)."""
+        """The held versions, sorted by (sequence, name, version)."""
+        # Rows without an instant come from the previous edition, whose instant is known by now.
         at = self._previous.manifest.published_at if self._previous else None
-        found = [
+        rows = [
             msgspec.structs.replace(held, announced_at=at)
             if held.announced_at is None and held.sequence != self._sequence
             else held
             for held in self._held.values()
         ]
-        return sorted(found, key=lambda held: (held.sequence, held.name, held.version))
+        return sorted(rows, key=lambda held: (held.sequence, held.name, held.version))
 
 
 class _Package(msgspec.Struct):
@@ -291,7 +292,7 @@ class _Described(msgspec.Struct):
 
     @property
     def parts(self) -> set[str]:
-        """The kinds of its packages, and `remote`."""
+        """The registry types of the packages, and `remote` if there is any."""
         return {part.kind for part in self.packages} | ({"remote"} if self.remotes else set())
 
 

@@ -1,7 +1,7 @@
-"""Hashes and counts that follow what comes and goes, without a look at what stays.
+"""Hashes and counts that are updated incrementally: only entries that change are read.
 
-`Digest` is an additive multiset hash (AdHash): a sum of hashes, so order does not matter and an
-entry can be taken out again.
+`Digest` is an additive multiset hash (AdHash): a sum of hashes, so the order does not matter and
+an entry can be removed again.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections import Counter
 
 
 class Digest:
-    """A sum modulo 2^256 of the SHA-256 of entries, which follows what comes and goes."""
+    """The sum modulo 2^256 of the SHA-256 of entries; entries can be added and removed."""
 
     def __init__(self, value: str) -> None:
         self._value = int(value, 16)

@@ -1,4 +1,4 @@
-"""The edition behind a block: like the live one, without what is blocked."""
+"""The edition that makes blocks permanent: the live edition without the blocked entries."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ def write_blocked(
     root: Path,
     now: datetime,
 ) -> Built | None:
-    """Write a candidate like the live edition without what is blocked; None if it shows none."""
+    """Write the live edition without the blocked entries; None if it shows none of them."""
     others = dict(replacements(live, blocks))
     if not others:
         return None

@@ -1,8 +1,7 @@
-"""Building a candidate: entries with verdicts in, a directory of flat files out.
+"""Building a candidate: takes entries with verdicts, writes a directory of flat files.
 
-Pure in (entries, previous edition, feed identity, instant): the same inputs give the same bytes.
-What did not change since the previous edition keeps its body, sequence and instant. Nothing goes
-live here.
+The build is deterministic in (entries, previous edition, feed identity, instant). An entry that did
+not change since the previous edition keeps its body, sequence and instant. Nothing goes live here.
 """
 
 import shutil
@@ -44,12 +43,12 @@ class Built:
 def write_candidate(
     draft: Draft, entries: Iterable[Candidate], overlays: Sequence[Overlay] = ()
 ) -> Built:
-    """Write `editions/EDITION` and its segment below the draft's root; complete when it stands
-    there without a suffix.
+    """Write `editions/EDITION` and its segment below the draft's root. The edition is complete
+    once its folder has no suffix.
 
-    `entries` are all known entries in (name, version) byte order, with their verdicts; or those of
-    the draft's `names`. Entries of the previous edition that are no longer admitted become
-    tombstones and stay so. `overlays` are those that stand.
+    `entries` are all known entries, or those of the draft's `names`, with their verdicts in (name,
+    version) byte order. Entries of the previous edition that are no longer admitted become
+    tombstones and stay so. `overlays` are those in force.
     """
     editors = Overlays(overlays)
 
@@ -65,7 +64,7 @@ def write_candidate(
 
 
 def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
-    """Write the edition that `fill` makes of its columns."""
+    """Write an edition; `fill` adds its rows to the columns."""
     root, edition, previous, sequence = draft.root, draft.edition, draft.previous, draft.sequence
     part = root / "editions" / f"{edition}.part"
     shutil.rmtree(part, ignore_errors=True)
@@ -117,60 +116,60 @@ def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
     sync(part / "manifest.json")
     folder = root / "editions" / edition
     shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    part.rename(folder)  # every file is synced by now: the rename completes the edition
     sync(folder.parent)
     return Built(manifest, folder, columns.treatments)
 
 
 def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
-    """Append what is served of one server: admitted versions, tombstones, one latest."""
-    shown = [found for found in group if found.shown]
-    pool = [found for found in shown if found.runs] or shown
-    chosen = [found for found in pool if found.entry.is_latest]
-    if pool and len(chosen) != 1:
-        keys = [(found.entry.version, found.entry.published_at) for found in pool]
+    """Append the served versions of one server: live ones and tombstones, exactly one is latest."""
+    shown = [judged for judged in group if judged.shown]
+    pool = [judged for judged in shown if judged.runs] or shown
+    chosen = [judged for judged in pool if judged.entry.is_latest]
+    if pool and len(chosen) != 1:  # upstream's latest version is not served, or not unique
+        keys = [(judged.entry.version, judged.entry.published_at) for judged in pool]
         chosen = [pool[choose_latest(keys)]]
-    columns.servers += bool(shown) and all(found.before is None for found in group)
-    for found in group:
-        entry = found.entry
-        latest = found.shown and found is chosen[0]
+    columns.servers += bool(shown) and all(judged.before is None for judged in group)
+    for judged in group:
+        entry = judged.entry
+        latest = judged.shown and judged is chosen[0]
         if entry.kept:
-            columns.keep(entry.key, found.before, latest=latest)
+            columns.keep(entry.key, judged.before, latest=latest)
             continue
-        if found.shown:
+        if judged.shown:
             columns.add(
                 ServedEntry(
                     entry.key,
-                    _render(found, is_latest=latest, namespace=namespace),
-                    found.reason.state,
+                    _render(judged, is_latest=latest, namespace=namespace),
+                    judged.reason.state,
                     latest=latest,
                     published_at=entry.published_at,
                     updated_at=entry.updated_at,
                 ),
-                found.before,
+                judged.before,
             )
-        columns.know(entry.key, Judged(found.reason, entry.atoms), *_raw(found), entry.seen)
+        columns.know(entry.key, Judged(judged.reason, entry.atoms), *_raw(judged), entry.seen)
 
 
-def _raw(found: JudgedEntry) -> tuple[bytes, int]:
-    """Upstream's copy to store, and how much of it the served body has already."""
-    entry = found.entry
+def _raw(judged: JudgedEntry) -> tuple[bytes, int]:
+    """Upstream's bytes to store, and the size of the server.json that the served body shares."""
+    entry = judged.entry
     if entry.server is None or entry.meta is None:
         return b"", 0
-    if entry.status == "deleted" and not found.shown:
-        return b"", 0  # raw=true goes by what is shown
+    if entry.status == "deleted" and not judged.shown:
+        return b"", 0  # Records.raw hides deleted entries by their shown state
     if entry.raw is not None:
         return entry.raw, 0
-    if found.server == entry.server:
+    if judged.server == entry.server:
         return entry.meta, len(entry.server)
     return b'{"server":%b,"_meta":%b}' % (entry.server, entry.meta), 0
 
 
-def _render(found: JudgedEntry, *, is_latest: bool, namespace: str) -> Content:
-    entry, state = found.entry, found.reason.state
-    if found.server is not None and entry.meta is not None:
+def _render(judged: JudgedEntry, *, is_latest: bool, namespace: str) -> Content:
+    entry, state = judged.entry, judged.reason.state
+    if judged.server is not None and entry.meta is not None:
         return live(
-            found.server,
+            judged.server,
             entry.meta,
             published_at=entry.published_at,
             updated_at=entry.updated_at,
@@ -178,11 +177,11 @@ def _render(found: JudgedEntry, *, is_latest: bool, namespace: str) -> Content:
             enrichment=entry.enrichment,
             namespace=namespace,
             without=odd_blocks(entry.meta),
-            editorial=found.editorial,
+            editorial=judged.editorial,
         )
     message = entry.status_message
     if state != "deleted":
-        treated = found.reason.treatments
+        treated = judged.reason.treatments
         why = treated[-1].detail if state == "withheld" and treated else entry.reason
         message = f"{state} from this feed" + (f": {why}" if why else "")
     return tombstone(

@@ -1,1 +1,1 @@
-"""The files of an edition, and reading them. Writing one is `serve.build`."""
+"""The files of an edition, and how to read them. `serve.build` writes editions."""

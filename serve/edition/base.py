@@ -1,6 +1,6 @@
-"""The tables that editions share, and the columns of their entries.
+"""The base of an edition: tables that several editions share, and the columns of their entries.
 
-Editions that share a base on disk share it in memory.
+Editions that share a base on disk also share it in memory.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from serve.edition.packed import PackedFile
 from serve.edition.records import RECORDS
 from serve.errors import EditionBroken
 
-LATEST, DELETED = 1, 2
+LATEST, DELETED = 1, 2  # bits of the column `flags`
 KINDS = ("added", "changed", "restored", "deleted", "withdrawn", "withheld")
-"""What the last change of an entry was; the column `kind` counts from here."""
+"""What the last change of an entry was; the column `kind` is an index into this tuple."""
 GONE = ("deleted", "withdrawn", "withheld")
 COLUMNS: dict[str, str] = {
     "segment": "<u4",
@@ -31,8 +31,8 @@ COLUMNS: dict[str, str] = {
     "version_tag": "<u4",
     "signature": "V16",
 }
-"""Array per column: instants are microseconds since 1970 UTC, `version_tag` is CRC-32. `changed`
-is when an entry's last change was published; of a candidate, when it was built."""
+"""Numpy type by column. Instants are microseconds since 1970 UTC, `version_tag` is a CRC-32.
+`changed` is when the last change of an entry was published; in a candidate, when it was built."""
 ENTRIES = TableSchema(("keys", "texts"), COLUMNS)
 
 
@@ -50,12 +50,13 @@ _bases: WeakValueDictionary[tuple[Path, int], Base] = WeakValueDictionary()
 
 
 def open_base(folder: Path) -> Base:
-    """A base; editions that share it on disk share it in memory. Raises EditionBroken."""
+    """Open a base; editions that share it on disk share it in memory. Raises EditionBroken."""
     try:
+        # The inode of the manifest tells a rewritten base from the one that is cached.
         place = folder, (folder / "manifest.json").stat().st_ino
     except OSError as error:
         raise EditionBroken(f"{folder} has no manifest: {error}; {REMEDY}") from error
-    found = _bases.get(place)
-    if found is None:
-        found = _bases[place] = Base(folder)
-    return found
+    base = _bases.get(place)
+    if base is None:
+        base = _bases[place] = Base(folder)
+    return base

@@ -1,8 +1,8 @@
-"""Bases: the tables that editions share, and when an edition gets one of its own.
+"""Bases: the tables that editions share, and when to write a new one (the LSM table's compaction).
 
-An edition is a base and what differs from it. A refresh writes the difference; when that has
-grown, `write_base` makes a base of the whole edition, beside the path of refreshes, and the next
-edition is laid over it. Only an edition that differs too much is written whole itself.
+An edition is a base plus its difference from that base. A refresh writes the difference; once it
+has grown, `write_base` turns the whole edition into a base outside of the refresh, and the next
+edition uses it. Only an edition that differs too much is written whole during its own build.
 """
 
 import logging
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 Tables = dict[str, Table]
 """`entries` and `records`."""
 
-_NOWHERE = 0xFFFFFFFF
+_NOWHERE = 0xFFFFFFFF  # the number of a segment that an edition does not have
 _MOST = 65_536
 _LEAST = 2048
 
 
 @dataclass(frozen=True)
 class WrittenTables:
-    """What the tables of an edition were laid down as."""
+    """The result of writing the tables of an edition."""
 
     base: str
     segments: tuple[str, ...]
@@ -51,7 +51,7 @@ class WrittenTables:
 
 
 def overlaid_tables(previous: Edition | None, entries: Layer, records: Layer) -> Tables:
-    """The tables of an edition: those of the one before it, with rows over them."""
+    """The tables of a new edition: those of the previous one with new rows over them."""
     if previous is None:
         return {
             name: Table(nothing := empty(rows.kind), rows, MergePositions.of(rows, nothing))
@@ -73,7 +73,7 @@ def write_tables(
     edition: str,
     sequence: int,
 ) -> WrittenTables:
-    """Write the tables of a new edition: its rows into `part`, or all of them as a base."""
+    """Write the tables of a new edition: its rows into `part`, or all rows as a new base."""
     segments = [*(previous.manifest.segments if previous else ()), edition]
     if previous is None or any(_overgrown(table) for table in tables.values()):
         layers = {name: table.flat() for name, table in tables.items()}
@@ -96,15 +96,19 @@ def _overgrown(table: Table) -> bool:
 
 
 def needs_new_base(edition: Edition) -> bool:
-    """Whether an edition differs so much from its base that it should have a new one."""
+    """Whether an edition differs so much from its base that a new base pays off."""
+    # Lower limits than in `_overgrown`, so that a refresh rarely has to write a base itself.
     tables = (edition.entries, edition.records.table)
-    return any(len(t.upper) > max(_LEAST // 4, min(len(t.base) // 16, _MOST // 8)) for t in tables)
+    return any(
+        len(table.upper) > max(_LEAST // 4, min(len(table.base) // 16, _MOST // 8))
+        for table in tables
+    )
 
 
 def _upon(
     root: Path, tables: Tables, previous: Edition, writer: SegmentWriter, segments: list[str]
 ) -> tuple[WrittenTables, dict[str, Layer]]:
-    """Rows that stay over the base of the previous edition."""
+    """Write no base: keep the rows over the base of the previous edition."""
     uppers = {name: table.upper for name, table in tables.items()}
     own, last = len(previous.base.manifest.segments), len(segments) - 1
     sizes = used_bytes(uppers, len(segments))
@@ -112,6 +116,7 @@ def _upon(
     if len(used) >= MAX_OWN:
         uppers, used = writer.move(uppers, previous, set(used)), []
     writer.finish()
+    # The new segment is the last one; it is used only if something was written to it.
     if not unlink_empty(root / "segments" / segments[last]):
         used.append(last)
     kept = [*range(own), *used]
@@ -141,7 +146,7 @@ class _Base:
         edition: str,
         sequence: int,
     ) -> WrittenTables:
-        """Write it whole; `layers` are changed to what was written. Its own segment is the last."""
+        """Write the base; updates `layers` to the written rows. Its own segment is the last one."""
         sizes = used_bytes(layers, len(segments))
         if source is not None and (fold := segments_to_compact(sizes[:-1])):
             layers |= writer.move(layers, source, fold)
@@ -160,7 +165,7 @@ class _Base:
             write_packed(part / name, layer.packed())
         write_packed(part / "indexes", build_indexes(layers["entries"]))
         files = described(part, f"bases/{self._name}")
-        if self._name in names and self._name != edition:  # else the edition says what it is
+        if self._name in names and self._name != edition:  # else the edition's manifest lists it
             files |= _segments(self._root, [self._name], {})
         manifest = BaseManifest(
             format=FORMAT,
@@ -181,7 +186,7 @@ class _Base:
 
 
 def write_base(edition: Edition, root: Path, name: str) -> BaseManifest:
-    """Write a base of all that an edition is, under a name of its own."""
+    """Write a base, under its own name, that holds all rows of an edition."""
     layers = {"entries": edition.entries.flat(), "records": edition.records.table.flat()}
     segments, manifest = [*edition.manifest.segments, name], edition.manifest
     with (root / "segments" / name).open("wb") as file:
@@ -198,16 +203,16 @@ def write_base(edition: Edition, root: Path, name: str) -> BaseManifest:
 
 
 def rebased(edition: Edition, root: Path) -> Edition:
-    """The edition over the newest base that was made of it or of one before it; itself if there
-    is none."""
+    """Move an edition to the newest base made from it or from an earlier edition over its present
+    base; return it unchanged if there is none."""
     for folder in sorted((root / "bases").iterdir(), reverse=True):
         try:
-            found = _over(edition, root, folder)
+            moved = _over(edition, root, folder)
         except EditionBroken as error:
             log.warning("base not used base=%s error=%s", folder.name, error)
             continue
-        if found is not None:
-            return found
+        if moved is not None:
+            return moved
     return edition
 
 
@@ -215,14 +220,15 @@ def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
     if folder.suffix or folder.name == edition.manifest.base:
         return None
     base = open_base(folder)
-    told = base.manifest
-    if told.over != edition.manifest.base or told.sequence > edition.manifest.sequence:
+    manifest = base.manifest
+    if manifest.over != edition.manifest.base or manifest.sequence > edition.manifest.sequence:
         return None
-    verify_files(root, told.files)
-    then = Edition(root / "editions" / told.edition)
-    if then.manifest.base != told.over:
+    verify_files(root, manifest.files)
+    then = Edition(root / "editions" / manifest.edition)
+    if then.manifest.base != manifest.over:
         return None
     now = edition.manifest.segments
+    # Rows of `then` are in the new base. Number their segments as `edition` does, to compare rows.
     places = {name: number for number, name in enumerate(now)}
     known = renumbered(
         {"entries": then.entries.upper, "records": then.records.table.upper},
@@ -232,21 +238,23 @@ def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
         "entries": edition.entries.rebased_on(base.entries, known["entries"]),
         "records": edition.records.table.rebased_on(base.records, known["records"]),
     }
-    segments = (*told.segments, *(name for name in now if name not in told.segments))
+    segments = (*manifest.segments, *(name for name in now if name not in manifest.segments))
     numbers = {old: segments.index(name) for old, name in enumerate(now)}
     uppers = renumbered({name: table.upper for name, table in tables.items()}, numbers)
-    files = edition.manifest.files | told.files
+    files = edition.manifest.files | manifest.files
     laid = {name: Table(tables[name].base, uppers[name], tables[name].seat) for name in tables}
     return edition.replacing_tables(
         base,
         laid["entries"],
         laid["records"],
-        msgspec.structs.replace(edition.manifest, base=told.base, segments=segments, files=files),
+        msgspec.structs.replace(
+            edition.manifest, base=manifest.base, segments=segments, files=files
+        ),
     )
 
 
 def described(folder: Path, place: str) -> Files:
-    """Size and hash of every file of a folder, by its path as `place` says."""
+    """Size and SHA-256 of every file of a folder, keyed by `place` and the file's name."""
     return {
         f"{place}/{path.name}": (path.stat().st_size, file_hash(path))
         for path in sorted(folder.iterdir())
@@ -254,9 +262,9 @@ def described(folder: Path, place: str) -> Files:
 
 
 def _segments(root: Path, names: tuple[str, ...] | list[str], known: Files) -> Files:
-    found = {}
+    files = {}
     for name in names:
         place = f"segments/{name}"
         path = root / place
-        found[place] = known.get(place) or (path.stat().st_size, file_hash(path))
-    return found
+        files[place] = known.get(place) or (path.stat().st_size, file_hash(path))
+    return files

@@ -1,18 +1,19 @@
-"""An edition on disk, and reading it: immutable flat files, mapped into memory.
+"""Reads an edition from disk: immutable flat files, mapped into memory.
 
-editions/ID/  manifest.json     what it is, its counts, sizes and hashes (format 4)
-              entries, records  what differs from its base, as packed files (`serve.edition.layers`)
-              policy.json       the rules it was decided by, as `warehouse.rules.rulebook` outlines
-              held.json         `serve.entry.reasons.Held` entries, oldest first
-bases/ID/     manifest.json     of which edition it is the whole, its files and segments
+editions/ID/  manifest.json     identity, counts, sizes and hashes (format 4)
+              entries, records  rows that differ from the base; packed (`serve.edition.layers`)
+              policy.json       the rules that decided it, as a `warehouse.rules.outline`
+              held.json         `serve.entry.reasons.Held` rows, oldest first
+bases/ID/     manifest.json     the edition that it holds whole, its files and segments
               entries, records  tables; the strings of entries are
                   keys          name NUL version, in byte order
-                  texts         name NUL description NUL in lower case (ASCII), to search in
-              indexes           see `serve.edition.edition.indexes`
-segments/ID   bodies that edition ID brought, with a comma behind each, and other bytes; shared
-              by later editions
+                  texts         name NUL description NUL in lower case (ASCII), for search
+              indexes           see `serve.edition.indexes`
+segments/ID   bodies that edition ID added, each followed by a comma, then other bytes; later
+              editions share them
 
-Nothing here parses an entry. Writing is `serve.build.writer`, going live is `serve.feed.feed`.
+Nothing here parses an entry. `serve.build.writer` writes editions, `serve.feed.feed` makes them
+live.
 """
 
 import mmap
@@ -42,7 +43,7 @@ _PAGE_BYTES = 8 << 20
 
 
 def fitting(places: Sequence[Place]) -> int:
-    """How many bodies fit on one page: clients refuse one of more than 10 MiB."""
+    """How many bodies fit on one page, at least one: clients refuse pages over 10 MiB."""
     total = 0
     for number, (_, _, length) in enumerate(places):
         total += length
@@ -52,7 +53,7 @@ def fitting(places: Sequence[Place]) -> int:
 
 
 class Edition:
-    """A whole edition, read only. Entries are numbered in (name, version) byte order."""
+    """A complete edition, read only. Entries are numbered in (name, version) byte order."""
 
     def __init__(self, folder: Path) -> None:
         self.manifest = read_manifest(folder)
@@ -83,37 +84,37 @@ class Edition:
 
     @property
     def masked(self) -> bool:
-        """Whether rows were replaced since it was written."""
+        """Whether blocks replace rows of it in memory."""
         return self.tag != self.manifest.edition
 
     @property
     def from_scratch(self) -> bool:
-        """Whether it was made of nothing: what any edition before it showed may be missing."""
+        """Whether it was built from scratch: entries of earlier editions may be missing."""
         return self.manifest.began == self.manifest.sequence
 
     def changed_rows(self) -> Numbers:
-        """Numbers of the entries that came or changed with it."""
+        """Numbers of the entries that are new or changed in this edition."""
         return self.arrays["sequence"].where(self.manifest.sequence)
 
     def replacing_tables(
         self, base: Base, entries: Table, records: Table, manifest: Manifest
     ) -> "Edition":
-        """The same edition with other tables that say the same."""
-        found = copy(self)
-        found.base, found.entries, found.manifest = base, entries, manifest
-        found.segments = _mapped(self.folder.parents[1], manifest)
-        found.records = self.records.replacing_tables(found, records)
-        return found
+        """This edition read over another base; the contents are identical."""
+        other = copy(self)
+        other.base, other.entries, other.manifest = base, entries, manifest
+        other.segments = _mapped(self.folder.parents[1], manifest)
+        other.records = self.records.replacing_tables(other, records)
+        return other
 
     def with_overlay(self, entries: Layer, records: Layer, data: bytes) -> "Edition":
-        """The same edition with some rows replaced; their bytes are in `data`, as the segment
-        behind the last one."""
-        found = copy(self)
-        found.tag = f"{self.tag}.{zlib.crc32(data):08x}"
-        found.entries = self.entries.with_overlay(entries)
-        found.segments = [*self.segments, data]
-        found.records = self.records.with_overlay(found, records)
-        return found
+        """This edition with some rows replaced; `data` holds their bytes and becomes one more
+        segment, after the last one."""
+        other = copy(self)
+        other.tag = f"{self.tag}.{zlib.crc32(data):08x}"
+        other.entries = self.entries.with_overlay(entries)
+        other.segments = [*self.segments, data]
+        other.records = self.records.with_overlay(other, records)
+        return other
 
     def key(self, index: int) -> bytes:
         return self.keys[index]
@@ -125,29 +126,31 @@ class Edition:
             int(columns["segment"][row]), int(columns["offset"][row]), int(columns["length"][row])
         )
 
-    def places(self, found: Sequence[int]) -> list[Place]:
-        """Where the bodies of some entries lie."""
+    def places(self, indexes: Sequence[int]) -> list[Place]:
+        """The places of the bodies of some entries, in the order given."""
         arrays = self.arrays
         columns: Iterator[Array]
-        if found and list(found) == list(range(found[0], found[0] + len(found))):
-            low, high = found[0], found[0] + len(found)
+        # Consecutive numbers, as on most pages, are read as slices.
+        if indexes and list(indexes) == list(range(indexes[0], indexes[0] + len(indexes))):
+            low, high = indexes[0], indexes[0] + len(indexes)
             columns = (arrays[name].window(low, high) for name in _PLACE)
         else:
-            numbers = np.asarray(found, dtype=np.int64)
+            numbers = np.asarray(indexes, dtype=np.int64)
             columns = (arrays[name].of(numbers) for name in _PLACE)
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def listed(self, places: Sequence[Place]) -> list[memoryview]:
-        """The bodies at some places with commas between them, where they lie; those that lie in
-        this order are one piece."""
+        """Views of the bodies at some places, with commas between them; bodies that are stored in
+        this order form one view. No bytes are copied."""
         runs: list[tuple[int, int, int]] = []
         last, start, end = -1, 0, -1
         for segment, offset, length in places:
             if segment == last and offset == end:
-                end += length + 1
+                end += length + 1  # a comma follows each body in the segment
             else:
                 runs.append((last, start, end))
                 last, start, end = segment, offset, offset + length + 1
+        # The first run is the sentinel from above; the last body goes without its comma.
         runs = [*runs[1:], (last, start, end - 1)] if places else []
         views = {segment: memoryview(self.segments[segment]) for segment, _, _ in runs}
         return [views[segment][start:end] for segment, start, end in runs]
@@ -157,23 +160,22 @@ class Edition:
         return self.segments[segment][offset : offset + length]
 
     def read_scattered(self) -> None:
-        """Tell the system that few bodies will be read, each alone: then it reads no more than
-        those from a disk."""
+        """Turn off read-ahead (MADV_RANDOM): few bodies will be read, far from each other."""
         for segment in self.segments:
             if isinstance(segment, mmap.mmap):
                 segment.madvise(mmap.MADV_RANDOM)
 
-    def fitting(self, found: Sequence[int]) -> int:
-        """How many of some entries fit on one page: clients refuse one of more than 10 MiB."""
-        return fitting(self.places(found))
+    def fitting(self, indexes: Sequence[int]) -> int:
+        """How many of some entries fit on one page; see the function `fitting`."""
+        return fitting(self.places(indexes))
 
     def state(self, index: int) -> str:
-        """admitted, or how it left: deleted, withdrawn, withheld."""
+        """admitted, or why it is gone: deleted, withdrawn or withheld."""
         kind = KINDS[int(self.arrays["kind"][index])]
         return kind if kind in GONE else "admitted"
 
     def text(self, index: int) -> bytes:
-        """What search looks at: name and description, each with a NUL behind it, lower case."""
+        """The text to search in: name and description in lower case, each followed by a NUL."""
         return self.entries.string("texts", index)
 
     def deleted(self, index: int) -> bool:
@@ -181,15 +183,16 @@ class Edition:
 
     def latest(self, name: bytes) -> int | None:
         flags = self.arrays["flags"]
-        return next((i for i in self.keys.of(name) if flags[i] & LATEST), None)
+        return next((index for index in self.keys.of(name) if flags[index] & LATEST), None)
 
     def select(self, start: int, wanted: Selection) -> Iterator[int]:
-        """Numbers of the entries that match, from `start` on."""
+        """Numbers of the matching entries, rising, from `start` on."""
         if not wanted.search and wanted.since is None and wanted.version is None:
             yield from self._plain(start, wanted)
             return
         table = self.entries
         low, upper = table.split(start)
+        # `version_tag` (a CRC-32) only preselects versions; compare the key itself.
         for index in merge(self._of_upper(upper, wanted), self._of_base(low, wanted)):
             if wanted.version is None or self.key(index).partition(b"\0")[2] == wanted.version:
                 yield index
@@ -206,13 +209,13 @@ class Edition:
                 yield int(table.of_upper(np.array([row]))[0])
 
     def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
-        """Numbers of the entries from one on by their flags alone."""
+        """Numbers of the entries from `start` on that match by their flags alone, rising."""
         flags, size = self.arrays["flags"], _FIRST_BLOCK
         care = LATEST * wanted.latest | DELETED * (not wanted.include_deleted)
         while start < self.count:
             end = min(start + size, self.count)
-            found = flags.window(start, end) & care == LATEST * wanted.latest
-            yield from (np.flatnonzero(found) + start).tolist()
+            matches = flags.window(start, end) & care == LATEST * wanted.latest
+            yield from (np.flatnonzero(matches) + start).tolist()
             start, size = end, min(size * 4, _BLOCK)
 
     def _of_base(self, low: int, wanted: Selection) -> Iterator[int]:
@@ -225,24 +228,24 @@ class Edition:
                 rows = few[start : start + _FIRST_BLOCK]
                 rows = rows[self._mask(base, rows, wanted)]
                 if wanted.search:
-                    met = [wanted.search in texts[row] for row in rows.tolist()]
-                    rows = rows[np.array(met, dtype=np.bool_)]
+                    hits = [wanted.search in texts[row] for row in rows.tolist()]
+                    rows = rows[np.array(hits, dtype=np.bool_)]
                 yield from self.entries.of_base(rows).tolist()
         elif wanted.search:
-            for found in indexes.containing(
+            for matches in indexes.containing(
                 wanted.search, low, lambda rows: self._mask(base, rows, wanted)
             ):
-                yield from self.entries.of_base(found).tolist()
+                yield from self.entries.of_base(matches).tolist()
         else:
             size = _FIRST_BLOCK
             while low < len(base):
                 rows = np.arange(low, min(low + size, len(base)))
-                found = rows[self._mask(base, rows, wanted)]
-                yield from self.entries.of_base(found).tolist()
+                matches = rows[self._mask(base, rows, wanted)]
+                yield from self.entries.of_base(matches).tolist()
                 low, size = low + size, min(size * 4, _BLOCK)
 
     def _mask(self, layer: Layer, rows: Numbers, wanted: Selection) -> npt.NDArray[np.bool_]:
-        """Which rows of a layer match, but for the search."""
+        """Which rows of a layer match; the search text is not checked."""
         flags = layer.columns["flags"][rows]
         mask = np.ones(len(flags), dtype=np.bool_)
         if not wanted.include_deleted:
@@ -257,7 +260,7 @@ class Edition:
         return mask
 
     def after(self, sequence: int, key: bytes) -> Iterator[int]:
-        """Numbers of the entries whose last change is behind (sequence, key), in that order."""
+        """Numbers of the entries whose last change is after (sequence, key), in that order."""
         table = self.entries
         base = self.base.indexes.by_sequence(sequence, table.base.keys.after(key))
         changes = table.upper.columns["sequence"]
@@ -266,23 +269,24 @@ class Edition:
         rows = rows[(changes[rows] > sequence) | (rows >= behind)]
         rows = rows[np.argsort(changes[rows], kind="stable")]
         mine = zip(changes[rows].tolist(), table.of_upper(rows).tolist(), strict=True)
-        theirs = (found for part in base for found in self._shown(part))
+        theirs = (change for part in base for change in self._shown(part))
         for _, index in merge(mine, theirs):
             yield index
 
     def newest(self, count: int) -> list[int]:
-        """Numbers of the entries that changed last, by sequence (the last one first) and key."""
+        """Numbers of the `count` last changed entries, by sequence (newest first), then key."""
+        # Upper rows may hide as many rows of the base, so ask the base for that many more.
         table, order = self.entries, self.base.indexes.newest(count + len(self.entries.upper))
         numbers = np.concatenate(
             (table.of_upper(np.arange(len(table.upper))), table.of_base(np.sort(order)))
         )
         numbers.sort()
         sequence = self.arrays["sequence"].of(numbers).astype(np.int64)
-        found: list[int] = numbers[np.argsort(-sequence, kind="stable")][:count].tolist()
-        return found
+        indexes: list[int] = numbers[np.argsort(-sequence, kind="stable")][:count].tolist()
+        return indexes
 
     def _shown(self, rows: Numbers) -> Iterator[tuple[int, int]]:
-        """(sequence, number) of rows of the base that are not replaced, in the order given."""
+        """(sequence, number) of the rows of the base that are not replaced, in the order given."""
         sequence = self.base.entries.columns["sequence"]
         for row in rows.tolist():
             for index in self.entries.of_base(np.array([row])).tolist():

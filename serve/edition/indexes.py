@@ -1,10 +1,11 @@
-"""Indexes over the entries of a base: by last change, by instant, and by pieces of their text.
+"""Indexes over the entries of a base: by last change, by instant, and n-grams of their text.
 
-All are made when a base is written, off the path of a refresh, and mapped. Texts are searched in
-documents: entries that follow each other with the same text are one. Documents come in shards of
-65,536; of each shard every piece of 1 to 3 bytes has its documents, and of 4 bytes where both of
-its halves of 3 are frequent, so that no needle glued together of frequent pieces makes the search
-look at many documents. A frequent piece has a bit per document, a rare one a list.
+`build_indexes` builds all of them when a base is written, outside of a refresh; readers map them.
+The text index is an n-gram inverted index over documents; consecutive entries with the same text
+are one document. Documents are split into shards of 65,536. A shard maps every piece of 1 to 3
+bytes to its documents; pieces of 4 bytes only if both of their halves of 3 are frequent, so that a
+needle of frequent pieces does not make the search read many documents. As in Roaring, a container
+is a bitmap (one bit per document) if the piece is frequent, else a sorted list.
 """
 
 from bisect import bisect_left
@@ -17,19 +18,19 @@ import numpy.typing as npt
 from serve.edition.layers import Layer, Numbers
 from serve.edition.packed import Packed, PackedFile
 
-Array = npt.NDArray[Any]  # element types are said where it is made
+Array = npt.NDArray[Any]  # the element type is given where an array is created
 Mask = Callable[[Numbers], npt.NDArray[np.bool_]]
 
-_SHARD = 1 << 16
+_SHARD = 1 << 16  # so that a document's number within its shard fits into a <u2
 _FREQUENT = _SHARD // 32
-_UNITS = _SHARD // 16
+_UNITS = _SHARD // 16  # <u2 values in a bitmap; a list is shorter, so the length tells the kind
 _FEW = 2048
 _ENOUGH, _FIRST_UNITS = 32, 64
 _LENGTHS = (1, 2, 3, 4)
 
 
 class Indexes:
-    """What `build_indexes` made of a base's entries."""
+    """Reads what `build_indexes` built over the entries of a base."""
 
     def __init__(self, file: PackedFile, entries: Layer) -> None:
         self._entries = entries
@@ -47,7 +48,7 @@ class Indexes:
         }
 
     def by_sequence(self, sequence: int, row: int) -> Iterator[Numbers]:
-        """Rows by (sequence, row) from the given ones on, some at a time."""
+        """Rows in the order (sequence, row), from the given position on, in chunks."""
         order, values = self._by_sequence, self._entries.columns["sequence"]
         start = bisect_left(
             range(len(order)),
@@ -58,7 +59,7 @@ class Indexes:
             yield order[place : place + 128].astype(np.int64)
 
     def newest(self, count: int) -> Numbers:
-        """Rows of the largest sequences, `count` of them and those of the same sequence."""
+        """The `count` rows with the largest sequences, and all that tie with the last of them."""
         order, values = self._by_sequence, self._entries.columns["sequence"]
         start = max(len(order) - count, 0)
         if start:
@@ -67,7 +68,7 @@ class Indexes:
         return order[start:].astype(np.int64)
 
     def touched_since(self, since: int) -> Numbers | None:
-        """Rows that changed upstream or here after an instant, rising; None if they are many."""
+        """Rows that changed upstream or in the feed after `since`, rising; None if too many."""
         start = int(np.searchsorted(self._touched, since, side="right"))
         if len(self._touched) - start > _FEW:
             return None
@@ -77,47 +78,48 @@ class Indexes:
         """Rows from `low` on whose text contains the needle and that pass the mask, rising."""
         first, texts = self._documents, self._entries.strings["texts"]
         start = int(np.searchsorted(first, low, side="right")) - 1
-        for found in self._candidates(needle, max(start, 0)):
-            size, documents = 64, found
+        for candidates in self._candidates(needle, max(start, 0)):
+            size, documents = 64, candidates
             while len(documents):
                 part, documents, size = documents[:size], documents[size:], min(size * 4, _SHARD)
                 rows, owners = _expanded(first, part)
                 wanted = (rows >= low) & mask(rows)
                 rows, owners = rows[wanted], owners[wanted]
+                # Rows of one document share its text, so search it once, in its first row.
                 new = _first_of(owners)
-                seen = first[owners[new]].tolist()
-                met = np.array([needle in texts[row] for row in seen], dtype=np.bool_)
-                yield rows[met[np.cumsum(new) - 1]]
+                heads = first[owners[new]].tolist()
+                hits = np.array([needle in texts[row] for row in heads], dtype=np.bool_)
+                yield rows[hits[np.cumsum(new) - 1]]
 
     def _candidates(self, needle: bytes, start: int) -> Iterator[Numbers]:
-        """Documents that may contain a needle, from one on, shard by shard."""
+        """Documents from `start` on that may contain a needle, shard by shard."""
         count = len(self._documents) - 1
         for shard in range(start // _SHARD, -(-count // _SHARD)):
-            for found in _common(self._in_shard(needle, shard), max(start - shard * _SHARD, 0)):
-                yield found.astype(np.int64) + shard * _SHARD
+            for documents in _common(self._in_shard(needle, shard), max(start - shard * _SHARD, 0)):
+                yield documents.astype(np.int64) + shard * _SHARD
 
     def _in_shard(self, needle: bytes, shard: int) -> list[Array]:
-        """The lists and bits of the pieces of a needle; none if one of them has no document."""
+        """The containers of all pieces of a needle; empty if one of them occurs in no document."""
         length = min(len(needle), 3)
         lists = []
         pieces = [needle[i : i + length] for i in range(len(needle) - length + 1)]
         frequent = []
         for piece in pieces:
-            found = self._documents_of(piece, shard)
-            if found is None:
+            postings = self._documents_of(piece, shard)
+            if postings is None:
                 return []
-            lists.append(found)
-            frequent.append(len(found) == _UNITS)
+            lists.append(postings)
+            frequent.append(len(postings) == _UNITS)
         for i in range(len(pieces) - 1 if length == 3 else 0):
             if frequent[i] and frequent[i + 1]:
-                found = self._documents_of(needle[i : i + 4], shard)
-                if found is None:
+                postings = self._documents_of(needle[i : i + 4], shard)
+                if postings is None:
                     return []
-                lists.append(found)
+                lists.append(postings)
         return lists
 
     def _documents_of(self, piece: bytes, shard: int) -> Array | None:
-        """Of one shard the documents that have a piece: a list, or bits if its length is _UNITS."""
+        """The documents of a shard that contain a piece: a bitmap if _UNITS long, else a list."""
         codes, at, counts, ends = self._pieces[len(piece)]
         low, high = (int(ends[shard - 1]) if shard else 0), int(ends[shard])
         code = int.from_bytes(piece, "big")
@@ -129,31 +131,32 @@ class Indexes:
 
 
 def _common(lists: list[Array], low: int) -> Iterator[Array]:
-    """The documents from one on that are in all of some lists and bits, rising, some at a time."""
+    """Intersect containers: the documents from `low` on that all of them have, rising."""
     lists.sort(key=len)
     if lists and len(lists[0]) < _UNITS:
-        found = lists[0][np.searchsorted(lists[0], low) :]
+        common = lists[0][np.searchsorted(lists[0], low) :]
         for other in lists[1:]:
-            if len(found) <= _ENOUGH:
-                break
-            if len(other) == _UNITS:
-                found = found[(other[found >> 4] >> (found & 15)) & 1 == 1]
+            if len(common) <= _ENOUGH:
+                break  # cheaper to search these few texts than to intersect further
+            if len(other) == _UNITS:  # a bitmap: 16 documents per value
+                common = common[(other[common >> 4] >> (common & 15)) & 1 == 1]
             else:
                 there = np.zeros(_SHARD, dtype=np.bool_)
                 there[other] = True
-                found = found[there[found]]
-        yield found
+                common = common[there[common]]
+        yield common
         return
+    # Only bitmaps are left: AND them in growing chunks, so that a first page comes soon.
     at, size = low >> 4, _FIRST_UNITS
     while lists and at < _UNITS:
         bits = np.bitwise_and.reduce([units[at : at + size] for units in lists])
-        found = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little")) + (at << 4)
-        yield found[found >= low]
+        common = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little")) + (at << 4)
+        yield common[common >= low]
         at, size = at + size, min(size * 4, _UNITS)
 
 
 def _expanded(first: Array, documents: Numbers) -> tuple[Numbers, Numbers]:
-    """The rows of some documents, and of each row the document."""
+    """The rows of some documents, and for each row its document."""
     starts = first[documents].astype(np.int64)
     lengths = first[documents + 1].astype(np.int64) - starts
     owners = np.repeat(documents, lengths)
@@ -163,7 +166,7 @@ def _expanded(first: Array, documents: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def build_indexes(entries: Layer) -> Packed:
-    """The indexes of a base, to write as a packed file."""
+    """Build the indexes of a base, to write as a packed file."""
     documents = _documents(entries)
     return {
         **order_indexes(entries),
@@ -173,7 +176,7 @@ def build_indexes(entries: Layer) -> Packed:
 
 
 def order_indexes(entries: Layer) -> dict[str, Array]:
-    """Those which depend on the instant of publication."""
+    """The indexes that depend on the instant of publication; stamping writes them again."""
     columns = entries.columns
     touched = np.maximum(columns["updated"], columns["changed"])
     order = np.argsort(touched, kind="stable")
@@ -185,7 +188,7 @@ def order_indexes(entries: Layer) -> dict[str, Array]:
 
 
 def _documents(entries: Layer) -> Array:
-    """The first row of each document, and the number of rows behind them."""
+    """The first row of each document; the last value is the number of rows."""
     texts, count = entries.strings["texts"], len(entries)
     starts, last = [], None
     for row in range(count):
@@ -215,18 +218,20 @@ def _pieces(entries: Layer, first: Numbers) -> Packed:
             code, inside = _coded(data, length)
             if length == 4:
                 assert frequent is not None
+                # A piece of 4 starts where two pieces of 3 start that overlap by two bytes.
                 inside &= frequent[: len(code)] & frequent[1 : len(code) + 1]
+            # One sort orders by piece, then document: the code is in the high bits.
             keys = (code[inside] << 16) | owner[: len(code)][inside]
             keys.sort()
             keys = keys[_first_of(keys)]
             start = np.flatnonzero(_first_of(keys >> 16))
-            found, count = keys[start] >> 16, np.diff(start, append=len(keys))
+            distinct, count = keys[start] >> 16, np.diff(start, append=len(keys))
             if length == 3:
-                frequent = np.isin(code, found[count > _FREQUENT])
+                frequent = np.isin(code, distinct[count > _FREQUENT])
             lists, size = _lists((keys & 0xFFFF).astype("<u2"), start, count)
-            codes[length].append(found.astype("<u4"))
+            codes[length].append(distinct.astype("<u4"))
             counts[length].append(count.astype("<u4"))
-            ends[length].append((ends[length][-1] if ends[length] else 0) + len(found))
+            ends[length].append((ends[length][-1] if ends[length] else 0) + len(distinct))
             sizes[length].append(size)
             places[length].append(written + np.cumsum(size) - size)
             postings.append(lists)
@@ -241,38 +246,38 @@ def _pieces(entries: Layer, first: Numbers) -> Packed:
 
 
 def _first_of(values: Array) -> npt.NDArray[np.bool_]:
-    """Which of sorted values are the first of their kind."""
-    found = np.ones(len(values), dtype=np.bool_)
-    np.not_equal(values[1:], values[:-1], out=found[1:])
-    return found
+    """Marks the first of each run of equal values in a sorted array."""
+    first = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first
 
 
 def _coded(data: npt.NDArray[np.uint8], length: int) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The piece at each place as a number, and whether it lies within one string."""
+    """The piece at each position as a big-endian number, and whether it lies within one string."""
     count = max(len(data) - length + 1, 0)
     code = np.zeros(count, dtype=np.int64)
     inside = np.ones(count, dtype=np.bool_)
     for offset in range(length):
         part = data[offset : offset + count]
         code = (code << 8) | part
-        inside &= part != 0
+        inside &= part != 0  # the piece would cross the end of a name or description
     return code, inside
 
 
 def _lists(owners: Array, start: Array, count: Array) -> tuple[Array, Array]:
-    """Lists of documents end to end, frequent ones as bits; and how long each is."""
+    """The containers of all pieces, concatenated, and the length of each (in <u2 values)."""
     size = np.where(count > _FREQUENT, _UNITS, count).astype(np.int64)
-    found = np.zeros(int(size.sum()), dtype="<u2")
+    lists = np.zeros(int(size.sum()), dtype="<u2")
     at = np.cumsum(size) - size
     rare = count <= _FREQUENT
     taken = np.repeat(rare, count)
-    found[np.repeat(rare, size)] = owners[taken]
+    lists[np.repeat(rare, size)] = owners[taken]
     for place in np.flatnonzero(~rare).tolist():
         bits = np.zeros(_SHARD, dtype=np.uint8)
         bits[owners[start[place] : start[place] + count[place]]] = 1
         packed = np.packbits(bits, bitorder="little").view("<u2")
-        found[at[place] : at[place] + _UNITS] = packed
-    return found, size
+        lists[at[place] : at[place] + _UNITS] = packed
+    return lists, size
 
 
 def _joined(parts: list[Array], kind: str) -> Array:

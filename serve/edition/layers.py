@@ -1,8 +1,9 @@
-"""Tables of an edition: a base that editions share, and over it what differs from it.
+"""Layers of a table: a shared base, and an upper layer with the rows that differ from it.
 
-A layer is a table in key order: strings (the first one is the key) and fixed columns. Rows of the
-upper layer stand in the place of those of the base with the same key, or between them. Rows of the
-whole table are numbered in key order; a lookup goes through at most one bisection of the upper one.
+They are the levels of a two-level LSM table. A layer holds rows in key order: strings (the first
+one is the key) and fixed-width columns. A row of the upper layer replaces the row of the base with
+the same key, or is inserted. The rows of the merged table are numbered in key order; a lookup costs
+at most one binary search in the upper layer.
 """
 
 from array import array
@@ -19,13 +20,13 @@ from serve.edition.packed import Packed, PackedFile
 from serve.edition.strings import Keys, Strings
 from serve.errors import EditionBroken
 
-Array = npt.NDArray[Any]  # element types are those of the table's specification
+Array = npt.NDArray[Any]  # element types are those of the table's schema
 Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TableSchema:
-    """What a table is made of: strings, of which the first is the key, and columns by type."""
+    """The schema of a table: names of strings (the first one is the key), and columns by type."""
 
     strings: tuple[str, ...]
     columns: Mapping[str, str]
@@ -33,7 +34,7 @@ class TableSchema:
 
 @dataclass(frozen=True)
 class Layer:
-    """Rows in key order, in memory or mapped."""
+    """Rows in key order, in memory or mapped from a file."""
 
     kind: TableSchema
     strings: Mapping[str, Strings]
@@ -41,46 +42,46 @@ class Layer:
 
     @cached_property
     def keys(self) -> Keys:
-        found = self.strings[self.kind.strings[0]]
-        return Keys(found.data, found.ends, found.origin)
+        strings = self.strings[self.kind.strings[0]]
+        return Keys(strings.data, strings.ends, strings.origin)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def packed(self) -> Packed:
-        """What to write of it."""
-        found: dict[str, Array | bytes] = dict(self.columns)
+        """The named arrays to write to a packed file."""
+        values: dict[str, Array | bytes] = dict(self.columns)
         for name, strings in self.strings.items():
-            found |= {name: strings.run(0, len(strings)), f"{name}_end": strings.ends}
-        return found
+            values |= {name: strings.run(0, len(strings)), f"{name}_end": strings.ends}
+        return values
 
     def take(self, rows: Numbers) -> "Layer":
-        """Some of its rows, in the order given."""
+        """A layer of some of its rows, in the order given."""
         return gathered(self, None, rows)
 
 
 def read_layer(file: PackedFile, kind: TableSchema) -> Layer:
-    """A layer mapped from its file. Raises EditionBroken."""
-    found = Layer(
+    """Map a layer from its file. Raises EditionBroken."""
+    layer = Layer(
         kind,
         {name: file.strings(name, file.array(f"{name}_end", "<u8")) for name in kind.strings},
         {name: file.array(name, dtype) for name, dtype in kind.columns.items()},
     )
-    lengths = {len(part) for part in found.strings.values()}
-    if lengths | {len(column) for column in found.columns.values()} != {len(found)}:
+    lengths = {len(part) for part in layer.strings.values()}
+    if lengths | {len(column) for column in layer.columns.values()} != {len(layer)}:
         raise EditionBroken(f"{file.path} has columns of different lengths; {REMEDY}")
-    return found
+    return layer
 
 
 class TableBuilder:
-    """A layer while rows are appended to it, in key order."""
+    """Collects the rows of a layer; they must be appended in key order."""
 
     def __init__(self, kind: TableSchema) -> None:
         self._kind = kind
         self._data = {name: bytearray() for name in kind.strings}
         self._ends = {name: array("Q") for name in kind.strings}
         self._wide = {name for name, dtype in kind.columns.items() if dtype[0] == "V"}
-        self._columns: dict[str, Any] = {  # bytes end to end, or numbers
+        self._columns: dict[str, Any] = {  # concatenated bytes, or numbers
             name: bytearray() if name in self._wide else array(_CODES[dtype])
             for name, dtype in kind.columns.items()
         }
@@ -88,7 +89,7 @@ class TableBuilder:
     def __len__(self) -> int:
         return len(self._ends[self._kind.strings[0]])
 
-    def add(self, strings: Sequence[bytes], **values: Any) -> None:  # as the columns are
+    def add(self, strings: Sequence[bytes], **values: Any) -> None:  # types as the columns have
         for name, value in zip(self._kind.strings, strings, strict=True):
             self._data[name] += value
             self._ends[name].append(len(self._data[name]))
@@ -99,7 +100,7 @@ class TableBuilder:
                 self._columns[name].append(value)
 
     def layer(self) -> Layer:
-        """What was appended so far; nothing may be appended any more."""
+        """The appended rows as a layer; append nothing after this call."""
         return Layer(
             self._kind,
             {
@@ -113,7 +114,7 @@ class TableBuilder:
         )
 
 
-_CODES = {"<u1": "B", "<u4": "I", "<u8": "Q", "<i8": "q"}
+_CODES = {"<u1": "B", "<u4": "I", "<u8": "Q", "<i8": "q"}  # numpy type: code of array.array
 
 
 def empty(kind: TableSchema) -> Layer:
@@ -122,47 +123,49 @@ def empty(kind: TableSchema) -> Layer:
 
 @dataclass(frozen=True)
 class MergePositions:
-    """Where the rows of an upper layer stand in a lower one: before row `at`, or in its place."""
+    """Where each upper row belongs in the lower layer: before its row `at`, or in place of it."""
 
     at: Numbers
     replaces: npt.NDArray[np.bool_]
 
     def packed(self) -> Packed:
+        # One number per row: the lowest bit says whether the row replaces.
         return {"seat": (self.at * 2 + self.replaces).astype("<u8")}
 
     @classmethod
     def read(cls, file: PackedFile) -> "MergePositions":
-        found = file.array("seat", "<u8").astype(np.int64)
-        return cls(found >> 1, (found & 1).astype(np.bool_))
+        seat = file.array("seat", "<u8").astype(np.int64)
+        return cls(seat >> 1, (seat & 1).astype(np.bool_))
 
     @classmethod
     def of(cls, upper: Layer, lower: Layer) -> "MergePositions":
-        """Found by the keys."""
+        """Compute the positions by comparing keys."""
         at = np.zeros(len(upper), dtype=np.int64)
         replaces = np.zeros(len(upper), dtype=np.bool_)
         keys, start = lower.keys, 0
         if len(lower):
             for row in range(len(upper)):
                 key = upper.keys[row]
-                start = at[row] = keys.first(key, start)
+                start = at[row] = keys.first(key, start)  # keys rise: search from the last hit
                 replaces[row] = start < len(keys) and keys[start] == key
         return cls(at, replaces)
 
 
 def merged(lower: Layer, upper: Layer, seat: MergePositions) -> Layer:
-    """Both as one layer in memory, what is in both from the upper one."""
+    """Merge the two layers in memory; rows of the upper one win."""
     return gathered(lower, upper, order(len(lower), seat))
 
 
 def order(count: int, seat: MergePositions) -> Numbers:
-    """The rows of a lower layer of `count` and an upper one, numbered behind it, in key order."""
+    """Rows of a lower layer (from 0) and an upper layer (numbered from `count`), in key order."""
     kept = np.delete(np.arange(count), seat.at[seat.replaces])
     upper = np.arange(len(seat.at)) + count
+    # `at` counts all lower rows; searchsorted turns it into a position among the kept ones.
     return np.insert(kept, np.searchsorted(kept, seat.at), upper)
 
 
 def gathered(lower: Layer, upper: Layer | None, rows: Numbers) -> Layer:
-    """Rows of one layer, and of another numbered behind it."""
+    """Copy rows in the order given; rows of `upper` are numbered from `len(lower)` on."""
     layers = [lower] if upper is None else [lower, upper]
     strings = {}
     for name in lower.kind.strings:
@@ -178,18 +181,18 @@ def gathered(lower: Layer, upper: Layer | None, rows: Numbers) -> Layer:
 
 
 def _runs(parts: Sequence[Strings], rows: Numbers, split: int) -> list[bytes]:
-    """The bytes of rows, cut only where they do not follow each other."""
+    """The bytes of rows; consecutive rows are one piece. `split` is the first upper row."""
     if not len(rows):
         return []
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     starts = rows[np.concatenate(([0], breaks))].tolist()
     ends = (rows[np.concatenate((breaks - 1, [len(rows) - 1]))] + 1).tolist()
-    found = []
+    runs = []
     for start, end in zip(starts, ends, strict=True):
         if start < split < end:
-            found += [parts[0].run(start, split), parts[1].run(0, end - split)]
+            runs += [parts[0].run(start, split), parts[1].run(0, end - split)]
         elif start < split:
-            found.append(parts[0].run(start, end))
+            runs.append(parts[0].run(start, end))
         else:
-            found.append(parts[1].run(start - split, end - split))
-    return found
+            runs.append(parts[1].run(start - split, end - split))
+    return runs

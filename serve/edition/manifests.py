@@ -1,4 +1,4 @@
-"""The manifests of editions and of their bases."""
+"""The manifests of editions and of bases: JSON that describes their files."""
 
 from datetime import datetime
 from pathlib import Path
@@ -19,19 +19,20 @@ class _Format(msgspec.Struct):
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """What an edition was made of: verdicts with all changes `until` a curation, and a digest of
-    all else that decides about its bytes. One with the same digest needs what changed since."""
+    """The inputs of an edition: verdicts with all changes `until` a curation, and a digest of
+    everything else that determines its bytes. If the digest is the same, the next build only needs
+    the changes since `until`."""
 
     until: datetime
     digest: str
 
 
 Files = dict[str, tuple[int, str]]
-"""Size and SHA-256 by path below the feed's folder."""
+"""Size and SHA-256 of files, by path below the feed's folder."""
 
 
 class BaseManifest(msgspec.Struct, frozen=True):
-    """What a base is: all of an edition, which itself may have the base `over`."""
+    """The manifest of a base: all rows of `edition`. It replaces the base `over`, if any."""
 
     format: int
     base: str
@@ -43,12 +44,12 @@ class BaseManifest(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """What an edition is. `published_at` is None while it is a candidate.
+    """The manifest of an edition. `published_at` is None while it is a candidate.
 
-    `parts` counts running entries that have a package of a registry type, or a remote. The hashes
-    are sums modulo 2^256 over entries, so that they can follow changes. `segments` begin with those
-    of the base. `began` is the sequence of the edition made of nothing that it goes back to: every
-    entry of one in between is an entry of it.
+    `parts` counts live entries per registry type of their packages, and those with a remote. The
+    hashes are sums modulo 2^256 over entries, so they can be updated incrementally. `segments`
+    start with those of the base. `began` is the sequence of the last edition that was built from
+    scratch: this one has every entry of all editions since then.
     """
 
     format: int
@@ -79,18 +80,19 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an edition. Raises EditionBroken if it is missing, odd or newer."""
+    """Read an edition's manifest. Raises EditionBroken if missing, invalid or of another format."""
     return _decoded(folder, Manifest)
 
 
 def read_base_manifest(folder: Path) -> BaseManifest:
-    """The same of a base."""
+    """Read the manifest of a base. Raises EditionBroken likewise."""
     return _decoded(folder, BaseManifest)
 
 
 def _decoded(folder: Path, kind: type[Found]) -> Found:
     try:
         data = (folder / "manifest.json").read_bytes()
+        # Check the format alone first: other formats may lack fields of `kind`.
         written = msgspec.json.decode(data, type=_Format).format
         if written == FORMAT:
             return msgspec.json.decode(data, type=kind)

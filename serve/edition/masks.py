@@ -1,7 +1,7 @@
-"""Blocks on what is served: a mask over every kept edition, at once.
+"""Applies blocks in memory, as a mask over every kept edition, so that they take effect at once.
 
-A blocked entry is a tombstone whose message says why. If it was its server's latest version, the
-next one that runs is, with a body that says so.
+A blocked entry becomes a tombstone whose message gives the reason. If it was the latest version of
+its server, the next live version becomes the latest; its body says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ from serve.policy.blocks import Block
 
 @dataclass(frozen=True)
 class Replacement:
-    """An entry that is served otherwise: tombstone of `block`, or without one as the latest."""
+    """Replaces an entry by a tombstone for `block`, or, without one, by itself as the latest."""
 
     content: Content
     state: str
@@ -43,33 +43,34 @@ class Replacement:
 
 
 def apply_blocks(edition: Edition, blocks: Sequence[Block]) -> Edition:
-    """The edition without what is blocked; the same one if it shows nothing of it."""
+    """The edition without the blocked entries; the same object if no block matches."""
     manifest, data = edition.manifest, bytearray()
     entries, records = TableBuilder(ENTRIES), TableBuilder(RECORDS)
-    behind = len(manifest.segments)
+    behind = len(manifest.segments)  # the number of the extra segment, `data`
     for index, other in sorted(replacements(edition, blocks)):
         since = micros(other.since)
         layer, row = edition.entries.locate(index)
         values = {name: column[row].item() for name, column in layer.columns.items()}
-        found = body(
+        served = body(
             other.content,
             state=other.state,
             edition=manifest.edition,
             sequence=values["sequence"],
             namespace=manifest.namespace,
         )
-        at, stamp = publish_position(len(found)), fixed_instant(from_micros(since))
+        at, stamp = publish_position(len(served)), fixed_instant(from_micros(since))
         values |= {
             "segment": behind,
             "offset": len(data),
-            "length": len(found),
+            "length": len(served),
             "flags": LATEST * other.latest | DELETED * (other.block is not None),
+            # A reader who follows changes since an instant before the block must see it.
             "changed": max(since, values["changed"]),
             "signature": other.content.signature,
         }
         if other.block is not None:
             values["kind"] = KINDS.index(other.state)
-        data += found[:at] + stamp + found[at + len(stamp) :] + b","
+        data += served[:at] + stamp + served[at + len(stamp) :] + b","
         entries.add((edition.key(index), edition.text(index)), **values)
     known = {index: block for block in blocks for index in _targets(edition.records.keys, block)}
     nothing = dict.fromkeys(RECORD_COLUMNS, 0)
@@ -86,7 +87,7 @@ def apply_blocks(edition: Edition, blocks: Sequence[Block]) -> Edition:
 
 
 def replacements(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[int, Replacement]]:
-    """What of an edition is served otherwise: blocked entries that run, and new latest ones."""
+    """Replaced entries by number: blocked live versions, and versions that become the latest."""
     hit = {
         index: block
         for block in blocks
@@ -96,18 +97,18 @@ def replacements(edition: Edition, blocks: Sequence[Block]) -> Iterator[tuple[in
     for name, group in groupby(sorted(hit), key=lambda index: edition.keys.pair(index)[0]):
         blocked = list(group)
         flags = edition.arrays["flags"]
-        latest = next((i for i in blocked if flags[i] & LATEST), None)
+        latest = next((index for index in blocked if flags[index] & LATEST), None)
         running = [
             index
             for index in edition.keys.of(name.encode())
             if index not in hit and not edition.deleted(index)
         ]
         if latest is not None and running:
-            found = running[choose_latest([_dated(edition, index) for index in running])]
-            body, namespace = edition.body(found), edition.manifest.namespace
-            content = with_latest(body, is_latest=True, namespace=namespace)
+            promoted = running[choose_latest([_dated(edition, index) for index in running])]
+            served, namespace = edition.body(promoted), edition.manifest.namespace
+            content = with_latest(served, is_latest=True, namespace=namespace)
             since = max(hit[index].since for index in blocked)
-            yield found, Replacement(content, edition.state(found), True, None, since)
+            yield promoted, Replacement(content, edition.state(promoted), True, None, since)
         for index in blocked:
             stays = index == latest and not running
             yield index, _tombstone(edition, index, hit[index], latest=stays)

@@ -1,8 +1,8 @@
 """Packed files: named arrays behind one header, mapped into memory.
 
 A packed file is `SRPACK1`, a newline, the length of a JSON header as 8 hex digits, the header
-{NAME: [TYPE, OFFSET, BYTES]}, and the arrays, each at an offset from the file's start that is a
-multiple of 64. Types are numpy's; `bytes` are bytes end to end.
+{NAME: [TYPE, OFFSET, BYTES]}, and the arrays. The offset of each array from the start of the file
+is a multiple of 64. Types are those of numpy; the type `bytes` is raw bytes.
 """
 
 import os
@@ -26,10 +26,10 @@ Packed = Mapping[str, npt.NDArray[Any] | Mapped]
 
 
 def write_packed(path: Path, values: Packed) -> None:
-    """Write a packed file of arrays and bytes, and have the disk keep it."""
+    """Write a packed file of arrays and bytes, and flush it to the disk (fsync)."""
     header: dict[str, tuple[str, int, int]] = {}
     length, offset = 0, 0
-    for _ in range(3):  # offsets change the length of the header, and that the offsets
+    for _ in range(3):  # offsets and the length of the header depend on each other
         offset = len(_MAGIC) + 8 + length
         for name, value in values.items():
             offset += -offset % _ALIGNED
@@ -40,7 +40,7 @@ def write_packed(path: Path, values: Packed) -> None:
             header[name] = kind, offset, size
             offset += size
         length = len(msgspec.json.encode(header)) + _ALIGNED
-        length -= length % _ALIGNED
+        length -= length % _ALIGNED  # rounded up, so that the length soon stays the same
     encoded = msgspec.json.encode(header).ljust(length)
     with path.open("wb") as file:
         file.write(b"%b%08x%b" % (_MAGIC, length, encoded))
@@ -52,7 +52,7 @@ def write_packed(path: Path, values: Packed) -> None:
 
 
 class PackedFile:
-    """A packed file, mapped. Raises EditionBroken if it is none, or cut."""
+    """A packed file, mapped. Raises EditionBroken if it is not a packed file or is truncated."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -72,18 +72,18 @@ class PackedFile:
             raise EditionBroken(f"{path} is cut; {REMEDY}")
 
     def array(self, name: str, kind: str) -> npt.NDArray[Any]:
-        """An array of a type. Raises EditionBroken."""
-        found, offset, size = self._place(name)
-        if found != np.dtype(kind).str:
-            raise EditionBroken(f"{self.path} has {name} as {found}, not {kind}; {REMEDY}")
+        """An array, checked to have the type `kind`. Raises EditionBroken."""
+        stored, offset, size = self._place(name)
+        if stored != np.dtype(kind).str:
+            raise EditionBroken(f"{self.path} has {name} as {stored}, not {kind}; {REMEDY}")
         dtype = np.dtype(kind)
         if not size:
             return np.empty(0, dtype=dtype)
-        data: Any = self.data  # a buffer
+        data: Any = self.data  # any buffer
         return np.frombuffer(data, dtype=dtype, count=size // dtype.itemsize, offset=offset)
 
     def strings(self, name: str, ends: npt.NDArray[Any]) -> Strings:
-        """Strings end to end, with their running totals."""
+        """Concatenated strings; `ends` are running totals of lengths. Raises EditionBroken."""
         _, offset, size = self._place(name)
         if size != (int(ends[-1]) if len(ends) else 0):
             raise EditionBroken(f"{self.path} has not the {name} that it says; {REMEDY}")

@@ -1,8 +1,8 @@
-"""Why each entry that was known is in an edition or not, and upstream's own copy of it.
+"""Records of an edition: for each known entry, why it is in or not, and upstream's bytes of it.
 
-The segments hold the reasons as JSON (entries of one edition share them), the values that the
-rules saw, as JSON too, and upstream's bytes: whole, or `_meta` alone where the served body begins
-with the same server.json. Entries that policy excludes have no copy of upstream's bytes here.
+The segments hold the reasons as JSON (shared by entries with the same reason), the values that the
+rules read, also as JSON, and upstream's bytes: the whole entry, or only `_meta` if the served body
+starts with the same server.json. Entries that the policy excludes have no copy of upstream's bytes.
 """
 
 from copy import copy
@@ -31,15 +31,15 @@ RECORD_COLUMNS: dict[str, str] = {
     "seen_offset": "<u8",
     "seen_length": "<u4",
 }
-"""`raw_shared` counts the bytes of server.json that the served body has too; 0: `raw` is whole."""
+"""`raw_shared` is the size of the server.json shared with the served body; 0: `raw` is whole."""
 RECORDS = TableSchema(("known",), RECORD_COLUMNS)
-"""Of every entry that is known, by its key."""
+"""One row per known entry, by its key."""
 
 SERVER_AT = len(b'{"server":')
 
 
 class Shown(Protocol):
-    """The entries that an edition serves, as far as their records need them."""
+    """The part of an edition that its records need."""
 
     @property
     def keys(self) -> TableKeys: ...
@@ -62,32 +62,32 @@ class Records:
         self._outline = map_file(folder / "policy.json")[:]
 
     def replacing_tables(self, edition: Shown, table: Table) -> "Records":
-        """The same records in another table."""
-        found = copy(self)
-        found.edition, found.table, found.keys = edition, table, table.keys
-        return found
+        """The same records, read from another table."""
+        other = copy(self)
+        other.edition, other.table, other.keys = edition, table, table.keys
+        return other
 
     def with_overlay(self, edition: Shown, rows: Layer) -> "Records":
-        """The same records for another view of their edition, with some replaced: of blocked
-        entries, which are not held any more."""
-        found = self.replacing_tables(edition, self.table.with_overlay(rows))
+        """The records for another view of their edition, with rows of blocked entries replaced;
+        blocked entries are no longer held."""
+        other = self.replacing_tables(edition, self.table.with_overlay(rows))
         gone = {rows.keys.pair(row) for row in range(len(rows))}
-        found.held = [held for held in self.held if (held.name, held.version) not in gone]
-        return found
+        other.held = [held for held in self.held if (held.name, held.version) not in gone]
+        return other
 
     @cached_property
     def held(self) -> list[Held]:
-        """The versions that a cooldown holds, by (sequence, name, version)."""
+        """The versions that a cooldown holds, sorted by (sequence, name, version)."""
         return msgspec.json.decode(self._held, type=list[Held])
 
     @cached_property
     def outline(self) -> Outline:
-        """The rules by which the edition was decided."""
+        """The rules that decided the edition."""
         return decode_outline(self._outline)
 
     @property
     def pulled_at(self) -> datetime | None:
-        """The pull that the edition shows: of the upstream that was pulled longest ago."""
+        """The instant of the pull that the edition shows: the oldest over all upstreams."""
         return pulled_at(self.outline)
 
     def encoded_reason(self, index: int) -> bytes:
@@ -97,15 +97,15 @@ class Records:
         return msgspec.json.decode(self.encoded_reason(index), type=Judged)
 
     def stored(self, index: int) -> bytes:
-        """What the segments hold of upstream's copy: the whole, or `_meta`; empty if nothing."""
+        """The stored bytes of upstream: the whole entry, or `_meta`; empty if there are none."""
         return self._slice("raw", index)
 
     def shared(self, index: int) -> int:
-        """How much of the served body is in the copy too, as in `RECORD_COLUMNS`."""
+        """The column `raw_shared` of an entry; see `RECORD_COLUMNS`."""
         return int(self.table.columns["raw_shared"][index])
 
     def seen(self, index: int) -> bytes:
-        """JSON: the values that the rules read of an entry; empty if none were kept."""
+        """The values that the rules read of an entry, as JSON; empty if none were kept."""
         return self._slice("seen", index)
 
     def _slice(self, what: str, index: int) -> bytes:
@@ -116,9 +116,9 @@ class Records:
         return self.edition.stored(segment, offset, length) if length else b""
 
     def raw(self, name: bytes, version: bytes, *, deleted: bool) -> bytes | None:
-        """An entry as upstream sent it, if the policy admits it; withheld ones too.
+        """An entry as upstream sent it, if the policy admits it, even if it is withheld.
 
-        What was deleted upstream only if `deleted` says so.
+        An entry that is deleted upstream is only returned with `deleted`.
         """
         index = self.keys.find(name, version)
         if index is None:
@@ -129,7 +129,7 @@ class Records:
         return self.whole(index)
 
     def whole(self, index: int) -> bytes | None:
-        """An entry as upstream sent it, put together; None if there is no copy of it."""
+        """An entry as upstream sent it, composed of its stored parts; None if there is no copy."""
         stored, shared = self.stored(index), self.shared(index)
         if not stored or not shared:
             return stored or None
@@ -140,5 +140,5 @@ class Records:
 
 
 def pulled_at(outline: Outline) -> datetime | None:
-    """When the upstream that was pulled longest ago was pulled, as an outline says."""
+    """The oldest of the instants at which the upstreams of an outline were pulled."""
     return min(outline.pulled.values(), default=None)

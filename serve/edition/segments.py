@@ -1,4 +1,4 @@
-"""Where bodies and other bytes of editions lie: append-only segments that editions share."""
+"""Segments: append-only files with the bodies and other bytes of editions, which share them."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from serve.edition.edition import Edition
 from serve.edition.layers import Array, Layer
 
 MAX_OWN = 24
-"""So many segments may an edition have beside those of its base."""
+"""The maximum number of segments of an edition, those of its base not counted."""
 _MAX_SEGMENTS = 32
 _KEPT_SEGMENTS = 8
 _PLACES = {"entries": ("",), "records": ("raw_", "seen_", "reason_")}
@@ -21,7 +21,7 @@ _PLACES = {"entries": ("",), "records": ("raw_", "seen_", "reason_")}
 
 @dataclass(frozen=True)
 class Place:
-    """Bytes in a segment, by the segment's number."""
+    """A range of bytes in a segment; `segment` is its number in the manifest."""
 
     segment: int
     offset: int
@@ -29,10 +29,10 @@ class Place:
 
 
 class SegmentWriter:
-    """The segment that a new edition or base brings in: number `number` of its segments.
+    """Writes the segment of a new edition or base; `number` is its number there.
 
-    Bodies stand end to end with a comma behind each, so that those that follow each other in a
-    list are one piece; all else waits in the file `aside` until `settle`.
+    Bodies are written one after the other, each followed by a comma, so that neighbors can be sent
+    as one piece of a JSON list. Other bytes wait in the file `aside` until `settle`.
     """
 
     def __init__(self, file: BinaryIO, number: int, aside: BinaryIO | None = None) -> None:
@@ -48,19 +48,20 @@ class SegmentWriter:
         return place
 
     def put_aside(self, data: bytes) -> Place:
-        """Keep bytes to append later; the place holds once it is settled."""
+        """Keep bytes to append later; the place is not final until `settle` has corrected it."""
         assert self._aside is not None
         place = Place(self._number, self._aside.tell(), len(data))
         self._aside.write(data)
         return place
 
     def settle(self, records: Layer) -> Layer:
-        """Append what was put aside; the rows with the places that it has now."""
+        """Append the bytes that were put aside; return the rows with their final places."""
         assert self._aside is not None
         columns = dict(records.columns)
         for prefix in _PLACES["records"]:
             here = columns[f"{prefix}segment"] == self._number
             here &= columns[f"{prefix}length"] > 0
+            # `here` is 0 or 1: only offsets into this segment are shifted.
             columns[f"{prefix}offset"] = columns[f"{prefix}offset"] + here * np.uint64(
                 self._written
             )
@@ -76,9 +77,9 @@ class SegmentWriter:
     def move(
         self, layers: dict[str, Layer], source: Edition, numbers: set[int]
     ) -> dict[str, Layer]:
-        """The same rows with what lies in some segments of an edition copied to this one."""
+        """Copy bytes in some segments of an edition to this one; return rows with new places."""
         moved: dict[tuple[int, int, int], Place] = {}
-        found = {}
+        written = {}
         for name, layer in layers.items():
             columns = {key: np.array(column) for key, column in layer.columns.items()}
             for prefix in _PLACES[name]:
@@ -86,15 +87,15 @@ class SegmentWriter:
                 hit = np.isin(parts[0], list(numbers)) & (parts[2] > 0)
                 for row in np.flatnonzero(hit).tolist():
                     at = int(parts[0][row]), int(parts[1][row]), int(parts[2][row])
-                    if at not in moved:
+                    if at not in moved:  # rows may share bytes; copy them once
                         moved[at] = self.add(source.stored(*at))
                     parts[0][row], parts[1][row] = moved[at].segment, moved[at].offset
-            found[name] = Layer(layer.kind, layer.strings, columns)
-        return found
+            written[name] = Layer(layer.kind, layer.strings, columns)
+        return written
 
 
 def used_bytes(layers: Mapping[str, Layer], count: int) -> Array:
-    """How many bytes rows use of each segment."""
+    """How many bytes of each segment the rows use."""
     sizes = np.zeros(count)
     for name, layer in layers.items():
         for prefix in _PLACES[name]:
@@ -105,24 +106,25 @@ def used_bytes(layers: Mapping[str, Layer], count: int) -> Array:
 
 
 def renumbered(layers: Mapping[str, Layer], numbers: Mapping[int, int]) -> dict[str, Layer]:
-    """The same rows with other numbers of segments; those that are not given are not used."""
+    """The same rows with segments renumbered; rows use no bytes of segments not in `numbers`."""
     table = np.zeros(max(numbers, default=0) + 1, dtype="<u4")
     for old, new in numbers.items():
         table[old] = new
-    found = {}
+    result = {}
     for name, layer in layers.items():
         columns = dict(layer.columns)
         for prefix in _PLACES[name]:
             segments = columns[f"{prefix}segment"]
+            # Rows of length 0 may name a segment that is gone; any number does for them.
             columns[f"{prefix}segment"] = table[np.minimum(segments, len(table) - 1)]
-        found[name] = Layer(layer.kind, layer.strings, columns)
-    return found
+        result[name] = Layer(layer.kind, layer.strings, columns)
+    return result
 
 
 def segments_to_compact(sizes: Array) -> set[int]:
-    """Segments whose bytes move to a new one: all but the largest, when there are too many.
+    """The segments to copy into a new one if there are too many: all but the largest few.
 
-    Every segment costs each server process a mapping and an open file.
+    Each segment costs every server process a mapping and an open file.
     """
     used = np.flatnonzero(sizes)
     if len(used) < _MAX_SEGMENTS:
@@ -132,7 +134,7 @@ def segments_to_compact(sizes: Array) -> set[int]:
 
 
 def unlink_empty(path: Path) -> bool:
-    """Remove a segment that nothing was written to; whether that was so."""
+    """Remove a segment if it is empty; returns whether it was."""
     if path.stat().st_size:
         return False
     path.unlink()

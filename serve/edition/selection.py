@@ -1,4 +1,4 @@
-"""What a list asks for, and instants as editions keep them. Nothing here reads an edition."""
+"""The filters of a list, and instants as editions store them. Nothing here reads an edition."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass(frozen=True)
 class Selection:
-    """What a list asks for. Instants are microseconds; `search` is lower case bytes."""
+    """The filters of a list. `since` is in microseconds since 1970; `search` is in lower case."""
 
     latest: bool = False
     version: bytes | None = None

@@ -1,7 +1,7 @@
 """A base table with an upper layer over it, read as one table.
 
-This is a two-level LSM table with merge on read: `serve.edition.edition.layers` are its levels,
-`serve.edition.edition.bases` its compaction.
+This is a two-level LSM table with merge on read: `serve.edition.layers` are its levels,
+`serve.edition.bases` is its compaction.
 """
 
 from bisect import bisect_left
@@ -16,13 +16,15 @@ _FEW = 64
 
 
 class Table:
-    """A base with an upper layer over it, read as one."""
+    """A base with an upper layer over it, read as one table; rows are numbered in key order."""
 
     def __init__(self, base: Layer, upper: Layer, seat: MergePositions) -> None:
         self.base, self.upper, self.seat = base, upper, seat
         inserted = ~seat.replaces
-        self._inserted = np.concatenate(([0], np.cumsum(inserted)))  # before each upper row
+        # Per upper row, how many rows are inserted before it; the last value counts all.
+        self._inserted = np.concatenate(([0], np.cumsum(inserted)))
         self._numbers = seat.at + self._inserted[:-1]
+        # The same as lists: for one row at a time they are faster than numpy.
         self._sorted: list[int] = self._numbers.tolist()
         self._before: list[int] = self._inserted.tolist()
         self._replaced = seat.at[seat.replaces]
@@ -32,7 +34,7 @@ class Table:
         self.columns = {name: Column(self, name) for name in base.kind.columns}
 
     def locate(self, number: int) -> tuple[Layer, int]:
-        """The layer and the row in it that a number stands for."""
+        """The layer of the row with a number, and the row's position in that layer."""
         place = bisect_left(self._sorted, number)
         if place < len(self._sorted) and self._sorted[place] == number:
             return self.upper, place
@@ -43,36 +45,36 @@ class Table:
         return layer.strings[name][row]
 
     def number(self, base_row: int, upper_row: int) -> int:
-        """The number at which both layers go on."""
+        """The number of the first row of the table at or after both positions."""
         return base_row + self._before[upper_row]
 
     def in_base(self, low: int, high: int) -> int | None:
-        """The row of the base at number `low`, if all numbers to before `high` are of the base."""
+        """The base row with number `low`, if all rows from `low` to before `high` are base rows."""
         place = bisect_left(self._sorted, low)
         if place < len(self._sorted) and self._sorted[place] < high:
             return None
         return low - self._before[place]
 
     def split(self, number: int) -> tuple[int, int]:
-        """The first rows of the base and of the upper layer that are at a number or behind it."""
+        """The first rows of the base and of the upper layer with this number or a higher one."""
         place = bisect_left(self._sorted, number)
         return number - self._before[place], place
 
     def of_base(self, rows: Numbers) -> Numbers:
-        """Numbers of rows of the base, rising as they do; of those that are not replaced."""
+        """Numbers of base rows, in the order given; replaced rows are left out."""
         if len(self._replaced):
             place = np.searchsorted(self._replaced, rows)
-            place[place == len(self._replaced)] = 0
+            place[place == len(self._replaced)] = 0  # past the last one: compare with any other
             rows = rows[self._replaced[place] != rows]
         return rows + np.searchsorted(self._insert_at, rows, side="right")
 
     def of_upper(self, rows: Numbers) -> Numbers:
-        """Numbers of rows of the upper layer."""
-        found: Numbers = self._numbers[rows]
-        return found
+        """Numbers of upper rows."""
+        numbers: Numbers = self._numbers[rows]
+        return numbers
 
     def window(self, name: str, low: int, high: int) -> Array:
-        """Values of a column from one number to before another."""
+        """Values of a column from number `low` to before `high`."""
         first = bisect_left(self._sorted, low)
         last = bisect_left(self._sorted, high, first)
         base, upper = self.base.columns[name], self.upper.columns[name]
@@ -80,19 +82,20 @@ class Table:
             return base[low - self._before[first] : high - self._before[first]]
         if last - first > _FEW:
             return self.gather(name, np.arange(low, high))
-        found = np.empty(high - low, dtype=base.dtype)
+        values = np.empty(high - low, dtype=base.dtype)
         at = low
+        # Copy base rows as slices, and put each upper row between them.
         for row in range(first, last + 1):
             number = self._sorted[row] if row < last else high
             shift = self._before[row]
-            found[at - low : number - low] = base[at - shift : number - shift]
+            values[at - low : number - low] = base[at - shift : number - shift]
             if row < last:
-                found[number - low] = upper[row]
+                values[number - low] = upper[row]
             at = number + 1
-        return found
+        return values
 
     def gather(self, name: str, numbers: Numbers) -> Array:
-        """Values of a column."""
+        """Values of a column for some numbers, in the order given."""
         base, upper = self.base.columns[name], self.upper.columns[name]
         if not len(numbers) or not self._sorted:
             return base[numbers]
@@ -102,13 +105,13 @@ class Table:
             return base[numbers + (row - low)]
         place = np.searchsorted(self._numbers, numbers)
         ours = self._numbers[np.minimum(place, len(self._sorted) - 1)] == numbers
-        found = np.empty(len(numbers), dtype=base.dtype)
-        found[ours] = upper[place[ours]]
-        found[~ours] = base[(numbers - self._inserted[place])[~ours]]
-        return found
+        values = np.empty(len(numbers), dtype=base.dtype)
+        values[ours] = upper[place[ours]]
+        values[~ours] = base[(numbers - self._inserted[place])[~ours]]
+        return values
 
     def with_overlay(self, top: Layer) -> "Table":
-        """The table with more rows over it."""
+        """The table with the rows of `top` over it."""
         if not len(top):
             return self
         rows = order(len(self.upper), MergePositions.of(top, self.upper))
@@ -123,23 +126,24 @@ class Table:
         )
 
     def flat(self) -> Layer:
-        """All of it as one layer, in memory."""
+        """The whole table merged into one layer, in memory."""
         return merged(self.base, self.upper, self.seat)
 
     def rebased_on(self, base: Layer, known: Layer) -> "Table":
-        """The same table over another base, which is the one it has with the rows of `known`."""
+        """The same table over a newer base: the present base merged with the rows `known`."""
         seat = MergePositions.of(known, self.upper)
         mine, theirs = seat.at[seat.replaces], np.flatnonzero(seat.replaces)
         for name, column in self.upper.columns.items():
             same = column[mine] == known.columns[name][theirs]
             mine, theirs = mine[same], theirs[same]
+        # Upper rows equal to those in the new base are not needed any more.
         rows = np.delete(np.arange(len(self.upper)), mine)
         upper = self.upper.take(rows)
         return Table(base, upper, MergePositions.of(upper, base))
 
 
 class TableKeys:
-    """The keys of a table, as `Keys` reads those of one layer."""
+    """The keys of a table, with the methods of `Keys`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -157,12 +161,12 @@ class TableKeys:
         return layer.keys.pair(row)
 
     def first(self, key: bytes) -> int:
-        """The number of the first key that is not smaller."""
+        """The number of the first key that is not smaller than `key`."""
         table = self._table
         return table.number(table.base.keys.first(key), table.upper.keys.first(key))
 
     def after(self, key: bytes) -> int:
-        """The number of the first one behind a key; a key without NUL stands for a name."""
+        """The number of the first key after `key`; one without NUL means all keys of that name."""
         table = self._table
         return table.number(table.base.keys.after(key), table.upper.keys.after(key))
 
@@ -172,30 +176,30 @@ class TableKeys:
         return number if number < len(self) and self[number] == key else None
 
     def of(self, name: bytes) -> range:
-        """All versions of a server, by number."""
+        """Numbers of all versions of a server."""
         return range(self.first(name + b"\0"), self.after(name))
 
 
 class Column:
-    """A column of a table."""
+    """A column of a table, merged on read."""
 
     def __init__(self, table: Table, name: str) -> None:
         self._table, self._name = table, name
 
-    def __getitem__(self, number: int) -> Any:  # one value, of the column's type
+    def __getitem__(self, number: int) -> Any:  # one value of the column's type
         layer, row = self._table.locate(number)
         return layer.columns[self._name][row]
 
     def window(self, low: int, high: int) -> Array:
-        """Values of the rows from one number to before another."""
+        """Values of the rows from number `low` to before `high`."""
         return self._table.window(self._name, low, high)
 
     def of(self, numbers: Sequence[int] | Numbers) -> Array:
-        """Values of some rows."""
+        """Values of some rows, in the order given."""
         return self._table.gather(self._name, np.asarray(numbers, dtype=np.int64))
 
     def where(self, value: int) -> Numbers:
-        """Numbers of the rows that have a value, rising."""
+        """Numbers of the rows with a given value, rising."""
         table = self._table
         base = np.flatnonzero(table.base.columns[self._name] == value)
         upper = np.flatnonzero(table.upper.columns[self._name] == value)

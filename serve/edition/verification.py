@@ -1,6 +1,6 @@
-"""Whether the files of an edition are what its manifest says, each read again only if it changed.
+"""Verifies the files of an edition against its manifest; unchanged files are not hashed again.
 
-feeds/NAME/verified.json   of each file that was read: size, instant of its last change, inode, hash
+feeds/NAME/verified.json   per hashed file: size, modification time, inode, SHA-256
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from serve.edition.manifests import Files, Manifest, read_manifest
 from serve.errors import EditionBroken
 
 _FRESH = 2.0
-"""Seconds in which a file may change again without another instant: it is not remembered."""
+"""Seconds. A file may change again within one modification time, so a newer file is not cached."""
 _Seen = tuple[int, int, int, str]
 
 
 def verify(folder: Path, *, trusted: Container[str] = (), whole: bool = False) -> Manifest:
-    """Check every file of an edition against its manifest, but for `trusted` ones.
+    """Check every file of an edition, except `trusted` ones, against its manifest.
 
-    With `whole` also those which are as they were when they were read last. Raises EditionBroken.
+    `whole` also hashes files that did not change since the last check. Raises EditionBroken.
     """
     manifest = read_manifest(folder)
     verify_files(folder.parents[1], manifest.files, trusted=trusted, whole=whole)
@@ -33,7 +33,7 @@ def verify(folder: Path, *, trusted: Container[str] = (), whole: bool = False) -
 def verify_files(
     root: Path, files: Files, *, trusted: Container[str] = (), whole: bool = False
 ) -> None:
-    """The same of some files below a feed's folder."""
+    """Check files below a feed's folder, as `verify` does."""
     memory = root / "verified.json"
     seen = {} if whole else _read(memory)
     known = dict(seen)
@@ -47,13 +47,13 @@ def verify_files(
             raise EditionBroken(f"{path} is missing; {REMEDY}") from error
         now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         if seen.get(name, ())[:3] == now:
-            found = seen[name][3]
+            actual = seen[name][3]
         else:
-            found = file_hash(path)
+            actual = file_hash(path)
             known.pop(name, None)
             if time.time() - stat.st_mtime > _FRESH:
-                known[name] = (*now, found)
-        if stat.st_size != size or found != digest:
+                known[name] = (*now, actual)
+        if stat.st_size != size or actual != digest:
             raise EditionBroken(f"{path} is not what the manifest says; {REMEDY}")
     if known != seen:
         _write(memory, {name: value for name, value in known.items() if (root / name).exists()})
@@ -67,7 +67,7 @@ def _read(path: Path) -> dict[str, _Seen]:
 
 
 def _write(path: Path, known: dict[str, _Seen]) -> None:
-    """Remember it, if this process may write here; whoever may not reads the files each time."""
+    """Store the cache, if this process may write here; otherwise files are hashed each time."""
     with contextlib.suppress(OSError):
         if os.access(path.parent, os.W_OK):
             replace_file(path, msgspec.json.encode(known))

@@ -1,1 +1,1 @@
-"""One entry, from upstream's bytes to the bytes that are served. No files and no feed here."""
+"""One entry: from upstream's bytes to the served bytes. Files and feeds do not belong here."""

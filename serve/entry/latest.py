@@ -1,4 +1,4 @@
-"""Which of a server's served versions is the latest, where upstream's choice is not served."""
+"""Chooses a server's latest version if the one that upstream chose is not served."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ from semver import Version
 
 
 def choose_latest(versions: Sequence[tuple[str, datetime]]) -> int:
-    """The index of the latest of (version, published_at): upstream's rule of precedence.
+    """The index of the latest of (version, published_at), by upstream's rule of precedence.
 
-    Semantic versions by precedence, build metadata ignored; they win over others; others go by
-    publication. Of equals the one published last wins.
+    Semantic versions are ordered by precedence, without build metadata, and win over all others;
+    those are ordered by publication. Between equal versions the one published last wins.
     """
 
-    def compare(a: int, b: int) -> int:
-        (first, at), (second, then) = versions[a], versions[b]
+    def compare(left: int, right: int) -> int:
+        (first, at), (second, then) = versions[left], versions[right]
         mine, theirs = _semver(first), _semver(second)
         if mine is not None and theirs is not None:
             order = mine.compare(theirs)

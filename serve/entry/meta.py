@@ -1,6 +1,6 @@
-"""What a feed adds to an entry under `_meta`, as types.
+"""Types of the blocks that a feed adds to an entry under `_meta`.
 
-Tests hold the bytes that are served against these types.
+Tests check the served bytes against these types.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ class Official(Struct, rename="camel", kw_only=True):
 
 
 class FeedBlock(Struct, rename="camel"):
-    """`NAMESPACE/feed` under `_meta`: where an entry stands in this feed, and since when.
+    """`NAMESPACE/feed` under `_meta`: the state of an entry in this feed, and since when.
 
     `edition`, `sequence` and `publishedAt` are those of its last change.
     """
@@ -34,12 +34,12 @@ class FeedBlock(Struct, rename="camel"):
 
 
 class PackageFacts(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """What one claimed package is known to be. Absent members are not known.
+    """Facts about one claimed package. Absent members are not known.
 
-    `signals` are reason codes (docs/curators.md); `ownership` is the publisher's claim to this very
-    server name, checked again by the official rules, and `ownershipNow` the last such check where
-    an earlier one came to another verdict. `advisories` are ids of OSV; none at all: not looked
-    for. `behind` is releases, `daysBehind` days.
+    `signals` are reason codes (docs/curators.md). `ownership`: whether the publisher's claim to
+    this server name holds, checked again by the official rules; `ownershipNow`: the last such
+    check, if an earlier one had another result. `advisories` are OSV ids; absent: not looked for.
+    `behind` counts releases, `daysBehind` days.
     """
 
     registry_type: str

@@ -1,4 +1,4 @@
-"""Why an entry is in a feed or not, as an edition keeps it."""
+"""Types that say why an entry is in a feed or not, as an edition stores them."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,8 +10,8 @@ EntryVerdict = Literal["admit", "exclude", "hold"]
 
 
 class Treatment(msgspec.Struct, frozen=True):
-    """What was done to an entry: `repaired`, `overlaid` or `withheld`; `rule` is the repair's or
-    overlay's name, `detail` what it met or did."""
+    """What was done to an entry. `kind` is `repaired`, `overlaid` or `withheld`; `rule` names the
+    repair or overlay; `detail` says what it found or did."""
 
     kind: str
     rule: str
@@ -21,9 +21,9 @@ class Treatment(msgspec.Struct, frozen=True):
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an entry is in the feed or not: the rule that decided, and what was done to it.
 
-    `state` is admitted, held, excluded, withheld, withdrawn or deleted; `unknown` are rules that
-    could not tell, of those that were looked at. An entry that is held goes on at `held_until`;
-    without that, when its age is known.
+    `state` is admitted, held, excluded, withheld, withdrawn or deleted. `unknown` are the evaluated
+    rules whose result was unknown. A held entry is released at `held_until`; without that, once its
+    age is known.
     """
 
     state: EntryState
@@ -36,16 +36,16 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A reason as an edition keeps it: with one sign (t, f, ?) for each atom of its policy."""
+    """A reason as an edition stores it, with one character (t, f or ?) per atom of its policy."""
 
     reason: Reason
     atoms: str
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A version that a cooldown holds: since which edition, and until when (None: not known).
+    """A version held by a cooldown: since the edition `sequence`, until `until` (None: not known).
 
-    `announced_at` is the instant of that edition; None: it is this very one.
+    `announced_at` is the instant of that edition; None: it is the edition that stores this row.
     """
 
     name: str

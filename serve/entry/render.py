@@ -1,7 +1,7 @@
-"""From an admitted entry to the bytes that are served: the envelope around a server.json.
+"""Renders an entry into the served bytes: the envelope around a server.json.
 
-The official block is upstream's but for a closed list of rewrites (isLatest, a tombstone's status
-and message, statusChangedAt where upstream had none). Our own blocks stand beside it.
+The official block is upstream's, except for a closed list of rewrites (isLatest, the status and
+message of a tombstone, statusChangedAt if upstream had none). Our own blocks are added next to it.
 """
 
 import hashlib
@@ -17,11 +17,12 @@ import msgspec
 from serve.entry.strict import SCHEMA
 
 OFFICIAL = "io.modelcontextprotocol.registry/official"
-INSTANT_WIDTH = 27
+INSTANT_WIDTH = 27  # of `fixed_instant`
 _UNPUBLISHED = b"0000-00-00T00:00:00.000000Z"
-_TAIL = len(b'"}}}')
+_TAIL = len(b'"}}}')  # what follows the publication instant: feed block, _meta, envelope
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+# The left side of a merge of dicts fixes the order of members; None stands for a missing one.
 _IN_ORDER: dict[str, Any] = dict.fromkeys(
     ("statusChangedAt", "statusMessage", "publishedAt", "updatedAt")
 )
@@ -31,7 +32,7 @@ _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(frozen=True)
 class Content:
-    """What is served of an entry, before the edition is known: its two values and its signature."""
+    """The served parts of an entry, before the edition is known, and a hash of them (signature)."""
 
     server: bytes
     meta: bytes
@@ -50,22 +51,27 @@ def live(
     without: Sequence[str] = (),
     editorial: bytes | None = None,
 ) -> Content:
-    """An entry that the feed admits; `server` is repaired already, `meta` is upstream's.
+    """Render an admitted entry; `server` is already repaired, `meta` is upstream's.
 
-    `without` are blocks of it that are left out.
+    `without` are the blocks of `meta` to leave out.
     """
     blocks = _raw_object.decode(meta)
-    found: dict[str, Any] = msgspec.json.decode(blocks.pop(OFFICIAL))  # untouched JSON
-    published = _kept(found.get("publishedAt")) or instant(published_at)
+    upstream: dict[str, Any] = msgspec.json.decode(blocks.pop(OFFICIAL))  # any JSON
+    published = _kept(upstream.get("publishedAt")) or instant(published_at)
     instants = {
-        "statusChangedAt": _kept(found.get("statusChangedAt")) or published,
+        "statusChangedAt": _kept(upstream.get("statusChangedAt")) or published,
         "publishedAt": published,
-        "updatedAt": _kept(found.get("updatedAt")) or instant(updated_at),
+        "updatedAt": _kept(upstream.get("updatedAt")) or instant(updated_at),
     }
-    official = {"status": "active", **_IN_ORDER} | found | instants | {"isLatest": is_latest}
+    official = {"status": "active", **_IN_ORDER} | upstream | instants | {"isLatest": is_latest}
     official = {key: value for key, value in official.items() if value is not None}
     ours = f"{namespace}/"
-    others = {k: v for k, v in blocks.items() if not k.startswith(ours) and k not in without}
+    # Upstream must not be able to forge blocks under our own namespace.
+    others = {
+        key: block
+        for key, block in blocks.items()
+        if not key.startswith(ours) and key not in without
+    }
     own = {"enrichment": enrichment, "editorial": editorial}
     return _content(server, official, others, own, namespace)
 
@@ -83,7 +89,7 @@ def tombstone(
     is_latest: bool,
     namespace: str,
 ) -> Content:
-    """An entry that is gone: name, version and why; nothing that a client could run or follow."""
+    """Render a tombstone: name, version and reason; nothing that a client could run or follow."""
     server = {
         "$schema": schema_uri or SCHEMA,
         "name": name,
@@ -103,7 +109,7 @@ def tombstone(
 
 
 def body(content: Content, *, state: str, edition: str, sequence: int, namespace: str) -> bytes:
-    """The served bytes, with a blank where `publish_position` says the instant goes."""
+    """The served bytes, with a placeholder for the instant at `publish_position`."""
     feed = b'{"state":"%b","edition":"%b","sequence":%d,"publishedAt":"%b"}' % (
         state.encode(),
         edition.encode(),
@@ -118,41 +124,41 @@ def body(content: Content, *, state: str, edition: str, sequence: int, namespace
     )
 
 
-def parted(found: bytes, *, namespace: str, signature: bytes) -> Content:
-    """The content of a body that was served, to be served again."""
-    envelope = _raw_object.decode(found)
+def parted(served: bytes, *, namespace: str, signature: bytes) -> Content:
+    """Split a served body into its content again, without the feed block."""
+    envelope = _raw_object.decode(served)
     blocks = _raw_object.decode(envelope["_meta"])
     blocks.pop(f"{namespace}/feed")
     meta = b",".join(b"%b:%b" % (_json(key), bytes(value)) for key, value in blocks.items())
     return Content(bytes(envelope["server"]), b"{%b}" % meta, signature)
 
 
-def with_latest(found: bytes, *, is_latest: bool, namespace: str) -> Content:
-    """The content of a body that was served, as its server's latest version or not."""
-    part = parted(found, namespace=namespace, signature=b"")
+def with_latest(served: bytes, *, is_latest: bool, namespace: str) -> Content:
+    """The content of a served body with its latest flag replaced."""
+    part = parted(served, namespace=namespace, signature=b"")
     blocks = _raw_object.decode(part.meta)
     official = msgspec.json.decode(blocks.pop(OFFICIAL)) | {"isLatest": is_latest}
     return _content(part.server, official, blocks, {}, namespace)
 
 
 def publish_position(end: int) -> int:
-    """Where the publication instant of a body that ends at `end` is."""
+    """The offset of the publication instant in a body that ends at `end`."""
     return end - _TAIL - INSTANT_WIDTH
 
 
 def fixed_instant(at: datetime) -> bytes:
-    """An instant of the fixed width that bodies leave room for."""
+    """An instant in the fixed width that bodies reserve for it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, trailing zeros of the fraction trimmed, as upstream writes it."""
+    """RFC 3339 in UTC without trailing zeros in the fraction, as upstream writes it."""
     text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
     return f"{text}Z"
 
 
 def _kept(value: object) -> str | None:
-    """An instant as upstream wrote it, if every client can read it."""
+    """Keep an instant as upstream wrote it, if every client can read it; else None."""
     return value if isinstance(value, str) and _RFC3339.fullmatch(value) else None
 
 
@@ -166,8 +172,13 @@ def _content(
     parts = [b'"%b":%b' % (OFFICIAL.encode(), _json(official))]
     parts += [b"%b:%b" % (_json(key), bytes(value)) for key, value in others.items()]
     prefix = namespace.encode()
-    parts += [b'"%b/%b":%b' % (prefix, k.encode(), v) for k, v in own.items() if v is not None]
+    parts += [
+        b'"%b/%b":%b' % (prefix, key.encode(), block)
+        for key, block in own.items()
+        if block is not None
+    ]
     meta = b"{%b}" % b",".join(parts)
+    # The length marks where `server` ends, so that no other pair gives the same bytes.
     signed = b"%b:%d:%b%b" % (namespace.encode(), len(server), server, meta)
     signature = hashlib.sha256(signed).digest()[:16]
     return Content(server, meta, signature)

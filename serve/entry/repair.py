@@ -1,7 +1,8 @@
-"""Repair, then withhold: the named changes that make an entry decode in the strictest client.
+"""Repairs a server.json: named changes after which the strictest client can decode it.
 
-The warehouse keeps upstream's bytes; this works on a copy. What fits already passes through byte
-for byte. An argument is never dropped, its package is; what cannot be repaired is withheld.
+The warehouse keeps upstream's bytes; this works on a copy. A document that already fits passes
+through byte for byte. An argument is never dropped; its package is dropped instead. What cannot be
+repaired is withheld.
 """
 
 import json
@@ -51,14 +52,15 @@ REPAIRS = {
     "icon-dropped": "an icon that clients cannot decode is left out",
     META_DROPPED: "publisher-provided metadata that breaks clients is left out",
 }
-"""Every repair with what it does; `withheld` is what remains when they are not enough."""
+"""Every repair and what it does; an entry that they cannot fix is withheld."""
 
-Json = dict[str, Any]  # a server.json, looked into member by member
+Json = dict[str, Any]  # a decoded server.json, or a part of one
 
 
 @dataclass
 class Repaired:
-    """`server` is None when the entry is withheld for `withheld`; `repairs` are (rule, detail)."""
+    """`server` is None if the entry is withheld, for the reason `withheld`. Each of `repairs` is
+    (rule, detail)."""
 
     server: bytes | None
     repairs: list[tuple[str, str]] = field(default_factory=list)
@@ -66,8 +68,9 @@ class Repaired:
 
 
 def repair(server: bytes) -> Repaired:
-    """A server.json as it may be served. Never raises."""
+    """Repair a server.json so that it may be served, or withhold it. Never raises."""
     why = validation_error(server)
+    # msgspec accepts null in unknown members, so a valid document is only safe without any null.
     if why is None and b"null" not in server:
         return Repaired(server)
     result = Repaired(None)
@@ -86,12 +89,14 @@ def repair(server: bytes) -> Repaired:
 
 def _repair(document: Json, result: Repaired, why: str) -> None:
     runnable = bool(document.get("packages") or document.get("remotes"))
-    meta = document.pop("_meta", None)  # what publishers say there is theirs
+    meta = document.pop("_meta", None)  # publishers may use null in it
     document = cast("Json", _without_nulls(document, result, "server"))
     if meta is not None:
         document["_meta"] = meta
     if not isinstance(document.get("$schema"), str):
-        document = {"$schema": SCHEMA} | {k: v for k, v in document.items() if k != "$schema"}
+        document = {"$schema": SCHEMA} | {
+            key: value for key, value in document.items() if key != "$schema"
+        }
         result.repairs.append(("schema-filled", SCHEMA))
     _texts(document, result)
     _repository(document, result)
@@ -105,7 +110,7 @@ def _repair(document: Json, result: Repaired, why: str) -> None:
         result.withheld = f"no package or remote that clients can decode is left: {why}"
         return
     encoded = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    data = encoded.encode("utf-8", "replace")
+    data = encoded.encode("utf-8", "replace")  # a lone surrogate becomes a question mark
     still = validation_error(data)
     if still is not None:
         result.withheld = still
@@ -122,20 +127,23 @@ def _without_nulls(value: object, result: Repaired, place: str) -> object:
             for key, item in value.items()
             if item is not None
         }
-    if isinstance(value, list):  # what holds a null item cannot be decoded, and is dropped
+    if isinstance(value, list):  # a null item stays: its holder fails to decode and is dropped
         return [_without_nulls(item, result, place) for item in value]
     return value
 
 
 def _has_null(document: object) -> bool:
-    """Whether any member is null, but for what publishers say under `_meta`."""
+    """Whether any member or item is null; `_meta` belongs to publishers and is not searched."""
     if isinstance(document, dict):
-        return any(v is None or (k != "_meta" and _has_null(v)) for k, v in document.items())
-    return isinstance(document, list) and any(v is None or _has_null(v) for v in document)
+        return any(
+            value is None or (key != "_meta" and _has_null(value))
+            for key, value in document.items()
+        )
+    return isinstance(document, list) and any(item is None or _has_null(item) for item in document)
 
 
 def odd_blocks(meta: bytes) -> list[str]:
-    """Keys of an entry's own `_meta` that clients may break on."""
+    """Keys of an entry's `_meta` whose values may break clients."""
     if b"null" not in meta and PUBLISHER.encode() not in meta:
         return []
     blocks = msgspec.json.decode(meta, type=dict[str, msgspec.Raw])
@@ -171,29 +179,29 @@ def _repository(document: Json, result: Repaired) -> None:
 
 
 def _formats(document: Json, result: Repaired) -> None:
-    """Drop formats that the schema does not know, wherever an input may stand."""
+    """Drop formats that the schema does not know, from inputs at any place."""
     for item in (*_objects(document.get("packages")), *_objects(document.get("remotes"))):
         name = str(item.get("identifier") or item.get("url"))[:100]
         transport = item.get("transport")
         for holder in (item, transport if isinstance(transport, dict) else {}):
             for key in _INPUTS:
-                for found in _inputs(holder.get(key)):
-                    if "format" in found and found["format"] not in _FORMATS:
-                        dropped = found.pop("format")
+                for declared in _inputs(holder.get(key)):
+                    if "format" in declared and declared["format"] not in _FORMATS:
+                        dropped = declared.pop("format")
                         result.repairs.append(("format-dropped", f"{name}: {dropped}"))
 
 
 def _inputs(value: object) -> list[Json]:
-    """The inputs of a list, or of an object by name, and the variables of each."""
-    found = _objects(list(value.values()) if isinstance(value, dict) else value)
-    return found + [inner for item in found for inner in _inputs(item.get("variables"))]
+    """The inputs in a list, or in an object by name, and the variables of each, recursively."""
+    inputs = _objects(list(value.values()) if isinstance(value, dict) else value)
+    return inputs + [inner for item in inputs for inner in _inputs(item.get("variables"))]
 
 
 def _versions(document: Json, result: Repaired) -> None:
     rules = {"latest": "version-latest-dropped", "": "version-empty-dropped"}
     for package in _objects(document.get("packages")):
         identifier = str(package.get("identifier"))[:100]
-        rule = rules.get(str(package.get("version", "-")))
+        rule = rules.get(str(package.get("version", "-")))  # "-": a missing version is fine
         if rule:
             del package["version"]
             result.repairs.append((rule, identifier))
@@ -205,7 +213,7 @@ def _versions(document: Json, result: Repaired) -> None:
 
 
 def _parts(document: Json, key: str, kind: object, rule: str, result: Repaired) -> None:
-    """Drop the items of a list that are not of a kind; an empty list goes too."""
+    """Drop the items of a list that do not fit the type `kind`; drop the list if none is left."""
     if key not in document:
         return
     items = document[key] if isinstance(document[key], list) else [document[key]]
@@ -239,7 +247,7 @@ def _publisher(document: Json, result: Repaired) -> None:
             "tool": str,
             "version": str,
             "buildInfo": dict,
-            "github": (),
+            "github": (),  # no type fits: always dropped
         }
         for key, kind in checks.items():
             if key in provided and not isinstance(provided[key], kind):

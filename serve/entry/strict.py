@@ -1,7 +1,7 @@
-"""What the strictest clients decode: a server.json must fit these types to be served as it is.
+"""Types that the strictest clients can decode; a server.json that fits them is served unchanged.
 
-Source: the published server.json schema, narrowed by what real clients refuse. msgspec checks a
-whole entry in microseconds, so that nothing is rewritten that needs no repair.
+Source: the published server.json schema, narrowed by what real clients refuse. msgspec checks an
+entry in microseconds, so every entry is checked and only those that need a repair are rewritten.
 """
 
 from typing import Annotated, Any, Literal
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
+# Patterns end with `\Z`, because `$` also matches before a trailing line feed.
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z")]
 WebUrl = Annotated[
     str,
@@ -57,7 +58,7 @@ class Positional(InputWithVariables, rename="camel", tag="positional", kw_only=T
 
 
 class Stdio(msgspec.Struct, tag_field="type", tag="stdio"):
-    url: UnsetType = UNSET
+    url: UnsetType = UNSET  # no value fits UnsetType: the member must be absent
     headers: UnsetType = UNSET
     variables: UnsetType = UNSET
 
@@ -145,7 +146,7 @@ def validation_error(server: bytes) -> str | None:
 
 
 def part_error(value: object, kind: Any) -> str | None:  # a type, or a union of types
-    """The same for a part of one (a package, a remote, an icon, a repository)."""
+    """The same for a decoded part (a package, a remote, an icon, a repository)."""
     try:
         msgspec.convert(value, kind)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:

@@ -1,1 +1,1 @@
-"""The live edition as files for others: a static tree, allow-lists for clients."""
+"""Exports of the live edition as files: a static tree, and allow-lists for clients."""

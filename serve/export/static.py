@@ -1,15 +1,15 @@
 """A feed as a tree of files, for object stores and plain web servers.
 
-DIR/current -> EDITION.N/      replaced by rename when a tree is whole; the one before is removed
-DIR/nginx.conf                 serves it with what a tree alone cannot do: pages, CORS, problems
-EDITION.N/manifest.json        what it is, and of every key its file, size and SHA-256
-EDITION.N/manifest.json.sig    Ed25519 over manifest.json, raw, if a key was given
+DIR/current -> EDITION.N/      replaced by rename when a tree is complete; the old tree is removed
+DIR/nginx.conf                 serves the tree; adds what files cannot do: pages, CORS, problems
+EDITION.N/manifest.json        the edition, and for every key its file, size and SHA-256
+EDITION.N/manifest.json.sig    base64 of an Ed25519 signature of manifest.json, if a key was given
 EDITION.N/v0.1/servers/...     see `_files`; v0 and servers are links to the same files
-EDITION.N/pages/CURSOR.json    list answers: all, latest, deleted (those too), and what follows
+EDITION.N/pages/CURSOR.json    pages of the lists: all, latest, deleted (all and tombstones)
 FILE.gz                        beside every file
 
-A key can be a file and a prefix, so what is both lies in `index.json` of its folder. Names stand in
-paths as they are: a request that encodes them once finds them. Same edition, same bytes.
+A key can be both a file and a folder; then the file is `index.json` in that folder. Names stand in
+paths unencoded: a request that encodes them once finds them. The same edition gives the same bytes.
 """
 
 import base64
@@ -47,7 +47,7 @@ _TREE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\.\d+(\.part)?")
 
 @dataclass(frozen=True)
 class Exported:
-    """A tree that stands. `left_out` are versions that no path can name."""
+    """A complete tree. `left_out` are the paths that cannot be files."""
 
     path: Path
     edition: str
@@ -80,7 +80,7 @@ def export_static(
 
 
 def _check(folder: Path, served: ServedFeed) -> None:
-    """Raises ExportFailed for a folder that has anything in it but exports of this feed."""
+    """Raises ExportFailed for a folder that contains anything but exports of this feed."""
     if set(str(folder)) & set('"$\\\n'):
         raise ExportFailed(f"{folder}: nginx cannot be told of a folder with such a name")
     if not folder.exists():
@@ -99,11 +99,12 @@ def _check(folder: Path, served: ServedFeed) -> None:
 
 
 def _stand(folder: Path, part: Path, name: str, served: ServedFeed, tree: "_Tree") -> Exported:
-    """Put the finished tree in its place; the link goes over to it at once."""
+    """Move the finished tree into place, switch the link to it, and remove the other trees."""
     place, new = folder / name, folder / "current.part"
     part.rename(place)
     new.unlink(missing_ok=True)
     new.symlink_to(name)
+    # A rename replaces the old link atomically.
     new.replace(folder / "current")
     replace_file(folder / "nginx.conf", nginx_conf(folder, served).encode())
     for other in folder.iterdir():
@@ -113,7 +114,7 @@ def _stand(folder: Path, part: Path, name: str, served: ServedFeed, tree: "_Tree
 
 
 def nginx_conf(folder: Path, served: ServedFeed) -> str:
-    """A server block's content that serves the tree below `folder` at the feed's base path."""
+    """The content of a server block that serves the tree in `folder` at the feed's base path."""
     text = (files("serve.export") / "nginx.conf").read_text()
     return text.replace("@ROOT@", str(folder.resolve() / "current")).replace(
         "@BASE@", served.prefix.decode()
@@ -121,12 +122,12 @@ def nginx_conf(folder: Path, served: ServedFeed) -> str:
 
 
 def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
-    """Path and content of every file below one prefix, and of those beside it.
+    """Path and content of every file below one prefix, and of the files beside it.
 
-    servers/index.json                    every latest version, if that is one answer of 10 MiB
+    servers/index.json                    every latest version; above 10 MiB only the first page
     servers/NAME/index.json               the latest version
-    servers/NAME/versions/index.json      all versions that run, newest first
-    servers/NAME/versions/{latest,V}      one; not of versions whose names mean something here
+    servers/NAME/versions/index.json      all versions that are not deleted, newest first
+    servers/NAME/versions/{latest,V}      one version, unless its name has a meaning here
     """
     yield from _lists(edition)
     for name, group in groupby(
@@ -137,6 +138,7 @@ def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
         for index in numbers:
             body, version = edition.body(index) + b"\n", edition.keys.pair(index)[1]
             odd = version in ("latest", "index.json") or version.endswith(".gz")
+            # The empty segment makes `_Tree.write` count such a version as left out.
             yield f"v0.1/servers/{name}/versions/{'/' if odd else ''}{version}", body
             if edition.arrays["flags"][index] & LATEST:
                 yield f"v0.1/servers/{name}/index.json", body
@@ -151,7 +153,7 @@ def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:
 
 
 def _alive(edition: Edition) -> dict[str, object]:
-    """What a file can say of its health: nothing that changes with time."""
+    """The health that a file can report: nothing in it changes with time."""
     known = edition.manifest
     return {
         "status": "ok",
@@ -180,13 +182,13 @@ def _lists(edition: Edition) -> Iterator[tuple[str, bytes]]:
         for i in latest
     ]
     yield "registry.json", msgspec.json.encode({"servers": servers}) + b"\n"
-    for found in pages.values():
-        for cursor, body in found:
+    for bodies in pages.values():
+        for cursor, body in bodies:
             yield f"pages/{cursor}.json", body
 
 
 def _pages(edition: Edition, kind: str, numbers: Sequence[int]) -> Iterator[tuple[str, bytes]]:
-    """List answers by cursor, which names the list; the first has the cursor `KIND`."""
+    """The pages of a list with their cursors; the first page has the cursor `KIND`."""
     starts: list[int] = []
     start = 0
     while start < len(numbers) or not starts:
@@ -210,7 +212,7 @@ def _page(edition: Edition, numbers: Sequence[int], cursor: str | None = None) -
 
 
 class _Tree:
-    """Files as they are written, with sizes and hashes; what no path can name is left out."""
+    """Writes files and keeps their sizes and hashes; leaves out paths that cannot be files."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -220,14 +222,16 @@ class _Tree:
 
     def write(self, path: str, body: bytes) -> None:
         parts = path.split("/")
+        # File systems allow names of 255 bytes, and `.gz` must fit too.
         if any(part in ("", ".", "..") or len(part.encode()) > 240 for part in parts):
             self.left_out.append(path)
             return
         place, gz = self._root / path, self._root / f"{path}.gz"
-        packed = gzip.compress(body, 6, mtime=0)
+        packed = gzip.compress(body, 6, mtime=0)  # no time, so that the bytes stay the same
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             for file, data in ((place, body), (gz, packed)):
+                # "x" finds paths that the file system takes for the same, by case for example.
                 with file.open("xb") as opened:
                     opened.write(data)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, ValueError):
@@ -255,7 +259,7 @@ class _Tree:
 
 
 def _keys(path: str) -> Iterator[str]:
-    """The request paths that a file answers, below the base path and without a slash before."""
+    """The request paths that a file answers, relative to the base path."""
     key = path.removesuffix("/index.json")
     if not key.startswith("v0.1/"):
         yield key
@@ -265,7 +269,7 @@ def _keys(path: str) -> Iterator[str]:
 
 
 def _link(root: Path) -> None:
-    """The other prefixes are the same files."""
+    """Link the other prefixes to the same files."""
     (root / "v0").symlink_to("v0.1")
     (root / "servers").symlink_to("v0.1/servers")
 

@@ -1,1 +1,1 @@
-"""A feed: the series of its editions, which one is live, and what is kept."""
+"""A feed: its series of editions, which one is live, and which are kept."""

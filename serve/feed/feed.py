@@ -1,13 +1,13 @@
-"""A feed on disk: its editions, the one that is live, and how another becomes it.
+"""A feed on disk: its editions, which one is live, and the switch to another one.
 
 feeds/NAME/current            the ID of the live edition; replaced by rename
 feeds/NAME/candidate          the ID of the last complete candidate
-feeds/NAME/hold               why no candidate may go live for now; not there: nothing holds it
-feeds/NAME/confirmed          as of when the live edition shows what upstream has
-feeds/NAME/identity.json      title, base path and so on, as its last good document had them
+feeds/NAME/hold               why no candidate may go live for now; absent: no hold
+feeds/NAME/confirmed          the instant as of which the live edition shows upstream
+feeds/NAME/identity.json      title, base path and so on, from its last valid document
 feeds/NAME/ledger.json        see `serve.feed.ledger`
 feeds/NAME/keys.json          see `serve.feed.keys`
-feeds/NAME/editions, bases, segments see `serve.edition.edition`
+feeds/NAME/editions, bases, segments: see `serve.edition.edition`
 feeds/NAME/verified.json      see `serve.edition.verification`
 """
 
@@ -36,7 +36,7 @@ from serve.policy.served_feed import ServedFeed
 log = logging.getLogger(__name__)
 
 VISIBLE_WITHIN = timedelta(seconds=5)
-"""A publication instant is at most so much before readers see its edition."""
+"""The longest time from the publication instant until readers see the edition."""
 
 
 class Feed:
@@ -54,9 +54,9 @@ class Feed:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Own the feed while building, switching or tidying it. Raises FeedBusy.
+        """Lock the feed while building, switching or tidying it. Raises FeedBusy.
 
-        An edition that went live just before a crash is added to the ledger.
+        If an edition went live just before a crash, it is added to the ledger now.
         """
         busy = FeedBusy(
             f"feed {self.name} is being built or switched by another process; try again"
@@ -66,7 +66,7 @@ class Feed:
             yield
 
     def identity(self) -> ServedFeed | None:
-        """How the feed is served if its document cannot be read; None if it never could."""
+        """How to serve the feed if its document cannot be read; None if nothing valid is stored."""
         try:
             return msgspec.json.decode(
                 (self.folder / "identity.json").read_bytes(), type=ServedFeed
@@ -75,13 +75,13 @@ class Feed:
             return None
 
     def identify(self, served: ServedFeed) -> None:
-        """Remember how the feed is served."""
+        """Store how the feed is served."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if served != self.identity():
             replace_file(self.folder / "identity.json", msgspec.json.encode(served))
 
     def confirmed(self) -> datetime | None:
-        """As of when the feed shows what upstream has: the pull behind its last build."""
+        """As of when the feed shows upstream: the instant of the pull of its last build."""
         try:
             return datetime.fromisoformat(_read(self.folder / "confirmed") or "")
         except ValueError:
@@ -98,7 +98,7 @@ class Feed:
         return _read(self.folder / "candidate")
 
     def open(self, edition: str) -> Edition:
-        """An edition for reading. Raises EditionBroken or NoEdition."""
+        """Open an edition for reading. Raises EditionBroken or NoEdition."""
         folder = self.editions / edition
         if not folder.is_dir():
             raise NoEdition(f"feed {self.name} has no edition {edition}")
@@ -106,35 +106,35 @@ class Feed:
 
     def current(self) -> Edition | None:
         """The live edition; None before the first switch. Raises EditionBroken."""
-        found = self.current_id()
-        return self.open(found) if found else None
+        edition = self.current_id()
+        return self.open(edition) if edition else None
 
     def checked(self, edition: str) -> Edition:
-        """An edition with every file checked, to build another on. Raises as `open` does."""
-        found = self.open(edition)
-        verify(found.folder)
-        return found
+        """Open an edition after verifying its files, to build on it. Raises as `open` does."""
+        opened = self.open(edition)
+        verify(opened.folder)
+        return opened
 
     def set_candidate(self, edition: str) -> None:
-        """Name the candidate; one before it that never went live is removed."""
+        """Set the candidate; remove the previous candidate if it never went live."""
         former = self.candidate_id()
         if former not in (None, edition) and former not in self.ledger.read():
             self.drop_candidate(str(former))
         replace_file(self.folder / "candidate", edition.encode())
 
     def hold(self) -> str | None:
-        """Why no candidate may go live for now; None if nothing holds it."""
+        """Why no candidate may go live for now; None if there is no hold."""
         return _read(self.folder / "hold")
 
     def set_hold(self, reason: str | None) -> None:
-        """Keep the live edition until this is called with None."""
+        """Keep the live edition live until this is called with None."""
         if reason:
             replace_file(self.folder / "hold", reason.encode())
         else:
             (self.folder / "hold").unlink(missing_ok=True)
 
     def drop_candidate(self, edition: str) -> None:
-        """Forget a candidate that will not go live."""
+        """Delete a candidate that will not go live."""
         (self.folder / "candidate").unlink(missing_ok=True)
         if edition != self.current_id():
             for folder in (self.editions, self.bases):
@@ -142,11 +142,11 @@ class Feed:
             (self.segments / edition).unlink(missing_ok=True)
 
     def switch(self, edition: str, *, now: Callable[[], datetime]) -> Manifest:
-        """Make a candidate live: write its instant into its new bodies, then replace the pointer.
+        """Make a candidate live: stamp the instant into its new bodies, then replace the pointer.
 
-        Doing it again changes nothing. Raises SwitchRefused if another edition than the one it was
-        built on is live by now or its sequence does not rise, EditionBroken if its files are not
-        what was built.
+        The call is idempotent. Raises SwitchRefused if the live edition is no longer the one it was
+        built on, or if its sequence does not rise; EditionBroken if its files are not those that
+        were built.
         """
         folder = self.editions / edition
         live = self.current_id()
@@ -161,12 +161,13 @@ class Feed:
             )
         self._note_live()
         self._stamp_in_time(manifest, now)
+        # This rename is the switch; after a crash here, `held` adds the edition to the ledger.
         replace_file(self.pointer, edition.encode())
         self._note_live()
         return read_manifest(folder)
 
     def _stamp_in_time(self, manifest: Manifest, now: Callable[[], datetime]) -> None:
-        """Stamp with an instant that is behind the last one, and not long past at the end."""
+        """Stamp with an instant that is after the last one and recent when stamping ends."""
         before, begun = self.ledger.last(), now()
         if before and manifest.sequence <= before.sequence:
             raise SwitchRefused(
@@ -183,13 +184,14 @@ class Feed:
                 at,
             )
         stamp(self.folder, manifest, at)
+        # Stamping took too long: aim at an instant after its probable end, twice the time taken.
         while now() - at > VISIBLE_WITHIN:
             taken, begun = now() - begun, now()
             at = begun + 2 * taken
             stamp(self.folder, manifest, at)
 
     def _note_live(self) -> None:
-        """Have the live edition in the ledger; a lost one is made again of what is kept."""
+        """Add the live edition to the ledger; rebuild a lost ledger from the kept editions."""
         live = self.current_id()
         published = self.ledger.read()
         if live is None or live in published:
@@ -204,24 +206,33 @@ class Feed:
         self.ledger.add(manifest)
 
     def _published(self, before: int) -> list[Manifest]:
-        """Manifests of the kept editions that went live before a sequence, in order."""
-        found = []
+        """Manifests of the kept editions that went live before a sequence, in order of sequence."""
+        manifests = []
         for folder in self.editions.iterdir():
             try:
-                found.append(read_manifest(folder))
+                manifests.append(read_manifest(folder))
             except EditionBroken:
                 continue
-        found = [m for m in found if m.published_at is not None and m.sequence < before]
-        return sorted(found, key=lambda manifest: manifest.sequence)
+        manifests = [
+            manifest
+            for manifest in manifests
+            if manifest.published_at is not None and manifest.sequence < before
+        ]
+        return sorted(manifests, key=lambda manifest: manifest.sequence)
 
     def tidy(self, *, keep: int, since: datetime) -> list[str]:
-        """Remove editions, but for the newest `keep` and those that were live after `since`.
+        """Remove editions, except the newest `keep` and those that were live after `since`.
 
-        Segments that nobody needs go too. Returns the IDs that went.
+        Bases and segments that are no longer needed are removed too. Returns the removed IDs.
         """
         published = list(self.ledger.read().values())
-        kept = {found.edition for found in published[-keep:]}
-        kept |= {a.edition for a, b in pairwise(published) if b.published_at > since}
+        kept = {row.edition for row in published[-keep:]}
+        # An edition was live until its successor was published.
+        kept |= {
+            edition.edition
+            for edition, successor in pairwise(published)
+            if successor.published_at > since
+        }
         kept |= {name for name in (self.current_id(), self.candidate_id()) if name}
         removed = []
         for folder in sorted(self.editions.iterdir()) if self.editions.is_dir() else []:
@@ -234,11 +245,11 @@ class Feed:
                 for name in kept
                 if (self.editions / name).is_dir()
             ]
-            bases = clean_bases(self.bases, {found.base for found in manifests}, kept)
+            bases = clean_bases(self.bases, {manifest.base for manifest in manifests}, kept)
         except EditionBroken as error:
             log.warning("segments not tidied feed=%s error=%s", self.name, error)
             return removed
-        needed = {name for found in manifests for name in found.segments}
+        needed = {name for manifest in manifests for name in manifest.segments}
         needed |= {name for base in bases for name in base.segments}
         for segment in self.segments.iterdir() if self.segments.is_dir() else []:
             if segment.name not in needed:
@@ -246,9 +257,9 @@ class Feed:
         return removed
 
     def rebase(self, *, now: datetime) -> BaseManifest | None:
-        """Make a base of the live edition, for the next one, if it differs too much from the one
-        that it has; None if not. To be called by whoever holds the feed. Raises EditionBroken, also
-        if a byte of the edition is not what was written: a base would make it good."""
+        """Write a base from the live edition, for the next one, if it differs too much from its
+        present base; otherwise return None. The caller must hold the feed. Raises EditionBroken,
+        also if any byte of the edition is damaged: hashes of a new base would hide the damage."""
         live = self.current()
         if live is None or not needs_new_base(live):
             return None
@@ -256,8 +267,8 @@ class Feed:
         over, sequence = live.manifest.base, live.manifest.sequence
         for folder in self.bases.iterdir():
             with suppress(EditionBroken):
-                told = None if folder.suffix else read_base_manifest(folder)
-                if told is not None and told.over == over and told.sequence == sequence:
+                manifest = None if folder.suffix else read_base_manifest(folder)
+                if manifest is not None and manifest.over == over and manifest.sequence == sequence:
                     return None
         return write_base(live, self.folder, f"{now:%Y%m%dT%H%M%SZ}-base-{sequence}")
 

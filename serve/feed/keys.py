@@ -1,4 +1,4 @@
-"""The keys of a feed: bearer tokens, of which only the hashes are kept.
+"""The keys of a feed: bearer tokens; only their hashes are stored.
 
 feeds/NAME/keys.json   read again when it changes, so that a revoked key is refused at once
 """
@@ -15,7 +15,7 @@ from serve.errors import KeysUnreadable, KeyUnknown
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key that was given out. `hash` is the SHA-256 of the token, which is random enough."""
+    """An issued key. `hash` is the SHA-256 of the token; random tokens need no salt."""
 
     id: str
     label: str
@@ -31,16 +31,16 @@ class KeyRing:
         self._file = JsonFile(path, Key)
 
     def owner(self, token: str) -> str | None:
-        """The ID of the key that a token is. Raises KeysUnreadable."""
-        found = self._read().get(_hash(token))
-        return found.id if found else None
+        """The ID of the key of a token; None if there is none. Raises KeysUnreadable."""
+        key = self._read().get(_hash(token))
+        return key.id if key else None
 
     def all(self) -> tuple[Key, ...]:
         """All keys, oldest first."""
         return tuple(self._read().values())
 
     def add(self, label: str, *, now: datetime) -> str:
-        """Make a key; returns its token, which nobody can read again."""
+        """Create a key; returns its token, which is not stored."""
         name = secrets.token_hex(4)
         token = f"sr_{name}_{secrets.token_urlsafe(32)}"
         with self._file.held():

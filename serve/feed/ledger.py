@@ -1,4 +1,4 @@
-"""The ledger of a feed: every edition that ever went live, in order, whether its files are kept."""
+"""The ledger of a feed: every edition that ever went live, in order, even if its files are gone."""
 
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ class Published(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Ledger:
-    """The file that keeps it."""
+    """Reads and extends the ledger file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

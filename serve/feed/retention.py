@@ -1,4 +1,4 @@
-"""What of a feed's files is kept: bases that editions use, or that the next edition may use."""
+"""Which files of a feed are kept: bases that editions use, or that the next edition may use."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from serve.errors import EditionBroken
 
 @dataclass(frozen=True)
 class Retention:
-    """Editions that are kept: the newest `editions`, and those that were live within `period`."""
+    """Which editions to keep: the newest `editions`, and those that were live within `period`."""
 
     editions: int
     period: timedelta
 
 
 def clean_bases(folder: Path, used: set[str], kept: set[str]) -> list[BaseManifest]:
-    """The bases that editions use, and the newest one that the next edition may; others go."""
-    found: list[BaseManifest] = []
+    """Keep bases that editions use and the newest that the next edition may use; remove others."""
+    bases: list[BaseManifest] = []
+    # Names of bases start with their instant, so reverse order is newest first.
     for place in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
         try:
             base = None if place.suffix else read_base_manifest(place)
@@ -27,16 +28,16 @@ def clean_bases(folder: Path, used: set[str], kept: set[str]) -> list[BaseManife
             if place.name in used:
                 raise
             base = None
-        newest = base is not None and not any(other.over == base.over for other in found)
+        newest = base is not None and not any(other.over == base.over for other in bases)
         if base and (place.name in used or (newest and base.edition in kept)):
-            found.append(base)
+            bases.append(base)
             continue
         _remove(place)
-    return found
+    return bases
 
 
 def _remove(folder: Path) -> None:
-    """Remove a base; what a crash leaves of it is no base any more."""
+    """Remove a base. It is renamed first, so that a crash leaves nothing that looks like a base."""
     gone = folder if folder.suffix else folder.with_suffix(".gone")
     if gone != folder:
         shutil.rmtree(gone, ignore_errors=True)

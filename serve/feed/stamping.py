@@ -1,6 +1,6 @@
-"""Writing the instant of publication into an edition just before it goes live.
+"""Writes the instant of publication into an edition just before it goes live.
 
-It is a fixed-width patch in place: every body and row has room for it, so nothing moves.
+This is a fixed-width patch in place: every body and row reserves room for it, so nothing moves.
 """
 
 import os
@@ -21,33 +21,35 @@ from serve.entry.render import fixed_instant, publish_position
 
 
 def stamp(root: Path, manifest: Manifest, at: datetime) -> None:
-    """Write the publication instant into every body and row that an edition brings in.
+    """Write the publication instant into every body and row that is new in an edition.
 
-    While that goes on the manifest has no hash of their files, so that a rerun may begin again.
-    `root` is the folder of the feed.
+    Meanwhile the manifest has no hashes of the patched files, so that a rerun after a crash can
+    start again. `root` is the folder of the feed.
     """
     folder, edition = root / "editions" / manifest.edition, manifest.edition
     own = [f"segments/{edition}", f"editions/{edition}/entries"]
     if manifest.base == edition:
         own += [f"bases/{edition}/{name}" for name in ("entries", "indexes")]
-    files = {name: found for name, found in manifest.files.items() if name not in own}
+    files = {name: facts for name, facts in manifest.files.items() if name not in own}
     manifest = msgspec.structs.replace(manifest, published_at=at, files=files)
     replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
-    found = Edition(folder)
-    rows = found.changed_rows()
+    opened = Edition(folder)
+    rows = opened.changed_rows()
     if edition in manifest.segments:
-        number, stamp = manifest.segments.index(edition), fixed_instant(at)
-        columns = (found.arrays[name].of(rows) for name in ("segment", "offset", "length"))
+        number, patch = manifest.segments.index(edition), fixed_instant(at)
+        columns = (opened.arrays[name].of(rows) for name in ("segment", "offset", "length"))
         with (root / "segments" / edition).open("r+b") as file:
-            for segment, offset, length in zip(*(c.tolist() for c in columns), strict=True):
+            for segment, offset, length in zip(
+                *(column.tolist() for column in columns), strict=True
+            ):
                 assert segment == number, "what changed lies in the edition's own segment"
                 file.seek(publish_position(offset + length))
-                file.write(stamp)
+                file.write(patch)
             file.flush()
             os.fsync(file.fileno())
     _stamp_rows(folder / "entries", manifest.sequence, at)
     if manifest.base == edition:
-        _stamp_base(root, found, at)
+        _stamp_base(root, opened, at)
     files |= {
         name: (path.stat().st_size, file_hash(path))
         for name in own
@@ -57,9 +59,10 @@ def stamp(root: Path, manifest: Manifest, at: datetime) -> None:
 
 
 def _stamp_base(root: Path, edition: Edition, at: datetime) -> None:
-    """The same for a base that comes with an edition, and its indexes."""
+    """Stamp the rows and indexes of a base that was written with the edition."""
     folder = root / "bases" / edition.manifest.base
     _stamp_rows(folder / "entries", edition.manifest.sequence, at)
+    # The indexes have fixed sizes; only their values and order depend on the instant.
     header = PackedFile(folder / "indexes").header
     with (folder / "indexes").open("r+b") as file:
         for name, order in order_indexes(edition.base.entries).items():
@@ -67,18 +70,20 @@ def _stamp_base(root: Path, edition: Edition, at: datetime) -> None:
             file.write(order.tobytes())
         file.flush()
         os.fsync(file.fileno())
-    told, found = read_base_manifest(folder), described(folder, f"bases/{folder.name}")
-    told = msgspec.structs.replace(told, files={name: found[name] for name in told.files})
-    replace_file(folder / "manifest.json", msgspec.json.encode(told))
+    manifest, files = read_base_manifest(folder), described(folder, f"bases/{folder.name}")
+    manifest = msgspec.structs.replace(
+        manifest, files={name: files[name] for name in manifest.files}
+    )
+    replace_file(folder / "manifest.json", msgspec.json.encode(manifest))
 
 
 def _stamp_rows(path: Path, sequence: int, at: datetime) -> None:
-    """Write an instant as `changed` into the rows of a packed file that came with a sequence."""
+    """Write an instant into the column `changed` of the rows of a packed file with a sequence."""
     file = PackedFile(path)
     rows = np.flatnonzero(file.array("sequence", "<u8") == sequence)
     with path.open("r+b") as opened:
         for row in rows.tolist():
-            opened.seek(file.header["changed"][1] + 8 * row)
+            opened.seek(file.header["changed"][1] + 8 * row)  # a column of 8-byte integers
             opened.write(micros(at).to_bytes(8, "little", signed=True))
         opened.flush()
         os.fsync(opened.fileno())

@@ -1,1 +1,1 @@
-"""What editors said: feed documents, overlays, blocks, and why a verdict came out as it did."""
+"""The decisions of editors: feed documents, overlays, blocks; and explanations of verdicts."""

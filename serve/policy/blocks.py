@@ -1,7 +1,7 @@
-"""Emergency blocks: servers and versions that no feed may show, until somebody lifts them.
+"""Emergency blocks: servers and versions that no feed may show until somebody lifts the block.
 
-They lie beside the feeds (`feeds/blocks.json`), so that servers and builds see them at once,
-whatever the pipeline does.
+They are stored beside the feeds (`feeds/blocks.json`), so that servers and builds see them at once,
+independent of the pipeline.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from serve.errors import BlocksBroken, BlockUnknown
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A server, or one version of it, that is blocked: why, by whom, since when."""
+    """A block on a server or on one version of it: the reason, who made it, since when."""
 
     name: str
     version: str | None
@@ -29,7 +29,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class BlockList:
-    """The file below the feeds' folder."""
+    """The file of blocks in the folder of the feeds."""
 
     def __init__(self, root: Path) -> None:
         self.path = root / "blocks.json"
@@ -46,17 +46,17 @@ class BlockList:
             ) from error
 
     def add(self, block: Block) -> None:
-        """Block from now on; one of the same target is replaced."""
+        """Add a block; it replaces one with the same target."""
         with self._file.held():
-            kept = [found for found in self.read() if found.target != block.target]
+            kept = [other for other in self.read() if other.target != block.target]
             self._file.write([*kept, block])
 
     def lift(self, target: str) -> Block:
-        """End a block; returns it. Raises BlockUnknown."""
+        """Remove a block and return it. Raises BlockUnknown."""
         with self._file.held():
             blocks = self.read()
-            lifted = next((found for found in blocks if found.target == target), None)
+            lifted = next((block for block in blocks if block.target == target), None)
             if lifted is None:
                 raise BlockUnknown(f"{target} is not blocked; see subregistry block --list")
-            self._file.write([found for found in blocks if found is not lifted])
+            self._file.write([block for block in blocks if block is not lifted])
         return lifted

@@ -1,6 +1,6 @@
-"""What a feed document may say: one TOML file per feed, as types that check it.
+"""The format of feed documents: one TOML file per feed, as types that validate it.
 
-Expressions, list files and what they mean are the business of `serve.policy.policy`.
+`serve.policy.policy` compiles the expressions and reads the list files.
 """
 
 import re
@@ -31,9 +31,9 @@ class _Part(BaseModel):
 class Rule(_Part):
     """One named test: an expression in `when`, names in `names`, or a named list in `list`.
 
-    Where it is true for an entry, `verdict` is its verdict for `reason`; with `must`, whatever an
-    earlier rule says. `unknown` says what it means that it is unknown: `match` as if true, `skip`
-    as if false.
+    If the test is true for an entry, the entry gets `verdict` for `reason`; with `must`, whatever
+    an earlier rule says. `unknown` says how an unknown result counts: `match` as true, `skip` as
+    false.
     """
 
     name: Slug
@@ -47,13 +47,13 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _one_test(self) -> "Rule":
-        if sum(found is not None for found in (self.when, self.names, self.list)) != 1:
+        if sum(test is not None for test in (self.when, self.names, self.list)) != 1:
             raise ValueError("write one of when, names and list")
         return self
 
 
 class NameList(_Part):
-    """A named list of servers: written here, or in a file beside the document, one a line."""
+    """A named list of servers: in the document, or in a file beside it with one server a line."""
 
     name: Slug
     file: str | None = Field(None, min_length=1)
@@ -67,7 +67,7 @@ class NameList(_Part):
 
 
 class Cooldown(_Part):
-    """How old a version must be before it is served, and who need not wait."""
+    """How old a version must be before it is served, and which servers need not wait."""
 
     days: float = Field(gt=0, le=365, allow_inf_nan=False, strict=True)
     bypass: tuple[Pattern, ...] = ()
@@ -79,7 +79,7 @@ class Cooldown(_Part):
 
 
 class Gate(_Part):
-    """How much one switch may withdraw: a share of the running entries, but `floor` always."""
+    """How many entries one switch may withdraw: a share of those that run, but `floor` always."""
 
     max_withdrawn: float | None = Field(None, ge=0, le=1, strict=True, allow_inf_nan=False)
     floor: int = Field(20, ge=0, strict=True)
@@ -88,12 +88,13 @@ class Gate(_Part):
 class Overlay(_Part):
     """An editor's change: who decided it, why, and until when.
 
-    deny, admit     whatever the rules say; deny is stronger
-    pin             no other version than `version`
-    retitle         another `title`
-    categorise      `categories`, served under `_meta`
-    feature         marked as featured, under `_meta`
-    mirror          packages of `registry` come from `to`; remotes that begin with `from` go there
+    deny, admit     override the rules; deny wins over admit
+    pin             exclude all versions but `version`
+    retitle         set another `title`
+    categorise      set `categories`, served under `_meta`
+    feature         mark as featured, served under `_meta`
+    mirror          take packages of `registry` from `to`; or point remotes that start with `from`
+                    to `to`
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -114,6 +115,7 @@ class Overlay(_Part):
     @field_validator("expires", mode="before")
     @classmethod
     def _instant(cls, value: object) -> object:
+        # A datetime is a date too, so test for it first.
         if isinstance(value, datetime) or value == "never":
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise ValueError("write the offset too, such as 2027-01-31T12:00:00Z")
@@ -127,9 +129,9 @@ class Overlay(_Part):
         wanted, optional = _MEMBERS[self.kind]
         given = {name for name in _OWN if getattr(self, name) is not None}
         names = {"source": "from", "target": "to"}
-        if missing := [names.get(n, n) for n in sorted(wanted - given)]:
+        if missing := [names.get(member, member) for member in sorted(wanted - given)]:
             raise ValueError(f"an overlay of kind {self.kind} needs {', '.join(missing)}")
-        if extra := [names.get(n, n) for n in sorted(given - wanted - optional)]:
+        if extra := [names.get(member, member) for member in sorted(given - wanted - optional)]:
             raise ValueError(f"an overlay of kind {self.kind} has no {', '.join(extra)}")
         if self.version is not None and set("*?") & set(self.version):
             raise ValueError("a pin names one whole version, without patterns")
@@ -149,15 +151,17 @@ class Overlay(_Part):
 
     @property
     def until(self) -> datetime | None:
-        """When it ends; None: never."""
+        """When the overlay ends; None: never."""
         return self.expires if isinstance(self.expires, datetime) else None
 
     def active(self, now: datetime) -> bool:
         return self.until is None or now < self.until
 
 
+# Verdicts use these names where no rule of the document decided.
 _TAKEN = {"default", "cooldown", "block", "rollback", "unknown"}
 _OWN = ("version", "title", "categories", "registry", "source", "target")
+# By kind: the members that it needs, and those that it may have besides.
 _MEMBERS: dict[str, tuple[set[str], set[str]]] = {
     "deny": (set(), set()),
     "admit": (set(), set()),
@@ -170,7 +174,7 @@ _MEMBERS: dict[str, tuple[set[str], set[str]]] = {
 
 
 class FeedDocument(_Part):
-    """A feed as its editor wrote it; the first rule that matches decides, else `default`."""
+    """A feed as its editor wrote it; the first rule that matches decides, otherwise `default`."""
 
     name: Slug
     title: str = Field(min_length=1, max_length=200)
@@ -198,7 +202,10 @@ class FeedDocument(_Part):
     @model_validator(mode="after")
     def _names(self) -> "FeedDocument":
         for kind, names in (
-            ("rule", [r.name for r in self.rules] + [o.name for o in self.overlays]),
+            (
+                "rule",
+                [rule.name for rule in self.rules] + [overlay.name for overlay in self.overlays],
+            ),
             ("list", [part.name for part in self.lists]),
         ):
             twice = {name for name in names if names.count(name) > 1} | _TAKEN & {*names}
@@ -207,7 +214,7 @@ class FeedDocument(_Part):
                     f"{kind} names must be unique, and none of {', '.join(sorted(_TAKEN))}: "
                     f"{', '.join(sorted(twice))}"
                 )
-        known = {found.name for found in self.lists}
+        known = {part.name for part in self.lists}
         used = [rule.list for rule in self.rules if rule.list]
         for name in [*used, *(self.cooldown.bypass_lists if self.cooldown else ())]:
             if name not in known:

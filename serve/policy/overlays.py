@@ -1,7 +1,7 @@
-"""Overlays on the content of an entry: other titles, categories, features, private mirrors.
+"""Overlays that change the content of an entry: titles, categories, features, private mirrors.
 
-They work on a copy before it is repaired; each is named with the entry. Overlays that decide
-(pin, deny, admit) are rules, see `serve.policy.policy`.
+They change a copy before it is repaired; each one that applies is a treatment of the entry.
+Overlays that decide (pin, deny, admit) are rules, see `serve.policy.policy`.
 """
 
 import re
@@ -18,13 +18,14 @@ from warehouse.rules.language import pattern_regex
 
 _CONTENT = ("retitle", "categorise", "feature", "mirror")
 _DOCKER = ("docker.io", "index.docker.io", "registry-1.docker.io")
+# Raw values: members that no overlay changes keep their bytes.
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _parts = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 @dataclass(frozen=True)
 class Overlaid:
-    """What overlays made of an entry. `editorial` is our block for `_meta`, if there is one."""
+    """An entry after its overlays. `editorial` is our block for `_meta`, if there is one."""
 
     server: bytes
     editorial: bytes | None = None
@@ -32,17 +33,22 @@ class Overlaid:
 
 
 class Overlays:
-    """The overlays that stand, ready to be applied in the order of the document."""
+    """The overlays in force, ready to be applied in the order of the document."""
 
     def __init__(self, overlays: Sequence[Overlay]) -> None:
-        found = [overlay for overlay in overlays if overlay.kind in _CONTENT]
+        fitting = [overlay for overlay in overlays if overlay.kind in _CONTENT]
         self._overlays = [
-            (re.compile("|".join(f"(?:{pattern_regex(p)})" for p in overlay.servers)), overlay)
-            for overlay in found
+            (
+                re.compile(
+                    "|".join(f"(?:{pattern_regex(pattern)})" for pattern in overlay.servers)
+                ),
+                overlay,
+            )
+            for overlay in fitting
         ]
 
     def apply(self, name: str, version: str, server: bytes) -> Overlaid:
-        """The entry as editors want it; a server.json that is no JSON object stays as it is."""
+        """Apply the overlays to an entry; a server.json that is no JSON object stays unchanged."""
         key = f"{name}@{version}"
         fitting = [overlay for regex, overlay in self._overlays if regex.fullmatch(key)]
         if not fitting:
@@ -78,7 +84,7 @@ class Overlays:
 
 
 def _mirror(members: dict[str, Any], overlay: Overlay) -> str:
-    """Rewrite packages or remotes in place; says what was done, nothing if nothing fits."""
+    """Rewrite packages or remotes in place; returns what was done, empty if none fits."""
     kind = "remotes" if overlay.registry is None else "packages"
     try:
         parts: list[dict[str, Any]] = list(_parts.decode(members.get(kind, b"[]")))
@@ -88,15 +94,15 @@ def _mirror(members: dict[str, Any], overlay: Overlay) -> str:
     for part in parts:
         texts = {key: _text(part.get(key)) for key in _READ}
         if overlay.registry is None:
-            found = _remote(texts, overlay)
+            changes = _remote(texts, overlay)
         elif texts["registryType"] != overlay.registry:
             continue
         else:
-            found = _image(texts, overlay) if overlay.registry == "oci" else _base(texts, overlay)
-        part.update(found)
-        if "identifier" in found:
+            changes = _image(texts, overlay) if overlay.registry == "oci" else _base(texts, overlay)
+        part.update(changes)
+        if "identifier" in changes:  # which now names the registry too
             part.pop("registryBaseUrl", None)
-        count += bool(found)
+        count += bool(changes)
     if count:
         members[kind] = msgspec.Raw(msgspec.json.encode(parts))
     return f"{count} {kind} come from {overlay.target}" if count else ""
@@ -108,6 +114,7 @@ _READ = ("registryType", "registryBaseUrl", "identifier", "url")
 def _remote(texts: dict[str, str], overlay: Overlay) -> dict[str, Any]:
     source, url = str(overlay.source).rstrip("/"), texts["url"]
     rest = url.removeprefix(source)
+    # Only whole hosts and path segments match: https://a.example is no prefix of a.example.org.
     if rest == url or (rest and rest[0] not in "/?#"):
         return {}
     return {"url": f"{str(overlay.target).rstrip('/')}{rest}"}
@@ -115,6 +122,7 @@ def _remote(texts: dict[str, str], overlay: Overlay) -> dict[str, Any]:
 
 def _image(texts: dict[str, str], overlay: Overlay) -> dict[str, Any]:
     host, slash, rest = texts["identifier"].partition("/")
+    # As Docker reads it: the first part is a host only if it has a dot or a port.
     if not slash or not set(".:") & set(host):
         base = texts["registryBaseUrl"].partition("://")[2].rstrip("/")
         host, rest = base or "docker.io", texts["identifier"]

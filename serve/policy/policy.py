@@ -1,7 +1,7 @@
-"""Policies: feed documents with their list files, read, checked as a whole and compiled.
+"""Policies: feed documents with their list files, read, validated as a whole and compiled.
 
-A policy is pure text until `rule_book` orders it for an instant: blocks first, then overlays that
-stand, rules that say `must`, the other rules. Evaluating the book is the curate step's business.
+`rule_book` puts the rules in order for an instant: blocks first, then the overlays in force, `must`
+rules, the other rules. The curate step evaluates the book.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """A checked feed document with compiled rules and its lists.
+    """A valid feed document with its compiled rules and its lists.
 
-    `hash` is that of its bytes and those of its list files.
+    `hash` covers the bytes of the document and of its list files.
     """
 
     document: FeedDocument
@@ -49,15 +49,17 @@ class Policy:
     @property
     def served(self) -> ServedFeed:
         """How the feed is served."""
-        found = self.document
-        return ServedFeed(found.name, found.title, found.base_path, found.namespace, found.access)
+        document = self.document
+        return ServedFeed(
+            document.name, document.title, document.base_path, document.namespace, document.access
+        )
 
     def overlays(self, now: datetime) -> tuple[Overlay, ...]:
-        """The overlays that stand at an instant."""
-        return tuple(found for found in self.document.overlays if found.active(now))
+        """The overlays in force at an instant."""
+        return tuple(overlay for overlay in self.document.overlays if overlay.active(now))
 
     def rule_book(self, now: datetime, blocks: Sequence[Block] = ()) -> RuleBook:
-        """The rules in the order in which they are looked at, as of an instant."""
+        """The rules as of an instant, in the order of evaluation."""
         targets = [block.target for block in blocks]
         blocked = name_predicate(targets, "it is blocked", "block")
         return RuleBook(
@@ -74,17 +76,19 @@ class Policy:
 
 
 def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
-    """The overlays that decide, as rules: what is denied, then pins, then what is admitted."""
-    found = []
+    """The overlays that decide, as rules: first deny, then pin, then admit."""
+    rules = []
     order = ("deny", "pin", "admit")
     for overlay in sorted(
-        (o for o in overlays if o.kind in order), key=lambda o: order.index(o.kind)
+        (overlay for overlay in overlays if overlay.kind in order),
+        key=lambda overlay: order.index(overlay.kind),
     ):
         text, key = _shown(overlay.servers), f"overlay_{overlay.name}"
+        # The key becomes part of SQL parameters, whose names have no hyphen.
         predicate = name_predicate(overlay.servers, text, key.replace("-", "_"))
         if overlay.kind == "pin":
             predicate = but_version(predicate, str(overlay.version))
-        found.append(
+        rules.append(
             CompiledRule(
                 overlay.name,
                 "admit" if overlay.kind == "admit" else "exclude",
@@ -94,7 +98,7 @@ def _deciding(overlays: Iterable[Overlay]) -> list[CompiledRule]:
                 "overlay",
             )
         )
-    return found
+    return rules
 
 
 def _shown(names: Sequence[str]) -> str:
@@ -104,24 +108,25 @@ def _shown(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Policies:
-    """Policies by name, and what is wrong with the documents that gave none, by document."""
+    """The valid policies in order of name, and the error of each broken document by its name."""
 
     valid: tuple[Policy, ...]
     broken: dict[str, PolicyInvalid]
 
 
 def read_policies(folder: Path | None, compiler: Compiler) -> Policies:
-    """All feed documents of a folder (None: those shipped), by name; the broken ones are told apart
-    by the name that they should have.
+    """Read all feed documents of a folder (None: the shipped ones) in order of name.
 
-    Raises PolicyInvalid if there is none at all.
+    A broken one is listed by the name of its file. Raises PolicyInvalid if there are no documents.
     """
     shipped: Traversable = files("serve.policy") / "feeds"
     place: Traversable = folder or shipped
     valid: list[Policy] = []
     broken: dict[str, PolicyInvalid] = {}
-    found = list(place.iterdir()) if place.is_dir() else []
-    items = [i for i in found if i.name.endswith(".toml") and not i.name.startswith(".")]
+    paths = list(place.iterdir()) if place.is_dir() else []
+    items = [
+        item for item in paths if item.name.endswith(".toml") and not item.name.startswith(".")
+    ]
     for item in sorted(items, key=lambda item: item.name):
         source = str(item) if folder else item.name
         stem = item.name.removesuffix(".toml")
@@ -130,7 +135,7 @@ def read_policies(folder: Path | None, compiler: Compiler) -> Policies:
                 item.read_bytes(),
                 compiler,
                 source=source,
-                read=lambda n: (place / n).read_bytes(),
+                read=lambda name: (place / name).read_bytes(),
             )
         except PolicyInvalid as error:
             broken[stem] = error
@@ -166,9 +171,9 @@ def read_policy(
     source: str,
     read: Callable[[str], bytes] | None = None,
 ) -> Policy:
-    """One feed document; `compiler` checks its expressions, `read` gives list files.
+    """Read one feed document; `compiler` checks its expressions, `read` returns list files.
 
-    Raises PolicyInvalid that names file, rule, place and remedy.
+    Raises PolicyInvalid, which names file, rule, place and remedy.
     """
     try:
         document = FeedDocument.model_validate(tomllib.loads(data.decode()))
@@ -180,13 +185,13 @@ def read_policy(
         raise PolicyInvalid(f"{source} is not TOML: {error}") from error
     digest = hashlib.sha256(data)
     lists = {}
-    for found in document.lists:
-        names = found.names
-        if found.file is not None:
-            text = _list_file(found.file, source, read)
+    for name_list in document.lists:
+        names = name_list.names
+        if name_list.file is not None:
+            text = _list_file(name_list.file, source, read)
             digest.update(b"\0" + text)
-            names = _entries(text, f"{source}: list {found.name}: {found.file}")
-        lists[found.name] = names or ()
+            names = _entries(text, f"{source}: list {name_list.name}: {name_list.file}")
+        lists[name_list.name] = names or ()
     rules = tuple(_compiled(rule, lists, source, compiler) for rule in document.rules)
     cooldown = None
     if document.cooldown:
@@ -198,7 +203,7 @@ def read_policy(
             raise PolicyInvalid(f"{source}: cooldown: bypass: {error}") from error
         cooldown = CompiledCooldown(document.cooldown.period, bypass)
     for overlay in document.overlays:
-        try:
+        try:  # only to find errors: `rule_book` compiles the overlays in force again
             _deciding([overlay])
         except ExpressionRefused as error:
             raise PolicyInvalid(f"{source}: overlay {overlay.name}: {error}") from error
@@ -257,8 +262,8 @@ def _list_file(name: str, source: str, read: Callable[[str], bytes] | None) -> b
 
 
 def _entries(text: bytes, place: str) -> tuple[str, ...]:
-    """One NAME, NAME@VERSION or pattern a line; what follows a # is a remark."""
-    found = []
+    """The entries of a list file: one NAME, NAME@VERSION or pattern a line; # starts a comment."""
+    entries = []
     try:
         lines = text.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -272,12 +277,12 @@ def _entries(text: bytes, place: str) -> tuple[str, ...]:
                 f"{place}, line {number}: {entry[:80]!r} is no server; write one NAME, "
                 "NAME@VERSION or pattern a line"
             )
-        found.append(entry)
-    return tuple(found)
+        entries.append(entry)
+    return tuple(entries)
 
 
 def _told(source: str, data: bytes, item: dict[str, Any]) -> str:
-    """One thing that is wrong, with the part of the document by its name."""
+    """The message of one validation error, with the name of the part of the document."""
     loc = list(item["loc"])
     place = ".".join(str(part) for part in loc)
     if len(loc) >= 2 and isinstance(loc[1], int):
@@ -286,7 +291,7 @@ def _told(source: str, data: bytes, item: dict[str, Any]) -> str:
             named = part.get("name") or f"number {loc[1] + 1}"
         except (KeyError, IndexError, TypeError, AttributeError):
             named = f"number {loc[1] + 1}"
-        rest = ".".join(str(p) for p in loc[2:])
+        rest = ".".join(str(step) for step in loc[2:])
         place = f"{str(loc[0]).removesuffix('s')} {named}{': ' + rest if rest else ''}"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":

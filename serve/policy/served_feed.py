@@ -1,4 +1,4 @@
-"""How a feed is served, as its document says: base path, title, access."""
+"""How a feed is served, according to its document: base path, title, access."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ServedFeed:
-    """A feed as the server knows it. `access`: `open`, `unlisted` (open, but not on the home page)
-    or `key`."""
+    """A feed as the server knows it. `access` is `open`, `unlisted` (open, but not on the home
+    page) or `key`."""
 
     name: str
     title: str
@@ -17,5 +17,5 @@ class ServedFeed:
 
     @property
     def prefix(self) -> bytes:
-        """The base path as routes start with it: empty for the root."""
+        """The base path as the prefix of routes: empty for the root."""
         return self.base_path.rstrip("/").encode()

@@ -1,6 +1,7 @@
-"""Why a verdict came out as it did: pure, from an edition's outline and record of an entry.
+"""Why a verdict came out as it did: pure functions of a policy's outline and an entry's record.
 
-Rules join atoms by Kleene's three-valued logic: true, false, unknown.
+Rules combine atoms by Kleene's three-valued logic: true, false, unknown. Docstrings of the classes
+are public descriptions in the OpenAPI document.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,13 @@ from warehouse.rules.ternary import value_of
 
 _SIGNS = {"t": True, "f": False, "?": None}
 _TOLD = {True: "true", False: "false", None: "unknown"}
+# Bounds the search for the nearest changes: 60 choose 3 is about 34,000 combinations.
 _SEARCHED = 60
 Facts = dict[str, Any]  # JSON of what the rules read of an entry
 
 
 class RuleResult(Struct, frozen=True):
-    """What a rule came to. `unknown` says what it means that it is unknown: match or skip."""
+    """The result of a rule. `unknown` says what an unknown result means: `match` or `skip`."""
 
     rule: str
     kind: Literal["block", "overlay", "must", "rule"]
@@ -35,10 +37,10 @@ class RuleResult(Struct, frozen=True):
 
 
 class SeenValue(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """A value that rules read: whose word it is, and as of when.
+    """A value that the rules read, with its source and its time.
 
-    `source` is name, upstream, registries (`places` are their addresses; `as_of` is when the one
-    that was asked longest ago was asked) or warehouse, which is computed over all entries.
+    `source` is name, upstream, registries (`places` are their addresses; `asOf` is the time of the
+    oldest lookup) or warehouse, which is computed over all entries.
     """
 
     value: Any
@@ -48,7 +50,7 @@ class SeenValue(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "mustBe"}):
-    """A test that would have to come out otherwise."""
+    """A test whose result must change from `is` to `mustBe`."""
 
     test: str
     now: str
@@ -56,8 +58,8 @@ class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "mustBe"}
 
 
 class Trace(Struct, frozen=True, omit_defaults=True):
-    """Every rule in order (blocks and overlays only where they apply), the values that they read,
-    and the fewest tests that would have to come out otherwise to admit the entry."""
+    """Every rule in order (blocks and overlays only if they apply), the values that the rules read,
+    and in `nearest` the fewest tests whose result must change to admit the entry."""
 
     rules: tuple[RuleResult, ...] = ()
     values: dict[str, SeenValue] = msgspec.field(default_factory=dict)
@@ -65,7 +67,7 @@ class Trace(Struct, frozen=True, omit_defaults=True):
 
 
 def trace(outline: Outline, judged: Judged, seen: bytes) -> Trace:
-    """What each rule came to and what it read; nothing of entries that no rule was asked about."""
+    """The result of each rule and the values it read; empty if no rule was tried on the entry."""
     if judged.reason.rule == "block":
         return Trace(nearest=(NeededChange("its block stands", "true", "false"),))
     if not seen:
@@ -80,7 +82,7 @@ def trace(outline: Outline, judged: Judged, seen: bytes) -> Trace:
 
 
 def _results(outline: Outline, atoms: Sequence[bool | None], deciding: str) -> Iterator[RuleResult]:
-    """Every rule in order; blocks and overlays only where they are not about something else."""
+    """Every rule in order, but without the blocks and overlays that do not apply to the entry."""
     for rule in outline.rules:
         value = value_of(rule.tree, atoms)
         if value is False and rule.kind in ("block", "overlay"):
@@ -102,7 +104,7 @@ def _matches(rule: OutlinedRule, value: bool | None) -> bool:
 
 
 def _values(outline: Outline, facts: Facts) -> Iterator[tuple[str, SeenValue]]:
-    """The values that the rules read, whose word each is, and when that was last asked for."""
+    """The values that the rules read, each with its source and when it was last asked for."""
     asked: dict[str, tuple[tuple[str, ...], datetime | None]] = {
         "name": ((), None),
         "upstream": ((facts["upstream"],), outline.pulled.get(facts["upstream"])),
@@ -129,8 +131,9 @@ def _instant(text: str | None) -> datetime | None:
 def _nearest(
     outline: Outline, atoms: Sequence[bool | None], judged: Judged, release: str | None
 ) -> Iterator[NeededChange]:
-    """The fewest tests that would have to come out otherwise for the rules to admit the entry, and
-    a cooldown that would hold it then. Of equally few those that share no column with another."""
+    """The fewest tests whose result must change to make the rules admit the entry, and a cooldown
+    that would hold it then. Among equally few, tests that share no column with another come first.
+    """
     reason = judged.reason
     if reason.verdict == "hold":
         until = reason.held_until
@@ -142,6 +145,7 @@ def _nearest(
     kind = next((r.kind for r in outline.rules if r.name == reason.rule), "rule")
     if kind == "overlay":
         yield NeededChange(f"the overlay {reason.rule} stands", "true", "false")
+        # The overlay must go first; the remaining rules may need changes besides.
         rules = [rule for rule in outline.rules if rule.name != reason.rule]
         outline = structs.replace(outline, rules=tuple(rules))
     for flips in _flips(outline, atoms):
@@ -159,13 +163,14 @@ def _nearest(
 def _waiting(
     outline: Outline, atoms: Sequence[bool | None], release: str | None
 ) -> Iterator[NeededChange]:
-    """What a cooldown would still wait for, if an entry were admitted."""
+    """What a cooldown would still wait for if the rules admitted the entry."""
     bypass = outline.bypass
     exempt = bypass not in (None, UNSET) and value_of(bypass, atoms) is True
     if release is None or exempt or _decides(outline, atoms) == "overlay":
         return
     if release == "unknown":
         yield NeededChange("the publication of its packages is known", "false", "true")
+    # Both are ISO 8601 in UTC, so the order of the texts is the order of the instants.
     elif release > f"{outline.decided_at:%Y-%m-%dT%H:%M:%SZ}":
         yield NeededChange(f"the clock passes {release}", "false", "true")
 
@@ -173,13 +178,14 @@ def _waiting(
 def _flips(
     outline: Outline, atoms: Sequence[bool | None]
 ) -> Iterator[tuple[tuple[int, bool], ...]]:
-    """Changes of no atom, of one, of two, of three; what a name says is changed last."""
+    """Changes of no atom, of one, of two, of three; tests on the name alone come last."""
     columns = [set(atom.columns) for atom in outline.atoms]
 
     def place(number: int) -> tuple[bool, bool, int]:
+        # Nobody can change a name; and tests that share a column rarely change alone.
         mine = columns[number]
         fixed = all(outline.sources.get(column) == "name" for column in mine)
-        shared = any(mine & other for n, other in enumerate(columns) if n != number)
+        shared = any(mine & other for index, other in enumerate(columns) if index != number)
         return fixed, shared, number
 
     order = sorted(range(len(atoms)), key=place)[:_SEARCHED]
@@ -189,6 +195,7 @@ def _flips(
         for wanted in (True, False)
         if atoms[number] is not wanted
     ]
+    # With an unknown atom both values are tried, so there can be twice as many; then no triples.
     for count in (0, 1, 2, 3) if len(single) <= _SEARCHED else (0, 1, 2):
         yield from combinations(single, count)
 

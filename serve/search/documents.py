@@ -1,4 +1,4 @@
-"""What the search index holds of a server, read from its served body."""
+"""The documents of the search index, one per server, read from the served body."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -69,13 +69,13 @@ def _document(edition: Edition, number: int, downloads: Mapping[str, int]) -> ta
     body = msgspec.json.decode(edition.body(number), type=_Body)
     server, namespace = body.server, edition.manifest.namespace
     facts = msgspec.json.decode(body.meta.get(f"{namespace}/enrichment", b"{}"), type=_Facts)
-    said = msgspec.json.decode(body.meta.get(f"{namespace}/editorial", b"{}"), type=_Editorial)
+    editorial = msgspec.json.decode(body.meta.get(f"{namespace}/editorial", b"{}"), type=_Editorial)
     transports = {part.transport.type for part in server.packages}
     transports |= {remote.type for remote in server.remotes}
     words = [part.identifier for part in server.packages]
     words += [fact.repository_url or "" for fact in facts.packages]
     words += [word for fact in facts.packages for word in (fact.license or "", *fact.signals)]
-    words += [server.repository.url if server.repository else "", *said.categories]
+    words += [server.repository.url if server.repository else "", *editorial.categories]
     document = tantivy.Document()
     document.add_text("key", server.name)
     document.add_text("name", server.name)
@@ -88,8 +88,8 @@ def _document(edition: Edition, number: int, downloads: Mapping[str, int]) -> ta
         "license": {fact.license for fact in facts.packages},
         "ownership": {fact.ownership for fact in facts.packages},
     }
-    for field, found in values.items():
-        for value in sorted(value.lower() for value in found if value):
+    for field, members in values.items():
+        for value in sorted(value.lower() for value in members if value):
             document.add_text(field, value)
     document.add_unsigned("downloads", downloads.get(server.name, 0))
     return document

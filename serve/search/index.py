@@ -1,10 +1,10 @@
 """Ranked search: a full-text index of the latest versions of a feed, beside its editions.
 
-feeds/NAME/search/state.json   which index stands, and which edition it has caught up with
+feeds/NAME/search/state.json   the current index, and the edition that it has caught up with
 feeds/NAME/search/ID/          the index (Tantivy's); changed in place, rebuilt when it is old
 
-It follows an edition shortly after it went live, off the path of refreshes. What is found is shown
-as the live edition has it, so that nothing comes that a feed does not serve.
+It follows an edition shortly after that went live, outside of the refresh. Results are shown as the
+live edition has them, so that a search never returns what the feed does not serve.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 2
 DEEPEST = 1000
-"""Behind so many results a search does not go on."""
+"""The maximum depth: a search does not page beyond this many results."""
 FILTERS = ("registry_type", "transport", "license", "ownership")
 _BOOSTS = {"name": 3.0, "title": 3.0, "description": 1.5, "words": 1.0}
 _SHOWN = ("name", "title", "description")
@@ -38,7 +38,7 @@ _HEAP = 64 << 20
 
 
 class State(msgspec.Struct, frozen=True):
-    """Which index stands: in which folder, made when, and of which edition."""
+    """The current index: its folder, when it was built, and the edition that it shows."""
 
     format: int
     folder: str
@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Fragment:
-    """Part of a field with the places (in characters) of what was searched for."""
+    """Part of a field, with the positions (in characters) of the matched words."""
 
     field: str
     text: str
@@ -94,17 +94,20 @@ class SearchIndex:
         offset: int = 0,
         limit: int,
     ) -> list[Hit]:
-        """Servers that have every word of a text (the last one may be cut), best first; without a
-        text the most fetched ones. `filters` are by the names of FILTERS, each any of its values.
+        """Servers that match every word of a text (the last word as a prefix), best first; without
+        a text, the most downloaded first. `filters` map names of FILTERS to the accepted values.
         """
         words = _WORDS.findall(text.lower())[:_MOST_WORDS]
         scored = [self._word(word) for word in words[:-1]]
         scored += [self._begun(word) for word in words[-1:]]
         wanted = [(tantivy.Occur.Must, query) for query in scored or [tantivy.Query.all_query()]]
         schema = self._index.schema
+        # Filters have the constant score 0, so that they do not affect the ranking.
         for name, values in filters.items():
-            anyone = tantivy.Query.term_set_query(schema, name, [v.lower() for v in values])
-            wanted.append((tantivy.Occur.Must, tantivy.Query.const_score_query(anyone, 0.0)))
+            any_value = tantivy.Query.term_set_query(
+                schema, name, [value.lower() for value in values]
+            )
+            wanted.append((tantivy.Occur.Must, tantivy.Query.const_score_query(any_value, 0.0)))
         if least_downloads:
             enough = tantivy.Query.range_query(
                 schema, "downloads", tantivy.FieldType.Unsigned, least_downloads, None
@@ -112,14 +115,14 @@ class SearchIndex:
             wanted.append((tantivy.Occur.Must, tantivy.Query.const_score_query(enough, 0.0)))
         query = tantivy.Query.boolean_query(wanted)
         order = None if words else "downloads"
-        found = self._searcher.search(
+        result = self._searcher.search(
             query, limit=limit, offset=offset, count=False, order_by_field=order
         )
         shown = {
             field: tantivy.SnippetGenerator.create(self._searcher, query, schema, field)
             for field in (_SHOWN if words else ())
         }
-        return [self._hit(score, address, shown) for score, address in found.hits]
+        return [self._hit(score, address, shown) for score, address in result.hits]
 
     def _word(self, word: str) -> tantivy.Query:
         return self._index.parse_query_lenient(word, list(_BOOSTS), field_boosts=_BOOSTS)[0]
@@ -132,7 +135,7 @@ class SearchIndex:
             if term != word
         ]
         return tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, found) for found in (self._word(word), *begun)]
+            [(tantivy.Occur.Should, query) for query in (self._word(word), *begun)]
         )
 
     def _hit(
@@ -143,10 +146,10 @@ class SearchIndex:
         for field, generator in shown.items():
             snippet = generator.snippet_from_doc(document)
             text = snippet.fragment()
-            encoded = text.encode()
+            encoded = text.encode()  # Tantivy's ranges are offsets of UTF-8 bytes
             ranges = [
-                (len(encoded[: r.start].decode()), len(encoded[: r.end].decode()))
-                for r in snippet.highlighted()
+                (len(encoded[: span.start].decode()), len(encoded[: span.end].decode()))
+                for span in snippet.highlighted()
             ]
             if ranges:
                 fragments.append(Fragment(field, text, ranges))
@@ -154,12 +157,12 @@ class SearchIndex:
 
 
 def read_state(folder: Path) -> State | None:
-    """Which index stands; None if there is none that this software reads."""
+    """The current index; None if there is none, or none of this format."""
     try:
-        found = msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
+        state = msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
     except (OSError, msgspec.DecodeError):
         return None
-    return found if found.format == FORMAT else None
+    return state if state.format == FORMAT else None
 
 
 def catch_up(
@@ -170,12 +173,13 @@ def catch_up(
     now: datetime,
     tell: Callable[[int], None] = lambda _: None,
 ) -> tuple[str, int]:
-    """Bring the index below `folder` up to an edition; returns `followed` or `rebuilt`, and how
-    many servers were looked at. `downloads` are of the most fetched package, by server; `tell` is
-    called with how many are done."""
+    """Update the index below `folder` to an edition; returns `followed` or `rebuilt`, and how many
+    servers were read. `downloads` are those of the most downloaded package, by server. `tell` is
+    called with the number of servers done."""
     state = read_state(folder)
     index = _standing(folder, state, edition, now) if state is not None else None
     if state is not None and index is not None:
+        # No key is after \xff, so only changes with a greater sequence are left.
         changed = edition.after(state.sequence, b"\xff")
         names = sorted({edition.keys.pair(number)[0] for number in changed})
         made_at, place = state.made_at, state.folder
@@ -196,8 +200,8 @@ def catch_up(
                 tell(count)
         writer.commit()
         writer.wait_merging_threads()
-    told = State(FORMAT, place, made_at, edition.manifest.edition, edition.manifest.sequence)
-    replace_file(folder / "state.json", msgspec.json.encode(told))
+    current = State(FORMAT, place, made_at, edition.manifest.edition, edition.manifest.sequence)
+    replace_file(folder / "state.json", msgspec.json.encode(current))
     for other in folder.iterdir():
         if other.is_dir() and other.name not in (place, state.folder if state else None):
             shutil.rmtree(other, ignore_errors=True)
@@ -205,7 +209,7 @@ def catch_up(
 
 
 def _standing(folder: Path, state: State, edition: Edition, now: datetime) -> tantivy.Index | None:
-    """The index that stands, if it can follow an edition."""
+    """The current index, if it can follow an edition; None if it must be rebuilt."""
     if (
         state.sequence > edition.manifest.sequence
         or now - state.made_at >= _OLD

@@ -1,1 +1,1 @@
-"""How it is answered: the ASGI application, connections, access, metrics."""
+"""The server process: the ASGI application, connections, access, metrics."""

@@ -1,4 +1,4 @@
-"""Who may ask, and how often: bearer keys per feed, and a limit per client."""
+"""Access control: bearer keys per feed, and a rate limit (moving window) per client."""
 
 import ipaddress
 import math
@@ -22,8 +22,8 @@ _OPEN = words(open=True)
 class AccessControl:
     """The keys below `root` and a limit of `per_minute` requests per client (0: none).
 
-    A client is a key, else an address (of IPv6 the network of a site). The limit counts within one
-    process.
+    A client is identified by its key, else by its address (for IPv6 by the /64 network). Each
+    process counts for itself.
     """
 
     def __init__(self, root: Path, *, per_minute: int) -> None:
@@ -40,7 +40,7 @@ class AccessControl:
     def admit(
         self, feed: ServedFeed, path: bytes, headers: Mapping[bytes, bytes], address: str
     ) -> tuple[str | None, Answer | None]:
-        """The ID of the client's key, if it has one, and the answer if it is not let in.
+        """The ID of the client's key, if it has one, and an answer if the client is refused.
 
         Raises KeysUnreadable.
         """
@@ -80,11 +80,13 @@ _NO_KEY = problem(
 
 def _client(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    if found.version == 4:
-        return str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    # A socket for both families shows an IPv4 client as ::ffff:a.b.c.d.
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    if parsed.version == 4:
+        return str(parsed)
+    # One site gets a whole /64, so a client could use a new address for every request.
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -1,4 +1,4 @@
-"""The access log: one JSON object a line, with nothing that a client must keep to itself."""
+"""The access log: one JSON object a line, without keys and other secrets of clients."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ _log = logging.getLogger("subregistry.access")
 
 
 def open_log(target: str) -> None:
-    """Write to a file, opened again when it was rotated, or to standard error (`-`)."""
+    """Log to a file, which is reopened after a rotation, or to standard error (`-`)."""
     handler = logging.StreamHandler(sys.stderr) if target == "-" else WatchedFileHandler(target)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _log.handlers[:] = [handler]
@@ -29,13 +29,13 @@ def open_log(target: str) -> None:
 
 
 def is_open() -> bool:
-    """Whether requests are written down at all."""
+    """Whether requests are logged at all."""
     return bool(_log.handlers)
 
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """One request and how it was answered. `ms` is the time that it took here."""
+    """One request and its answer. `size` is in bytes, `ms` the milliseconds that it took here."""
 
     feed: str | None
     method: str
@@ -50,7 +50,7 @@ class RequestRecord:
 
 
 def write(asked: RequestRecord) -> None:
-    """Log a request. Of its query only parameters of ours are shown, of its headers the agent."""
+    """Log a request: of its query only our own parameters, of its headers only the agent."""
     if not is_open():
         return
     line = {
@@ -70,5 +70,5 @@ def write(asked: RequestRecord) -> None:
 
 
 def _text(value: bytes, length: int) -> str:
-    """What a client sent, without a key that it put in the wrong place."""
+    """Text from a client, cut to a length; a key that was sent in the wrong place is masked."""
     return _KEY.sub("sr_…", value.decode("utf-8", "replace"))[:length]

@@ -1,7 +1,7 @@
-"""The server process: feeds by base path, the API first, a page for people beside it.
+"""The ASGI application of the server: feeds by base path; the API first, then the home page.
 
-An ASGI application. It opens editions only; a switch is seen within a fraction of a second, and a
-request is answered from one edition from beginning to end.
+It opens editions only. It sees a switch within a fraction of a second, and answers each request
+from one edition from beginning to end.
 """
 
 import asyncio
@@ -34,21 +34,20 @@ log = logging.getLogger(__name__)
 
 NO_CONTENT = Answer(204, (), b"", PREFLIGHT)
 HOME = Answer(200, (), b"text/html")
-"""Stands for the page for people, which is sent by Starlette."""
+"""Stands for the home page, which Starlette has sent already."""
 
 LASTING = 60.0
-"""Seconds for which caches may show an answer late: readers by `updated_since` are shown as much
-more of the past."""
+"""Seconds for which caches may show an answer late; `updated_since` looks back as much further."""
 _HOT, _SLOW = words(hot=True), words(slow=True)
 _SLOW_AT_ONCE = 2
 _MAX_HEADERS = 32_768
 
 
 class App:
-    """Feeds by base path, the longest first. Without a guard everybody may ask, as often as ever.
+    """Feeds by base path, the longest first. Without a guard there are no keys and no rate limit.
 
-    `site` is the address that readers use, for links; without it that of the request is taken.
-    `lasting` is for how many seconds caches may show an answer late.
+    `site` is the address that readers use, for links; by default that of the request. `lasting` is
+    for how many seconds caches may show an answer late.
     """
 
     def __init__(
@@ -125,17 +124,17 @@ class App:
         )
 
     def quick(self, target: bytes, accept: bytes, match: bytes) -> tuple[Piece, ...] | None:
-        """All of the answer to a plain GET on the hot routes, as `__call__` gives it; None for
-        everything that is not as simple as that. What was made before is sent again."""
+        """The whole answer to a plain GET on the hot routes, as `__call__` gives it; None if the
+        request is not that simple. Answers that were made before are sent again."""
         try:
             kept = self._cache.get(target)
             if kept is not None and kept.edition is kept.shelf.live():
                 kind = kept.wire.chosen(accept, match)
-                found = kept.wire.whole(kind)
-                if found is not None:
+                pieces = kept.wire.whole(kind)
+                if pieces is not None:
                     if self._metrics:
                         self._metrics.count_again(kept.feed, kept.route, kept.wire.status(kind))
-                    return found
+                    return pieces
             else:
                 kept = None
             return self._made(target, kept, accept, match)
@@ -144,28 +143,28 @@ class App:
 
     @property
     def is_quick(self) -> bool:
-        """Whether nobody is counted or written down: else each request needs its client."""
+        """Whether `quick` may be used: not if requests are logged or counted by client."""
         return not accesslog.is_open() and (self._guard is None or not self._guard.counts)
 
     def _made(
         self, target: bytes, kept: CachedResponse | None, accept: bytes, match: bytes
     ) -> tuple[Piece, ...] | None:
-        """The same for what was not sent before: not at all, or in another encoding."""
+        """The same for an answer that is not cached, or not in this encoding."""
         began = time.perf_counter()
         kept = kept or self._answered(target)
         if kept is None:
             return None
         kind = kept.wire.chosen(accept, match)
-        found = kept.wire.make(kind)
+        pieces = kept.wire.make(kind)
         if kept.lasts:
             self._cache.put(target, kept)
         if self._metrics:
             took = time.perf_counter() - began
             self._metrics.count(kept.feed, kept.route, kept.wire.status(kind), took)
-        return found
+        return pieces
 
     def _answered(self, target: bytes) -> CachedResponse | None:
-        """The answer to a target of the hot routes."""
+        """Make the answer to a target of the hot routes; None for other targets."""
         if b"#" in target or not target.isascii():
             return None
         path, _, query = target.partition(b"?")
@@ -175,7 +174,7 @@ class App:
         segments = beside_prefix(rest)
         if not segments or segments[0] not in _HOT:
             return None
-        live = shelf.live()
+        live = shelf.live()  # before the answer: if a switch comes between, it does not last
         answer = self._api.answer(Request(b"GET", rest, query), shelf)
         if answer is None:
             return None
@@ -183,19 +182,19 @@ class App:
         return CachedResponse(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
 
     def _wire(self, answer: Answer, shelf: EditionStore | None) -> Response:
-        """An answer with what caches are told of it."""
+        """An answer with its Cache-Control header."""
         if answer.edition is None:
-            told = "no-store"
+            caching = "no-store"
         elif not answer.lasting or not self._lasting:
-            told = "no-cache"
+            caching = "no-cache"
         else:
             age = int(self._lasting / 4)
             late = int(self._lasting) - age
-            told = f"max-age={age}, stale-while-revalidate={late}"
+            caching = f"max-age={age}, stale-while-revalidate={late}"
         if answer.edition is not None:
             locked = shelf is not None and shelf.served.access == "key"
-            told = f"{'private' if locked else 'public'}, {told}"
-        return Response(answer, cache_control=told)
+            caching = f"{'private' if locked else 'public'}, {caching}"
+        return Response(answer, cache_control=caching)
 
     @contextmanager
     def _followed(self) -> Iterator[None]:
@@ -204,7 +203,7 @@ class App:
             yield
 
     async def _home(self, scope: Scope, receive: Receive, send: Send) -> Answer:
-        """Send the page for people; anything but HOME is still to be sent."""
+        """Send the home page and return HOME; the caller must send any other answer."""
         if scope["method"] == "OPTIONS":
             return NO_CONTENT
         if scope["method"] not in ("GET", "HEAD"):
@@ -215,7 +214,7 @@ class App:
     async def _answer(
         self, shelf: EditionStore, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
     ) -> tuple[str | None, Answer | None]:
-        """The key that was shown, and the answer; one that may take long is made in a thread."""
+        """The ID of the client's key, and the answer; a slow answer is made in a thread."""
         key = None
         if self._guard is not None and scope["method"] != "OPTIONS":
             key, refused = self._guard.admit(shelf.served, rest, headers, address(scope))
@@ -234,7 +233,7 @@ class App:
             return key, await asyncio.to_thread(self._api.answer, request, shelf)
 
     def _route(self, path: bytes) -> tuple[EditionStore | None, bytes]:
-        """The feed that a path belongs to, if any, and the path below its base."""
+        """The feed that a path belongs to, if any, and the path relative to its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
         for shelf in self._shelves:
             prefix = shelf.served.prefix
@@ -253,9 +252,9 @@ def build_app(
     metrics: Metrics | None = None,
     objective: float = 0.0,
 ) -> App:
-    """The application over the editions below `feed_root`.
+    """Build the application for the editions below `feed_root`.
 
-    The time until readers see an edition adds to the skew that `updated_since` forgives.
+    `skew` (seconds) grows by the time until readers see an edition, for `updated_since`.
     """
     return App(
         [LiveEditions(feed_root, served) for served in feeds],
@@ -276,11 +275,11 @@ def _no_route(path: bytes) -> str:
 async def _send(
     wire: Response, scope: Scope, headers: dict[bytes, bytes], send: Send
 ) -> tuple[int, int]:
-    """Send an answer; returns its status and the size of its body."""
+    """Send an answer; returns its status and the size of its body in bytes."""
     kind = wire.chosen(headers.get(b"accept-encoding", b""), headers.get(b"if-none-match", b""))
     status, body = wire.status(kind), b"".join(wire.body(kind))
-    found = wire.headers(kind, len(body))
-    await send({"type": "http.response.start", "status": status, "headers": found})
+    lines = wire.headers(kind, len(body))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
     body = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": body})
     return status, len(body)

@@ -1,7 +1,7 @@
-"""Which feeds are served, and how: as their documents say.
+"""Which feeds are served, and how, according to their documents.
 
-feeds/served.json   what the documents said when they were read last, and a digest of them: a server
-                    that finds them unchanged needs not compile their rules to start
+feeds/served.json   the feeds as the documents described them last, and a digest of the documents: a
+                    server that finds them unchanged starts without compiling their rules
 """
 
 import contextlib
@@ -31,11 +31,11 @@ class _Served(msgspec.Struct):
 def served_feeds(
     feed_root: Path, folder: Path | None, compiler: Callable[[], Compiler]
 ) -> list[ServedFeed]:
-    """The feeds of the documents in a folder (None: those shipped).
+    """The feeds of the documents in a folder (None: the shipped ones).
 
-    `compiler` gives what checks their rules, and is called only if a document changed. One whose
-    document is broken is served as its last good document said. Raises PolicyInvalid if
-    there is no document at all.
+    `compiler` returns the compiler for their rules; it is called only if a document changed. A feed
+    whose document is broken is served as its last good document says. Raises PolicyInvalid if there
+    is no document at all.
     """
     digest, memory = _digest(folder), feed_root / "served.json"
     with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -44,26 +44,26 @@ def served_feeds(
             return known.feeds
     from serve.policy.policy import read_policies  # late: most starts find nothing new
 
-    found = read_policies(folder, compiler())
-    served = [policy.served for policy in found.valid]
+    policies = read_policies(folder, compiler())
+    served = [policy.served for policy in policies.valid]
     for feed in served:
         try:
             Feed(feed_root, feed.name).identify(feed)
-        except OSError as trouble:
-            log.warning("not noted how feed=%s is served error=%s", feed.name, trouble)
-    for name, error in found.broken.items():
+        except OSError as error:
+            log.warning("not noted how feed=%s is served error=%s", feed.name, error)
+    for name, problem in policies.broken.items():
         last = Feed(feed_root, name).identity()
-        log.error("%s; feed=%s is %s", error, name, "served as before" if last else "not served")
+        log.error("%s; feed=%s is %s", problem, name, "served as before" if last else "not served")
         if last is not None and last.base_path not in {feed.base_path for feed in served}:
             served.append(last)
-    if not found.broken:
+    if not policies.broken:  # else the next start must try, and report, again
         with contextlib.suppress(OSError):
             replace_file(memory, msgspec.json.encode(_Served(digest, served)))
     return served
 
 
 def _digest(folder: Path | None) -> str:
-    """Of the documents' names and bytes, and of the software that reads them."""
+    """A digest of the documents' names and bytes, and of the version of the software."""
     place: Traversable = folder or files("serve.policy") / "feeds"
     digest = hashlib.sha256(version("subregistry").encode())
     for name, data in sorted(_documents(place)):

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def following(
     shelves: Sequence[LiveEditions], metrics: Metrics | None, *, changed: Callable[[], None]
 ) -> Iterator[None]:
-    """Follow feeds while the block runs; `changed` is called when something else is served."""
+    """Follow feeds while the block runs; calls `changed` when a feed serves something else."""
     ended = threading.Event()
 
     def follow() -> None:
@@ -26,7 +26,7 @@ def following(
                     if shelf.look():
                         changed()
                     _show(shelf, metrics)
-                except Exception:
+                except Exception:  # one feed's defect must not end the thread for all
                     log.exception("a defect: feed=%s is not followed", shelf.served.name)
             if metrics:
                 metrics.flush()

@@ -16,7 +16,7 @@ from serve.policy.served_feed import ServedFeed
 def home_routes(
     feeds: Sequence[ServedFeed], watched: Callable[[], AbstractContextManager[None]]
 ) -> Starlette:
-    """An app of the home page alone; `watched` is entered while it runs (ASGI lifespan)."""
+    """An app with only the home page; it enters `watched` while it runs (ASGI lifespan)."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The editions of a feed that a server process reads from: the live one and those that are kept."""
+"""The editions of a feed that a server process reads: the live one, and older ones still kept."""
 
 import logging
 import threading
@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2
 _TRY_AGAIN = 30.0
+"""Seconds after which a refused edition is tried again."""
 _OPEN = 8
+"""How many kept editions stay open; the least recently used one is closed first."""
 
 
 class LiveEditions:
-    """A feed followed as its pointer moves, with the editions that are kept."""
+    """Follows the pointer of a feed, and opens the editions that are kept."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class LiveEditions:
         self.served = served
         self._feed = Feed(root, served.name)
         self._now = now
+        # Editions that came late here: (published, until when the one before was shown), in micros.
         self._late: list[tuple[int, int]] = []
         self._edition: Edition | None = None
         self._opened: OrderedDict[str, Edition] = OrderedDict()
@@ -59,9 +62,9 @@ class LiveEditions:
         self._lock = threading.RLock()
 
     def live(self) -> Edition:
-        """The live edition, less what is blocked; the last good one if a new one cannot be opened.
+        """The live edition without what is blocked; the last good one if a new one does not open.
 
-        Raises NoEdition, and BlocksBroken while it is not known what is blocked.
+        Raises NoEdition, and BlocksBroken while the list of blocks cannot be read.
         """
         if not self._watched:
             self._look()
@@ -72,14 +75,14 @@ class LiveEditions:
         return self._shown
 
     def watch(self) -> None:
-        """Look now, and have somebody else call `look` every LOOK_EVERY seconds from now on: then
-        no request waits for an edition to be opened."""
+        """Look now; from now on the caller must call `look` every LOOK_EVERY seconds. Then no
+        request waits for an edition to be opened."""
         self._look()
         self._watched = True
 
     def look(self) -> bool:
-        """See whether another edition is live, other entries are blocked, or pages were made;
-        whether something else is served now."""
+        """Check for another live edition, other blocks and new pages; returns whether something
+        else is served now."""
         before, self._looked = self._shown, 0.0
         self._look()
         if self._edition is not None:
@@ -91,7 +94,7 @@ class LiveEditions:
         return made[1] if made is not None and made[0] is edition else None
 
     def _masked(self, edition: Edition) -> Edition:
-        """An edition without what is blocked."""
+        """An edition without its blocked entries."""
         name = edition.manifest.edition
         if not self._blocks:
             return edition
@@ -109,24 +112,24 @@ class LiveEditions:
             self._trouble = error
             return
         self._trouble, self._looked = None, now
-        found = None
+        newer = None
         try:
-            found = self._newer(now)
+            newer = self._newer(now)
         except (ServeError, OSError) as error:
             log.error(  # noqa: TRY400 - the message says it all
                 "feed cannot be followed feed=%s error=%s", self.served.name, error
             )
-        with self._lock:  # nobody else waits for an edition to be opened
+        with self._lock:  # not earlier: nobody must wait while an edition is opened
             if blocks != self._blocks:
                 self._blocks = list(blocks)
                 self._masks.clear()
-            if found is not None:
-                self._replace(found)
+            if newer is not None:
+                self._replace(newer)
             self._last_look = micros(self._now())
             self._shown = self._masked(self._edition) if self._edition is not None else None
 
     def _newer(self, now: float) -> Edition | None:
-        """The edition to serve instead of the one that is served, if there is one."""
+        """The edition to serve instead of the present one, if there is one."""
         current = self._feed.current_id()
         if current is None or (self._edition and self._edition.manifest.edition == current):
             return None
@@ -143,36 +146,36 @@ class LiveEditions:
         return None
 
     def _take_pages(self, edition: Edition) -> None:
-        """Use the pages that were made of an edition, once they are there and whole."""
+        """Use the stored pages of an edition, once they exist and are intact."""
         path = edition.folder / "pages"
         if (self._pages is None or self._pages[0] is not edition) and path.exists():
-            self._pages = edition, None
+            self._pages = edition, None  # so that a damaged file is tried only once
             try:
                 self._pages = edition, Pages(path)
             except EditionBroken as error:
                 log.error("pages not used edition=%s error=%s", edition.tag, error)  # noqa: TRY400
 
-    def _replace(self, found: Edition) -> None:
-        """Serve another edition from now on, and let go of those that were removed."""
+    def _replace(self, edition: Edition) -> None:
+        """Serve another edition from now on, and close editions that were removed."""
         if self._edition is not None:
-            at = _instant(found.manifest)
-            until = self._last_look + int(LOOK_EVERY * 1_000_000)  # the one before was shown
+            at = _instant(edition.manifest)
+            until = self._last_look + int(LOOK_EVERY * 1_000_000)  # it showed the one before
             if from_micros(until) - from_micros(at) > VISIBLE_WITHIN:
                 self._late.append((at, until))
-        self._edition = found
+        self._edition = edition
         self._masks.clear()
         for name in [name for name in self._opened if not self.kept(name)]:
             del self._opened[name]
-        log.info("edition opened feed=%s edition=%s", self.served.name, found.manifest.edition)
+        log.info("edition opened feed=%s edition=%s", self.served.name, edition.manifest.edition)
 
     def _choices(self, current: str) -> Iterator[str]:
-        """The current edition, and what to fall back on if nothing is open yet."""
+        """The current edition, then older ones to fall back on if nothing is open yet."""
         yield current
         if self._edition is None:
             yield from reversed(self.ledger())
 
     def _open(self, name: str) -> Edition:
-        """An edition with its files verified, but for segments that were verified before."""
+        """Open an edition and verify its files, except shared files that were verified before."""
         known = [self._edition, *self._opened.values()]
         trusted = {
             file
@@ -200,32 +203,32 @@ class LiveEditions:
                 raise EditionGone(
                     f"edition {edition} is no longer kept; see /editions for those that are"
                 )
-            found = self._opened[edition] = self._open(edition)
+            opened = self._opened[edition] = self._open(edition)
             if len(self._opened) > _OPEN:
                 self._masks.pop(self._opened.popitem(last=False)[0], None)
-            return self._masked(found)
+            return self._masked(opened)
 
     def as_of(self, at: int) -> Edition:
         live = self.live()
         if at >= _instant(live.manifest):
             return live
         published = list(self.ledger().values())
-        index = bisect_right([micros(found.published_at) for found in published], at)
+        index = bisect_right([micros(row.published_at) for row in published], at)
         if not index:
             raise EditionUnknown(f"nothing was published by {from_micros(at).isoformat()}")
         return self.find(published[index - 1].edition)
 
     def following(self, sequence: int) -> Edition:
-        """The edition after the one in which the walk began; a walk moves on once.
+        """The edition after the one in which the walk began; a walk moves to another only once.
 
-        A reader who takes the largest instant it met as its watermark would pass over what an
-        edition in between changed, if a walk went through three.
+        If a walk went through three editions, a reader who takes the largest instant it met as its
+        watermark would miss what the edition in the middle changed.
         """
         live = self.live()
         if live.manifest.sequence <= sequence:
             return live
         try:
-            later = [found for found in self.ledger().values() if found.sequence > sequence]
+            later = [row for row in self.ledger().values() if row.sequence > sequence]
         except EditionBroken:
             return live
         if len(later) <= 1:
@@ -238,6 +241,7 @@ class LiveEditions:
             ) from error
 
     def since(self, at: int) -> int:
+        # `updated_since` excludes its own instant, so go one microsecond further back.
         late = [published for published, seen in self._late if published <= at <= seen]
         return min([at, *(published - 1 for published in late)])
 

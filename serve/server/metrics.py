@@ -1,6 +1,6 @@
-"""What a server process counts, in Prometheus' text format.
+"""The metrics of a server process, in Prometheus' text format.
 
-Several workers share their counts through files, as prometheus_client does it, where
+Several workers share their counts through files (prometheus_client's multiprocess mode) if
 PROMETHEUS_MULTIPROC_DIR names a folder.
 """
 
@@ -20,10 +20,11 @@ _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5
 
 
 class Metrics:
-    """Requests by feed, route and status; what is live. `shared`: by several processes."""
+    """Requests by feed, route and status; what is live. `shared`: with other processes."""
 
     def __init__(self, *, shared: bool = False) -> None:
         self._registry = CollectorRegistry()
+        # Shared metrics must not be registered: MultiProcessCollector reads them from the files.
         own = None if shared else self._registry
         self._requests = Counter(
             "subregistry_requests",
@@ -63,20 +64,21 @@ class Metrics:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
 
     def count(self, feed: str, route: str, status: int, seconds: float) -> None:
-        """Count a request; it is written down by the next `flush`."""
-        found = self._waiting.get((feed, route, status))
-        if found is None:
-            found = self._waiting[feed, route, status] = []
-        found.append(seconds)
+        """Count a request; `seconds` is the time it took. The next `flush` writes it."""
+        waiting = self._waiting.get((feed, route, status))
+        if waiting is None:
+            waiting = self._waiting[feed, route, status] = []
+        waiting.append(seconds)
 
     def count_again(self, feed: str, route: str, status: int) -> None:
         """Count a request whose answer was ready."""
         self._again[feed, route, status] += 1
 
     def flush(self) -> None:
-        """Write down what was counted."""
+        """Write the counts to the metrics."""
         with self._lock:
             for (feed, route, status), waiting in list(self._waiting.items()):
+                # `count` may append meanwhile, from another thread: take only what is there now.
                 taken = waiting[: len(waiting)]
                 del waiting[: len(taken)]
                 self._requests.labels(feed, route, str(status)).inc(len(taken))
@@ -84,12 +86,13 @@ class Metrics:
                 for seconds in taken:
                     histogram.observe(seconds)
             for key, count in list(self._again.items()):
+                # No lock for `count_again`, so its counts are never reset; add what is new.
                 feed, route, status = key
                 self._requests.labels(feed, route, str(status)).inc(count - self._told[key])
                 self._told[key] = count
 
     def show(self, feed: str, manifest: Manifest, confirmed: float | None) -> None:
-        """Set what is live of a feed; `confirmed` in seconds since 1970."""
+        """Set the gauges of a feed's live edition; `confirmed` is in seconds since 1970."""
         values: dict[str, float | None] = {
             "sequence": manifest.sequence,
             "published_timestamp_seconds": (
@@ -104,13 +107,13 @@ class Metrics:
                 self._gauges[name].labels(feed).set(value)
 
     def answer(self) -> Answer:
-        """All of it as /metrics shows it."""
+        """All metrics, as /metrics shows them."""
         self.flush()
         return Answer(200, (generate_latest(self._registry),), CONTENT_TYPE_LATEST.encode())
 
 
 def route_of(segments: Sequence[bytes]) -> str:
-    """The name of a route to count by: never what a client made up."""
+    """The label of a route; never a client's own text, so there are few labels."""
     match segments:
         case [b"servers"]:
             return "list"

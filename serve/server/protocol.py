@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: nobody fills the memory with headers, errors are ours."""
+"""uvicorn's HTTP protocol with limits on size and time, and with our own error answers."""
 
 import asyncio
 from typing import Any
@@ -12,28 +12,28 @@ from serve.server.responses import Response
 MAX_HEAD = 65_536
 """Bytes of request line and headers; above it the connection ends with 431."""
 MAX_BODY = 1 << 20
-"""Bytes behind the headers, which nobody reads; above it the connection ends with 413."""
+"""Bytes after the headers, which no route reads; above it the connection ends with 413."""
 CHECK_EVERY = 5.0
 PATIENCE = 20.0
-"""Seconds in which a request must have come whole; else the connection ends with 408."""
+"""Seconds in which a request must arrive completely; else the connection ends with 408."""
 SLOWEST = 1024
 STUCK = 4
-"""A client must read SLOWEST bytes a second; one that does not STUCK times in a row is let go."""
+"""A client must read SLOWEST bytes a second; after STUCK checks in a row without, it is cut off."""
 _LONG = 8192
 _MOST_WAITING = 32
-"""Requests that may wait on one connection for answers to those before them; with more it ends."""
+"""Requests that may wait on one connection for earlier answers; with more the connection ends."""
 _NOT_PLAIN = frozenset(
     (b"authorization", b"content-length", b"expect", b"transfer-encoding", b"upgrade")
 )
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Counts the bytes of a request, which its parser does not (trailers of chunks among them),
-    and ends connections on which nothing goes on.
+    """Counts the bytes of a request, which uvicorn's parser does not do (trailers of chunks
+    included), and ends connections without progress.
 
-    Plain requests for what `App.quick` can answer are answered here, in one write and without a
-    task, if nothing else is under way on the connection; all others go the way that uvicorn has
-    for them. `fast` turns that off.
+    If `App.quick` can answer a plain request, and nothing else is in progress on the connection,
+    the answer is sent here, in one write and without a task; all other requests take uvicorn's own
+    way. `fast = False` turns that off.
     """
 
     fast = True
@@ -52,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # as uvicorn calls it
         super().__init__(*arguments, **named)
-        app = self.config.loaded_app
+        app = self.config.loaded_app  # uvicorn may have wrapped ours in middleware
         while not hasattr(app, "quick") and hasattr(app, "app"):
             app = app.app
         self._quick = app.quick if self.fast and getattr(app, "is_quick", False) else None
@@ -66,14 +66,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(CHECK_EVERY, self._check)
 
     def _check(self) -> None:
-        """Let go of a client that sends or reads too slowly, or not at all."""
+        """End the connection of a client that sends or reads too slowly, or not at all."""
         if self.transport.is_closing() and not self._unsent():
             return
         idle = self.loop.time() - self._moved
         waiting = self._waiting()
         left = self._unsent()
         if left and self._moved > self._checked:
-            self._stuck = 0  # whoever asks for more has read what there was
+            self._stuck = 0  # a client that asks again does read
         elif left:
             self._stuck = self._stuck + 1 if self._left - left < SLOWEST * CHECK_EVERY else 0
             if self._stuck >= STUCK:
@@ -119,6 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._quick is None:
             super().on_message_begin()
             return
+        # uvicorn makes its scope here; that can wait until we know that it is needed.
         self._answered, self._accept, self._match, self._plain = False, b"", b"", True
         self._length = 0
         self.url, self.headers = b"", []
@@ -146,6 +147,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._quick is not None:
             if self._plain and self._answer():
                 return
+            # uvicorn resets these now, and its new scope shares the new list of headers.
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -153,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _answer(self) -> bool:
-        """Answer at once, if nothing speaks against it."""
+        """Answer at once if that is possible; returns whether it did."""
         if (
             self._quick is None
             or self.parser.get_method() != b"GET"
@@ -165,20 +167,21 @@ class BoundedProtocol(HttpToolsProtocol):
             or self.transport.is_closing()
         ):
             return False
-        found = self._quick(self.url, self._accept, self._match)
-        if found is None:
+        pieces = self._quick(self.url, self._accept, self._match)
+        if pieces is None:
             return False
-        self._send(found)
+        self._send(pieces)
         self._answered = True
         self.server_state.total_requests += 1
         return True
 
-    def _send(self, found: tuple[Piece, ...]) -> None:
-        """Write an answer in one piece, with what every answer of uvicorn's says (the date)."""
+    def _send(self, pieces: tuple[Piece, ...]) -> None:
+        """Write an answer at once, with the headers of all uvicorn answers (such as the date)."""
         headers = self.server_state.default_headers
+        # uvicorn makes a new list when the date changes, so identity is enough to compare.
         if self._line[0] is not headers:
             self._line = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
-        status, *rest = found
+        status, *rest = pieces
         if len(rest) == 1:
             self.transport.write(b"".join((status, self._line[1], rest[0])))
         else:
@@ -186,11 +189,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        # uvicorn resumes reading after each answer; while requests wait, accept no more of them.
         if self.pipeline:
             self.flow.pause_reading()
 
     def on_body(self, body: bytes) -> None:
-        if not self._answered:
+        if not self._answered:  # else uvicorn's cycle is that of an earlier request
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -203,13 +207,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(problem(400, msg))
 
     def _refuse(self, answer: Answer) -> None:
-        if not self._waiting():  # else it would be taken for the answer to an earlier one
+        if not self._waiting():  # else it would look like an earlier answer
             wire = Response(answer, cache_control="no-store")
             self._send(wire.make("", (b"connection", b"close")))
         self.transport.close()
 
 
 class PlainProtocol(BoundedProtocol):
-    """The same, with every request going the long way."""
+    """The same, but uvicorn handles every request."""
 
     fast = False

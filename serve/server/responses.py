@@ -1,8 +1,8 @@
-"""Answers as they go over the wire: one piece of bytes each, with a tag, compressed once.
+"""Answers as they go over the wire: in few pieces, with an entity tag, compressed once.
 
-What an answer says depends on the edition that it was read from and on the request line alone, so
-the edition's tag is its entity tag, and an answer that was made can be sent again for as long as
-the edition is the live one.
+An answer depends only on the edition that it was read from and on the request line. So the tag of
+the edition is its entity tag, and an answer that was made can be sent again as long as its edition
+is the live one.
 """
 
 from collections import OrderedDict
@@ -16,9 +16,11 @@ from serve.disk import Piece
 from serve.edition.edition import Edition
 
 _LEAST = 2048
+"""Bytes below which a body is not worth compressing."""
 _ONE_PIECE = 16_384
+"""Bytes below which a body is copied behind its headers, to be sent as one piece."""
 _OWN, _VIEW = 1024, 200
-"""Bytes that an answer takes beside its pieces, and those of a piece that is a view."""
+"""Bytes of memory: of an answer beside its pieces, and of a piece's own object."""
 
 
 class Response:
@@ -29,6 +31,7 @@ class Response:
     def __init__(self, answer: Answer, *, cache_control: str) -> None:
         self.answer = answer
         self._length = sum(map(len, answer.pieces))
+        # Weak, because one tag stands for the body in every encoding.
         self.tag = f'W/"{answer.edition.tag}"'.encode() if answer.edition else b""
         self._cache_control = cache_control.encode()
         self._whole: dict[str, tuple[Piece, ...]] = {}
@@ -45,7 +48,7 @@ class Response:
         return 304 if kind == UNCHANGED else self.answer.status
 
     def body(self, kind: str) -> tuple[Piece, ...]:
-        """What goes over the wire behind the headers."""
+        """The body as it goes over the wire."""
         if not kind:
             return self.answer.pieces
         if kind == UNCHANGED:
@@ -55,43 +58,44 @@ class Response:
 
     @property
     def cost(self) -> int:
-        """Bytes that it holds, about."""
+        """About how many bytes of memory it holds; views of an edition's file hold none."""
         held = [self.answer.pieces, self.answer.packed.values(), *self._whole.values()]
-        pieces = {id(piece): piece for found in held for piece in found}.values()
+        # By identity, because an answer and its encodings may share a piece.
+        pieces = {id(piece): piece for group in held for piece in group}.values()
         own = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
         return _OWN + _VIEW * len(pieces) + own
 
     def headers(self, kind: str, length: int) -> list[tuple[bytes, bytes]]:
-        """The headers before a body of so many bytes."""
-        found, status = list(self.answer.headers), self.status(kind)
+        """The headers of a body of `length` bytes."""
+        lines, status = list(self.answer.headers), self.status(kind)
         if self._cache_control:
-            found.append((b"cache-control", self._cache_control))
+            lines.append((b"cache-control", self._cache_control))
         if self.tag:
-            found.append((b"etag", self.tag))
+            lines.append((b"etag", self.tag))
         if status in (204, 304):
-            return found
-        found.append((b"content-length", b"%d" % length))
+            return lines
+        lines.append((b"content-length", b"%d" % length))
         if self.answer.content_type:
-            found.append((b"content-type", self.answer.content_type))
+            lines.append((b"content-type", self.answer.content_type))
         if kind:
-            found.append((b"content-encoding", kind.encode()))
-        return found
+            lines.append((b"content-encoding", kind.encode()))
+        return lines
 
     def whole(self, kind: str) -> tuple[Piece, ...] | None:
-        """All that goes over the wire, if it was sent before."""
+        """The whole answer as it goes over the wire, if it was made before."""
         return self._whole.get(kind)
 
     def make(self, kind: str, *more: tuple[bytes, bytes]) -> tuple[Piece, ...]:
-        """The same, made: the status line, then headers and body in one piece or several. `more`
-        are headers besides its own."""
+        """Make and keep that: the status line, then headers and body in one piece or several.
+        `more` are additional headers."""
         body = self.body(kind)
         length = sum(map(len, body))
         lines = [b"%b: %b\r\n" % header for header in (*self.headers(kind, length), *more)]
         rest: tuple[Piece, ...] = (b"%b\r\n" % b"".join(lines), *body)
         if length < _ONE_PIECE:
             rest = (b"".join(rest),)
-        found = self._whole[kind] = (STATUS[self.status(kind)], *rest)
-        return found
+        pieces = self._whole[kind] = (STATUS[self.status(kind)], *rest)
+        return pieces
 
 
 UNCHANGED = "304"
@@ -103,14 +107,14 @@ STATUS = {
 def matches(header: bytes, tag: bytes) -> bool:
     """Whether If-None-Match names a tag (compared weakly)."""
     opaque = tag.removeprefix(b"W/")
-    found = (part.strip().removeprefix(b"W/") for part in header.split(b","))
-    return any(part in (opaque, b"*") for part in found)
+    tags = (other.strip().removeprefix(b"W/") for other in header.split(b","))
+    return any(other in (opaque, b"*") for other in tags)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
     """An answer with the edition that it was made of, and the feed and route that it counts for.
-    `lasts` until another edition is live."""
+    `lasts`: it can be sent again until another edition is live."""
 
     shelf: EditionStore
     edition: Edition
@@ -121,9 +125,9 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """Answers of live editions by request target, the oldest go first; bounded in bytes.
+    """Answers of live editions by request target, bounded in bytes; the oldest are dropped first.
 
-    One thread uses it; another one may clear it, so that no edition is held that is not live.
+    One thread uses it. Another one may clear it, so that no answer keeps an old edition in memory.
     """
 
     def __init__(self, limit: int = 24 << 20) -> None:
@@ -136,11 +140,11 @@ class ResponseCache:
         if self._stale:
             self._stale, self._size = False, 0
             self._found.clear()
-        found = self._found.get(target)
-        return found[0] if found else None
+        entry = self._found.get(target)
+        return entry[0] if entry else None
 
     def put(self, target: bytes, kept: CachedResponse) -> None:
-        """Keep an answer that is not too large, or count again what it holds."""
+        """Keep an answer that is not too large, or update the size of one that is kept."""
         self.drop(target)
         cost = kept.wire.cost + len(target)
         if cost > self._limit // 16:
@@ -152,6 +156,7 @@ class ResponseCache:
 
     def clear(self) -> None:
         """Forget all answers, before the next one is looked for."""
+        # Only a flag, because the thread that uses the dictionary may be changing it.
         self._stale = True
 
     def drop(self, target: bytes) -> None:

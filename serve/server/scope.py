@@ -1,4 +1,4 @@
-"""Reading an ASGI scope: who asks, of which host, with which query."""
+"""Reads an ASGI scope: the client's address, the host that it names, and the query."""
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,13 +19,13 @@ def address(scope: Scope) -> str:
 
 
 def host(scope: Scope, headers: dict[bytes, bytes]) -> str:
-    """Where the request went, as its client says; nothing if that is no host."""
+    """Scheme and host of the request, as the client states them; empty if that is no valid host."""
     host = headers.get(b"host", b"")
     return f"{scope['scheme']}://{host.decode()}" if _HOST.fullmatch(host) else ""
 
 
 def query(raw: bytes) -> dict[str, bytes]:
     try:
-        return read_query(raw[:16_384])
+        return read_query(raw[:16_384])  # for the log only, so the rest does not matter
     except BadParameter:
         return {}

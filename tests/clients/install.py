@@ -1,7 +1,7 @@
-"""Installs the clients that the tests drive, each in a place of its own below `.clients`.
+"""Installs the clients that the tests drive, each in its own folder below `.clients`.
 
-`python -m tests.clients.install` installs those written in Python, with `all` the npm ones too.
-What cannot be installed for want of a Python or of npm is named, and left out.
+`python -m tests.clients.install` installs the Python clients; with `all`, the npm clients too. It
+names and skips what cannot be installed because Python or npm is missing.
 """
 
 import shutil
@@ -17,21 +17,25 @@ PYTHON = {
     "langchain-mcp-registry": (3, 11),
     "mcp-registry-cli": (3, 11),
 }
-"""Client to the least Python that it needs."""
+"""Client to the lowest Python version that it needs."""
 NPM = ("vscode-gallery", "copilot-language-server")
 
 
 def interpreter(least: tuple[int, int]) -> str | None:
-    """A Python that is new enough: this one, else one on the path or below pyenv."""
+    """The path of a Python that is new enough: this one, else one on the path or below pyenv."""
     if sys.version_info >= least:
         return sys.executable
     names = [f"python3.{minor}" for minor in range(least[1], least[1] + 4)]
     below = [
         str(path) for name in names for path in Path.home().glob(f".pyenv/versions/*/bin/{name}")
     ]
-    for found in [*filter(None, map(shutil.which, names)), *below]:
-        if subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-            return found
+    for candidate in [*filter(None, map(shutil.which, names)), *below]:
+        # A pyenv shim can be on the path without an installed version behind it.
+        if (
+            subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode
+            == 0
+        ):
+            return candidate
     return None
 
 
@@ -57,7 +61,7 @@ def install_npm(name: str) -> None:
         return
     folder = PLACE / name
     shutil.copytree(HERE / "npm" / name, folder, dirs_exist_ok=True)
-    # package.json names every package with its version; a lock file would name where it came from.
+    # package.json pins every version; a lock file would also name the host of each package.
     quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
     subprocess.run(["npm", "install", *quiet], cwd=folder, check=True)
 

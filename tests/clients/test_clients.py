@@ -38,7 +38,7 @@ PACKAGE: Json = {
 }
 TALKATIVE = "copilot-language-server"
 ALONE = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "alone"]
-"""Runs a command in a network that has nothing but a loopback of its own."""
+"""Runs a command in a network of its own that has only a loopback."""
 NEEDED = [*PYTHON, *(NPM if os.environ.get("SUBREGISTRY_CLIENTS") == "all" else ())]
 
 
@@ -78,8 +78,8 @@ class Served:
     edition: Edition
 
     def shown(self, *, latest: bool = False, text: str = "") -> list[Key]:
-        """What the edition shows, in its order."""
-        found = []
+        """The keys that the edition shows, in its order."""
+        keys = []
         for index in range(self.edition.count):
             name, version = self.edition.keys.pair(index)
             description = json.loads(self.edition.body(index))["server"]["description"]
@@ -88,8 +88,8 @@ class Served:
                 and (not latest or self.edition.arrays["flags"][index] & LATEST)
                 and (text in name.lower() or text in description.lower())
             ):
-                found.append((name, version))
-        return found
+                keys.append((name, version))
+        return keys
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def drive(client: str, feed: Served, names: list[str]) -> Json:
-    """What a client lists, finds and looks up; its exit code must be 0."""
+    """Run a client; return what it lists, finds and looks up. Its exit code must be 0."""
     place, stem = PLACE / client, client.replace("-", "_")
     command: list[str | Path] = ["node", HERE / "drivers" / f"{stem}.mjs"]
     if client in PYTHON:
@@ -132,19 +132,19 @@ def drive(client: str, feed: Served, names: list[str]) -> Json:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(place),
-                "PYTHONSAFEPATH": "1",  # a driver is named as what it drives
+                "PYTHONSAFEPATH": "1",  # a driver has the name of the package that it imports
                 "RELAY": socket_path,
             },
             check=False,
         )
     assert done.returncode == 0, done.stderr[-2000:]
-    found: Json = json.loads(done.stdout)
-    return found
+    answers: Json = json.loads(done.stdout)
+    return answers
 
 
 @contextmanager
 def relayed(url: str) -> Iterator[str]:
-    """A UNIX socket that leads to a server, for a client in a network of its own."""
+    """A UNIX socket that leads to a server, for a client in its own network."""
     address = urlsplit(url)
 
     class Relay(socketserver.BaseRequestHandler):
@@ -172,6 +172,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
         while data := source.recv(65_536):
             target.sendall(data)
     with suppress(OSError):
+        # Close one direction only: the other one may still carry data.
         target.shutdown(socket.SHUT_WR)
 
 
@@ -193,12 +194,12 @@ def test_a_real_client_reads_the_feed(feed: Served, client: str) -> None:
     latest = dict(feed.shown(latest=True))
     there = ["io.example.odd/format", "io.example.odd/publisher", sorted(latest)[7]]
     there.append(next(name for name in sorted(latest) if name != name.lower()))
-    found = drive(client, feed, [*there, "io.example.gone/x", "io.example.none/x"])
-    lookups = found["lookups"]
+    answers = drive(client, feed, [*there, "io.example.gone/x", "io.example.none/x"])
+    lookups = answers["lookups"]
     assert {name: lookups[name] for name in there} == {name: latest[name] for name in there}
     assert lookups["io.example.gone/x"] is None
     assert lookups["io.example.none/x"] is None
-    listed, matched = ([tuple(key) for key in found[what]] for what in ("listed", "found"))
+    listed, matched = ([tuple(key) for key in answers[kind]] for kind in ("listed", "found"))
     assert len(listed) == len(set(listed))
     if client in NPM:
         assert listed == feed.shown(latest=True)

@@ -1,7 +1,7 @@
-"""The read API of a registry, written down straightforwardly over a list of entries.
+"""The model of the tests: the read API of a registry, written plainly over a list of entries.
 
-It shares no code with `serve`: what both answer is compared. Cursors are opaque, so the model
-remembers what each one that it saw stands for.
+It shares no code with `serve`; the tests compare what both answer. Cursors are opaque, so the model
+remembers what each cursor that it saw stands for.
 """
 
 import re
@@ -15,6 +15,7 @@ _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?"
+    # A raw `+` in a query decodes to a space.
     r"(?:Z|([+ -])(\d\d):([0-5]\d))",
     re.ASCII,
 )
@@ -22,7 +23,7 @@ _RFC3339 = re.compile(
 
 @dataclass(frozen=True)
 class Known:
-    """One entry of the feed: its served JSON, and what filters look at."""
+    """One entry of the feed: its served JSON, and the fields that filters read."""
 
     name: str
     version: str
@@ -49,7 +50,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Said:
-    """A status, and for 200 the entries and where the list goes on (None: it ends)."""
+    """A status; for 200 also the entries and the place where the list continues (None: it ends)."""
 
     status: int
     entries: tuple[Known, ...] = ()
@@ -74,6 +75,7 @@ class Model:
 
     def answer(self, target: str) -> Said:
         path, _, raw = target.partition("?")
+        # The limit counts path and query, without the question mark.
         if len(target) - (1 if raw else 0) > 16_384:
             return Said(414)
         parts = [part for part in path.split("/") if part]
@@ -94,18 +96,20 @@ class Model:
     def _query(self, raw: str) -> dict[str, bytes]:
         if "%00" in raw:
             raise Refused(400)
-        found: dict[str, bytes] = {}
+        values: dict[str, bytes] = {}
         pairs = raw.split("&")
         for pair in pairs:
             name, equals, value = pair.partition("=")
             if re.search(r"%(?![0-9a-fA-F]{2})", pair) or not name:
                 continue
+            # Only a last name without `=` counts as true.
             if not equals and pair is pairs[-1]:
                 value = "true"
             decoded = unquote_to_bytes(name.replace("+", " ")).decode("utf-8", "replace")
-            if decoded not in found:
-                found[decoded] = unquote_to_bytes(value.replace("+", " "))
-        return {name: value for name, value in found.items() if value}
+            # The first of several values counts.
+            if decoded not in values:
+                values[decoded] = unquote_to_bytes(value.replace("+", " "))
+        return {name: value for name, value in values.items() if value}
 
     def _boolean(self, query: dict[str, bytes], name: str) -> bool | None:
         if name not in query:
@@ -138,20 +142,22 @@ class Model:
             ours = self.cursors.get(cursor.decode("latin-1"))
             if ours:
                 behind, filters = ours
+            # The model remembers every valid cursor of ours, so any other is damaged.
             elif re.match(rb"sr\d+_", cursor):
                 raise Refused(400)
             elif b":" in cursor:
                 name, _, version = cursor.partition(b":")
                 behind = name, version
             else:
+                # A bare name: continue behind all of its versions.
                 behind = cursor, b"\xff" * 300
-        found = [
+        page = [
             entry
             for entry in self.entries
             if (behind is None or entry.key > behind) and self._matches(entry, filters)
         ][:limit]
-        place = (found[-1].key, filters) if len(found) == limit else None
-        return Said(200, tuple(found), place)
+        place = (page[-1].key, filters) if len(page) == limit else None
+        return Said(200, tuple(page), place)
 
     def _matches(self, entry: Known, wanted: Filters) -> bool:
         if entry.deleted and not wanted.deleted:
@@ -166,6 +172,7 @@ class Model:
         return any(wanted.search in text for text in texts)
 
     def _lookup(self, parts: list[str], deleted: bool) -> Said:
+        # A name holds a slash, so `versions` without one before it is part of the name.
         wanted, version = "/".join(parts), "latest"
         if len(parts) > 1 and parts[-1] == "versions" and "/" in _decoded("/".join(parts[:-1]))[-1]:
             wanted, version = "/".join(parts[:-1]), ""
@@ -188,10 +195,10 @@ class Model:
         return Said(404)
 
     def _instant(self, value: bytes) -> datetime:
-        found = _RFC3339.fullmatch(value.decode("utf-8", "replace"))
-        if not found:
+        match = _RFC3339.fullmatch(value.decode("utf-8", "replace"))
+        if not match:
             raise Refused(400)
-        *date, fraction, sign, hours, minutes = found.groups()
+        *date, fraction, sign, hours, minutes = match.groups()
         offset = timedelta()
         if sign:
             offset = timedelta(hours=int(hours), minutes=int(minutes))
@@ -208,6 +215,6 @@ def replace_micros(at: datetime, fraction: str | None) -> datetime:
 
 
 def _decoded(raw: str) -> list[str]:
-    """A path part decoded once and twice."""
+    """A path part decoded once and decoded twice."""
     once = unquote_to_bytes(raw)
-    return [found.decode("utf-8", "surrogateescape") for found in (once, unquote_to_bytes(once))]
+    return [data.decode("utf-8", "surrogateescape") for data in (once, unquote_to_bytes(once))]

@@ -1,4 +1,4 @@
-"""The served API against a straightforward model of it, over thousands of random requests."""
+"""Model-based tests: the served API against a plain model, over thousands of random requests."""
 
 import json
 import os
@@ -23,9 +23,9 @@ WORDS = ["server", "SERVER x", "ä", "Ä", "100%", "_", "io.github", ".a/x", "no
 
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Feed:
-    """Names and versions that sort, read and spell badly, over three editions."""
+    """Names and versions that are hard to sort, read and encode, over two editions."""
     chance = random.Random(7)
-    found = Feed(tmp_path_factory.mktemp("feeds"), "default")
+    feed = Feed(tmp_path_factory.mktemp("feeds"), "default")
     names = [
         "com.a-b/x",
         "com.a.b/x",
@@ -46,29 +46,32 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Feed:
             entries.append(
                 entry(name, version, at=at, updated=updated, status=status, description=text)
             )
-    publish(found, entries, "e1")
+    publish(feed, entries, "e1")
     changed = [
-        excluded(e) if chance.random() < 0.1 else e for e in entries if chance.random() < 0.95
+        excluded(candidate) if chance.random() < 0.1 else candidate
+        for candidate in entries
+        if chance.random() < 0.95
     ]
-    publish(found, changed, "e2", now=NOW + timedelta(hours=2))
-    return found
+    publish(feed, changed, "e2", now=NOW + timedelta(hours=2))
+    return feed
 
 
 @pytest.fixture(scope="module")
 def model(feed: Feed) -> Model:
     edition = feed.current()
     assert edition is not None
+    # Tombstones of e2 have lost their description; e1 still has it.
     first = feed.open("e1")
     described = {
         first.keys.pair(index): json.loads(first.body(index))["server"]["description"]
         for index in range(first.count)
     }
-    found = [known(edition, index, described) for index in range(edition.count)]
-    return Model(found, timedelta(seconds=60))
+    entries = [known(edition, index, described) for index in range(edition.count)]
+    return Model(entries, timedelta(seconds=60))
 
 
 def known(edition: Edition, index: int, described: dict[tuple[str, str], str]) -> Known:
-    """An entry as it is served; a tombstone is found by what it said while it lived."""
+    """An entry as it is served; searches find a tombstone by its former description."""
     body = json.loads(edition.body(index))
     official = body["_meta"][OFFICIAL]
     return Known(
@@ -85,7 +88,7 @@ def known(edition: Edition, index: int, described: dict[tuple[str, str], str]) -
 
 
 class Requests:
-    """Random raw targets, sane and odd, that remember cursors."""
+    """Random raw targets, sane and odd; remembers cursors."""
 
     def __init__(self, model: Model, seed: int) -> None:
         self._random = random.Random(seed)
@@ -106,8 +109,8 @@ class Requests:
         return prefix + path + ("?" + "&".join(pairs) if pairs else "")
 
     def _lookup(self) -> str:
-        choose, found = self._random.choice, self._random.choice(self._entries)
-        name, version = self._spelled(found.name), self._spelled(found.version)
+        choose, chosen = self._random.choice, self._random.choice(self._entries)
+        name, version = self._spelled(chosen.name), self._spelled(chosen.version)
         if self._random.random() < 0.1:
             name = choose(["nothing", "a.b", "%zz", "a.b%2F", "%2F", "..", "a%00b", "versions"])
         tail = choose(
@@ -123,27 +126,30 @@ class Requests:
         return f"/servers/{name}{tail}"
 
     def _spelled(self, text: str) -> str:
-        """Percent-encoded a little, all, twice, or not more than a request line needs."""
+        """Percent-encode a text as little as a request line allows, partly, fully, or twice."""
         how = self._random.random()
-        kept = b"abcdefghijklmnopqrstuvwxyz.0123456789"
+        plain = b"abcdefghijklmnopqrstuvwxyz.0123456789"
         if how < 0.4:
-            kept += b"/+:-_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            plain += b"/+:-_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         once = "".join(
             chr(byte)
-            if byte in kept and (how < 0.8 or self._random.random() < 0.5)
+            if byte in plain and (how < 0.8 or self._random.random() < 0.5)
             else f"%{byte:02{self._random.choice('xX')}}"
             for byte in text.encode()
         )
         return once.replace("%", "%25") if how > 0.9 else once
 
     def _pair(self) -> str:
-        choose, found = self._random.choice, self._random.choice(self._entries)
-        at = choose([found.updated, found.changed, found.updated - timedelta(microseconds=1)])
+        choose, chosen = self._random.choice, self._random.choice(self._entries)
+        at = choose([chosen.updated, chosen.changed, chosen.updated - timedelta(microseconds=1)])
+        # The skew is 60 seconds: these instants lie on its edges.
         at += choose([timedelta(), timedelta(seconds=60), timedelta(seconds=-60)])
         values: dict[str, list[str]] = {
             "limit": ["1", "2", "7", "30", "100", "0", "101", "-1", "abc", "", "%2B5", "+5", "1e2"],
-            "version": ["latest", self._spelled(found.version), "nothing", "", "LATEST"],
-            "search": [self._spelled(choose([*WORDS, found.name, found.name[3:9].upper(), "n1"]))],
+            "version": ["latest", self._spelled(chosen.version), "nothing", "", "LATEST"],
+            "search": [
+                self._spelled(choose([*WORDS, chosen.name, chosen.name[3:9].upper(), "n1"]))
+            ],
             "include_deleted": ["true", "1", "false", "F", "maybe", "", "TRUE"],
             "updated_since": [
                 at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -158,8 +164,8 @@ class Requests:
             ],
             "cursor": [
                 *self._cursors[-3:],
-                f"{self._spelled(found.name)}:{self._spelled(found.version)}",
-                self._spelled(found.name),
+                f"{self._spelled(chosen.name)}:{self._spelled(chosen.version)}",
+                self._spelled(chosen.name),
                 "sr2_broken",
                 "sr1_old",
                 ":",
@@ -174,21 +180,21 @@ class Requests:
 
 
 def compare(model: Model, requests: Requests, target: str, status: int, body: bytes) -> None:
-    said = model.answer(target)
-    assert status == said.status, (target, status, body[:300])
-    found = json.loads(body)
+    expected = model.answer(target)
+    assert status == expected.status, (target, status, body[:300])
+    document = json.loads(body)
     if status != 200:
-        assert found["status"] == status
+        assert document["status"] == status
         return
-    if "servers" not in found:
-        assert [found] == [entry.body for entry in said.entries], target
+    if "servers" not in document:
+        assert [document] == [entry.body for entry in expected.entries], target
         return
-    assert found["servers"] == [entry.body for entry in said.entries], target
-    assert found["metadata"]["count"] == len(said.entries)
-    cursor = found["metadata"].get("nextCursor")
-    assert (cursor is None) == (said.place is None), target
-    if cursor and said.place:
-        model.cursors[cursor] = said.place
+    assert document["servers"] == [entry.body for entry in expected.entries], target
+    assert document["metadata"]["count"] == len(expected.entries)
+    cursor = document["metadata"].get("nextCursor")
+    assert (cursor is None) == (expected.place is None), target
+    if cursor and expected.place:
+        model.cursors[cursor] = expected.place
         requests.remember(cursor)
 
 

@@ -1,4 +1,4 @@
-"""Requests made of the OpenAPI documents, ours and the official one, against a served feed."""
+"""Requests generated from the OpenAPI documents, ours and the official one, to a served feed."""
 
 import os
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ THERE = {
     "from": ["e1"],
     "to": ["e2"],
 }
-"""What is there, so that not every made-up request ends in a 404."""
+"""Values that exist, so that not every generated request ends in a 404."""
 OPAQUE = ("/changes", "/editions", "/editions/{from}/diff/{to}", "/v0.1/servers")
 BUDGET = settings(
     max_examples=EXAMPLES,
@@ -40,7 +40,7 @@ BUDGET = settings(
 
 
 def knowing(document: dict[str, Any]) -> dict[str, Any]:
-    """A document whose parameters tend to name what is there."""
+    """Let the parameters of a document often take values that exist."""
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", []):
@@ -54,6 +54,7 @@ OURS = schemathesis.openapi.from_dict(
     knowing(deepcopy(openapi(ServedFeed("default", "Default", "/"))))
 )
 _DOCUMENT = FOLDER / "spec" / "openapi-2025-12-01.yaml"
+# The tests are collected even if the document is missing.
 OFFICIAL = schemathesis.openapi.from_dict(
     knowing(yaml.safe_load(_DOCUMENT.read_text()))
     if _DOCUMENT.exists()
@@ -67,10 +68,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     feed = Feed(root, "default")
     entries = [
         *[
-            entry("io.github.o/odd", version, is_latest=not n)
-            for n, version in enumerate(ODD_VERSIONS)
+            entry("io.github.o/odd", version, is_latest=not index)
+            for index, version in enumerate(ODD_VERSIONS)
         ],
-        *[entry(f"io.github.z/{n:03d}") for n in range(50)],
+        *[entry(f"io.github.z/{number:03d}") for number in range(50)],
         entry("io.github.g/gone", status="deleted"),
     ]
     publish(feed, entries, "e1")
@@ -82,10 +83,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @OURS.parametrize()
 @BUDGET
 def test_our_own_document_with_every_check(case: schemathesis.Case[Any], url: str) -> None:
-    """Every check, but for three things that a document cannot say.
+    """All checks, except where a document cannot express the rule.
 
-    Write routes answer 501; a cursor is opaque, so a made-up one is refused; `updated_since` cannot
-    be combined with `include_deleted=false`.
+    Write routes answer 501; a cursor is opaque, so an invented one is refused; `updated_since`
+    cannot be combined with `include_deleted=false`.
     """
     query = case.query or {}
     without: list[Any] = []
@@ -103,7 +104,7 @@ def test_the_official_document_is_there() -> None:
 @OFFICIAL.include(method="GET").parametrize()
 @BUDGET
 def test_the_official_document(case: schemathesis.Case[Any], url: str) -> None:
-    """No 5xx, and every 2xx body is what the official document says."""
+    """No 5xx, and every 2xx body fits the official document."""
     answer = case.call(base_url=url, timeout=10)
     case.validate_response(answer, checks=[not_a_server_error])
     if answer.status_code < 300:

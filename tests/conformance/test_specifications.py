@@ -1,4 +1,4 @@
-"""What is served against the official specifications, on the recorded data."""
+"""What we serve, checked against the official specifications on the recorded data."""
 
 import json
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ def mirrored(
         (mirror,) = deployment.policies("mirror")
         publish(deployment, mirror, tell=lambda *_: None)
         sent = {key: upstream.registry.body(key) for key in upstream.registry.rows()}
-    with served(deployment.settings.feed_root, ("mirror", "/")) as found:
-        yield found, sent
+    with served(deployment.settings.feed_root, ("mirror", "/")) as client:
+        yield client, sent
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def client(mirrored: tuple[Client, dict[tuple[str, str], bytes]]) -> Client:
 
 @pytest.fixture(scope="module")
 def pages(client: Client) -> list[Json]:
-    found, cursor = [], ""
+    pages, cursor = [], ""
     while True:
         page = client.json(f"/v0.1/servers?limit=100&include_deleted=true&cursor={cursor}")
-        found.append(page)
+        pages.append(page)
         cursor = page["metadata"].get("nextCursor", "")
         if not cursor:
-            return found
+            return pages
 
 
 def component(document: Json, name: str) -> jsonschema.Draft202012Validator:

@@ -1,4 +1,4 @@
-"""A registry that means harm: where requests go is asserted on the wire, and what they cost."""
+"""Malicious registries: where requests really go, seen at the sockets, and what they cost."""
 
 import gzip
 import json
@@ -41,18 +41,18 @@ sys.addaudithook(_hear)
 
 @contextmanager
 def wire() -> Iterator[list[tuple[str, int]]]:
-    """Every address that this process dials inside the block, as the interpreter reports it."""
-    global _dialled  # noqa: PLW0603 - an audit hook cannot be taken back, only be told to rest
-    found: list[tuple[str, int]] = []
-    _dialled = found
+    """Every address that this process dials inside the block, as an audit hook reports it."""
+    global _dialled  # noqa: PLW0603 - an audit hook cannot be removed, only switched off
+    addresses: list[tuple[str, int]] = []
+    _dialled = addresses
     try:
-        yield found
+        yield addresses
     finally:
         _dialled = None
 
 
 def points_elsewhere(url: str) -> list[Callable[[Request], Reply]]:
-    """Answers that try to make a reader ask at `url`."""
+    """Answers that try to make a reader send a request to `url`."""
     challenge = f'Bearer realm="{url}",service="x"'
     document = {
         "name": "p",
@@ -79,7 +79,9 @@ def points_elsewhere(url: str) -> list[Callable[[Request], Reply]]:
         lambda _: Reply(308, b"", {"Location": url}),
         lambda _: Reply(401, b"{}", {"WWW-Authenticate": challenge}),
         lambda _: Reply(200, body, {"Link": f'<{url}>; rel="next"', "Content-Location": url}),
-        lambda r: Reply(307, b"", {"Location": url}) if "/blobs/" in r.target else Reply(200, body),
+        lambda request: (
+            Reply(307, b"", {"Location": url}) if "/blobs/" in request.target else Reply(200, body)
+        ),
     ]
 
 
@@ -93,7 +95,7 @@ def test_nothing_that_a_registry_says_leads_anywhere_else(target: PackageRequest
                 _, seen = ask(points_elsewhere(url)[way], target)
             assert seen
             assert {host for host, _ in dialled} == {"127.0.0.1"}
-            assert port not in {found for _, found in dialled}
+            assert port not in {dialled_port for _, dialled_port in dialled}
 
 
 def test_names_that_try_to_leave_their_path_ask_for_nothing() -> None:
@@ -109,10 +111,10 @@ def test_names_that_try_to_leave_their_path_ask_for_nothing() -> None:
         "a b",
     ):
         for kind in ("npm", "pypi", "oci"):
-            found = canonicalise(PackageRef(kind, "", name, "1.0.0"))
-            if isinstance(found, PackageKey):
-                assert set(found.package) <= set("abcdefghijklmnopqrstuvwxyz/")
-                assert ".." not in found.package
+            key = canonicalise(PackageRef(kind, "", name, "1.0.0"))
+            if isinstance(key, PackageKey):
+                assert set(key.package) <= set("abcdefghijklmnopqrstuvwxyz/")
+                assert ".." not in key.package
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def deep(levels: int) -> bytes:
     return b'{"versions":' + b"[" * levels + b"]" * levels + b"}"
 
 
-MANY = b'{"versions":{' + b",".join(b'"%d":0' % n for n in range(1_600_000)) + b"}}"
+MANY = b'{"versions":{' + b",".join(b'"%d":0' % number for number in range(1_600_000)) + b"}}"
 BOMBS = {
     "deep": deep(100_000),
     "many": MANY,
@@ -202,9 +204,9 @@ BOMBS = {
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
 def test_a_bomb_of_json_is_contained(target: PackageRequest, bomb: str) -> None:
     body = BOMBS[bomb]
-    found, _ = ask(lambda _: Reply(200, body), target)
+    response, _ = ask(lambda _: Reply(200, body), target)
     tracemalloc.start()
-    read(target.origin, found, target.versions)
+    read(target.origin, response, target.versions)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40_000_000 + 16 * len(body)
@@ -214,20 +216,20 @@ def test_a_bomb_of_json_is_contained(target: PackageRequest, bomb: str) -> None:
 def test_a_bomb_of_gzip_and_a_body_over_the_cap_are_cut(target: PackageRequest) -> None:
     bomb = gzip.compress(b"\0" * 300_000_000, 9)
     tracemalloc.start()
-    found, _ = ask(lambda _: Reply(200, bomb, {"Content-Encoding": "gzip"}), target)
+    response, _ = ask(lambda _: Reply(200, bomb, {"Content-Encoding": "gzip"}), target)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.outcome in UNDECIDED
+    assert response.outcome in UNDECIDED
     assert peak < 60_000_000
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.origin)
 def test_headers_without_end_are_contained(target: PackageRequest) -> None:
-    found, _ = ask(lambda _: Reply(200, b"{}", {"ETag": '"' + "x" * 60_000 + '"'}), target)
-    assert len(found.etag) <= 4096
+    response, _ = ask(lambda _: Reply(200, b"{}", {"ETag": '"' + "x" * 60_000 + '"'}), target)
+    assert len(response.etag) <= 4096
     many = {f"X-{number}": "y" * 1000 for number in range(2000)}
-    found, _ = ask(lambda _: Reply(200, b"{}", many), target)
-    assert found.outcome == Outcome.UPSTREAM_ERROR
+    response, _ = ask(lambda _: Reply(200, b"{}", many), target)
+    assert response.outcome == Outcome.UPSTREAM_ERROR
 
 
 Talk = Callable[[socket.socket, threading.Event], None]
@@ -254,6 +256,7 @@ def raw_server(answer: Talk) -> tuple[int, Callable[[], None]]:
 
     def stop() -> None:
         ended.set()
+        # close alone does not wake a thread that waits in accept.
         server.shutdown(socket.SHUT_RDWR)
         server.close()
         thread.join()
@@ -288,7 +291,7 @@ def test_the_total_deadline_holds(drip: Talk) -> None:
             pytest.raises(ConnectorError),
         ):
             http.get(f"http://127.0.0.1:{port}/")
-        # Without a deadline it would be twenty seconds or for ever; the bound is not a measurement.
+        # Without a deadline it would take 20 seconds or forever; 15 is a bound, not a measurement.
         assert time.monotonic() - start < 15
     finally:
         stop()
@@ -310,5 +313,7 @@ def test_what_is_asked_is_what_was_meant(clock: FakeClock) -> None:
 
 def test_a_fetch_of_what_is_not_in_the_table_sends_nothing() -> None:
     with wire() as dialled:
-        found, seen = ask(lambda _: Reply(200), PackageRequest("oci:169.254.169.254", "x", ("1",)))
-    assert (found.outcome, seen, dialled) == (Outcome.FORBIDDEN, [], [])
+        response, seen = ask(
+            lambda _: Reply(200), PackageRequest("oci:169.254.169.254", "x", ("1",))
+        )
+    assert (response.outcome, seen, dialled) == (Outcome.FORBIDDEN, [], [])

@@ -1,4 +1,4 @@
-"""The HTTP door against a server that misbehaves."""
+"""The HTTP client against a server that misbehaves."""
 
 import gzip
 import socket
@@ -89,9 +89,9 @@ def test_a_large_body_is_cut_at_the_cap(http: HttpClient) -> None:
 
 
 def test_truncated_gzip_is_trouble_and_not_an_end(http: HttpClient) -> None:
-    whole = gzip.compress(b"x" * 10_000)
+    compressed = gzip.compress(b"x" * 10_000)
     with (
-        serving(lambda _: Reply(200, whole[:-9], {"Content-Encoding": "gzip"})) as url,
+        serving(lambda _: Reply(200, compressed[:-9], {"Content-Encoding": "gzip"})) as url,
         pytest.raises(Unreachable, match="ends too early"),
     ):
         http.get(url)

@@ -1,4 +1,4 @@
-"""Private mirrors: TLS of their own, credentials bound to their host, proxies."""
+"""Private mirrors: their own TLS, credentials bound to their host, proxies."""
 
 import socket
 import ssl
@@ -27,7 +27,7 @@ LOOPBACK = AddressPolicy(loopback_only=True)
 
 @contextmanager
 def tls_server(ca: trustme.CA, name: str = "127.0.0.1") -> Iterator[str]:
-    """Answers each HTTPS request with `ok` and what it was authorized with."""
+    """Answer each HTTPS request with `ok` and its Authorization header."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(name).configure_cert(context)
     listener, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
@@ -39,8 +39,8 @@ def tls_server(ca: trustme.CA, name: str = "127.0.0.1") -> Iterator[str]:
                 with raw, context.wrap_socket(raw, server_side=True) as connection:
                     head = connection.recv(65536).decode().lower()
                     lines = head.split("\r\n")
-                    told = [line for line in lines if line.startswith("authorization:")]
-                    body = "|".join(["ok", *told]).encode()
+                    credentials = [line for line in lines if line.startswith("authorization:")]
+                    body = "|".join(["ok", *credentials]).encode()
                     start = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
                     connection.sendall(f"{start}Connection: close\r\n\r\n".encode() + body)
             except (OSError, ValueError):
@@ -52,6 +52,7 @@ def tls_server(ca: trustme.CA, name: str = "127.0.0.1") -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         ended.set()
+        # close alone does not wake a thread that waits in accept.
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
@@ -59,11 +60,12 @@ def tls_server(ca: trustme.CA, name: str = "127.0.0.1") -> Iterator[str]:
 
 def route(settings: OriginSettings, origin: str = "npm") -> tuple[Route, str]:
     table = Origins(
-        {kind: found.connector.origin for kind, found in ECOSYSTEMS.items()}, {origin: settings}
+        {kind: ecosystem.connector.origin for kind, ecosystem in ECOSYSTEMS.items()},
+        {origin: settings},
     )
-    found = table.find(origin)
-    assert found is not None
-    return table.route(found), found.url
+    resolved = table.find(origin)
+    assert resolved is not None
+    return table.route(resolved), resolved.url
 
 
 def test_a_mirror_is_trusted_by_its_own_ca_and_by_no_other(tmp_path: Path) -> None:
@@ -82,9 +84,9 @@ def test_a_mirror_is_trusted_by_its_own_ca_and_by_no_other(tmp_path: Path) -> No
         ):
             http.get(f"{url}/x")
     with tls_server(ca, "mirror.example") as url:
-        other, _ = route(OriginSettings(url=url, ca_bundle=bundle))
+        wrong_name, _ = route(OriginSettings(url=url, ca_bundle=bundle))
         with (
-            HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=other) as http,
+            HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=wrong_name) as http,
             pytest.raises(ConnectorError, match="CERTIFICATE_VERIFY_FAILED"),
         ):
             http.get(f"{url}/x")
@@ -105,28 +107,31 @@ def listening(
 
 
 def test_credentials_go_to_their_host_and_port_only(clock: FakeClock) -> None:
-    with listening(clock) as (mirror, told), listening(clock) as (other, not_told):
+    with listening(clock) as (mirror, mirror_seen), listening(clock) as (elsewhere, elsewhere_seen):
         ours, _ = route(OriginSettings(url=mirror, username="me", password="secret"))
         with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=ours) as http:
             http.get(f"{mirror}/x")
-            http.get(f"{other}/x")
+            http.get(f"{elsewhere}/x")
             http.get(f"{mirror.replace('127.0.0.1', 'localhost')}/x")
-    assert [r.headers.get("authorization") for r in told] == ["Basic bWU6c2VjcmV0", None]
-    assert [r.headers.get("authorization") for r in not_told] == [None]
+    assert [request.headers.get("authorization") for request in mirror_seen] == [
+        "Basic bWU6c2VjcmV0",
+        None,
+    ]
+    assert [request.headers.get("authorization") for request in elsewhere_seen] == [None]
 
 
 def test_hub_credentials_go_to_its_token_service_and_never_to_its_registry() -> None:
-    found, base = route(OriginSettings(username="me", password="secret"), "oci:docker.io")
+    hub_route, base = route(OriginSettings(username="me", password="secret"), "oci:docker.io")
     assert base == "https://registry-1.docker.io"
-    assert list(found.authorization) == ["https://auth.docker.io"]
+    assert list(hub_route.authorization) == ["https://auth.docker.io"]
 
 
 def test_a_proxy_is_asked_for_everything_with_its_own_credentials(clock: FakeClock) -> None:
     with listening(clock) as (proxy, seen):
         address = proxy.replace("http://", "http://me:p%40ss@")
         settings = OriginSettings(url="http://127.0.0.1:1/npm", proxy=address, token="t0ken")
-        found, base = route(settings)
-        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=found) as http:
+        proxied, base = route(settings)
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=proxied) as http:
             assert http.get(f"{base}/left-pad").status == 200
     (request,) = seen
     assert request.target == "http://127.0.0.1:1/npm/left-pad"
@@ -139,8 +144,10 @@ def test_a_tunnel_through_a_proxy_keeps_the_secret_of_the_mirror(tmp_path: Path)
     ca.cert_pem.write_to_path(str(bundle))
     heads: list[bytes] = []
     with tls_server(ca) as url, tunnel(heads) as proxy:
-        found, base = route(OriginSettings(url=url, ca_bundle=bundle, proxy=proxy, token="t0ken"))
-        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=found) as http:
+        tunneled, base = route(
+            OriginSettings(url=url, ca_bundle=bundle, proxy=proxy, token="t0ken")
+        )
+        with HttpClient(LOOPBACK, "test", RequestPolicy(tries=1), route=tunneled) as http:
             assert http.get(f"{base}/x").body == b"ok|authorization: bearer t0ken"
     (head,) = heads
     assert head.startswith(b"CONNECT 127.0.0.1:")
@@ -149,7 +156,7 @@ def test_a_tunnel_through_a_proxy_keeps_the_secret_of_the_mirror(tmp_path: Path)
 
 @contextmanager
 def tunnel(heads: list[bytes]) -> Iterator[str]:
-    """A proxy for one CONNECT, which keeps what it was told."""
+    """A proxy for one CONNECT; it keeps the head that it received."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def copy(source: socket.socket, target: socket.socket) -> None:
@@ -194,9 +201,9 @@ def test_a_secret_is_neither_shown_nor_stored(
         deployment.pull()
         report = deployment.profile()
         clock.move_to(START + timedelta(days=2))
-        told = f"{deployment.settings!r} {report!r} {caplog.text}"
-    assert "s3cr3t-word" not in told
-    assert "czNjcjN0" not in told, "nor as base64"
+        output = f"{deployment.settings!r} {report!r} {caplog.text}"
+    assert "s3cr3t-word" not in output
+    assert "czNjcjN0" not in output, "nor as base64"
     stored = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert b"s3cr3t-word" not in stored
 

@@ -1,4 +1,4 @@
-"""A governor: pace and slots that give way, the breaker, the day's budget."""
+"""The governor of a host: AIMD for pace and slots, the circuit breaker, the daily budget."""
 
 import threading
 from datetime import timedelta
@@ -38,27 +38,28 @@ def trouble(status: int = 500) -> ServerTrouble:
     return ServerTrouble(str(status), url="u", status=status, retry_after=None)
 
 
-def sends(found: AdaptiveLimiter) -> bool:
+def sends(limiter: AdaptiveLimiter) -> bool:
     try:
-        with found.turn():
+        with limiter.turn():
             return True
     except HostClosed:
         return False
 
 
 def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: FakeClock) -> None:
-    found = governor(clock)
-    found.failed(limited(1))
-    found.failed(trouble(503))
-    assert found.state.load_factor == 0.25
+    limiter = governor(clock)
+    limiter.failed(limited(1))
+    limiter.failed(trouble(503))
+    assert limiter.state.load_factor == 0.25
     for _ in range(100):
-        found.answered()
-    assert found.state.load_factor == pytest.approx(0.25 * 1.001**100)
+        limiter.answered()
+    # Each good answer raises the factor by a thousandth.
+    assert limiter.state.load_factor == pytest.approx(0.25 * 1.001**100)
     for _ in range(1500):
-        found.answered()
-    assert found.state.load_factor == 1.0
-    found.failed(trouble(500))
-    assert found.state.load_factor == 1.0
+        limiter.answered()
+    assert limiter.state.load_factor == 1.0
+    limiter.failed(trouble(500))
+    assert limiter.state.load_factor == 1.0
 
 
 @pytest.mark.parametrize(
@@ -79,23 +80,23 @@ def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: FakeC
 def test_a_host_is_let_alone_for_as_long_as_is_polite(
     clock: FakeClock, errors: list[ConnectorError], minutes: int
 ) -> None:
-    found = governor(clock)
+    limiter = governor(clock)
     for error in errors:
-        found.failed(error)
-    assert sends(found) == (minutes == 0)
+        limiter.failed(error)
+    assert sends(limiter) == (minutes == 0)
     if minutes:
         clock.move_to(START + minutes * MINUTE - timedelta(seconds=1))
-        assert not sends(found)
+        assert not sends(limiter)
         clock.move_to(START + minutes * MINUTE)
-        assert sends(found)
+        assert sends(limiter)
 
 
 def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> None:
-    found = governor(clock)
+    limiter = governor(clock)
     for _ in range(5):
-        found.failed(trouble())
+        limiter.failed(trouble())
     clock.move_to(START + 31 * MINUTE)
-    again = governor(clock, found.state)
+    again = governor(clock, limiter.state)
     with again.turn():
         waiting = threading.Thread(target=sends, args=(again,))
         waiting.start()
@@ -104,7 +105,7 @@ def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> Non
         again.failed(trouble())
     waiting.join(5)
     assert not sends(again)
-    assert again.state.requests == found.state.requests + 1
+    assert again.state.requests == limiter.state.requests + 1
     clock.move_to(START + 62 * MINUTE)
     assert sends(again)
     again.answered()
@@ -112,43 +113,44 @@ def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> Non
 
 
 def test_an_answer_that_was_under_way_does_not_open_a_closed_host(clock: FakeClock) -> None:
-    found = governor(clock)
-    found.failed(limited())
-    found.answered()
-    assert not sends(found)
+    limiter = governor(clock)
+    limiter.failed(limited())
+    limiter.answered()
+    assert not sends(limiter)
 
 
 def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: FakeClock) -> None:
-    found = governor(clock, rate=1)
-    assert sends(found)
-    found._sleep = lambda _: found.failed(limited())
-    assert not sends(found)
+    limiter = governor(clock, rate=1)
+    assert sends(limiter)
+    # The host closes while the request waits for its turn.
+    limiter._sleep = lambda _: limiter.failed(limited())
+    assert not sends(limiter)
 
 
 def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: FakeClock) -> None:
-    found = governor(clock, budget=3)
-    assert [sends(found) for _ in range(4)] == [True, True, True, False]
-    again = governor(clock, found.state, budget=3)
+    limiter = governor(clock, budget=3)
+    assert [sends(limiter) for _ in range(4)] == [True, True, True, False]
+    again = governor(clock, limiter.state, budget=3)
     assert not sends(again)
     clock.move_to(START + timedelta(days=1))
     assert sends(again)
 
 
 def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: FakeClock) -> None:
-    found = governor(clock)
-    assert [found.may_retry() for _ in range(11)].count(True) == 10
+    limiter = governor(clock)
+    assert [limiter.may_retry() for _ in range(11)].count(True) == 10
     for _ in range(200):
-        sends(found)
-    assert [found.may_retry() for _ in range(20)].count(True) == 10
+        sends(limiter)
+    assert [limiter.may_retry() for _ in range(20)].count(True) == 10
 
 
 def test_never_more_at_once_than_there_are_slots(clock: FakeClock) -> None:
-    found, lock = governor(clock, slots=2), threading.Lock()
+    limiter, lock = governor(clock, slots=2), threading.Lock()
     busy, most, release = 0, 0, threading.Event()
 
     def ask() -> None:
         nonlocal busy, most
-        with found.turn():
+        with limiter.turn():
             with lock:
                 busy += 1
                 most = max(most, busy)

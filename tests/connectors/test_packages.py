@@ -21,7 +21,7 @@ from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import PackageStandIns, Release, SamplePackage
 from tests.support.deployments import START
 
-CONNECTORS = {kind: found.connector for kind, found in ECOSYSTEMS.items()}
+CONNECTORS = {kind: ecosystem.connector for kind, ecosystem in ECOSYSTEMS.items()}
 
 
 def origins_of(urls: dict[str, str]) -> Origins:
@@ -42,7 +42,7 @@ def client(_: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
 def ask(
     answer: Callable[[Request], Reply], target: PackageRequest, **more: str
 ) -> tuple[PackageResponse, list[str]]:
-    """Fetch a target from a server; also the request targets it saw."""
+    """Fetch a target from a server; return the response and the requests that the server saw."""
     seen: list[str] = []
 
     def log(request: Request) -> Reply:
@@ -57,9 +57,9 @@ def ask(
             client,
         )
         with closing(registries):
-            found = registries.fetch(target)
-            assert found is not None
-            return found, seen
+            response = registries.fetch(target)
+            assert response is not None
+            return response, seen
 
 
 IMAGE = PackageRequest("oci:ghcr.io", "o/r", ("1.0.0",))
@@ -67,11 +67,11 @@ IMAGE = PackageRequest("oci:ghcr.io", "o/r", ("1.0.0",))
 
 @pytest.fixture
 def stand_ins() -> PackageStandIns:
-    found = PackageStandIns()
-    found.put("ghcr.io", SamplePackage("o/r", [Release("1.0.0", START, "a.b/c")]))
-    found.put("npm", SamplePackage("@s/p", [Release("1.0.0", START, "a.b/c")]))
-    found.put("pypi", SamplePackage("p", [Release("1.0.0", START, "a.b/c")]))
-    return found
+    stand_ins = PackageStandIns()
+    stand_ins.put("ghcr.io", SamplePackage("o/r", [Release("1.0.0", START, "a.b/c")]))
+    stand_ins.put("npm", SamplePackage("@s/p", [Release("1.0.0", START, "a.b/c")]))
+    stand_ins.put("pypi", SamplePackage("p", [Release("1.0.0", START, "a.b/c")]))
+    return stand_ins
 
 
 def test_the_token_flow_is_followed_and_a_known_digest_costs_one_head(
@@ -100,6 +100,7 @@ def with_token(answer: Callable[[Request], Reply]) -> Callable[[Request], Reply]
     def found(request: Request) -> Reply:
         if request.headers.get("authorization"):
             return answer(request)
+        # The stand-in refuses the request or hands out a token.
         return PackageStandIns().answer(request)
 
     return found
@@ -120,17 +121,17 @@ def with_token(answer: Callable[[Request], Reply]) -> Callable[[Request], Reply]
     ],
 )
 def test_whatever_an_image_registry_answers_has_an_outcome(reply: Reply, outcome: Outcome) -> None:
-    found, _ = ask(with_token(lambda _: reply), IMAGE)
-    assert found.outcome == outcome
+    response, _ = ask(with_token(lambda _: reply), IMAGE)
+    assert response.outcome == outcome
     if reply.status == 404:
-        assert found.versions == {"1.0.0": Outcome.VERSION_ABSENT}
+        assert response.versions == {"1.0.0": Outcome.VERSION_ABSENT}
 
 
 def test_a_realm_elsewhere_is_not_asked() -> None:
     challenge = 'Bearer realm="https://evil.example/token",service="x"'
-    found, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
-    assert found.outcome == Outcome.MALFORMED
-    assert "evil.example: not allowed" in found.detail
+    response, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
+    assert response.outcome == Outcome.MALFORMED
+    assert "evil.example: not allowed" in response.detail
     assert len(seen) == 1
 
 
@@ -140,9 +141,9 @@ def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -
             return Reply(307, b"", {"Location": "http://169.254.169.254/latest/meta-data"})
         return stand_ins.answer(request)
 
-    found, _ = ask(answer, IMAGE)
-    assert found.outcome == Outcome.MALFORMED
-    assert "169.254.169.254: not allowed" in found.detail
+    response, _ = ask(answer, IMAGE)
+    assert response.outcome == Outcome.MALFORMED
+    assert "169.254.169.254: not allowed" in response.detail
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,12 @@ def test_a_blob_redirect_elsewhere_is_not_followed(stand_ins: PackageStandIns) -
 )
 @pytest.mark.parametrize("origin", ["npm", "pypi"])
 def test_a_status_has_an_outcome(origin: str, status: int, outcome: Outcome) -> None:
-    found, _ = ask(lambda _: Reply(status, b"<html>"), PackageRequest(origin, "p", ("1.0.0",)))
-    assert found.outcome == outcome
+    response, _ = ask(lambda _: Reply(status, b"<html>"), PackageRequest(origin, "p", ("1.0.0",)))
+    assert response.outcome == outcome
 
 
 def test_a_packument_that_is_too_large_is_asked_for_in_parts(stand_ins: PackageStandIns) -> None:
+    # One MiB more than a packument may have.
     huge = b" " * (17 * 1024 * 1024)
 
     def answer(request: Request) -> Reply:
@@ -175,8 +177,8 @@ def test_a_packument_that_is_too_large_is_asked_for_in_parts(stand_ins: PackageS
             return Reply(200, json.dumps({"mcpName": "a.b/c"}).encode())
         return stand_ins.answer(request) if request.target.endswith("p") else Reply(404)
 
-    found, seen = ask(answer, PackageRequest("npm", "@s/p", ("1.0.0",)))
-    assert [document.kind for document in found.documents] == ["abbreviated", "version"]
+    response, seen = ask(answer, PackageRequest("npm", "@s/p", ("1.0.0",)))
+    assert [document.kind for document in response.documents] == ["abbreviated", "version"]
     assert len(seen) == 4
 
 
@@ -186,15 +188,15 @@ def test_an_older_copy_of_an_index_changes_nothing(stand_ins: PackageStandIns) -
         return Reply(reply.status, reply.body, {**reply.headers, "X-PyPI-Last-Serial": "7"})
 
     target = PackageRequest("pypi", "p", ("1.0.0",), serial=9)
-    found, seen = ask(answer, target)
-    assert (found.outcome, found.documents) == (Outcome.UPSTREAM_ERROR, ())
+    response, seen = ask(answer, target)
+    assert (response.outcome, response.documents) == (Outcome.UPSTREAM_ERROR, ())
     assert len(seen) == 1
 
 
 def test_an_unasked_for_304_and_a_serial_after_three_failures_are_no_answers() -> None:
     for origin in ("npm", "pypi"):
-        found, _ = ask(lambda _: Reply(304), PackageRequest(origin, "p", ("1.0.0",)))
-        assert found.outcome == Outcome.MALFORMED
+        response, _ = ask(lambda _: Reply(304), PackageRequest(origin, "p", ("1.0.0",)))
+        assert response.outcome == Outcome.MALFORMED
 
 
 def test_trouble_with_one_tag_costs_that_tag(stand_ins: PackageStandIns) -> None:
@@ -203,9 +205,13 @@ def test_trouble_with_one_tag_costs_that_tag(stand_ins: PackageStandIns) -> None
             return Reply(200, b"{}", {"Docker-Content-Digest": "sha256:" + "0" * 64})
         return stand_ins.answer(request)
 
-    found, _ = ask(with_token(answer), PackageRequest("oci:ghcr.io", "o/r", ("bad", "1.0.0")))
-    assert (found.outcome, found.versions, found.deferred) == (Outcome.OK, {"1.0.0": "ok"}, 1)
-    assert "after HEAD had found it" in found.detail
+    response, _ = ask(with_token(answer), PackageRequest("oci:ghcr.io", "o/r", ("bad", "1.0.0")))
+    assert (response.outcome, response.versions, response.deferred) == (
+        Outcome.OK,
+        {"1.0.0": "ok"},
+        1,
+    )
+    assert "after HEAD had found it" in response.detail
 
 
 def test_a_quota_ends_a_fetch_and_keeps_what_was_read(stand_ins: PackageStandIns) -> None:
@@ -214,23 +220,24 @@ def test_a_quota_ends_a_fetch_and_keeps_what_was_read(stand_ins: PackageStandIns
     def answer(request: Request) -> Reply:
         nonlocal left
         reply = stand_ins.answer(request)
+        # A GET of a manifest is one pull of the quota.
         left -= request.method == "GET" and "/manifests/" in request.target
         headers = dict(reply.headers) | {"RateLimit-Remaining": f"{left};w=21600"}
         return Reply(reply.status, reply.body, headers)
 
-    days = [Release(f"1.0.{n}", START + timedelta(days=n)) for n in range(5)]
+    days = [Release(f"1.0.{number}", START + timedelta(days=number)) for number in range(5)]
     stand_ins.put("ghcr.io", SamplePackage("o/r", days))
     target = PackageRequest("oci:ghcr.io", "o/r", tuple(release.version for release in days))
-    found, _ = ask(answer, target)
-    assert (found.outcome, len(found.versions), found.deferred) == (Outcome.OK, 2, 3)
+    response, _ = ask(answer, target)
+    assert (response.outcome, len(response.versions), response.deferred) == (Outcome.OK, 2, 3)
     assert left == 10
 
 
 @pytest.mark.parametrize("header", [{}, {"Docker-Content-Digest": "sha256:" + "1" * 64}])
 def test_a_pinned_digest_is_what_counts(header: dict[str, str]) -> None:
     pinned = PackageRequest("oci:ghcr.io", "o/r", ("sha256:" + "0" * 64,))
-    found, _ = ask(with_token(lambda _: Reply(200, b'{"config":{}}', header)), pinned)
-    assert found.outcome == Outcome.MALFORMED
+    response, _ = ask(with_token(lambda _: Reply(200, b'{"config":{}}', header)), pinned)
+    assert response.outcome == Outcome.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -238,14 +245,14 @@ def test_a_pinned_digest_is_what_counts(header: dict[str, str]) -> None:
 )
 def test_a_mirror_may_not_point_to_another_port_or_name_a_user(realm: str) -> None:
     challenge = f'Bearer realm="{realm}",service="x"'
-    found, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
-    assert (found.outcome, len(seen)) == (Outcome.MALFORMED, 1)
+    response, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
+    assert (response.outcome, len(seen)) == (Outcome.MALFORMED, 1)
 
 
 def test_refused_credentials_are_no_absence() -> None:
     challenge = {"WWW-Authenticate": 'Basic realm="x"'}
-    found, _ = ask(lambda _: Reply(401, b"", challenge), IMAGE)
-    assert found.outcome == Outcome.FORBIDDEN
+    response, _ = ask(lambda _: Reply(401, b"", challenge), IMAGE)
+    assert response.outcome == Outcome.FORBIDDEN
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pages with records that spoil them: a bad record costs itself and nothing else."""
+"""Pages with bad records: a bad record costs itself and nothing else."""
 
 import gzip
 import json
@@ -31,6 +31,7 @@ def entry(name: str, extra: str = "", version: str = '"1.0.0"') -> bytes:
     return compose(f'{{"name":"{name}","version":{version}{extra}}}'.encode(), META)
 
 
+# Each case: the record, a part of the reason, and the name that can still be read.
 BAD = {
     "surrogate": (entry("b/x", ',"title":"\\ud800"'), "surrogate", "b/x"),
     "surrogate in a field we do not know": (entry("b/x", ',"y":"\\udfff"'), "surrogate", "b/x"),
@@ -65,6 +66,7 @@ def test_a_bad_record_does_not_cost_its_page(case: str) -> None:
     assert isinstance(odd, Unreadable)
     assert reason in odd.reason
     assert odd.name == name
+    # Of a record that is too large only the first bytes are kept.
     assert bad.startswith(odd.raw)
 
 
@@ -95,8 +97,8 @@ def test_splitting_finds_what_the_parser_finds(
 ) -> None:
     document = {"first": metadata, "servers": records, "metadata": metadata}
     body = json.dumps(document, indent=1 if spaced else None).encode("utf-8", "surrogatepass")
-    found, frame = split_page(body)
-    assert [json.loads(record) for record in found] == records
+    raw_records, frame = split_page(body)
+    assert [json.loads(record) for record in raw_records] == records
     assert json.loads(frame) == metadata
 
 
@@ -122,7 +124,7 @@ def test_a_key_that_comes_twice_on_a_page_does_not_stop_the_walk(
     registry: Registry, upstream: Upstream
 ) -> None:
     upstream.fault = lambda _: Reply(200, page("a.b/a", "a.b/b", "a.b/b", "a.b/c"))
-    assert [len(found.entries) for found in registry.walk()] == [4]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [4]
 
 
 def test_a_page_that_goes_back_within_itself_is_refused(
@@ -138,7 +140,7 @@ def test_the_key_of_a_bad_record_proves_nothing(registry: Registry, upstream: Up
     body = page("a.b/a", "a.b/c").replace(b"},{", b"}," + bad + b",{", 1)
     assert body.count(b"z/z") == 1
     upstream.fault = lambda _: Reply(200, body)
-    assert [len(found.entries) for found in registry.walk()] == [3]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [3]
 
 
 def test_an_end_that_may_be_none_is_asked_for_again(registry: Registry, upstream: Upstream) -> None:
@@ -151,9 +153,9 @@ def test_an_end_that_may_be_none_is_asked_for_again(registry: Registry, upstream
         return None
 
     upstream.fault = drop_the_cursor_once
-    assert [len(found.entries) for found in registry.walk()] == [99, 1]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [99, 1]
     upstream.fault = lambda request: Reply(200, page()) if "limit=100" in request.target else None
-    assert sum(len(found.entries) for found in registry.walk()) == 99 + 1
+    assert sum(len(fetched.entries) for fetched in registry.walk()) == 99 + 1
 
 
 def test_two_answers_that_contradict_each_other_are_no_end(
@@ -171,7 +173,7 @@ def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
     manners = RequestPolicy(rate=0, cap=100_000)
     with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
         pages = list(Registry(http, upstream.url, now=lambda: START).walk())
-    assert sum(len(found.entries) for found in pages) == 30
+    assert sum(len(fetched.entries) for fetched in pages) == 30
 
 
 def test_a_large_text_that_compresses_well_is_no_bomb(
@@ -185,7 +187,7 @@ def test_a_large_text_that_compresses_well_is_no_bomb(
         return Reply(reply.status, gzip.compress(reply.body), headers)
 
     upstream.fault = zipped
-    assert sum(len(found.entries) for found in registry.walk(since="2026-01-01T00:00:00Z")) == 1
+    assert sum(len(fetched.entries) for fetched in registry.walk(since="2026-01-01T00:00:00Z")) == 1
 
 
 def test_a_bad_record_at_the_end_of_a_page_proves_nothing(
@@ -195,7 +197,7 @@ def test_a_bad_record_at_the_end_of_a_page_proves_nothing(
     bodies = [page("a.b/a", cursor="x").replace(b"}],", b"}," + last + b"],"), page("a.b/z")]
     assert bodies[0].count(b"zzz") == 2
     upstream.fault = lambda _: Reply(200, bodies.pop(0))
-    assert [len(found.entries) for found in registry.walk()] == [2, 1]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [2, 1]
 
 
 def test_a_run_has_a_budget(upstream: Upstream) -> None:

@@ -1,4 +1,4 @@
-"""Walks of a registry that lies, and the bytes of what it says."""
+"""Walks of a registry that lies, and the exact bytes of what it sends."""
 
 import json
 from datetime import timedelta
@@ -59,7 +59,7 @@ def test_the_old_spelling_of_the_cursor_is_understood(
         page("a.b/b"),
     ]
     upstream.fault = lambda _: Reply(200, bodies.pop(0))
-    assert [len(found.entries) for found in registry.walk()] == [1, 1]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [1, 1]
 
 
 def test_a_cursor_is_sent_back_exactly(registry: Registry, upstream: Upstream) -> None:
@@ -92,7 +92,7 @@ def test_a_cursor_of_the_last_entry_or_of_another_kind_is_followed(
 ) -> None:
     bodies = [page("a.b/a", "a.b/b", cursor=cursor), page("a.b/c")]
     upstream.fault = lambda _: Reply(200, bodies.pop(0))
-    assert [len(found.entries) for found in registry.walk()] == [2, 1]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [2, 1]
 
 
 def test_a_repeated_cursor_ends_in_an_error(registry: Registry, upstream: Upstream) -> None:
@@ -120,17 +120,17 @@ def test_what_was_shown_at_the_end_and_then_is_not_makes_the_walk_an_old_one(
     names = ["a.b/a", "a.b/b", "a.b/c"]
     bodies = [page(*names), page(*names[:2], cursor="a.b/b:1.0.0"), page(), page()]
     upstream.fault = lambda _: Reply(200, bodies.pop(0))
-    assert [(len(found.entries), found.stale) for found in registry.walk()] == [
+    assert [(len(fetched.entries), fetched.stale) for fetched in registry.walk()] == [
         (2, False),
         (0, True),
     ]
     bodies = [page(*names), page(*names[:2], cursor="a.b/b:1.0.0"), page("a.b/c")]
-    assert [(len(found.entries), found.stale) for found in registry.walk()] == [
+    assert [(len(fetched.entries), fetched.stale) for fetched in registry.walk()] == [
         (2, False),
         (1, False),
     ]
     bodies = [page(*names), page(*names[1:], cursor="a.b/c:1.0.0"), page(), page()]
-    assert [(len(found.entries), found.stale) for found in registry.walk()] == [
+    assert [(len(fetched.entries), fetched.stale) for fetched in registry.walk()] == [
         (2, False),
         (0, False),
     ]
@@ -140,7 +140,7 @@ def test_a_registry_that_gives_all_whatever_is_asked_has_no_next_page(
     registry: Registry, upstream: Upstream
 ) -> None:
     upstream.fault = lambda _: Reply(200, page(*(f"a.b/{number:03d}" for number in range(150))))
-    assert [len(found.entries) for found in registry.walk()] == [150]
+    assert [len(fetched.entries) for fetched in registry.walk()] == [150]
 
 
 def test_versions_that_come_in_pages_are_read_to_the_end(
@@ -183,8 +183,8 @@ def test_one_version_and_all_versions_can_be_missing(
 
 
 def test_when_it_was_asked_is_on_upstreams_clock(registry: Registry, upstream: Upstream) -> None:
-    (found,) = registry.walk()
-    assert timedelta() < START - found.asked_at < timedelta(seconds=30)
+    (fetched,) = registry.walk()
+    assert timedelta() < START - fetched.asked_at < timedelta(seconds=30)
 
 
 def test_an_entry_keeps_every_byte() -> None:
@@ -228,17 +228,17 @@ def test_an_entry_keeps_every_byte() -> None:
     ],
 )
 def test_what_cannot_be_read_comes_back_with_its_reason(raw: bytes, reason: str) -> None:
-    found = read_entry(raw)
-    assert isinstance(found, Unreadable)
-    assert found.raw == raw
-    assert reason in found.reason
+    record = read_entry(raw)
+    assert isinstance(record, Unreadable)
+    assert record.raw == raw
+    assert reason in record.reason
 
 
 def test_odd_details_do_not_make_an_entry_unreadable() -> None:
     server = b'{"name":"a.b/c","version":"1","packages":"none"}'
-    found = read_entry(compose(server, META))
-    assert isinstance(found, Entry)
-    assert found.details is None
+    entry = read_entry(compose(server, META))
+    assert isinstance(entry, Entry)
+    assert entry.details is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What it takes to add an ecosystem, and the recorded references as each of them reads them."""
+"""What a new ecosystem needs, and how each ecosystem reads the recorded references."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -22,9 +22,13 @@ from warehouse.database.warehouse import Warehouse
 
 def recorded() -> list[PackageRef]:
     """The package references of the 2,253 entries of 2025-11-30."""
-    entries = {(e["server"]["name"], e["server"]["version"]): e for e in base_dump()}
+    entries = {
+        (entry["server"]["name"], entry["server"]["version"]): entry for entry in base_dump()
+    }
     for _, upserts in timeline():
-        entries |= {(e["server"]["name"], e["server"]["version"]): e for e in upserts}
+        entries |= {
+            (entry["server"]["name"], entry["server"]["version"]): entry for entry in upserts
+        }
     return [
         PackageRef(
             package["registryType"],
@@ -45,16 +49,16 @@ def test_the_recorded_references_come_to_the_counts_of_their_readme() -> None:
     rejected = set()
     for ref in refs:
         rows[ref.registry_type] += 1
-        found = ecosystems.canonicalise(ref)
-        if isinstance(found, PackageKey):
-            names[ref.registry_type].add(f"{found.origin} {found.package}")
-            keys[ref.registry_type].add((found.origin, found.package, found.version))
+        key = ecosystems.canonicalise(ref)
+        if isinstance(key, PackageKey):
+            names[ref.registry_type].add(f"{key.origin} {key.package}")
+            keys[ref.registry_type].add((key.origin, key.package, key.version))
         elif ref.registry_type in ecosystems.ECOSYSTEMS:
             rejected.add(ref.identifier)
     assert dict(rows) == {"npm": 850, "pypi": 392, "oci": 282, "mcpb": 123, "nuget": 25}
     assert (len(names["npm"]), len(names["pypi"])) == (272, 134)
     assert (len(keys["npm"]), len(keys["pypi"])) == (738, 376)
-    # 257 references, of which two are malformed; each other one is one image of one tag.
+    # 257 references, two of them malformed; each of the others is one tag of one image.
     assert len({ref.identifier for ref in refs if ref.registry_type == "oci"}) == 257
     assert len(keys["oci"]) == 255
     assert len(rejected) == 2
@@ -74,16 +78,24 @@ def _fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageR
 
 def _parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
     listed = fetched.documents[0].body.decode().split()
-    told = [VersionFact(v, Outcome.OK if v in listed else Outcome.VERSION_ABSENT) for v in versions]
-    return Profile(PackageFact(Outcome.OK, latest_version=listed[-1]), tuple(told))
+    version_facts = [
+        VersionFact(version, Outcome.OK if version in listed else Outcome.VERSION_ABSENT)
+        for version in versions
+    ]
+    return Profile(PackageFact(Outcome.OK, latest_version=listed[-1]), tuple(version_facts))
 
 
 def test_the_warehouse_knows_every_ecosystem(tmp_path: Path) -> None:
     with Warehouse(tmp_path / "w.duckdb").session() as session:
         rows = session.text("FROM ecosystems").to_pylist()
     assert {row["kind"]: [*row.values()][1:] for row in rows} == {
-        kind: [e.advisories, e.publication, e.marker_in_text, e.fixed_digest]
-        for kind, e in ecosystems.ECOSYSTEMS.items()
+        kind: [
+            ecosystem.advisories,
+            ecosystem.publication,
+            ecosystem.marker_in_text,
+            ecosystem.fixed_digest,
+        ]
+        for kind, ecosystem in ecosystems.ECOSYSTEMS.items()
     }
 
 
@@ -91,7 +103,7 @@ def test_another_ecosystem_is_a_connector_and_a_profile(
     upstream: Upstream, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = Connector(_fetch, lambda _: None, lambda *_: Probe("answers"))
-    found = Ecosystem(
+    ecosystem = Ecosystem(
         "nuget",
         connector,
         ("nuget",),
@@ -107,10 +119,11 @@ def test_another_ecosystem_is_a_connector_and_a_profile(
         origins = {"nuget": {"url": server.url}}
         home = tmp_path / "home"
         make_deployment(home, upstream, clock).pull()
+        # An ecosystem that nobody registered has nothing due.
         assert make_deployment(home, upstream, clock).profile().due == 0
-        monkeypatch.setitem(ecosystems.ECOSYSTEMS, "nuget", found)
+        monkeypatch.setitem(ecosystems.ECOSYSTEMS, "nuget", ecosystem)
         deployment = make_deployment(home, upstream, clock, origins=origins)
         assert deployment.profile().outcomes == {"ok": 1}
-    told = facts(deployment)["a.b/one"]
-    assert (told["availability"], told["latest_version"]) == ("available", "1.1.0")
-    assert told["observed_at"] >= START
+    row = facts(deployment)["a.b/one"]
+    assert (row["availability"], row["latest_version"]) == ("available", "1.1.0")
+    assert row["observed_at"] >= START

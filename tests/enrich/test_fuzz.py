@@ -1,4 +1,4 @@
-"""Canonicalisation and parsers on what nobody would write: every input has an answer."""
+"""Canonicalization and parsers on input that nobody would write: every input has an answer."""
 
 import json
 import os
@@ -91,27 +91,28 @@ ANSWERS = st.builds(
 @fuzzed
 @given(KINDS, TEXTS, TEXTS, TEXTS)
 def test_every_reference_has_an_answer(kind: str, base: str, name: str, version: str) -> None:
-    found = canonicalise(PackageRef(kind, base, name, version))
-    assert isinstance(found, PackageKey | Rejected)
-    if isinstance(found, PackageKey):
-        assert found.origin.partition(":")[0] in ECOSYSTEMS
-        assert not {"..", ".", ""} & set(found.package.split("/"))
-        assert not set("?#%\\ \r\n\x00") & set(found.package + found.version)
-        assert found.origin.partition(":")[2] in ("", "docker.io", "ghcr.io")
-        assert str(found.version_kind)
+    key = canonicalise(PackageRef(kind, base, name, version))
+    assert isinstance(key, PackageKey | Rejected)
+    if isinstance(key, PackageKey):
+        assert key.origin.partition(":")[0] in ECOSYSTEMS
+        assert not {"..", ".", ""} & set(key.package.split("/"))
+        assert not set("?#%\\ \r\n\x00") & set(key.package + key.version)
+        assert key.origin.partition(":")[2] in ("", "docker.io", "ghcr.io")
+        assert str(key.version_kind)
 
 
 @fuzzed
 @given(st.sampled_from(["npm", "pypi", "oci:ghcr.io"]), ANSWERS)
 def test_every_answer_has_a_profile_or_none(origin: str, fetched: PackageResponse) -> None:
-    found = read(origin, fetched, ("1.0.0", "latest"))
-    assert found is None or isinstance(found, Profile)
-    if found is not None:
-        told = [asdict(version) for version in found.versions]
-        told += [asdict(found.package)] if found.package else []
-        for value in (value for facts in told for value in facts.values()):
+    profile = read(origin, fetched, ("1.0.0", "latest"))
+    assert profile is None or isinstance(profile, Profile)
+    if profile is not None:
+        rows = [asdict(version) for version in profile.versions]
+        rows += [asdict(profile.package)] if profile.package else []
+        for value in (value for facts in rows for value in facts.values()):
             if isinstance(value, str):
                 assert "@mail" not in value
+                # A lone surrogate would raise here.
                 value.encode()
             elif isinstance(value, int):
                 assert -(2**31) < value < 2**31

@@ -1,4 +1,4 @@
-"""Documents of package registries, whole and reduced, to profiles."""
+"""Documents of package registries, full and abbreviated, parsed to profiles."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -43,17 +43,17 @@ PACKUMENT = {
 
 
 def test_a_packument_tells_package_and_claimed_versions() -> None:
-    found = npm.parse(
+    profile = npm.parse(
         answer(
             doc("packument", PACKUMENT),
         ),
         ("1.0.0", "3.0.0"),
     )
-    assert found is not None
-    assert found.package is not None
-    assert (found.package.latest_version, found.package.license) == ("2.0.0", "GPL-3.0-only")
-    assert found.package.repository_url == "https://github.com/o/s"
-    one, three, latest = found.versions
+    assert profile is not None
+    assert profile.package is not None
+    assert (profile.package.latest_version, profile.package.license) == ("2.0.0", "GPL-3.0-only")
+    assert profile.package.repository_url == "https://github.com/o/s"
+    one, three, latest = profile.versions
     assert (one.outcome, one.deprecated, one.install_scripts) == (Outcome.OK, "old", True)
     assert (one.server_names, one.license, one.digest) == (("io.github.o/s",), "MIT", "sha512-x")
     assert three.outcome == Outcome.VERSION_ABSENT
@@ -74,15 +74,15 @@ def test_a_packument_tells_package_and_claimed_versions() -> None:
     ],
 )
 def test_a_withdrawn_npm_package_is_told_apart(document: object, outcome: Outcome) -> None:
-    found = npm.parse(
+    profile = npm.parse(
         answer(
             doc("packument", document),
         ),
         ("1.0.0",),
     )
-    assert found is not None
-    assert found.package is not None
-    assert found.package.outcome == outcome
+    assert profile is not None
+    assert profile.package is not None
+    assert profile.package.outcome == outcome
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"versions":7}', b"\xff", b"[" * 100_000])
@@ -124,12 +124,12 @@ def test_an_index_tells_yanks_and_a_release_document_the_names() -> None:
         "license": "MIT License",
         "description": "x <!-- mcp-name: io.github.o/zoo --> mcp-name: io.github.o/zoo-pro",
     }
-    told = answer(doc("index", {"files": files}), doc("project", {"info": info}))
-    found = pypi.parse(told, ("1.0", "2.0", "9"))
-    assert found is not None
-    assert found.package is not None
-    assert found.package.latest_version == "2.0"
-    one, two, nine = found.versions
+    response = answer(doc("index", {"files": files}), doc("project", {"info": info}))
+    profile = pypi.parse(response, ("1.0", "2.0", "9"))
+    assert profile is not None
+    assert profile.package is not None
+    assert profile.package.latest_version == "2.0"
+    one, two, nine = profile.versions
     assert (one.yanked, one.digest, one.server_names) == (True, "sha256:aa", None)
     assert (two.yanked, two.provenance, two.license) == (False, True, "MIT")
     assert two.server_names == ("io.github.o/zoo", "io.github.o/zoo-pro")
@@ -138,24 +138,26 @@ def test_an_index_tells_yanks_and_a_release_document_the_names() -> None:
 
 def test_a_quarantined_project_is_not_an_absent_one() -> None:
     index = {"files": [], "versions": [], "project-status": {"status": "quarantined"}}
-    found = pypi.parse(
+    profile = pypi.parse(
         answer(
             doc("index", index),
         ),
         ("1.0",),
     )
-    assert found is not None
-    assert found.package is not None
-    assert found.package.outcome == Outcome.QUARANTINED
+    assert profile is not None
+    assert profile.package is not None
+    assert profile.package.outcome == Outcome.QUARANTINED
 
 
 def test_an_image_config_tells_names_and_a_known_digest_tells_nothing_new() -> None:
     config = {"config": {"Labels": {"io.modelcontextprotocol.server.name": "a.b/c"}}}
     documents = (doc("manifest", {}, "v1", "sha256:1"), doc("config", config, "v1", "sha256:1"))
     outcomes = {"v1": Outcome.OK, "v2": Outcome.VERSION_ABSENT}
-    found = oci.parse(PackageResponse(Outcome.OK, "", documents, outcomes), ("v1", "v2"))
-    assert found is not None
-    assert [(v.version, v.digest, v.server_names) for v in found.versions] == [
+    profile = oci.parse(PackageResponse(Outcome.OK, "", documents, outcomes), ("v1", "v2"))
+    assert profile is not None
+    assert [
+        (version.version, version.digest, version.server_names) for version in profile.versions
+    ] == [
         ("v1", "sha256:1", ("a.b/c",)),
         ("v2", None, None),
     ]
@@ -187,8 +189,8 @@ def test_an_image_config_tells_names_and_a_known_digest_tells_nothing_new() -> N
 def test_licenses_become_spdx_where_they_can(
     raw: object, expression: str | None, status: str
 ) -> None:
-    found = read_license(raw)
-    assert (found.expression, found.status) == (expression, status)
+    declared = read_license(raw)
+    assert (declared.expression, declared.status) == (expression, status)
 
 
 def test_markers_are_whole_tokens() -> None:
@@ -220,12 +222,16 @@ def test_checks_are_spread_and_trouble_backs_off() -> None:
         )
 
     week = timedelta(days=7)
-    spread = {due(Outcome.OK, name=f"p{n}") for n in range(50)}
+    spread = {due(Outcome.OK, name=f"p{number}") for number in range(50)}
     assert len(spread) == 50
-    assert all(week / 4 <= found <= 1.25 * week for found in spread)
-    days = [sum(day <= found / timedelta(days=1) < day + 1 for found in spread) for day in range(9)]
+    assert all(week / 4 <= delay <= 1.25 * week for delay in spread)
+    days = [sum(day <= delay / timedelta(days=1) < day + 1 for delay in spread) for day in range(9)]
     assert max(days) < 20
-    hours = [due(Outcome.UPSTREAM_ERROR, failures=n) / timedelta(hours=1) for n in (1, 2, 3, 9)]
+    hours = [
+        due(Outcome.UPSTREAM_ERROR, failures=count) / timedelta(hours=1) for count in (1, 2, 3, 9)
+    ]
     assert hours == [1, 2, 4, 24]
-    steps = [due(Outcome.PACKAGE_ABSENT, absences=n) / timedelta(hours=1) for n in (1, 2, 3, 4)]
+    steps = [
+        due(Outcome.PACKAGE_ABSENT, absences=count) / timedelta(hours=1) for count in (1, 2, 3, 4)
+    ]
     assert steps == [1, 24, 168, 720]

@@ -1,4 +1,4 @@
-"""References as publishers write them, and as attackers would."""
+"""Package references as publishers write them, and as attackers would."""
 
 import json
 
@@ -89,20 +89,20 @@ def test_a_reference_that_may_not_be_asked_for_says_why(found: PackageRef, reaso
 
 @given(st.sampled_from(["npm", "pypi", "oci", "other"]), st.text(), st.text(), st.text(max_size=20))
 def test_every_input_has_an_answer(kind: str, base: str, identifier: str, version: str) -> None:
-    found = canonicalise(PackageRef(kind, base, identifier, version))
-    assert isinstance(found, PackageKey | Rejected)
-    if isinstance(found, PackageKey):
-        assert not {"..", ".", ""} & set(found.package.split("/"))
+    key = canonicalise(PackageRef(kind, base, identifier, version))
+    assert isinstance(key, PackageKey | Rejected)
+    if isinstance(key, PackageKey):
+        assert not {"..", ".", ""} & set(key.package.split("/"))
 
 
 def test_of_the_recorded_references_only_two_malformed_ones_are_rejected() -> None:
-    entries = {json.dumps(e["server"]): e for e in base_dump()}
+    entries = {json.dumps(entry["server"]): entry for entry in base_dump()}
     for _, upserts in timeline():
-        entries |= {json.dumps(e["server"]): e for e in upserts}
+        entries |= {json.dumps(entry["server"]): entry for entry in upserts}
     rejected = set()
     for entry in entries.values():
         for package in entry["server"].get("packages", []):
-            found = canonicalise(
+            key = canonicalise(
                 PackageRef(
                     package["registryType"],
                     package.get("registryBaseUrl", ""),
@@ -110,8 +110,8 @@ def test_of_the_recorded_references_only_two_malformed_ones_are_rejected() -> No
                     package.get("version", ""),
                 )
             )
-            if isinstance(found, Rejected) and not found.reason.startswith("unsupported_type"):
-                rejected.add((package["identifier"], found.reason))
+            if isinstance(key, Rejected) and not key.reason.startswith("unsupported_type"):
+                rejected.add((package["identifier"], key.reason))
     assert {(name.removeprefix("ghcr.io/").partition(":")[0], why) for name, why in rejected} == {
         ("SamYuan1990/i18n-agent-action", "identifier_grammar"),
         ("docker.io/mcp/sonarqube", "reference_grammar"),

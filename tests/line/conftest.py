@@ -1,4 +1,4 @@
-"""Fixtures of the line: an upstream that has something to lose, and one of in-house documents."""
+"""Fixtures of the line: an upstream with many servers, and one of in-house documents."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ def inhouse(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def with_inhouse(tmp_path: Path, upstream: Upstream, clock: FakeClock, inhouse: Path) -> Line:
-    """In-house documents before the public registry, which has a namesake."""
+    """In-house documents ahead of the public registry, which has a server of the same name."""
     upstream.registry.publish(server_json("com.example/one", "9.0.0", title="not ours"), START)
     upstream.registry.publish(server_json("io.github.o/public"), START)
     sources = {"inhouse": str(inhouse), "official": upstream.url}

@@ -1,4 +1,4 @@
-"""Dagster leaves loops and connections to the collector: collect them here, not in another test."""
+"""Collect the event loops and connections that Dagster leaves behind before the next test runs."""
 
 import gc
 import warnings

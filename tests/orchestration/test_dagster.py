@@ -1,4 +1,4 @@
-"""The line under Dagster: loadable, materialised, checked, launched headless."""
+"""The line under Dagster: loadable, materialized, checked, launched headless."""
 
 import json
 import os
@@ -30,8 +30,8 @@ def deployment(deployment: Line, upstream: Upstream) -> Line:
 def execute(deployment: Line, job: str = "refresh", **config: bool) -> dg.ExecuteInProcessResult:
     """Run a job; keywords are the run config of the pull."""
     with dg.DagsterInstance.ephemeral() as instance:
-        found = build_defs(deployment=deployment).resolve_job_def(job)
-        return found.execute_in_process(
+        definition = build_defs(deployment=deployment).resolve_job_def(job)
+        return definition.execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config={"ops": {"registry": {"config": config}}} if config else None,
@@ -43,7 +43,9 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
     dg.Definitions.validate_loadable(definitions)
     graph = definitions.resolve_asset_graph()
     parents = {
-        key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys)
+        key.to_user_string(): sorted(
+            parent.to_user_string() for parent in graph.get(key).parent_keys
+        )
         for key in graph.get_all_asset_keys()
     }
     assert parents == {
@@ -74,8 +76,12 @@ def test_the_code_location_loads_and_is_wired_as_meant() -> None:
         ],
     }
     schedules = definitions.schedules or []
-    found = {s.name: s.cron_schedule for s in schedules if isinstance(s, dg.ScheduleDefinition)}
-    assert found == {
+    crons = {
+        schedule.name: schedule.cron_schedule
+        for schedule in schedules
+        if isinstance(schedule, dg.ScheduleDefinition)
+    }
+    assert crons == {
         "refresh_hourly": "7 * * * *",
         "reconcile_daily": "37 3 * * *",
         "profile_hourly": "17 * * * *",
@@ -133,7 +139,7 @@ def test_the_brake_fails_the_run_and_run_config_passes_it(
     clock.move_to(START + timedelta(days=1))
     result = execute(deployment, "reconcile")
     assert not result.success
-    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert "pull --accept-shrink" in str(failure.step_failure_data.user_failure_data)
     execute(deployment, full=True, accept_shrink=True)
     with deployment.warehouse.session() as session:
@@ -151,7 +157,9 @@ def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(
     upstream.fault = lambda _: Reply(400, b"no")
     result = execute(deployment)
     assert result.success
-    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    (check,) = [
+        evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed
+    ]
     assert "answered 400" in str(check.metadata["errors"].value)
     live = deployment.feed("default").current()
     assert live is not None

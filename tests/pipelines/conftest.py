@@ -1,4 +1,4 @@
-"""A home in the environment, as the command line finds it."""
+"""A home that is set in the environment, where the command line reads it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.deployments import START, Upstream, server_json, two_feeds
 
 @pytest.fixture
 def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home in the environment, with an upstream of three servers behind it."""
+    """A home, set in the environment, whose upstream has three servers."""
     for name in ("a.b/one", "a.b/two", "a.b/three"):
         upstream.registry.publish(server_json(name), START)
     settings = {
@@ -27,6 +27,7 @@ def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr; a traceback or a second line fails."""
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1, captured.err
     assert "Traceback" not in captured.err

@@ -1,4 +1,4 @@
-"""The command line: codes, sentences, JSON; bad input ends in one line."""
+"""The command line: exit codes, messages, JSON; bad input ends in one line."""
 
 import json
 import os
@@ -231,7 +231,7 @@ def test_a_port_in_use_ends_in_one_sentence(home: Path, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def served(home: Path) -> Iterator[int]:
-    """`subregistry serve` with two workers, as a process of its own."""
+    """The port of `subregistry serve` with two workers, in its own process."""
     main(["run"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

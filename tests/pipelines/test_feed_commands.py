@@ -1,4 +1,4 @@
-"""Commands about the live feed: going back, holding, building from scratch, keys."""
+"""Commands on the live feed: going back, holding, building from scratch, keys, blocks."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tests.support.deployments import START, Upstream, server_json
 
 @pytest.fixture
 def feed(home: Path) -> Feed:
-    """The mirror, live with its first edition."""
+    """The feed `mirror`, whose first edition is live."""
     assert main(["run"]) == 0
     return Feed(home / "feeds", "mirror")
 
@@ -30,7 +30,9 @@ def feed(home: Path) -> Feed:
 def names(feed: Feed) -> list[str]:
     edition = feed.current()
     assert edition is not None
-    return [edition.keys.pair(i)[0] for i in range(edition.count) if not edition.deleted(i)]
+    return [
+        edition.keys.pair(index)[0] for index in range(edition.count) if not edition.deleted(index)
+    ]
 
 
 def test_going_back_holds_the_feed_until_it_is_resumed(
@@ -45,7 +47,7 @@ def test_going_back_holds_the_feed_until_it_is_resumed(
     assert feed.current_id() not in (first, None)
     upstream.registry.publish(server_json("a.b/good"), START)
     capsys.readouterr()
-    assert main(["run"]) == 0  # the other feed goes on
+    assert main(["run"]) == 0  # the other feed continues
     assert main(["switch", "--feed", "mirror"]) == 3
     assert "subregistry switch --resume" in capsys.readouterr().err
     assert names(feed) == ["a.b/one", "a.b/three", "a.b/two"]
@@ -202,7 +204,7 @@ def test_every_byte_of_what_is_kept_is_read_again(
 def test_a_refresh_looks_at_what_changed_only(
     feed: Feed, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a build asks the warehouse for, and that it serves what looking at all would serve."""
+    """A build asks the warehouse for changed names only; it serves what a full look would serve."""
     from pipelines.publish import build as step
 
     asked: list[list[str] | None] = []
@@ -275,14 +277,14 @@ def test_health_and_counts_of_two_workers(feed: Feed, home: Path) -> None:
         assert "subregistry run" in health["action"]
         (feed.folder / "confirmed").unlink()
         assert httpx.get(f"{url}/feeds/mirror/health").json()["freshness"] == "never"
-        for _ in range(40):  # each on a connection of its own: both workers answer some
+        for _ in range(40):  # each on its own connection, so both workers answer some
             assert httpx.get(f"{url}/feeds/mirror/v0.1/servers").status_code == 200
         line = 'subregistry_requests_total{feed="mirror",route="list",status="200"} 40.0'
-        end = time.monotonic() + 10  # each worker writes down what it counted every 0.2 seconds
-        while line not in (counted := httpx.get(f"{url}/metrics").text):
+        end = time.monotonic() + 10  # each worker writes its counts every 0.2 seconds
+        while line not in (metrics := httpx.get(f"{url}/metrics").text):
             assert time.monotonic() < end
             time.sleep(0.1)
-        assert 'subregistry_feed_entries{feed="mirror"} 3.0' in counted
+        assert 'subregistry_feed_entries{feed="mirror"} 3.0' in metrics
     finally:
         process.terminate()
         assert process.wait(20) in (0, -15)

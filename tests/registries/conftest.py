@@ -19,7 +19,7 @@ from warehouse.database.session import Row
 class Played:
     """Entries that claim packages, and what profiling makes of them.
 
-    Each run is nine days after the one before, when everything is due.
+    Each run is nine days after the previous one; by then everything is due.
     """
 
     upstream: Upstream
@@ -41,7 +41,7 @@ class Played:
         return report
 
     def confirm(self) -> None:
-        """Three answers over more than a day: what is absent becomes known."""
+        """Profile three times over more than a day, so that an absence is confirmed."""
         for _ in range(3):
             self.profile()
 
@@ -59,7 +59,7 @@ MakeLine = Callable[[dict[str, dict[str, Any]]], Played]
 
 @pytest.fixture
 def make_line(tmp_path: Path) -> Iterator[MakeLine]:
-    """Makes the line for settings of origins."""
+    """Makes the line from settings of origins."""
     clock = FakeClock(datetime.now(UTC))
     with upstream_server(clock) as upstream:
 

@@ -1,6 +1,6 @@
 """Installs the package registries that tests start, below `.registries`.
 
-`python -m tests.registries.install`; Debian's docker-registry, skopeo and umoci are for apt.
+`python -m tests.registries.install`; install Debian's docker-registry, skopeo and umoci with apt.
 """
 
 import shutil
@@ -32,7 +32,7 @@ def install_verdaccio() -> None:
     if done.exists() and done.read_text() == wanted.read_text():
         return
     shutil.copytree(HERE / "npm", PLACE / "npm", dirs_exist_ok=True)
-    # A lock file would name the address of every package.
+    # A lock file would name the host of every package.
     quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--silent"]
     subprocess.run(["npm", "install", *quiet], cwd=PLACE / "npm", check=True)
     done.write_text(wanted.read_text())

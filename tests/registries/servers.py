@@ -1,4 +1,4 @@
-"""Real package registries on loopback, started for a test and stopped with it."""
+"""Real package registries on loopback; a test starts and stops them."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ Json = dict[str, Any]  # a registry's document
 
 
 def require(*programs: str | Path) -> None:
-    """Skip with a reason where a program is missing; in CI that is a failure."""
+    """Skip with a reason if a program is missing; in CI, fail."""
     for program in programs:
         if shutil.which(program) is None:
             missing(f"{program} is not installed (python -m tests.registries.install, apt)")
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str | Path], url: str, log: Path, **options: Any) -> Iterator[str]:
-    """A server process until the block ends; waits until its URL answers anything."""
+    """Run a server process until the block ends; wait until its URL answers anything."""
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, **options)
     try:
@@ -75,7 +75,7 @@ def answers(url: str) -> bool:
 def send(
     method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
-    """One request to a server of ours."""
+    """Send one request to one of our servers."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
@@ -104,7 +104,7 @@ log: {{type: stdout, format: pretty, level: warn}}
 
 @dataclass
 class Npm:
-    """A verdaccio, and npm as its publishers use it."""
+    """A verdaccio server, and npm as its publishers use it."""
 
     url: str
     folder: Path
@@ -147,13 +147,14 @@ class Npm:
         place = Path(tempfile.mkdtemp(dir=self.folder))
         (place / "package.json").write_text(json.dumps({"name": name, "version": version} | fields))
         (place / "index.js").write_text(f"// {version} of {user}\n")
+        # A prerelease must not become the latest version.
         tag = ["--tag", "next"] if "-" in version else []
         self.npm("publish", "--access", "public", *tag, user=user, cwd=place)
 
 
 @contextmanager
 def verdaccio(folder: Path) -> Iterator[Npm]:
-    """verdaccio without any upstream of its own, and two users."""
+    """Run verdaccio with two users and without an upstream."""
     require(VERDACCIO, "npm")
     port = free_port()
     folder.mkdir(parents=True)
@@ -161,10 +162,10 @@ def verdaccio(folder: Path) -> Iterator[Npm]:
     command: list[str | Path] = [VERDACCIO, "-c", folder / "config.yaml"]
     url = f"http://127.0.0.1:{port}"
     with running([*command, "-l", f"127.0.0.1:{port}"], url, folder / "log"):
-        found = Npm(url, folder, {})
-        found.user("ann")
-        found.user("bob")
-        yield found
+        registry = Npm(url, folder, {})
+        registry.user("ann")
+        registry.user("bob")
+        yield registry
 
 
 _DOCKER_REGISTRY = """
@@ -195,6 +196,7 @@ class Tokens:
     def answer(self, request: Request) -> Reply:
         self.asked.append(request)
         query = parse_qs(urlsplit(request.target).query)
+        # A scope is KIND:NAME:ACTIONS.
         kind, _, rest = query.get("scope", [":"])[0].partition(":")
         name, _, actions = rest.rpartition(":")
         known = request.headers.get("authorization") == basic("publisher", "secret")
@@ -278,12 +280,12 @@ class Images:
         return f"sha256:{hashlib.sha256(body).hexdigest()}", json.loads(body)
 
     def put_index(self, name: str, reference: str, manifests: list[Json]) -> None:
-        """Push an index of manifests that are there."""
+        """Push an index of manifests that the registry already has."""
         media = "application/vnd.oci.image.index.v1+json"
         index = {"schemaVersion": 2, "mediaType": media, "manifests": manifests}
         body = json.dumps(index).encode()
-        status, said = self._send("PUT", name, reference, body, {"Content-Type": media})
-        assert status == 201, said
+        status, answer = self._send("PUT", name, reference, body, {"Content-Type": media})
+        assert status == 201, answer
 
     def _send(
         self, method: str, name: str, reference: str, body: bytes, headers: dict[str, str]
@@ -305,12 +307,13 @@ def run(*command: str | Path) -> None:
 
 @contextmanager
 def docker_registry(folder: Path) -> Iterator[Images]:
-    """Debian's docker-registry behind a token service whose tokens it checks."""
+    """Run Debian's docker-registry behind a token service whose tokens it checks."""
     require("docker-registry", "skopeo", "umoci")
     folder.mkdir(parents=True)
     ca = trustme.CA()
     signer = ca.issue_cert("tokens.example", key_type=trustme.KeyType.RSA)
     ca.cert_pem.write_to_path(folder / "ca.pem")
+    # x5c wants the certificate as base64 without the PEM markers.
     lines = signer.cert_chain_pems[0].bytes().decode().split("-----")
     tokens = Tokens(signer.private_key_pem.bytes(), lines[2].replace("\n", ""))
     port = free_port()
@@ -360,7 +363,7 @@ class Index:
 
 @contextmanager
 def devpi(folder: Path) -> Iterator[Index]:
-    """devpi-server without any index but one of a user."""
+    """Run devpi-server with a single index, which belongs to a user."""
     require(DEVPI / "devpi-server")
     folder.mkdir(parents=True)
     state, port = folder / "state", free_port()
@@ -372,6 +375,6 @@ def devpi(folder: Path) -> Iterator[Index]:
         assert httpx.put(f"{url}/ann", json={"password": "secret"}).status_code == 201
         token = httpx.post(f"{url}/+login", json=secret).json()["result"]["password"]
         auth = {"X-Devpi-Auth": base64.b64encode(f"ann:{token}".encode()).decode()}
-        made = httpx.put(f"{url}/ann/dev", json={"type": "stage", "bases": []}, headers=auth)
-        assert made.status_code == 200, made.text
+        created = httpx.put(f"{url}/ann/dev", json={"type": "stage", "bases": []}, headers=auth)
+        assert created.status_code == 200, created.text
         yield Index(f"{url}/ann/dev", auth)

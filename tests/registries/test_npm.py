@@ -1,4 +1,4 @@
-"""npm: a real registry, real publishing with npm, and the signals that each step turns up as."""
+"""npm: a real registry, real publishing with npm, and the signal that each step causes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +15,8 @@ REPOSITORY = {"url": "https://github.com/o/one", "source": "github"}
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Npm]:
-    with verdaccio(tmp_path_factory.mktemp("npm") / "verdaccio") as found:
-        yield found
+    with verdaccio(tmp_path_factory.mktemp("npm") / "verdaccio") as registry:
+        yield registry
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def line(registry: Npm, make_line: MakeLine) -> Played:
 
 
 def publish(registry: Npm, name: str, version: str, **fields: Any) -> None:
-    whole: dict[str, Any] = {"mcpName": NAME, "license": "MIT", "repository": "github:o/one"}
-    whole |= fields
-    registry.publish(name, version, **whole)
+    package: dict[str, Any] = {"mcpName": NAME, "license": "MIT", "repository": "github:o/one"}
+    package |= fields
+    registry.publish(name, version, **package)
 
 
 def test_what_is_published_is_known_and_a_second_run_is_a_304(registry: Npm, line: Played) -> None:
@@ -35,13 +35,13 @@ def test_what_is_published_is_known_and_a_second_run_is_a_304(registry: Npm, lin
     publish(registry, "@s/known", "2.0.0-rc.1")
     line.claim(NAME, "npm", "@s/known", "1.0.0", repository=REPOSITORY)
     assert line.profile().outcomes == {"ok": 1}
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["ownership"], found["availability"]) == ("verified", "available")
-    assert (found["license"], found["newer_versions"], found["absent"]) == ("MIT", 0, False)
-    assert found["digest"].startswith("sha512-")
-    assert found["repository_matches"] is True
-    assert found["version_published_at"] is not None
-    assert set(found["signals"]) == {"verified", "install_scripts", "repository_matches"}
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["ownership"], row["availability"]) == ("verified", "available")
+    assert (row["license"], row["newer_versions"], row["absent"]) == ("MIT", 0, False)
+    assert row["digest"].startswith("sha512-")
+    assert row["repository_matches"] is True
+    assert row["version_published_at"] is not None
+    assert set(row["signals"]) == {"verified", "install_scripts", "repository_matches"}
     again = line.profile()
     assert (again.outcomes, again.requests, again.facts) == ({"not_modified": 1}, 1, 0)
 
@@ -57,9 +57,9 @@ def test_each_thing_that_a_publisher_does_turns_up_as_its_signal(
 
     registry.npm("deprecate", "each@1.0.0", "use 2, or write to me@mail.example")
     line.profile()
-    found = line.packages()[key]
-    assert found["availability"] == "deprecated"
-    assert found["deprecated"] == "use 2, or write to [e-mail]"
+    row = line.packages()[key]
+    assert row["availability"] == "deprecated"
+    assert row["deprecated"] == "use 2, or write to [e-mail]"
     registry.npm("deprecate", "each@1.0.0", "")
     line.profile()
     assert line.packages()[key]["availability"] == "available"
@@ -67,25 +67,25 @@ def test_each_thing_that_a_publisher_does_turns_up_as_its_signal(
     publish(registry, "each", "1.1.0")
     publish(registry, "each", "2.0.0", mcpName="io.github.bob/one")
     line.profile()
-    found = line.packages()[key]
-    assert (found["newer_versions"], found["latest_version"]) == (2, "2.0.0")
-    assert {"behind", "verified", "latest_not_owned"} <= set(found["signals"])
+    row = line.packages()[key]
+    assert (row["newer_versions"], row["latest_version"]) == (2, "2.0.0")
+    assert {"behind", "verified", "latest_not_owned"} <= set(row["signals"])
 
     registry.npm("unpublish", "each@1.0.0")
     line.profile()
     assert line.packages()[key]["availability"] == "available", "one answer is not believed"
     line.confirm()
-    found = line.packages()[key]
-    assert (found["availability"], found["absent"]) == ("version_withdrawn", True)
-    assert (found["ownership"], found["ownership_now"]) == (
+    row = line.packages()[key]
+    assert (row["availability"], row["absent"]) == ("version_withdrawn", True)
+    assert (row["ownership"], row["ownership_now"]) == (
         "was_verified_now_not",
         "version_absent",
     )
 
     registry.npm("unpublish", "--force", "each")
     line.confirm()
-    found = line.packages()[key]
-    assert (found["availability"], found["ownership"]) == ("package_absent", "was_verified_now_not")
+    row = line.packages()[key]
+    assert (row["availability"], row["ownership"]) == ("package_absent", "was_verified_now_not")
 
 
 def test_another_owner_of_the_same_name_and_version_is_an_alarm(
@@ -97,9 +97,9 @@ def test_another_owner_of_the_same_name_and_version_is_an_alarm(
     registry.npm("unpublish", "--force", "taken")
     registry.publish("taken", "1.0.0", user="bob", mcpName="io.github.bob/taken")
     line.profile()
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["ownership"], found["ownership_now"]) == ("was_verified_now_not", "mismatch")
-    assert {"digest_moved", "name_reused"} <= set(found["signals"])
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["ownership"], row["ownership_now"]) == ("was_verified_now_not", "mismatch")
+    assert {"digest_moved", "name_reused"} <= set(row["signals"])
     assert line.profile().due == 1, "an alarm is looked at daily"
 
 
@@ -113,12 +113,12 @@ def test_absent_others_and_several_claims_are_told_apart(registry: Npm, line: Pl
     line.claim("io.github.o/nameless", "npm", "nameless", "1.0.0")
     line.claim("io.github.o/never", "npm", "never-was", "1.0.0")
     line.confirm()
-    found = line.packages()
-    assert found[f"{NAME}@1.0.0"]["claimants"] == 4
-    told = {
-        key.partition("@")[0]: (row["ownership"], row["availability"]) for key, row in found.items()
+    rows = line.packages()
+    assert rows[f"{NAME}@1.0.0"]["claimants"] == 4
+    states = {
+        key.partition("@")[0]: (row["ownership"], row["availability"]) for key, row in rows.items()
     }
-    assert told == {
+    assert states == {
         NAME: ("verified", "available"),
         "io.github.eve/copy": ("mismatch", "available"),
         "io.github.o/tag": ("mismatch", "available"),
@@ -126,8 +126,8 @@ def test_absent_others_and_several_claims_are_told_apart(registry: Npm, line: Pl
         "io.github.o/nameless": ("marker_absent", "available"),
         "io.github.o/never": ("package_absent", "package_absent"),
     }
-    assert found["io.github.o/tag@latest"]["resolved_version"] == "1.0.0"
-    assert "version_alias" in found["io.github.o/tag@latest"]["signals"]
+    assert rows["io.github.o/tag@latest"]["resolved_version"] == "1.0.0"
+    assert "version_alias" in rows["io.github.o/tag@latest"]["signals"]
 
 
 def test_the_short_form_tells_the_same(
@@ -136,11 +136,12 @@ def test_the_short_form_tells_the_same(
     publish(registry, "large", "1.0.0")
     publish(registry, "large", "1.1.0", scripts={"install": "node index.js"})
     line.claim(NAME, "npm", "large", "1.1.0")
+    # Every full packument is now too large.
     monkeypatch.setattr("connectors.registries.npm.LARGEST", 500)
     line.profile()
-    found = line.packages()[f"{NAME}@1.1.0"]
-    assert (found["ownership"], found["license"]) == ("verified", "MIT")
-    assert found["install_scripts"] is True
+    row = line.packages()[f"{NAME}@1.1.0"]
+    assert (row["ownership"], row["license"]) == ("verified", "MIT")
+    assert row["install_scripts"] is True
     again = line.profile()
     assert again.outcomes == {"not_modified": 1}
     assert again.requests == 1, "the validator belongs to the short form"

@@ -1,4 +1,4 @@
-"""OCI: Debian's docker-registry behind a token service, images made by umoci, moved by skopeo."""
+"""OCI: Debian's docker-registry behind a token service; umoci makes images, skopeo moves them."""
 
 from collections.abc import Iterator
 
@@ -24,8 +24,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
-    with docker_registry(tmp_path_factory.mktemp("oci") / "registry") as found:
-        yield found
+    with docker_registry(tmp_path_factory.mktemp("oci") / "registry") as images:
+        yield images
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def test_an_image_is_known_and_a_known_digest_costs_a_token_and_a_head(
     images.push("o/one:1.0.0", LABELS)
     line.claim(NAME, "oci", "ghcr.io/o/one:1.0.0", "1.0.0", repository=REPOSITORY)
     assert line.profile().outcomes == {"ok": 1}
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["ownership"], found["availability"]) == ("verified", "available")
-    assert (found["license"], found["repository_matches"]) == ("MIT", True)
-    assert found["digest"] == images.manifest("o/one", "1.0.0")[0]
-    assert found["provenance"] is False
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["ownership"], row["availability"]) == ("verified", "available")
+    assert (row["license"], row["repository_matches"]) == ("MIT", True)
+    assert row["digest"] == images.manifest("o/one", "1.0.0")[0]
+    assert row["provenance"] is False
     again = line.profile()
     assert (again.outcomes, again.facts) == ({"ok": 1}, 0)
     assert again.requests == 3, "a refusal that names the realm, a token, a HEAD"
@@ -60,14 +60,14 @@ def test_a_moved_tag_without_its_label_is_an_alarm_and_moving_back_shows_too(
     assert line.signals(f"{NAME}@1.0.0") == {"verified"}
     images.push("o/moved:1.0.0", {SOURCE: "https://github.com/bob/other"})
     line.profile()
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["ownership"], found["ownership_now"]) == ("was_verified_now_not", "marker_absent")
-    assert found["digest"] != first
-    assert "digest_moved" in found["signals"]
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["ownership"], row["ownership_now"]) == ("was_verified_now_not", "marker_absent")
+    assert row["digest"] != first
+    assert "digest_moved" in row["signals"]
     images.push("o/moved:1.0.0", LABELS)
     line.profile()
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert found["ownership"] == "verified"
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert row["ownership"] == "verified"
     with line.deployment.warehouse.session() as session:
         rows = session.text(
             "SELECT digest FROM version_facts WHERE package = 'o/moved' ORDER BY observed_at"
@@ -85,8 +85,8 @@ def test_deleted_private_and_never_pushed_are_told_apart(images: Images, line: P
     images.delete("o/gone:1.0.0")
     images.tokens.private.add("o/private")
     line.confirm()
-    told = {row["name"]: row["availability"] for row in line.packages().values()}
-    assert told == {
+    availabilities = {row["name"]: row["availability"] for row in line.packages().values()}
+    assert availabilities == {
         NAME: "version_withdrawn",
         "io.github.o/private": "absent_or_private",
         "io.github.o/never": "version_absent",
@@ -110,8 +110,8 @@ def test_an_index_is_read_through_its_linux_image_and_tells_of_attestations(
     images.put_index("o/index", "1.0.0", [*manifests, attestation])
     line.claim(NAME, "oci", "ghcr.io/o/index:1.0.0", "1.0.0")
     line.profile()
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["ownership"], found["provenance"]) == ("verified", True)
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["ownership"], row["provenance"]) == ("verified", True)
 
 
 def test_what_refers_to_an_image_is_found_by_its_tag(images: Images, line: Played) -> None:
@@ -123,6 +123,7 @@ def test_what_refers_to_an_image_is_found_by_its_tag(images: Images, line: Playe
         "size": len(str(manifest)),
         "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
     }
+    # The tag under which the OCI specification looks for referrers.
     images.put_index("o/signed", digest.replace(":", "-"), [signature])
     line.claim(NAME, "oci", "ghcr.io/o/signed:1.0.0", "1.0.0")
     line.profile()
@@ -136,8 +137,8 @@ def test_wrong_credentials_make_nothing_absent(images: Images, make_line: MakeLi
     line.claim(NAME, "oci", "ghcr.io/o/right:1.0.0", "1.0.0")
     for _ in range(3):
         assert line.profile().outcomes == {Outcome.FORBIDDEN: 1}
-    found = line.packages()[f"{NAME}@1.0.0"]
-    assert (found["availability"], found["package_state"]) == ("unknown", "failed")
+    row = line.packages()[f"{NAME}@1.0.0"]
+    assert (row["availability"], row["package_state"]) == ("unknown", "failed")
     with line.deployment.warehouse.session() as session:
         (check,) = session.text("SELECT detail FROM package_checks").to_pylist()
     assert "refuses the credentials" in check["detail"]
@@ -155,5 +156,5 @@ def test_credentials_go_to_the_token_service_and_open_a_private_image(
     realm.asked.clear()
     assert line.profile().outcomes == {Outcome.OK: 1}
     assert line.packages()[f"{NAME}@1.0.0"]["ownership"] == "verified"
-    told = [request.headers.get("authorization") for request in realm.asked]
-    assert told == [basic("publisher", "secret")]
+    credentials = [request.headers.get("authorization") for request in realm.asked]
+    assert credentials == [basic("publisher", "secret")]

@@ -17,8 +17,8 @@ SITE = "https://github.com/o/one"
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    with devpi(tmp_path_factory.mktemp("pypi") / "devpi") as found:
-        yield found
+    with devpi(tmp_path_factory.mktemp("pypi") / "devpi") as index:
+        yield index
 
 
 def test_an_index_without_json_documents_tells_versions_and_what_was_deleted(
@@ -31,17 +31,17 @@ def test_an_index_without_json_documents_tells_versions_and_what_was_deleted(
     line.claim("io.github.o/never", "pypi", "never-was", "1.0.0")
     assert line.profile().outcomes == {"ok": 1, "package_absent": 1}
     key = f"{NAME}@1.0.0-rc.1"
-    found = line.packages()[key]
-    assert (found["availability"], found["ownership"]) == ("available", "unknown")
-    assert (found["latest_version"], found["newer_versions"]) == ("1.0.0", 1)
-    assert found["digest"] is None, "the index does not say when a file was uploaded"
+    prerelease = line.packages()[key]
+    assert (prerelease["availability"], prerelease["ownership"]) == ("available", "unknown")
+    assert (prerelease["latest_version"], prerelease["newer_versions"]) == ("1.0.0", 1)
+    assert prerelease["digest"] is None, "the index does not say when a file was uploaded"
     index.upload("Zoo-Mcp", "2.0.0")
     line.profile()
     assert line.packages()[key]["newer_versions"] == 2
     index.delete("zoo-mcp", "1.0.0rc1")
     line.confirm()
-    told = {row["name"]: row["availability"] for row in line.packages().values()}
-    assert told == {NAME: "version_withdrawn", "io.github.o/never": "package_absent"}
+    availabilities = {row["name"]: row["availability"] for row in line.packages().values()}
+    assert availabilities == {NAME: "version_withdrawn", "io.github.o/never": "package_absent"}
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_each_thing_that_a_project_can_come_to_turns_up_as_its_signal(scripted: 
 
     publish(line, first, second, owners="ann")
     line.profile()
-    found = line.packages()
-    assert (found[key]["newer_versions"], found[key]["days_behind"]) == (1, 30)
-    assert found[f"{NAME}@1.1.0"]["provenance_repository"] == SITE
-    assert {"provenance", "verified"} <= set(found[f"{NAME}@1.1.0"]["signals"])
+    rows = line.packages()
+    assert (rows[key]["newer_versions"], rows[key]["days_behind"]) == (1, 30)
+    assert rows[f"{NAME}@1.1.0"]["provenance_repository"] == SITE
+    assert {"provenance", "verified"} <= set(rows[f"{NAME}@1.1.0"]["signals"])
 
     publish(line, replace(first, yanked="write to me@mail.example"), second, owners="ann")
     line.profile()
@@ -115,6 +115,6 @@ def test_a_name_that_somebody_else_registers_again_is_an_alarm(scripted: Played)
     line.profile()
     publish(line, Release("1.0.0", line.clock(), "io.github.eve/one"))
     line.profile()
-    found = line.packages()[key]
-    assert (found["ownership"], found["ownership_now"]) == ("was_verified_now_not", "mismatch")
-    assert "name_reused" in found["signals"]
+    row = line.packages()[key]
+    assert (row["ownership"], row["ownership_now"]) == ("was_verified_now_not", "mismatch")
+    assert "name_reused" in row["signals"]

@@ -86,17 +86,17 @@ def test_starting_the_command_line_loads_next_to_nothing() -> None:
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     hosts = {urlsplit(default_url(kind)).hostname or "" for kind in ("npm", "pypi")}
-    found = [
+    offenders = [
         path
         for path in tracked()
         if path.is_file() and any(host.encode() in path.read_bytes() for host in hosts)
     ]
-    assert found == []
+    assert offenders == []
 
 
 def test_every_command_is_documented_and_teaches() -> None:
     text = (ROOT / "docs" / "operators.md").read_text()
-    (commands,) = [a for a in parser()._actions if a.dest == "command"]
+    (commands,) = [action for action in parser()._actions if action.dest == "command"]
     assert isinstance(commands.choices, dict)
     for name, command in commands.choices.items():
         assert f"`subregistry {name}" in text

@@ -1,4 +1,4 @@
-"""Rules about imports that import-linter does not know."""
+"""Rules about imports that import-linter cannot check."""
 
 import ast
 import graphlib
@@ -20,21 +20,21 @@ MODULES = {module_of(path): path for room in ROOMS for path in (ROOT / room).rgl
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Modules of ours that a module imports, at its top, late, or for types alone."""
+    """Modules of ours that a module imports: at its top, inside functions, or only for types."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                found = name if name in MODULES else node.module
-                if found in MODULES:
-                    yield found
+                module = name if name in MODULES else node.module
+                if module in MODULES:
+                    yield module
 
 
 def test_no_import_goes_round_in_a_circle() -> None:
     graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 def test_serving_loads_neither_duckdb_nor_sqlglot_nor_the_compiler_of_rules() -> None:

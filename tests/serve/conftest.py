@@ -1,4 +1,4 @@
-"""Fixtures for all that is served."""
+"""Fixtures for everything that is served."""
 
 from pathlib import Path
 
@@ -11,10 +11,13 @@ from tests.support.feeds import entry, publish
 
 @pytest.fixture
 def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """A feed of 240 servers. Nothing is logged, although another test may have opened a log: that
-    would be the long way."""
+    """A feed of 240 servers. Logging is off, even if another test opened a log: it would force the
+    long way."""
     monkeypatch.setattr(accesslog, "is_open", lambda: False)
-    found = Feed(tmp_path, "default")
-    entries = [entry(f"a.b/s{n:03}", description=f"Number {n} " + "x" * 60) for n in range(240)]
-    publish(found, entries, "e1")
-    return found
+    feed = Feed(tmp_path, "default")
+    entries = [
+        entry(f"a.b/s{number:03}", description=f"Number {number} " + "x" * 60)
+        for number in range(240)
+    ]
+    publish(feed, entries, "e1")
+    return feed

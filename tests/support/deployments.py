@@ -1,4 +1,4 @@
-"""A scripted registry over HTTP, and deployments against it."""
+"""A scripted registry over HTTP, and deployments that pull from it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Upstream:
-    """A scripted registry with a request log and a place to put faults."""
+    """A scripted registry with a request log and a hook for faults."""
 
     registry: ScriptedRegistry = field(default_factory=ScriptedRegistry)
     packages: PackageStandIns = field(default_factory=PackageStandIns)
@@ -35,19 +35,19 @@ class Upstream:
 
 @contextmanager
 def upstream_server(clock: Callable[[], datetime]) -> Iterator[Upstream]:
-    """The scripted registries on loopback, with the given clock in their Date headers."""
-    found = Upstream()
+    """Serve the scripted registries on loopback; the given clock sets their Date headers."""
+    upstream = Upstream()
     with (
-        LoopbackServer(found.answer, clock=clock) as server,
-        LoopbackServer(found.packages.answer, clock=clock) as packages,
+        LoopbackServer(upstream.answer, clock=clock) as server,
+        LoopbackServer(upstream.packages.answer, clock=clock) as packages,
     ):
-        found.url, found.packages_url = server.url, packages.url
-        yield found
+        upstream.url, upstream.packages_url = server.url, packages.url
+        yield upstream
 
 
 def make_deployment(
     home: Path, upstream: Upstream, clock: Callable[[], datetime], **settings: Any
-) -> Line:  # values of Settings
+) -> Line:  # `settings` holds fields of Settings
     url = upstream.packages_url
     if "feeds" not in settings:
         settings["feeds"] = two_feeds(home.parent / "documents")
@@ -68,7 +68,7 @@ def make_deployment(
 
 
 def two_feeds(folder: Path) -> Path:
-    """The shipped documents of the feeds `default` and `mirror`, in a folder."""
+    """Copy the shipped documents of the feeds `default` and `mirror` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("default.toml", "mirror.toml"):
         (folder / name).write_bytes((files("serve.policy") / "feeds" / name).read_bytes())
@@ -77,11 +77,11 @@ def two_feeds(folder: Path) -> Path:
 
 def server_json(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:
     """A server.json that clients can decode."""
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": name,
         "description": f"The server {name.partition('/')[2]}",
         "version": version,
         "remotes": [{"type": "streamable-http", "url": "https://mcp.example.org/mcp"}],
     }
-    return found | extra
+    return document | extra

@@ -1,4 +1,4 @@
-"""Making editions without a warehouse, and asking a served one byte by byte."""
+"""Build editions without a warehouse, and request served editions over plain HTTP."""
 
 import http.client
 import json
@@ -47,8 +47,8 @@ def entry(
     is_latest: bool = True,
     status: str = "active",
     **extra: Any,
-) -> Candidate:  # members of the server.json
-    """An admitted entry as upstream would have it."""
+) -> Candidate:  # `extra` holds members of the server.json
+    """An admitted entry, as upstream would send it."""
     server = server_json(name, version, **extra)
     official = {
         "status": status,
@@ -72,12 +72,12 @@ def entry(
     )
 
 
-def excluded(found: Candidate, reason: str = "not wanted") -> Candidate:
-    return replace(found, admitted=False, rule="no", reason=reason, server=None, meta=None)
+def excluded(candidate: Candidate, reason: str = "not wanted") -> Candidate:
+    return replace(candidate, admitted=False, rule="no", reason=reason, server=None, meta=None)
 
 
 def build(feed: Feed, entries: Iterable[Candidate], edition: str, *, now: datetime = NOW) -> Built:
-    """A candidate of the feed, from entries in any order."""
+    """Build a candidate of the feed from entries in any order."""
     built = write_candidate(
         Draft(
             feed=feed.name,
@@ -88,14 +88,14 @@ def build(feed: Feed, entries: Iterable[Candidate], edition: str, *, now: dateti
             root=feed.folder,
             now=now,
         ),
-        sorted(entries, key=lambda found: found.key),
+        sorted(entries, key=lambda candidate: candidate.key),
     )
     feed.set_candidate(edition)
     return built
 
 
 def with_body(edition: Edition, index: int, body: bytes) -> Edition:
-    """The same edition, but for the bytes of one body."""
+    """The same edition with the bytes of one body replaced."""
     layer, row = edition.entries.locate(index)
     values = {name: column[row].item() for name, column in layer.columns.items()}
     values |= {"segment": len(edition.manifest.segments), "offset": 0, "length": len(body)}
@@ -127,59 +127,59 @@ class Client:
                 connection.putheader(name, value)
             connection.endheaders()
             answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, found, answer.read()
+            received = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, received, answer.read()
         finally:
             connection.close()
 
     def json(self, target: str, *, status: int = 200) -> Json:
-        found, _, body = self.ask(target)
-        assert found == status, (target, found, body[:300])
+        code, _, body = self.ask(target)
+        assert code == status, (target, code, body[:300])
         document: Json = json.loads(body)
         return document
 
     def until(self, met: Callable[[], bool]) -> None:
-        """Ask until something is so; a switch is seen within a fraction of a second."""
+        """Poll until the condition is met; a switch is visible within a fraction of a second."""
         end = time.monotonic() + 10
         while not met():
             assert time.monotonic() < end
             time.sleep(0.05)
 
-    def paged(self, target: str, what: str) -> list[Json]:
-        """The items of all pages of a list answer, which must not repeat."""
-        found: list[Json] = []
+    def paged(self, target: str, member: str) -> list[Json]:
+        """Collect the items of all pages of a list; a repeated item fails."""
+        items: list[Json] = []
         cursor, joint = "", "&" if "?" in target else "?"
         while True:
             page = self.json(f"{target}{joint}cursor={cursor}")
-            found += page[what]
+            items += page[member]
             cursor = page["metadata"].get("nextCursor", "")
             if not cursor:
-                assert len(found) == len({json.dumps(item) for item in found})
-                return found
+                assert len(items) == len({json.dumps(item) for item in items})
+                return items
 
     def keys(self, target: str) -> list[tuple[str, str]]:
         """The (name, version) of every entry of a list answer."""
-        servers = [found["server"] for found in self.json(target)["servers"]]
+        servers = [item["server"] for item in self.json(target)["servers"]]
         return [(server["name"], server["version"]) for server in servers]
 
     def walk_all(self, target: str) -> list[tuple[str, str]]:
-        """Follow nextCursor, with the other parameters."""
-        found, cursor = self.keys(target), self.json(target)["metadata"].get("nextCursor")
+        """Follow nextCursor and keep the other parameters."""
+        keys, cursor = self.keys(target), self.json(target)["metadata"].get("nextCursor")
         while cursor:
             page = f"{target}&cursor={cursor}"
-            found += self.keys(page)
+            keys += self.keys(page)
             cursor = self.json(page)["metadata"].get("nextCursor")
-        return found
+        return keys
 
     def walk(self, target: str) -> list[tuple[str, str]]:
-        """Follow nextCursor, pasting it without escaping and without the other parameters."""
-        found, path = self.keys(target), target.partition("?")[0]
+        """Follow nextCursor, pasted without escaping, and drop the other parameters."""
+        keys, path = self.keys(target), target.partition("?")[0]
         cursor = self.json(target)["metadata"].get("nextCursor")
         while cursor:
             page = f"{path}?cursor={cursor}"
-            found += self.keys(page)
+            keys += self.keys(page)
             cursor = self.json(page)["metadata"].get("nextCursor")
-        return found
+        return keys
 
 
 @contextmanager
@@ -198,14 +198,14 @@ def served_app(app: App) -> Iterator[Client]:
 
 
 def application(feed: Feed, **named: Any) -> App:
-    """The feed at the root, without a rate limit."""
+    """The application that serves the feed at `/`, without a rate limit."""
     values: dict[str, Any] = {"skew": 60.0, "per_minute": 0, "site": ""} | named
     return build_app(feed.folder.parent, [FEED], **values)
 
 
 @contextmanager
 def running(app: App, kind: type[BoundedProtocol], loop: Any = "uvloop") -> Iterator[Client]:
-    """The application behind one of the protocols."""
+    """Serve the application with one of the protocols."""
     sock = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app, http=kind, loop=loop, log_level="warning", access_log=False, ws="none",

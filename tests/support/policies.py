@@ -1,4 +1,4 @@
-"""Feed documents for tests: written into a folder, and read by a deployment."""
+"""Feed documents for tests: write them into a folder, and deploy them."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ default = "admit"
 
 
 def team(folder: Path, text: str, *, head: str = HEAD) -> Path:
-    """The document of the feed `team`, with more text."""
+    """Write the document of the feed `team`: `head`, then `text`."""
     folder.mkdir(exist_ok=True)
     (folder / "team.toml").write_text(head + text)
     return folder
@@ -31,9 +31,9 @@ def make_team(
     text: str = "",
     *,
     head: str = HEAD,
-    **settings: Any,  # of Settings
+    **settings: Any,  # fields of Settings
 ) -> Line:
-    """A deployment with that feed alone."""
+    """A deployment whose only feed is `team`."""
     feeds = team(tmp_path / "documents", text, head=head)
     return make_deployment(tmp_path / "home", upstream, clock, feeds=feeds, **settings)
 
@@ -54,5 +54,5 @@ def verdicts(deployment: Line, feed: str = "team") -> dict[str, tuple[str, str]]
 
 def shown(client: Client, query: str = "") -> list[str]:
     """NAME@VERSION of every entry that the feed lists."""
-    found = client.paged(f"/v0.1/servers?limit=100{query}", "servers")
-    return sorted(f"{e['server']['name']}@{e['server']['version']}" for e in found)
+    entries = client.paged(f"/v0.1/servers?limit=100{query}", "servers")
+    return sorted(f"{entry['server']['name']}@{entry['server']['version']}" for entry in entries)

@@ -1,6 +1,6 @@
-"""Naive readers that sync from a feed, and a random life of that feed, with a clock of its own.
+"""Simple readers that sync from a feed, and a random history of that feed on its own clock.
 
-Requests go through `Api` and `LiveEditions` as a server process has them; only HTTP is left out.
+Requests go through `Api` and `LiveEditions` as in a server process; only HTTP is left out.
 """
 
 import json
@@ -33,7 +33,7 @@ UPSTREAMS = "io.modelcontextprotocol.registry/official"
 
 @dataclass
 class World:
-    """A feed that lives: its clock, what curation says of each entry, and its editions."""
+    """A feed over time: its clock, what curation decided on each entry, and its editions."""
 
     root: Path
     random: random.Random
@@ -57,38 +57,40 @@ class World:
         self.pending = [item for item in self.pending if item[0] > self.now]
 
     def change(self) -> None:
-        """One thing that curation or upstream does to one entry."""
+        """Apply one random change to one entry, as curation or upstream would."""
         key = self.random.choice(NAMES), self.random.choice(VERSIONS)
         old = self.now - timedelta(days=self.random.randint(0, 400))
-        what = self.random.choice(
+        kind = self.random.choice(
             ["admit_late", "admit", "exclude", "delete", "edit", "silent", "latest", "withhold"]
         )
         known = self.state.get(key)
         at = known.published_at if known else old
-        if what == "admit_late":
-            found = entry(*key, at=old, is_latest=False)
-        elif what == "admit":
-            found = entry(*key, at=self.now, is_latest=self.random.random() < 0.5)
-        elif what == "exclude":
-            found = excluded(known or entry(*key, at=old, is_latest=False), "not wanted")
-        elif what == "delete":
-            found = entry(*key, at=at, updated=self.now, status="deleted", is_latest=False)
-        elif what == "edit":
+        if kind == "admit_late":
+            candidate = entry(*key, at=old, is_latest=False)
+        elif kind == "admit":
+            candidate = entry(*key, at=self.now, is_latest=self.random.random() < 0.5)
+        elif kind == "exclude":
+            candidate = excluded(known or entry(*key, at=old, is_latest=False), "not wanted")
+        elif kind == "delete":
+            candidate = entry(*key, at=at, updated=self.now, status="deleted", is_latest=False)
+        elif kind == "edit":
             text = f"T{self.random.random()}"
-            found = entry(*key, at=at, updated=self.now, is_latest=False, title=text)
-        elif what == "silent":
-            found = entry(*key, at=at, is_latest=False, title=f"S{self.random.random()}")
-        elif what == "withhold":
+            candidate = entry(*key, at=at, updated=self.now, is_latest=False, title=text)
+        elif kind == "silent":
+            candidate = entry(*key, at=at, is_latest=False, title=f"S{self.random.random()}")
+        elif kind == "withhold":
             broken: Json = {"packages": [{"registryType": "npm"}], "remotes": []}
-            found = entry(*key, at=at, is_latest=False, **broken)
+            candidate = entry(*key, at=at, is_latest=False, **broken)
         else:
-            found = replace(known or entry(*key, at=old), is_latest=True)
-        self.state[key] = found
+            candidate = replace(known or entry(*key, at=old), is_latest=True)
+        self.state[key] = candidate
 
     def publish(self) -> None:
-        """Build and switch; readers see it some seconds later."""
+        """Build and switch; readers see the edition some seconds later."""
         self.number += 1
-        candidates = [replace(c, served=k in self.served) for k, c in self.state.items()]
+        candidates = [
+            replace(candidate, served=key in self.served) for key, candidate in self.state.items()
+        ]
         publish(self.feed, candidates, f"e{self.number}", now=self.now)
         self._published()
 
@@ -111,7 +113,7 @@ class World:
         self._published()
 
     def lose(self) -> None:
-        """The feed's folder is gone; the warehouse is not, and makes it again."""
+        """Delete the feed's folder, and rebuild it from what the warehouse still knows."""
         shutil.rmtree(self.feed.folder)
         self.publish()
 
@@ -120,13 +122,13 @@ class World:
         self.served |= {edition.keys.pair(index) for index in range(edition.count)}
         if self.random.random() < 0.5:
             self.feed.tidy(keep=self.random.randint(2, 4), since=self.now - timedelta(minutes=5))
-        seen = self.now + self.random.uniform(0, 1) * VISIBLE_WITHIN
-        self.pending.append((seen, self.shelf.look))
+        visible_at = self.now + self.random.uniform(0, 1) * VISIBLE_WITHIN
+        self.pending.append((visible_at, self.shelf.look))
 
     def live(self) -> Edition:
-        found = self.feed.current()
-        assert found is not None
-        return found
+        edition = self.feed.current()
+        assert edition is not None
+        return edition
 
     def ask(self, target: str) -> tuple[int, Json]:
         path, _, query = target.partition("?")
@@ -137,7 +139,7 @@ class World:
 
 @dataclass
 class Reader:
-    """Copies a feed page by page; `kind` says what it remembers between walks."""
+    """Copies a feed page by page; `kind` says what it keeps between walks."""
 
     world: World
     kind: str
@@ -156,9 +158,9 @@ class Reader:
         self._largest = self.watermark or ""
 
     def be_killed(self) -> None:
-        """Lose the walk, keep what was stored and the watermark of the last complete walk.
+        """Lose the walk; keep the stored entries and the watermark of the last complete walk.
 
-        A first walk begins from nothing again: it shows nothing of what is gone by then.
+        A first walk starts again with an empty store: it does not show what is gone by then.
         """
         if self.watermark is None:
             self.store.clear()
@@ -192,11 +194,11 @@ class Reader:
         if self._cursor is None:
             self._finish(page)
 
-    def _take(self, found: Json) -> None:
-        self.store[found["server"]["name"], found["server"]["version"]] = found
+    def _take(self, item: Json) -> None:
+        self.store[item["server"]["name"], item["server"]["version"]] = item
         instant = {
-            "updated": found["_meta"][UPSTREAMS]["updatedAt"],
-            "published": found["_meta"][OURS]["publishedAt"],
+            "updated": item["_meta"][UPSTREAMS]["updatedAt"],
+            "published": item["_meta"][OURS]["publishedAt"],
         }.get(self.kind, "")
         if instant:
             self._largest = max(self._largest, _text(datetime.fromisoformat(instant)))
@@ -219,9 +221,9 @@ class Reader:
             self.step()
 
     def check(self) -> None:
-        """What is stored is what the feed shows; what the feed never shows alive is not there."""
+        """The store equals what the feed shows; only deleted entries may be absent from it."""
         edition = self.world.live()
-        shown = {edition.keys.pair(i): i for i in range(edition.count)}
+        shown = {edition.keys.pair(index): index for index in range(edition.count)}
         for key, index in shown.items():
             if key in self.store or not edition.deleted(index):
                 assert self.store.get(key) == json.loads(edition.body(index)), (self.kind, key)

@@ -1,4 +1,4 @@
-"""The recorded data and specifications beside the checkout, and what is skipped without them."""
+"""The recorded data and specifications beside the checkout; tests without them are skipped."""
 
 import gzip
 import json
@@ -17,15 +17,15 @@ Json = dict[str, Any]  # recorded JSON
 
 
 def require(path: str) -> Path:
-    """A file of ../shared; without it the test is skipped, in CI it fails."""
-    found = FOLDER / path
-    if not found.exists():
+    """The path of a file in ../shared; if it is missing, skip the test, or fail in CI."""
+    file = FOLDER / path
+    if not file.exists():
         missing(f"../shared/{path} is not there")
-    return found
+    return file
 
 
 def missing(reason: str) -> None:
-    """Skip with a reason; in CI, where everything must be there, fail."""
+    """Skip with a reason; fail in CI, where everything must be present."""
     if os.environ.get("SUBREGISTRY_CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -37,7 +37,7 @@ def base_dump() -> list[Json]:
 
 
 def timeline() -> list[tuple[datetime, list[Json]]]:
-    """Every recorded step to 2025-11-30: instant of the recording, entries new or different."""
+    """Every recorded step to 2025-11-30: its instant, and the entries that are new or changed."""
     return [
         (datetime.fromisoformat(step["observedAt"]), step["upserts"])
         for step in _lines("data/registry-timeline-2025-10-07--2025-11-30.jsonl.gz")

@@ -1,4 +1,4 @@
-"""What packages and other servers have to do with each entry, before rules look at it."""
+"""Columns that rules need, derived per entry from its packages and from other servers."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,12 +7,13 @@ from warehouse.database.session import Session
 
 
 def derive(session: Session, all_parts: Sequence[Part], done: Callable[[int], None]) -> None:
-    """Work out what packages and other servers have to do with each entry, in one transaction.
+    """Compute what packages and other servers mean for each entry; replace it in one transaction.
 
-    What packages have to do with it goes in parts; the rest is narrow.
+    Package columns need much memory, so they are computed in parts; the rest is small. `done` is
+    called with the number of each finished part.
     """
     with staged(session, "served_packages", "package_columns", "advisory_columns"):
-        with materialized(session, "package_claims"):  # a part does not know those of others
+        with materialized(session, "package_claims"):  # counts servers of all parts
             for number, part in enumerate(all_parts, start=1):
                 with showing(session, part, FACT_INPUTS, entries=True):
                     with materialized(session, "entry_packages"):

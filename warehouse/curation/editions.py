@@ -1,4 +1,4 @@
-"""What was built and published of a feed: treatments, editions, the entries they showed."""
+"""Records of what was built and published of a feed: treatments, editions, shown entries."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -10,7 +10,7 @@ _SERVED = columns(feed=TEXT, name=TEXT, version=TEXT, edition=TEXT)
 
 
 def replace_treatments(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
-    """Store what the last build of a feed repaired and withheld of the wanted servers."""
+    """Store what the last build of a feed repaired and withheld for the wanted servers."""
     with session.transaction(), session.registering(batch_treatments=table(rows, _TREATMENT)):
         session.run("curation/delete_treatments", feed=feed)
         session.run("curation/insert_treatments")
@@ -23,12 +23,13 @@ def record_edition(
     previous: str | None,
     **values: object,
 ) -> None:
-    """Note an edition that went live; noting it again changes nothing.
+    """Record an edition that went live; recording it again changes nothing.
 
-    `shown` gives (name, version) of the entries that came or changed with it, or of all: those are
-    noted if its predecessor is not on record.
+    `shown` returns (name, version) of the entries that came or changed with the edition, or of all
+    if its argument is true. All are recorded if the predecessor is not on record.
     """
     feed, edition = values["feed"], values["edition"]
+    # Recording is repeated after a crash, so it must be idempotent.
     if session.rows("curation/read_edition", feed=feed, edition=edition):
         return
     everything = not session.rows("curation/read_edition", feed=feed, edition=previous)
@@ -39,5 +40,5 @@ def record_edition(
 
 
 def last_sequence(session: Session, feed: str) -> int:
-    """The sequence of the last edition of a feed that is on record; 0 without one."""
+    """The sequence of the last recorded edition of a feed; 0 without one."""
     return int(session.rows("curation/read_last_sequence", feed=feed)[0]["sequence"])

@@ -1,4 +1,4 @@
-"""Verdicts, what a build reads, and what it did: the warehouse's side of a feed."""
+"""The warehouse's side of a feed: verdicts, what a build reads, and what it did."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,47 +14,51 @@ from warehouse.database.session import Row, Session
 from warehouse.rules.outline import Outline, decode_outline
 
 BODIES = ("server_hash", "meta_hash", "raw_hash")
-"""The columns of an entry that name its JSON; None: there is none, or none is needed."""
+"""The columns of an entry that name its JSON by hash; None if there is none or none is needed."""
 _VERDICT = columns(upstream=TEXT, name=TEXT, version=TEXT)
 
 
 def changed_names(session: Session, feed: str, since: datetime) -> list[str]:
-    """Servers that a feed may show otherwise than by its verdicts at an earlier instant, sorted."""
+    """Servers that a feed may show differently than its verdicts of an earlier instant, sorted."""
     return [
         row["name"] for row in session.rows("curation/list_changed_names", feed=feed, since=since)
     ]
 
 
 def last_change(session: Session, feed: str) -> datetime | None:
-    """The curation at which a verdict of a feed last became another one; rises with each that
-    changes one, whatever the clock does."""
-    found: datetime | None = session.rows("curation/read_last_change", feed=feed, at=None)[0][
+    """The last curation that changed a verdict of a feed; None if none did.
+
+    It rises with every curation that changes a verdict, whatever the clock does.
+    """
+    changed_at: datetime | None = session.rows("curation/read_last_change", feed=feed, at=None)[0][
         "changed_at"
     ]
-    return found
+    return changed_at
 
 
 def is_known_change(session: Session, feed: str, at: datetime) -> bool:
-    """Whether this warehouse changed verdicts of a feed at an instant: one that was rebuilt or
-    restored did not."""
+    """Whether this warehouse changed verdicts of a feed at exactly this instant.
+
+    A warehouse that was rebuilt or restored did not.
+    """
     return bool(session.rows("curation/read_last_change", feed=feed, at=at)[0]["known"])
 
 
 @contextmanager
 def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator[None]:
-    """For the time of the block only these servers count; None: all."""
+    """Restrict the statements inside to these servers; None: all servers."""
     if names is None:
-        found = session.table("curation/list_known_names", feed=feed)
+        wanted_table = session.table("curation/list_known_names", feed=feed)
     else:
-        found = pa.table({"name": pa.array(names, pa.string())})
-    with session.registering(wanted_names=found):
+        wanted_table = pa.table({"name": pa.array(names, pa.string())})
+    with session.registering(wanted_names=wanted_table):
         yield
 
 
 def downloads_by_server(session: Session) -> dict[str, int]:
-    """How often the most fetched package of a server is fetched, where that is known."""
-    found = session.rows("curation/list_server_downloads")
-    return {row["name"]: row["downloads"] for row in found}
+    """Downloads of a server's most fetched package, for servers where this is known."""
+    rows = session.rows("curation/list_server_downloads")
+    return {row["name"]: row["downloads"] for row in rows}
 
 
 def feed_entries(
@@ -62,11 +66,11 @@ def feed_entries(
 ) -> Iterator[list[Row]]:
     """The wanted entries with their verdicts, ordered by name and version bytes, in batches.
 
-    Those whose verdicts and content are as they were at `since` are `kept`: no JSON is needed of
-    them. Admitted others name theirs by hash, as `BODIES`; `raw_hash` where server.json and `_meta`
-    are not all. Sorting bodies with the rows would need memory for all of them. The packages of an
-    entry come as a list of rows, from a stream of their own. Servers come in parts, as many at once
-    as memory is good for.
+    An entry is `kept` if its verdict and content are as they were at `since`; its JSON is not
+    needed. Other admitted entries name their JSON by hash, in the columns `BODIES`; `raw_hash` only
+    if server.json and `_meta` are not the whole entry. Bodies are not joined here, because sorting
+    them would need memory for all of them. The packages of an entry come as a list of rows, from a
+    second stream. Servers are read in parts, as many at once as memory allows.
     """
     names, size = session.table("curation/list_wanted_names"), servers_at_once(session)
     for start in range(0, names.num_rows, size):
@@ -77,6 +81,7 @@ def feed_entries(
 def _part_of_feed(
     session: Session, feed: str, since: datetime | None, batch: int
 ) -> Iterator[list[Row]]:
+    # A merge join of two streams: both have the same order, so each is read once.
     packages = _grouped(session.batches("curation/list_feed_packages", batch))
     group = next(packages, None)
     for entries in session.batches("curation/list_feed_entries", batch, feed=feed, since=since):
@@ -92,7 +97,7 @@ def _part_of_feed(
 def read_bodies(
     session: Session, hashes: Collection[str], *, since: datetime | None = None
 ) -> dict[str, bytes]:
-    """JSON by its hash; with `since` only what came after that, which costs less."""
+    """JSON by its hash; with `since` only bodies first seen after it, which costs less."""
     query = "curation/list_bodies" if since is None else "curation/list_bodies_since"
     values = {} if since is None else {"since": since}
     with session.registering(wanted=pa.table({"hash": pa.array(sorted(hashes), pa.string())})):
@@ -100,15 +105,17 @@ def read_bodies(
 
 
 def forget_fingerprints(session: Session, feed: str, rows: Sequence[Tuple]) -> None:
-    """Have the next curation note a change of some verdicts (upstream, name, version), whatever it
-    finds: they were shown otherwise than they were decided."""
+    """Make the next curation record a change of some verdicts, whatever it finds.
+
+    `rows` are (upstream, name, version) of verdicts that were shown differently than decided.
+    """
     if rows:
         with session.transaction(), session.registering(batch_stale=table(rows, _VERDICT)):
             session.run("curation/forget_fingerprints", feed=feed)
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:
-    rows = (row for found in batches for row in found.to_pylist())
+    rows = (row for batch in batches for row in batch.to_pylist())
     for key, group in groupby(rows, _key):
         yield key, list(group)
 
@@ -118,15 +125,14 @@ def _key(row: Row) -> tuple[str, str, str]:
 
 
 def read_outline(session: Session, feed: str) -> Outline:
-    """The rules that a feed was curated by last, with when that was and when each upstream was
-    pulled."""
+    """The outline that a feed was last curated by, with `decided_at` and each upstream's pull."""
     for row in session.rows("curation/read_decided", feed=feed):
         return outline_of(session, feed, row["outline_hash"], row["decided_at"])
     return Outline()
 
 
 def outline_of(session: Session, feed: str, outline_hash: str | None, at: datetime) -> Outline:
-    """The same of verdicts that were decided by an outline, at an instant."""
+    """The outline with this hash, with the pulls known at an instant."""
     rows = session.rows("curation/read_outline", feed=feed, outline_hash=outline_hash)
     pulled = session.rows("curation/list_pulled", at=at)
     return structs.replace(
@@ -139,8 +145,10 @@ def outline_of(session: Session, feed: str, outline_hash: str | None, at: dateti
 def explain(
     session: Session, feed: str, name: str, version: str | None, *, at: datetime | None = None
 ) -> list[Row]:
-    """Verdict, rule, reason, what was seen, repairs and package facts of a server's versions,
-    newest first; as of `at` without repairs and facts, which are kept as of now only."""
+    """Verdict, rule, reason, seen values, repairs and package facts of a server's versions.
+
+    Newest first. As of `at` there are no repairs and facts, since only their present state is kept.
+    """
     if at is not None:
         return session.rows(
             "curation/explain_entries_at", feed=feed, name=name, version=version, at=at

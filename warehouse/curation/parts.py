@@ -1,8 +1,8 @@
-"""Work in parts, by server: the memory that a curation needs does not follow the warehouse.
+"""Partitioning by hash of the server name, so that memory does not grow with the warehouse.
 
-Statements read tables by their names. In a part, temporary views of these names show the rows of
-its servers only (DuckDB looks into the temporary schema first), so one text of each statement does
-for a part and for the whole.
+Statements read tables by their names. Within a part, temporary views with these names show only the
+rows of its servers (DuckDB searches the temporary schema first). So the same SQL runs on a part and
+on the whole.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ FACT_INPUTS = (
     "curation/part_purl_advisories",
     "curation/part_advisory_checks",
 )
-"""What says something of the packages of entries, as statements `part_TABLE` that copy a part."""
+"""Statements `part_TABLE` that copy one part of each table about the packages of entries."""
 
 RULE_INPUTS = (
     "curation/part_contents",
@@ -35,7 +35,7 @@ RULE_INPUTS = (
     "curation/part_package_columns",
     "curation/part_server_columns",
 )
-"""The same of what rules read of entries."""
+"""The same for the tables that rules read."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,20 @@ class Part:
 
     @property
     def parameters(self) -> dict[str, object]:
-        """The parameters by which statements choose the rows of a part."""
+        """The parameters with which statements select the rows of a part."""
         return {"part": self.number, "parts": self.count}
 
 
 def servers_at_once(session: Session) -> int:
-    """How many servers DuckDB's memory is good for."""
+    """How many servers DuckDB's memory is enough for."""
     return max(_SERVERS, _SERVERS * session.memory_limit // _MEMORY)
 
 
 def parts(session: Session, servers: int | None = None) -> list[Part]:
-    """All servers, in parts of about so many; by default as many as memory is good for."""
+    """All servers, in parts of about so many; by default as many as memory is enough for."""
     size = servers or servers_at_once(session)
     known = session.rows("curation/count_servers")[0]["servers"]
+    # -(-a // b) rounds up.
     count = max(1, -(-known // size))
     return [Part(number, count) for number in range(count)]
 
@@ -68,9 +69,9 @@ def parts(session: Session, servers: int | None = None) -> list[Part]:
 def showing(
     session: Session, part: Part, copies: Sequence[str], *, entries: bool
 ) -> Iterator[None]:
-    """Show the statements inside one part of some tables: FACT_INPUTS or RULE_INPUTS.
+    """Let the statements inside see only one part of some tables: FACT_INPUTS or RULE_INPUTS.
 
-    With `entries`, of that table too.
+    With `entries`, of the table `entries` too. A single part needs no views.
     """
     if part.count == 1:
         yield
@@ -78,6 +79,7 @@ def showing(
     with ExitStack() as stack:
         session.run("curation/part_entries", **part.parameters)
         stack.callback(session.text, "DROP TABLE temp.part_entries")
+        # Copies before views: a copy must still read the whole table of that name.
         for statement in copies:
             session.run(statement)
             stack.callback(session.text, f"DROP TABLE temp.{statement.rpartition('/')[2]}")
@@ -89,7 +91,7 @@ def showing(
 
 @contextmanager
 def materialized(session: Session, view: str) -> Iterator[None]:
-    """Work a view out once, for all statements inside."""
+    """Compute a view once, for all statements inside."""
     session.text(f"CREATE TEMP TABLE all_{view} AS FROM {view}")
     try:
         with _shadowing(session, view, f"all_{view}"):
@@ -100,10 +102,10 @@ def materialized(session: Session, view: str) -> Iterator[None]:
 
 @contextmanager
 def staged(session: Session, *tables: str) -> Iterator[None]:
-    """Temporary tables `next_TABLE` with the columns of tables.
+    """Create temporary tables `next_TABLE` with the columns of the given tables.
 
-    Rows that are inserted part after part go there first and then all at once in a transaction:
-    within one, DuckDB keeps what small inserts brought in memory.
+    Rows of each part are inserted there first, then all at once in one transaction: DuckDB keeps
+    the rows of small inserts in memory until the transaction ends.
     """
     with ExitStack() as stack:
         for table in tables:

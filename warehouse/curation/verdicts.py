@@ -1,7 +1,8 @@
-"""Verdicts: ordered rules as one set-based statement, and what every test came to.
+"""Verdicts: ordered rules as one set-based statement, and the result of every test.
 
-Each rule's atoms are computed once per entry, an error in one making it unknown there; rules are
-composed of them. The verdicts of a feed are replaced in one transaction; what changed is history.
+Each rule's atoms are computed once per entry; an error in an atom makes it unknown for that entry.
+Rules combine atoms by three-valued logic. The verdicts of a feed are replaced in one transaction;
+changes become history.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from warehouse.rules.outline import encode_outline
 from warehouse.rules.rulebook import RuleBook
 
 Progress = Callable[[int, int], None]
-"""Called with how many parts are done, and of how many."""
+"""Called with the number of finished steps and of all steps."""
 _TIME_LIMIT = 600.0
 _BLOCKS = columns(target=TEXT, reason=TEXT)
 
@@ -35,14 +36,15 @@ def decide(
     servers: int | None = None,
     progress: Progress = lambda *_: None,
 ) -> list[Row]:
-    """Replace the verdicts of a feed, in one transaction; returns counts by verdict and rule.
+    """Replace the verdicts of a feed in one transaction; return counts by verdict and rule.
 
-    What is derived from packages and other servers is replaced before, in a transaction of its
-    own. The first rule that matches decides. It goes in parts of about so many `servers` (by
-    default as many as memory is good for). Raises RulesFailed if the rules took too long,
-    WarehouseFull if more memory or disk is needed than there is; the verdicts before stay.
+    What is derived from packages and other servers is replaced first, in a transaction of its own.
+    The first rule that matches decides. The work is done in parts of about `servers` servers (by
+    default as many as memory is enough for). Raises RulesFailed if the rules fail or take too long,
+    WarehouseFull if memory or disk is not enough; then the old verdicts stay.
     """
     last = session.rows("curation/read_last_change", feed=feed, at=None)[0]["changed_at"]
+    # Readers ask for changes after an instant, so it must rise even if the clock goes back.
     at = max(now, last + timedelta(microseconds=1)) if last else now
     outline = encode_outline(book.outline())
     with (
@@ -50,6 +52,7 @@ def decide(
         session.transaction(),
     ):
         session.run("curation/delete_verdicts", feed=_preview_of(feed))
+        # History and losses compare with the old verdicts, so they come before the delete.
         session.run("curation/insert_verdict_history", feed=feed)
         session.run("curation/insert_lost_verdicts", feed=feed, now=at)
         session.run("curation/delete_verdicts", feed=feed)
@@ -68,7 +71,7 @@ def decide(
 
 @contextmanager
 def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
-    """Verdicts for the time of the block, under the key that is given; no history is kept."""
+    """Decide verdicts for the time of the block; yield their key; write no history."""
     key = _preview_of(feed)
     try:
         with (
@@ -93,8 +96,12 @@ def _judged(
     now: datetime,
     progress: Progress,
 ) -> Iterator[None]:
-    """Verdicts on all entries, in the temporary table `next_verdicts`. Raises RulesFailed."""
+    """Compute the verdicts on all entries, in the temporary table `next_verdicts`.
+
+    Raises RulesFailed.
+    """
     all_parts = parts(session, servers)
+    # Each part is passed twice: once to derive columns, once to decide.
     steps = 2 * len(all_parts)
     derive(session, all_parts, lambda done: progress(done, steps))
     parameters = book.parameters() | {
@@ -144,6 +151,6 @@ def _hash(outline: bytes) -> str:
 
 
 def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
-    """Whether the verdicts of a feed are there, and are those of this document."""
-    found = session.rows("curation/read_curation", feed=feed)
-    return [row["policy_hash"] for row in found] == [policy_hash]
+    """Whether a feed has verdicts, all of them by the policy with this hash."""
+    rows = session.rows("curation/read_curation", feed=feed)
+    return [row["policy_hash"] for row in rows] == [policy_hash]

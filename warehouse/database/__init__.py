@@ -1,1 +1,1 @@
-"""The file, its lock, its schema; sessions, memory, Arrow tables on their way in."""
+"""The database file, its lock, its schema; sessions, memory, Arrow input."""

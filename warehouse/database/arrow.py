@@ -1,4 +1,4 @@
-"""Arrow tables on their way in: set-based statements read from them, nothing goes row by row."""
+"""Arrow tables as input of set-based statements; nothing is inserted row by row."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,8 @@ Tuple = tuple[object, ...]
 
 
 def table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
-    """Rows as an Arrow table of the given schema; raises pyarrow's errors on other types."""
+    """Rows as an Arrow table of the given schema; raises pyarrow's errors for other types."""
+    # Transpose: Arrow takes columns.
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
     arrays = [
         pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)

@@ -1,7 +1,7 @@
-"""How much memory DuckDB may use, and what to say when memory or disk is not enough.
+"""How much memory DuckDB may use, and clear errors when memory or disk runs out.
 
-DuckDB itself finds how much memory there is (the machine's, or the container's if that is less)
-and would take four fifths of it; we take less, since a build needs memory beside it.
+DuckDB itself finds out how much memory there is (of the machine, or of the container if that is
+less) and would take 80 % of it. We take less, since a build needs memory beside it.
 """
 
 import re
@@ -22,26 +22,27 @@ _DUCKDB_SHARE = 0.8
 
 
 def limit_of(connection: duckdb.DuckDBPyConnection) -> int:
-    """The limit that is in force, in bytes."""
-    found = connection.execute("SELECT current_setting('memory_limit')").fetchone()
-    return parse_size(str(found[0]) if found else "")
+    """The limit of a connection now, in bytes."""
+    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    return parse_size(str(row[0]) if row else "")
 
 
 @cache
 def total_memory() -> int:
     """Bytes of memory of the machine, or of the container if that is less."""
     with duckdb.connect(":memory:") as connection:
+        # DuckDB's own default limit is 80 % of the memory that it sees: calculate back.
         return int(limit_of(connection) / _DUCKDB_SHARE)
 
 
 def default_limit(memory: int) -> int:
-    """The limit where none is set, in bytes, for so much memory."""
+    """The limit in bytes where none is set, for so much memory."""
     return int(min(max(memory * SHARE, FLOOR), CAP))
 
 
 @contextmanager
 def shortage_explained(path: Path, limit: int) -> Iterator[None]:
-    """Turn DuckDB's word that memory or disk is full into one that says what to do.
+    """Turn DuckDB's error for full memory or disk into one that says what to do.
 
     `path` is the database file, `limit` its memory limit in bytes. Raises WarehouseFull.
     """
@@ -49,6 +50,7 @@ def shortage_explained(path: Path, limit: int) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         reason = str(error).split("\n", maxsplit=1)[0]
+        # DuckDB reports a full disk as lack of memory when it cannot spill.
         if "temp_directory" in reason or "offload" in reason:
             raise _disk_full(path, reason) from error
         raise WarehouseFull(

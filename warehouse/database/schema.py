@@ -1,9 +1,9 @@
 """The schema of the warehouse. Tables are a baseline, views and macros are code.
 
-Until a version is released the baseline may be edited; its version is a hash of it, and a file of
-any other shape is refused, but for those that landed last, which are handed over.
-Views and macros stand in a file each and are all rebuilt when one of them is another than before.
-A comment at the head of a relation's text becomes its comment in the warehouse.
+Until a version is released, the baseline may be edited. Its version is a hash of it. A file of any
+other shape is refused, except the shapes that landed last, which are upgraded in place. Each view
+and macro has a file; all are rebuilt when one of them changes. A comment at the head of a
+relation's text becomes its comment in the warehouse.
 """
 
 import graphlib
@@ -23,7 +23,7 @@ from warehouse.errors import WarehouseBroken, WarehouseError, WarehouseTooNew
 log = logging.getLogger(__name__)
 
 _LANDED = ("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd6501180dd2b")
-"""Shapes with the same tables: of the schema that had numbers, and of the first baseline."""
+"""Shapes with the same tables: of the numbered schema, and of the first baseline."""
 _RENAMED = (
     "ALTER TABLE verdicts RENAME COLUMN print TO fingerprint",
     "ALTER TABLE served_packages RENAME COLUMN print TO fingerprint",
@@ -33,6 +33,7 @@ _RENAMED = (
     "ALTER TABLE served RENAME TO published_entries",
 )
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
+# Groups: 1 head comment, 2 kind, 3 name, 4 parameters of a table macro.
 _RELATION = re.compile(
     r"((?:^--[^\n]*\n)*)CREATE (?:OR REPLACE )?(TABLE|VIEW|MACRO) (\w+)(\([^)]*\) AS TABLE)?",
     re.MULTILINE,
@@ -42,7 +43,7 @@ _NO_PASSWORDS = "UPDATE state SET url = regexp_replace(url, '^([a-z]+://)[^/@]*@
 
 @cache
 def tables() -> tuple[str, ...]:
-    """The statements that make the tables, in order; an empty line parts them."""
+    """The statements that create the tables, in order; an empty line separates them."""
     folder = files("warehouse") / "sql" / "schema" / "tables"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     texts = ((folder / name).read_text("utf-8") for name in names)
@@ -51,7 +52,7 @@ def tables() -> tuple[str, ...]:
 
 @cache
 def views() -> tuple[str, ...]:
-    """The statements that make views and macros, each behind those that it names."""
+    """The statements that create views and macros, each after those that it names."""
     folder = files("warehouse") / "sql" / "schema" / "views"
     texts = {
         item.name.removesuffix(".sql"): item.read_text("utf-8").strip()
@@ -59,6 +60,7 @@ def views() -> tuple[str, ...]:
         if item.name.endswith(".sql")
     }
     needs = {
+        # Every word counts, comments included: naming a relation in a comment adds a dependency.
         name: set(re.findall(r"\w+", text)) & texts.keys() - {name}
         for name, text in sorted(texts.items())
     }
@@ -66,13 +68,15 @@ def views() -> tuple[str, ...]:
 
 
 def relations() -> tuple[tuple[str, str, str], ...]:
-    """Every relation: its name (a macro's with its parameters), its kind, and its comment."""
-    found = (_RELATION.match(text) for text in (*tables(), *views()))
-    return tuple((m[3], m[2].lower(), _comment_of(m)) for m in found if m is not None)
+    """Every relation: name (with its parameters for a macro), kind, and comment."""
+    matches = (_RELATION.match(text) for text in (*tables(), *views()))
+    return tuple(
+        (match[3], match[2].lower(), _comment_of(match)) for match in matches if match is not None
+    )
 
 
 def _comment_of(relation: re.Match[str]) -> str:
-    """The comment at the head of a relation's text, in one line."""
+    """The comment at the head of a relation's text, as one line."""
     return " ".join(line.removeprefix("--").strip() for line in relation[1].splitlines())
 
 
@@ -88,11 +92,12 @@ def _shape() -> str:
 
 
 def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the schema, or bring its views up to date, in one transaction.
+    """Create the schema, or bring its views up to date, in one transaction.
 
-    Raises WarehouseTooNew for tables of another shape, WarehouseBroken for a file that is none of
-    ours.
+    Raises WarehouseTooNew for tables of another shape, WarehouseBroken for a file that is not a
+    warehouse of ours.
     """
+    # Comments do not change the shape, but a changed comment must be stored again.
     wanted = _shape(), fingerprint((*views(), *tables()), comments=True)
     stored = _stored(connection, path)
     if stored == wanted:
@@ -116,8 +121,10 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str] | None:
-    """Fingerprints of the tables and views that stand there; `number N` of a schema that had
-    numbers; None in an empty file."""
+    """The fingerprints of the tables and views in a file; None in an empty file.
+
+    For a numbered schema, the first is `number N`.
+    """
     try:
         names = {
             row[0]
@@ -145,19 +152,20 @@ def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
 
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path, shape: str) -> None:
-    """Take over a warehouse of a shape that landed last: the same tables but for names.
+    """Upgrade a warehouse of a shape that landed last: the same tables except for names.
 
-    User names and passwords in stored URLs of upstreams go.
+    User names and passwords in the stored URLs of upstreams are removed.
     """
     with duckdb.connect(":memory:") as fresh:
         _run(fresh, tables())
         wanted = _columns(fresh)
     try:
-        for kind, name in _standing(connection):  # they name columns
+        for kind, name in _standing(connection):  # they refer to columns
             connection.execute(f"DROP {kind} {name}")
         _run(connection, _RENAMED)
     except duckdb.Error as error:
         raise _other_shape(path, f"{shape[:12]}, altered") from error
+    # The tables may have been altered by hand: compare with a fresh schema.
     if _columns(connection) != wanted:
         raise _other_shape(path, f"{shape[:12]}, altered")
     connection.execute(_NO_PASSWORDS)
@@ -166,7 +174,7 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path, shape: str) ->
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
-    """Table, column, type and whether it may be NULL, of all tables but those of the schema."""
+    """Table, column, type and nullability of all tables except those of the schema itself."""
     return connection.execute(
         "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
         "WHERE NOT internal AND database_name = current_database() AND schema_name = 'main' "
@@ -176,7 +184,7 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make all views and macros again; those that are no more go."""
+    """Create all views and macros again; drop those that no longer exist."""
     for kind, name in _standing(connection):
         connection.execute(f"DROP {kind} {name}")
     _run(connection, views())
@@ -201,10 +209,11 @@ def _run(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, texts: tuple[str, ...]) -> None:
-    """Give each relation the comment at the head of its text."""
+    """Set each relation's comment from the head of its text."""
     for text in texts:
-        found = _RELATION.match(text)
-        assert found is not None, text
-        kind = "MACRO TABLE" if found[4] else found[2]
-        quoted = _comment_of(found).replace("'", "''")
-        connection.execute(f"COMMENT ON {kind} {found[3]} IS '{quoted}'")
+        relation = _RELATION.match(text)
+        assert relation is not None, text
+        kind = "MACRO TABLE" if relation[4] else relation[2]
+        # COMMENT ON takes no parameters.
+        quoted = _comment_of(relation).replace("'", "''")
+        connection.execute(f"COMMENT ON {kind} {relation[3]} IS '{quoted}'")

@@ -1,4 +1,4 @@
-"""One open connection. Statements are named by their file; users' texts have one way in."""
+"""One open connection. Statements are named by their file; composed SQL has one way in."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from warehouse.database.memory import limit_of, shortage_explained
 
-Row = dict[str, Any]  # values of SQL columns; their types are those of the statement
+Row = dict[str, Any]  # values of SQL columns, typed by the statement
 
 
 @cache
@@ -38,10 +38,10 @@ class Session:
         return self._limit
 
     def run(self, name: str, /, **parameters: object) -> int:
-        """Run a statement; return the rows it counted (inserted, updated, deleted)."""
+        """Run a statement; return how many rows it inserted, updated or deleted."""
         with self._explained():
-            done = self._execute(statement(name), parameters).fetchone()
-        return int(done[0]) if done and isinstance(done[0], int) else 0
+            row = self._execute(statement(name), parameters).fetchone()
+        return int(row[0]) if row and isinstance(row[0], int) else 0
 
     def rows(self, name: str, /, **parameters: object) -> list[Row]:
         return self.table(name, **parameters).to_pylist()
@@ -52,6 +52,7 @@ class Session:
 
     def batches(self, name: str, /, size: int, **parameters: object) -> Iterator[pa.RecordBatch]:
         """Stream a result; other statements may run on this session meanwhile."""
+        # A cursor is a new connection: it has neither local settings nor registered tables.
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone='UTC'")
         for given, table in self._given.items():
@@ -66,7 +67,7 @@ class Session:
                 self._readers.remove(reader)
 
     def close(self) -> None:
-        """Close what is still being streamed: DuckDB would wait for it at the next opening."""
+        """Close open streams first: DuckDB would wait for them at the next opening."""
         for reader in self._readers:
             reader.close()
         self._connection.close()
@@ -77,20 +78,22 @@ class Session:
             return self._execute(sql, dict(parameters or {})).to_arrow_table()
 
     def rows_of(self, relation: str, rows: Sequence[Row]) -> pa.Table:
-        """Rows as an Arrow table with the columns of a table; a column that is left out is NULL.
+        """Rows as an Arrow table with the columns of a table; a missing column is NULL.
 
-        Raises KeyError for a column that the table has not, pyarrow's errors for another type.
+        Raises KeyError for a column that the table does not have, pyarrow's errors for another
+        type.
         """
         schema = self.text(f"FROM {relation} LIMIT 0").schema
+        # pyarrow would drop unknown columns silently.
         for name in {key for row in rows for key in row} - set(schema.names):
             raise KeyError(f"{relation} has no column {name}")
         return pa.Table.from_pylist(rows, schema=schema)
 
     @contextmanager
     def registering(self, **tables: pa.Table) -> Iterator[None]:
-        """Lend Arrow tables to the statements inside, under the keywords' names.
+        """Make Arrow tables available to the statements inside, named by the keywords.
 
-        Inside another block a name may stand for another table for a while.
+        An inner block may use a name again; the outer table returns after it.
         """
         for name, table in tables.items():
             self._connection.register(name, table)
@@ -128,7 +131,7 @@ class Session:
             timer.cancel()
 
     def use_threads(self, count: int) -> None:
-        """From now on: two are right for scans; bulk loads need half the CPU with one."""
+        """Set the threads from now on: two suit scans; bulk loads need half the CPU with one."""
         self._connection.execute(f"SET threads = {count}")
 
     def checkpoint(self) -> None:

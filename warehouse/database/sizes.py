@@ -1,4 +1,4 @@
-"""Sizes of memory and files as people write them. Pure; loads nothing."""
+"""Sizes of memory and files as people write them. Pure; imports no library."""
 
 import re
 
@@ -9,14 +9,14 @@ _UNITS |= {f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", sta
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as 512MB or 1.5 GiB. Raises ValueError."""
-    found = _SIZE.fullmatch(text.strip())
-    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    """The bytes of a size such as 512MB or 1.5 GiB. Raises ValueError."""
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if not size:
         raise ValueError(f"{text!r} is no size; write it as 512MB or 2GB")
     return size
 
 
 def format_size(size: float) -> str:
-    """Bytes for people: 512 MB, 1.5 GB."""
+    """Bytes as people read them: 512 MB, 1.5 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"

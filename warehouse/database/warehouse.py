@@ -1,7 +1,7 @@
-"""The file, its lock and its schema: open, use briefly, close.
+"""The database file, its lock and its schema: open, use briefly, close.
 
-DuckDB lets one process write or many read. So a session is short, a busy file is waited for a
-bounded time, and nobody talks HTTP inside one. What is stored is decided in the other modules.
+DuckDB lets one process write or many read. So sessions are short, opening waits a limited time for
+a busy file, and no HTTP happens inside a session. Other modules decide what is stored.
 """
 
 import logging
@@ -21,14 +21,14 @@ from warehouse.errors import WarehouseBroken, WarehouseBusy, WarehouseTooNew
 log = logging.getLogger(__name__)
 
 GENERATION = 2
-"""Rises when parsing changes so that entries must be read again: the next pull is a full walk."""
+"""Increase it when parsing changes and entries must be read again: the next pull is a full walk."""
 
 
 class Warehouse:
-    """The warehouse at `path`; made with its schema at the first session.
+    """The warehouse at `path`, created with its schema at the first session.
 
-    `wait` is how many seconds a session waits while another process has the file; `memory_limit`
-    a size such as 512MB, by default a share of what is there (`warehouse.database.memory`).
+    `wait` is how many seconds a session waits while another process has the file. `memory_limit` is
+    a size such as 512MB; by default a share of the memory there is (`warehouse.database.memory`).
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Warehouse:
         self._sleep = sleep
 
     def waiting(self, seconds: float) -> "Warehouse":
-        """The same warehouse, waited for so long while another process has it."""
+        """The same warehouse, but sessions wait so many seconds for another process."""
         return Warehouse(
             self.path, wait=seconds, memory_limit=self._memory_limit, sleep=self._sleep
         )
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open for reading and writing; closed when the block ends."""
+        """Open for reading and writing; closed at the end of the block."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         session = Session(connection, self.path)
@@ -79,6 +79,7 @@ def connect(
     """A connection with our settings. Raises WarehouseBusy, WarehouseTooNew or WarehouseBroken."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 2 if read_only else 1,
+        # Without it large inserts need less memory; ORDER BY orders where it matters.
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }

@@ -1,1 +1,1 @@
-"""Compiling the expressions of rules: what is allowed, and the SQL that is run."""
+"""Compiling the expressions of rules: what is allowed, and the SQL that runs."""

@@ -1,9 +1,9 @@
 """Rule expressions: SQL boolean expressions over a fixed set of columns, checked before they run.
 
-sqlglot parses; only the node types, functions and columns listed here pass, so an expression cannot
-read a table or a file, call the clock, or grow without bound. What passes is cut at its AND, OR and
-NOT into atoms: an error in one atom makes that atom unknown for that row, and the logic of three
-values says what follows.
+sqlglot parses them; only an allow-list of node types, functions and columns passes. So an
+expression cannot read a table or a file, call the clock, or grow without bound. An accepted
+expression is cut at its AND, OR and NOT into atoms: an error in one atom makes that atom unknown
+for that row, and three-valued logic gives the result.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _MAX_DEPTH = 40
 
 
 def compile_predicate(expression: str) -> Predicate:
-    """The atoms of an expression. Raises ExpressionRefused with the place and what to write."""
+    """Compile an expression into atoms. Raises ExpressionRefused with the position and a remedy."""
     if len(expression) > _MAX_LENGTH:
         raise ExpressionRefused(
             f"the expression is longer than {_MAX_LENGTH} characters; split the rule",
@@ -43,6 +43,7 @@ def compile_predicate(expression: str) -> Predicate:
         ) from error
     if len(parsed) != 1 or parsed[0] is None:
         raise ExpressionRefused("write one boolean expression", expression=expression)
+    # sqlglot and DuckDB read ~ differently, and the tree no longer shows it.
     for token in sqlglot.tokenize(expression, read="duckdb"):
         if AMBIGUOUS in token.text and token.token_type.name != "STRING":
             raise ExpressionRefused(
@@ -65,12 +66,12 @@ def compile_predicate(expression: str) -> Predicate:
 def _depth(node: exp.Expr) -> int:
     depth, level = 0, [node]
     while level:
-        depth, level = depth + 1, [child for found in level for child in found.iter_expressions()]
+        depth, level = depth + 1, [child for parent in level for child in parent.iter_expressions()]
     return depth
 
 
 def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
-    """Cut at AND, OR and NOT; parentheses around the whole of a part go."""
+    """Cut at AND, OR and NOT; drop parentheses around a whole part."""
     while isinstance(node, exp.Paren):
         node = node.this
     kind = LOGIC.get(type(node))
@@ -78,10 +79,12 @@ def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
         return "not", (_cut(node.this, atoms),)
     if kind is not None:
         return kind, tuple(_cut(part, atoms) for part in _flat(node, type(node)))
-    # DuckDB binds NOT differently from where sqlglot writes it (NOT IN, IS NOT): say it outright.
-    safe = node.copy().transform(lambda n: exp.Paren(this=n) if isinstance(n, exp.Not) else n)
+    # sqlglot moves the NOT of NOT IN and IS NOT where DuckDB binds it differently: parenthesize.
+    safe = node.copy().transform(
+        lambda inner: exp.Paren(this=inner) if isinstance(inner, exp.Not) else inner
+    )
     sql = safe.sql(dialect="duckdb", comments=False)
-    columns = tuple(sorted({found.name for found in node.find_all(exp.Column)}))
+    columns = tuple(sorted({column.name for column in node.find_all(exp.Column)}))
     text = node.sql(dialect="duckdb", comments=False)
     atom = Atom(text, _open(node, f"TRY({sql})", columns), columns)
     if atom not in atoms:
@@ -90,13 +93,16 @@ def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
 
 
 def _open(node: exp.Expr, sql: str, columns: Sequence[str]) -> str:
-    """A test of a list that may lack what unknown packages would add: it can find something, but
-    not that something is not there."""
+    """Make a test of an open list unknown where packages are unknown.
+
+    Such a list may lack values of unknown packages: a test can find a value in it, but cannot prove
+    that a value is absent.
+    """
     if not _OPEN & set(columns):
         return sql
     finds = isinstance(node, exp.ArrayContains | exp.ArrayOverlaps | exp.Contains | exp.In)
-    found = f"WHEN {sql} THEN true " if finds else ""
-    return f"CASE {found}WHEN unknown_package_count > 0 THEN NULL ELSE {sql} END"
+    positive = f"WHEN {sql} THEN true " if finds else ""
+    return f"CASE {positive}WHEN unknown_package_count > 0 THEN NULL ELSE {sql} END"
 
 
 _OPEN = {"licenses", "signals", "provenance_repositories"}
@@ -115,7 +121,7 @@ def _flat(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
 
 
 def _nullable(node: exp.Expr) -> bool:
-    """Whether it can be NULL for values that are there, or because one is not."""
+    """Whether a node can be NULL although no error occurs."""
     match node:
         case exp.Column():
             return COLUMNS[node.name].nullable
@@ -132,9 +138,9 @@ def _nullable(node: exp.Expr) -> bool:
 
 
 def _bind(atoms: Sequence[Atom], expression: str) -> None:
-    """Let DuckDB find the types, and run it on one plain row; it must come to a truth value."""
+    """Let DuckDB check the types and run it on one sample row; it must give a truth value."""
     columns = ", ".join(
-        f"{_SAMPLE[found.kind]}::{found.kind} AS {name}" for name, found in COLUMNS.items()
+        f"{_SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
     )
     connection = duckdb.connect(":memory:", config={"threads": 1})
     try:
@@ -142,10 +148,10 @@ def _bind(atoms: Sequence[Atom], expression: str) -> None:
         connection.execute(f"CREATE TABLE entry AS SELECT {columns}")
         for text in [*(atom.text for atom in atoms), expression]:
             sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
-            found = connection.execute(f"DESCRIBE {sql}").fetchall()
-            if found[0][1] != "BOOLEAN":
+            fields = connection.execute(f"DESCRIBE {sql}").fetchall()
+            if fields[0][1] != "BOOLEAN":
                 raise ExpressionRefused(
-                    f"`{text}` gives {found[0][1]}, not true or false; compare it with something",
+                    f"`{text}` gives {fields[0][1]}, not true or false; compare it with something",
                     expression=expression,
                 )
             connection.execute(sql)

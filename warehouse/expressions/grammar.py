@@ -1,4 +1,4 @@
-"""What an expression of a rule may be made of, and what is said of one that is not allowed."""
+"""The allow-list for expressions of rules, and the error for what is not allowed."""
 
 import difflib
 import re
@@ -77,6 +77,7 @@ _INSTEAD: list[tuple[str, str]] = [
     (r"\b(read_\w+|getenv|glob)\b", "a rule reads nothing but its columns; use a list with a file"),
     (r"\bglob\b", "use names = ['io.github.example/*'] instead of `when`"),
 ]
+# Functions that sqlglot parses without a node type of their own.
 _PLAIN = ("ends_with", "suffix", "list_has_all")
 _PARTS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 AMBIGUOUS = "~"
@@ -84,14 +85,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?(Z|[+-]\d\d(:\d\d)?)
 
 
 def check(node: exp.Expr, expression: str) -> None:
-    why = _validation_error(node)
-    if why is not None:
+    reason = _validation_error(node)
+    if reason is not None:
         line, column = _place(node, expression)
-        raise ExpressionRefused(why, expression=expression, line=line, column=column)
+        raise ExpressionRefused(reason, expression=expression, line=line, column=column)
 
 
 def _validation_error(node: exp.Expr) -> str | None:
-    """What is wrong with one node, and what to write instead."""
+    """What is wrong with one node, and what to write instead; None if it is allowed."""
     if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
         close = difflib.get_close_matches(node.name, COLUMNS, n=1)
         remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""
@@ -104,26 +105,26 @@ def _validation_error(node: exp.Expr) -> str | None:
         return None if _is_date(node.parent) else "write the value as it is, without a cast"
     if isinstance(node, exp.Anonymous) and node.name.lower() in _PLAIN:
         return None
-    if (why := _slow_pattern(node)) is not None:
-        return why
+    if (reason := _slow_pattern(node)) is not None:
+        return reason
     if isinstance(node, exp.Var) and not (
         isinstance(node.parent, exp.DateDiff) and node.name.upper() in _PARTS
     ):
         return f"`{node.sql()}` is not allowed here; write one of {', '.join(_PARTS).lower()}"
     if type(node) not in _NODES:
-        what = node.sql(dialect="duckdb")[:60]
+        sql = node.sql(dialect="duckdb")[:60]
         for pattern, instead in _INSTEAD:
-            if re.search(pattern, what, re.IGNORECASE):
-                return f"`{what}` is not allowed in a rule: {instead}"
+            if re.search(pattern, sql, re.IGNORECASE):
+                return f"`{sql}` is not allowed in a rule: {instead}"
         return (
-            f"`{what}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE, CASE and "
+            f"`{sql}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE, CASE and "
             f"the functions {_FUNCTIONS}"
         )
     return None
 
 
 def _slow_pattern(node: exp.Expr) -> str | None:
-    """What is wrong with a pattern: one that is not fixed, or that could take very long."""
+    """What is wrong with a pattern: not a literal, too long, or too slow; None if nothing."""
     pattern = node.args.get("expression")
     text = pattern.name if isinstance(pattern, exp.Literal) else None
     if isinstance(node, exp.RegexpLike) and (text is None or len(text) > 300):
@@ -134,7 +135,7 @@ def _slow_pattern(node: exp.Expr) -> str | None:
 
 
 def _is_date(node: exp.Cast) -> bool:
-    """A literal instant: DATE '2026-01-31', TIMESTAMPTZ '2026-01-31T12:00:00Z'."""
+    """Whether it is a literal instant: DATE '2026-01-31', TIMESTAMPTZ '2026-01-31T12:00:00Z'."""
     allowed = (exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMPTZ)
     value = node.this
     return (
@@ -147,8 +148,8 @@ def _is_date(node: exp.Cast) -> bool:
 
 
 def _place(node: exp.Expr, expression: str) -> tuple[int, int]:
-    """Line and column (from 1) where a node begins, as far as sqlglot or the text tells."""
-    found = next((n.meta for n in node.walk() if "start" in n.meta), None)
-    start = int(found["start"]) if found else max(expression.find(node.name), 0)
+    """Line and column (from 1) of a node, as far as sqlglot or the text shows."""
+    meta = next((child.meta for child in node.walk() if "start" in child.meta), None)
+    start = int(meta["start"]) if meta else max(expression.find(node.name), 0)
     before = expression[:start]
     return before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1

@@ -13,7 +13,10 @@ _NAMED = columns(id=TEXT, modified=TEXT)
 def list_due_advisories(
     session: Session, *, since: datetime, budget: int, but: Sequence[str] = ()
 ) -> list[str]:
-    """Purls of claimed package versions that nobody asked advisories for since an instant."""
+    """Purls of claimed versions whose advisories were not asked for since an instant.
+
+    At most `budget`, without those in `but`.
+    """
     rows = session.rows("packages/list_due_advisories", since=since, budget=budget, but=list(but))
     return [row["purl"] for row in rows]
 
@@ -21,7 +24,7 @@ def list_due_advisories(
 def list_unread_advisories(
     session: Session, named: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """Those of (id, modified) that are not known as of that modification."""
+    """Those of (id, modified) that are not stored with that modification."""
     with session.registering(batch_named=table(named, _NAMED)):
         return [
             (row["id"], row["modified"]) for row in session.rows("packages/list_unread_advisories")

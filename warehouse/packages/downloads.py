@@ -1,4 +1,4 @@
-"""How often packages are fetched."""
+"""Download counts of packages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ def list_due_downloads(
     now: datetime,
     budget: int,
 ) -> list[Row]:
-    """Packages to count: `counted` maps an origin to its source, `sources` are those asked."""
+    """Packages to count: `counted` maps an origin to its source, `sources` are those to ask."""
     pairs = [(origin, source) for origin, source in counted.items() if source in sources]
     return session.rows(
         "packages/list_due_downloads",
@@ -33,7 +33,7 @@ def record_downloads(
     counts: Sequence[Row],
     hosts: Sequence[Row],
 ) -> None:
-    """Store counts as rows of `popularity`, with when each was asked for and is due again."""
+    """Store counts as rows of `popularity`, and per package the last check and the next."""
     counted = session.rows_of("popularity", counts)
     with batch(session, checks=checks, hosts=hosts, batch_popularity=counted):
         session.run("packages/insert_popularity")

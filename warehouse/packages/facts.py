@@ -1,4 +1,4 @@
-"""Package references, checks and facts: what is due, and what was learnt.
+"""Package references, checks and facts: what is due, and what was learned.
 
 Facts are appended when they change; a check is one row per package, replaced each time.
 """
@@ -19,9 +19,9 @@ _CONFIRMED = columns(origin=TEXT, package=TEXT, version=TEXT)
 def list_due(
     session: Session, *, now: datetime, budget: int, only: tuple[str, str] | None = None
 ) -> list[Row]:
-    """At most `budget` packages to ask for, most wanted first; `only` is one to ask anyway.
+    """At most `budget` packages to ask for, most wanted first; `only` is one to ask for anyway.
 
-    The packages of one namespace are at most 500 a day, so that nobody uses up what is for all.
+    At most 500 packages of one namespace are due per day, so that nobody uses up the budget of all.
     """
     origin, package = only or (None, None)
     return session.rows(
@@ -38,7 +38,7 @@ def list_due(
 def batch(
     session: Session, *, checks: Sequence[Row], hosts: Sequence[Row], **tables: pa.Table
 ) -> Iterator[None]:
-    """One transaction that notes the checks and the hosts, and whatever is done inside."""
+    """One transaction that stores the checks and hosts, and whatever is done inside."""
     given = tables | {
         "batch_checks": session.rows_of("package_checks", checks),
         "batch_hosts": session.rows_of("hosts", hosts),
@@ -63,8 +63,8 @@ def record(
 ) -> int:
     """Store one batch of answers in one transaction; return how many facts were new or changed.
 
-    Rows have the columns of `package_checks`, `package_facts`, `version_facts` and `hosts`;
-    `confirmed` are (origin, package, version) that are known to be absent by now.
+    Rows have the columns of `package_checks`, `package_facts`, `version_facts` and `hosts`.
+    `confirmed` are (origin, package, version) whose absence is confirmed now.
     """
     with batch(
         session,

@@ -1,8 +1,8 @@
-"""How each package registry's host was doing: rates, pauses, budgets."""
+"""The state of each package registry's host: rates, pauses, budgets."""
 
 from warehouse.database.session import Row, Session
 
 
 def list_hosts(session: Session) -> list[Row]:
-    """What earlier runs learnt of the hosts, as rows of `hosts`."""
+    """What earlier runs learned about the hosts, as rows of `hosts`."""
     return session.rows("packages/list_hosts")

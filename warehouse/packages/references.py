@@ -1,4 +1,4 @@
-"""What entries claim, and the packages that these references stand for."""
+"""The references that entries claim, and the packages that they stand for."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from warehouse.database.session import Row, Session
 
 
 def list_new_refs(session: Session, rules: str) -> list[Row]:
-    """Claimed references not read by these rules, with the four fields that identify them."""
+    """Claimed references that these rules have not read yet, with their four key fields."""
     return session.rows("packages/list_new_refs", rules=rules)
 
 
 def add_refs(session: Session, refs: Sequence[Row]) -> None:
-    """Store canonicalised references as rows of `package_refs`, in place of older ones."""
+    """Store canonicalized references as rows of `package_refs`, and replace older ones."""
     with (
         session.transaction(),
         session.registering(batch_refs=session.rows_of("package_refs", refs)),

@@ -1,1 +1,1 @@
-"""The language of rules. Pure: neither DuckDB nor sqlglot is loaded, so that `serve` may use it."""
+"""The language of rules. Pure: imports neither DuckDB nor sqlglot, so that `serve` may use it."""

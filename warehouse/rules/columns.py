@@ -1,4 +1,4 @@
-"""The columns that a rule may use: their types, whether they may be unknown, whose word they are.
+"""The columns that a rule may use: their types, whether they may be NULL, and their source.
 
 The macro `policy_columns` computes them; nothing here touches a database.
 """
@@ -11,8 +11,11 @@ Source = Literal["name", "upstream", "registries", "warehouse"]
 
 @dataclass(frozen=True)
 class Column:
-    """`kind` is a DuckDB type. `source` says who told: upstream, package registries, or ourselves
-    (`warehouse`: computed over all entries); `nullable` that its value may be unknown (NULL)."""
+    """`kind` is a DuckDB type; `nullable`: the value may be unknown (NULL).
+
+    `source` says where the value comes from: the name, upstream, package registries, or ourselves
+    (`warehouse`: computed over all entries).
+    """
 
     kind: str
     source: Source
@@ -224,4 +227,4 @@ COLUMNS: dict[str, Column] = {
     ),
     "look_alike_of": _maybe("VARCHAR", "warehouse", "the well-known namespace that it looks like"),
 }
-"""Every column a rule may use."""
+"""Every column that a rule may use."""

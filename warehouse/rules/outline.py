@@ -1,4 +1,4 @@
-"""A rule book in outline: what of it is stored, so that a verdict can be explained afterwards.
+"""The outline of a rule book: the part that is stored, so that verdicts can be explained later.
 
 Written with the verdicts and into each edition (`policy.json`); read by explanations.
 """
@@ -25,21 +25,22 @@ class OutlinedRule(Struct, frozen=True):
     reason: str
     when: str
     unknown: WhenUnknown
-    tree: Any  # recursive, which msgspec cannot be told
+    tree: Any  # a recursive type, which msgspec cannot express
 
 
 class OutlinedAtom(Struct, frozen=True):
-    """A test as it is shown, and the columns that it reads."""
+    """The text of a test, and the columns that it reads."""
 
     text: str
     columns: tuple[str, ...]
 
 
 class Outline(Struct, frozen=True):
-    """Rules in the order in which they are looked at, and the source of each column they read.
+    """Rules in evaluation order, and the source of each column that they read.
 
-    `cooldown` is in seconds; `bypass` a tree of what does not wait for it. `pulled` says when each
-    upstream was pulled, `decided_at` when the verdicts were made; a rule book knows neither.
+    `cooldown` is in seconds; `bypass` is a tree: an entry that matches it does not wait. `pulled`
+    says when each upstream was pulled, `decided_at` when the verdicts were made; a rule book knows
+    neither.
     """
 
     rules: tuple[OutlinedRule, ...] = ()
@@ -57,5 +58,5 @@ def encode_outline(outline: Outline) -> bytes:
 
 
 def decode_outline(data: bytes | str) -> Outline:
-    """Raises msgspec.DecodeError for what is none."""
+    """Raises msgspec.DecodeError for data that is no outline."""
     return msgspec.json.decode(data, type=Outline)

@@ -1,6 +1,6 @@
 """Ordered rules that share atoms, as one set-based statement and as an outline to explain by.
 
-Pure: texts in, texts out. Rules are joined by Kleene's three-valued logic.
+Pure: texts in, texts out. Rules are combined by Kleene's three-valued logic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,9 @@ from warehouse.rules.ternary import Tree
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """A rule with its checked predicate; `when` is how it was written.
+    """A rule with its checked predicate; `when` is the expression as written.
 
-    `unknown` says what it means that the predicate is unknown: `match` as if it were true, `skip`
-    as if it were false.
+    `unknown` says how an unknown predicate counts: `match` as true, `skip` as false.
     """
 
     name: str
@@ -41,17 +40,17 @@ class CompiledRule:
 
 @dataclass(frozen=True)
 class CompiledCooldown:
-    """How old a version must be; `bypass` are servers that do not wait."""
+    """How old a version must be; servers that match `bypass` do not wait."""
 
     period: timedelta
     bypass: Predicate | None = None
 
 
 class RuleBook:
-    """Rules in the order in which they are looked at, with atoms that they share.
+    """Rules in evaluation order, with the atoms that they share.
 
-    `blocks` are the reasons of what the rule `block` is about, by NAME or NAME@VERSION. `atoms`
-    are distinct tests, `trees` one per rule over their numbers, `columns` all that is read.
+    `blocks` maps NAME or NAME@VERSION to the reason for the rule `block`. `atoms` are distinct
+    tests, `trees` has one tree of atom numbers per rule, `columns` are all columns that are read.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class RuleBook:
         self.columns = sorted({name for atom in self.atoms for name in atom.columns})
 
     def _placed(self, predicate: Predicate) -> Tree:
-        """The tree of a predicate, over the atoms of the book."""
+        """The tree of a predicate, renumbered to the atoms of the book."""
         numbers = []
         for atom in predicate.atoms:
             if atom not in self.atoms:
@@ -81,7 +80,7 @@ class RuleBook:
         return _renumbered(predicate.tree, numbers)
 
     def outline(self) -> Outline:
-        """The book as it is kept for explanations."""
+        """The book as it is stored for explanations."""
         rules = tuple(
             OutlinedRule(
                 name=rule.name,
@@ -106,16 +105,20 @@ class RuleBook:
         return structs.replace(outline, cooldown=period, bypass=self._bypass)
 
     def statement(self) -> str:
-        """Set-based SQL; texts are bound, expressions were checked."""
+        """Set-based SQL that creates `deciding`; texts are bound, expressions were checked."""
         names = [f"atom_{number}" for number in range(len(self.atoms))]
-        atoms = "".join(f", ({a.sql}) AS {n}" for a, n in zip(self.atoms, names, strict=True))
+        atoms = "".join(
+            f", ({atom.sql}) AS {name}" for atom, name in zip(self.atoms, names, strict=True)
+        )
         rules = "".join(f", {sql_of(tree, names)} AS rule_{i}" for i, tree in enumerate(self.trees))
         count = len(self.rules)
         cases = " ".join(
             f"WHEN rule_{i} IS {'NOT FALSE' if rule.unknown == 'match' else 'TRUE'} THEN {i}"
             for i, rule in enumerate(self.rules)
         )
+        # The first matching rule's number; `count` stands for the default. SQL lists start at 1.
         decided = f"CASE {cases} ELSE {count} END" if cases else "0"
+        # Only unknown rules up to the deciding one could have changed the verdict.
         unknown = ", ".join(
             f"CASE WHEN rule_{i} IS NULL AND decided >= {i} THEN $names[{i + 1}] END"
             for i in range(count)
@@ -183,21 +186,22 @@ class RuleBook:
         )
 
     def parameters(self) -> dict[str, object]:
-        """The values of the statement's parameters but for feed, policy and instant."""
-        found: dict[str, object] = {
+        """The values of the statement's parameters, except feed, policy, parts and instant."""
+        values: dict[str, object] = {
             "names": [rule.name for rule in self.rules] + ["default"],
             "verdicts": [rule.verdict for rule in self.rules] + [self.default],
             "reasons": [rule.reason for rule in self.rules] + ["no rule decided"],
+            # An overlay is an editor's decision, so no cooldown holds it.
             "exempt": [rule.kind == "overlay" for rule in self.rules] + [False],
             "wait": None,
             "period": "",
         }
         if self.cooldown:
-            found["wait"] = self.cooldown.period // timedelta(microseconds=1)
-            found["period"] = _shown(self.cooldown.period)
+            values["wait"] = self.cooldown.period // timedelta(microseconds=1)
+            values["period"] = _shown(self.cooldown.period)
         for atom in self.atoms:
-            found |= atom.parameters
-        return found
+            values |= atom.parameters
+        return values
 
 
 def _renumbered(tree: Tree, numbers: Sequence[int]) -> Tree:
@@ -208,10 +212,10 @@ def _renumbered(tree: Tree, numbers: Sequence[int]) -> Tree:
 
 def _signs(names: Sequence[str]) -> str:
     """SQL for one sign per column: t, f or ?."""
-    found = ", ".join(
+    cases = ", ".join(
         f"CASE {name} WHEN TRUE THEN 't' WHEN FALSE THEN 'f' ELSE '?' END" for name in names
     )
-    return f"concat({found})" if names else "''"
+    return f"concat({cases})" if names else "''"
 
 
 def _shown(period: timedelta) -> str:

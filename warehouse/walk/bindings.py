@@ -1,4 +1,4 @@
-"""Which upstream a name belongs to. A walk binds the names it brings (`warehouse.walk.merge`)."""
+"""Which upstream owns a name. A walk binds the names it brings (`warehouse.walk.merge`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,10 +15,10 @@ def release_names(
     precedence: Sequence[str],
     now: datetime,
 ) -> list[Row]:
-    """Take names, or all names of upstream `of`, from the upstream they belong to.
+    """Take names, or all names of upstream `of`, from the upstream that owns them.
 
     Each goes to the first of `precedence` (never `of`) that has it, else to the first that brings
-    it. Returns name and upstream (None for nobody) of each; empty if none belonged to anybody.
+    it. Returns name and upstream (None for nobody) of each; empty if nobody owned any of them.
     """
     before = session.rows("walk/list_bindings", names=list(names), of=of)
     now, _ = next_commit(session, None, now)
@@ -29,6 +29,7 @@ def release_names(
     released = [row["name"] for row in before]
     after = {
         row["name"]: row["upstream"]
+        # No upstream is named "", so only the names count.
         for row in session.rows("walk/list_bindings", names=released, of="")
     }
-    return [{"name": n, "upstream": after.get(n)} for n in released]
+    return [{"name": name, "upstream": after.get(name)} for name in released]

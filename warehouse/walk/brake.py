@@ -1,7 +1,8 @@
-"""The brake: what one walk may lose before an operator has to say that upstream is right.
+"""The brake: how much one walk may lose before an operator must confirm that upstream is right.
 
 An upstream that was wiped, restored or cut off looks like many changes at once. Floors keep small
-upstreams from tripping it. Statements read what the walk staged; see `warehouse.walk.merge`.
+upstreams from engaging the brake. The statements read what the walk staged; see
+`warehouse.walk.merge`.
 """
 
 from datetime import datetime
@@ -10,7 +11,7 @@ from warehouse.database.session import Row, Session
 from warehouse.errors import BrakeEngaged
 
 _FLOOR = 20
-"""Losses up to this many entries engage no brake, whatever share they are."""
+"""Up to so many lost entries engage no brake, whatever share they are."""
 
 
 def hold_loss(
@@ -25,11 +26,11 @@ def hold_loss(
 ) -> None:
     """Raise BrakeEngaged if a full walk lost more than is plausible.
 
-    `before` and `met` count what the last full walk and this one met; what changed after `horizon`
-    may be missing. Where absence is `certain`, emptiness alone says nothing.
+    `before` and `met` count what the last full walk and this one met. Entries that changed after
+    `horizon` may be missing. If absence is `certain`, emptiness alone says nothing.
     """
-    found = session.rows("walk/measure_loss", upstream=upstream, horizon=horizon)[0]
-    known, missing = found["known"], found["missing"]
+    loss = session.rows("walk/measure_loss", upstream=upstream, horizon=horizon)[0]
+    known, missing = loss["known"], loss["missing"]
     before = before or known
     reason = ""
     if known and not met and not certain:
@@ -38,10 +39,10 @@ def hold_loss(
         reason = f"{missing} of {known} known entries are gone"
     elif met < before * 0.98 and before - met > _FLOOR:
         reason = f"it has {met} entries where the last full walk met {before}"
-    elif found["older"] > max(_FLOOR, known * 0.005):
-        reason = f"{found['older']} entries went back to an earlier state"
-    elif found["newer"] > _FLOOR and not certain:
-        reason = f"{found['newer']} entries are known that are newer than its newest"
+    elif loss["older"] > max(_FLOOR, known * 0.005):
+        reason = f"{loss['older']} entries went back to an earlier state"
+    elif loss["newer"] > _FLOOR and not certain:
+        reason = f"{loss['newer']} entries are known that are newer than its newest"
     if reason:
         raise _engaged(url, reason, missing=missing, known=known, met=met)
 
@@ -49,17 +50,17 @@ def hold_loss(
 def hold_unmet(
     session: Session, *, upstream: str, url: str, since: datetime, met: int
 ) -> list[Row]:
-    """KnownVersion entries (name, version) that an incremental walk had to show and did not.
+    """Known entries (name, version) that an incremental walk should have shown and did not.
 
-    Records without a readable key may be them. Raises BrakeEngaged if there are many.
+    Unreadable records without a key may be these entries. Raises BrakeEngaged if there are many.
     """
-    found = session.rows("walk/list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
-    if len(found) <= session.rows("walk/count_keyless")[0]["count"]:
+    unmet = session.rows("walk/list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
+    if len(unmet) <= session.rows("walk/count_keyless")[0]["count"]:
         return []
-    if len(found) > _FLOOR:
+    if len(unmet) > _FLOOR:
         reason = f"more than {_FLOOR} entries that changed after {since} are not shown"
-        raise _engaged(url, reason, missing=len(found), known=len(found), met=met)
-    return found
+        raise _engaged(url, reason, missing=len(unmet), known=len(unmet), met=met)
+    return unmet
 
 
 def _engaged(url: str, reason: str, **counts: int) -> BrakeEngaged:

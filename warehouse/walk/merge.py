@@ -1,7 +1,8 @@
-"""One walk into the warehouse, in one transaction: observe, merge, tombstone, move the watermark.
+"""Merge one walk in one transaction: observe, merge, tombstone, move the watermark.
 
-The rules (which of two readings wins, which flags follow, what counts as gone, when to brake) are
-in the statements named here; the order is in `commit_walk`. Where readings come from is not known.
+The rules are in the SQL statements named here: which of two readings wins, which flags follow, what
+counts as gone, when to brake. `commit_walk` has their order. Where readings come from is not known
+here.
 """
 
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from warehouse.walk.types import Batch, Key, Merge, Walk, keys
 
 
 def names_to_reread(session: Session, upstream: str, batches: Iterable[Batch]) -> list[str]:
-    """Names whose latest flag an incremental walk alone cannot tell; read all their versions."""
+    """Names whose latest flag an incremental walk cannot decide: read all their versions."""
     session.use_threads(2)
     _stage(session, batches, bodies=False)
     session.run("walk/select_moved", upstream=upstream)
@@ -37,10 +38,10 @@ def commit_walk(
     overlap: timedelta,
     accept_shrink: bool = False,
 ) -> Merge:
-    """Merge a drained walk. Running it twice with the same readings changes nothing more.
+    """Merge a drained walk. Merging it twice with the same readings changes nothing more.
 
-    Raises BrakeEngaged, and then nothing is changed,
-    if the walk lost more than is plausible and `accept_shrink` is not set.
+    If the walk lost more than is plausible, raises BrakeEngaged and changes nothing, unless
+    `accept_shrink` is set.
     """
     if not walk.full:
         session.use_threads(2)
@@ -48,10 +49,13 @@ def commit_walk(
     now, commit = next_commit(session, state, now)
     unreadable = _stage(session, batches, bodies=True, now=now)
     with session.transaction():
+        # Only a full walk without stale pages proves that an entry is absent.
         sweeping = walk.full and not walk.stale
+        # Without unreadable records, now or earlier, there is nothing to settle.
         if unreadable or session.rows("walk/count_quarantined", upstream=walk.upstream)[0]["count"]:
             quarantine(session, walk, now, sweeping=sweeping)
         entries = _count(session, "walk/count_met")
+        # What changed after this instant may be missing without being gone.
         horizon = walk.asked_at - overlap
         unmet: list[Key] = []
         if sweeping:
@@ -119,8 +123,10 @@ def commit_walk(
             commit=commit,
         )
         write_state(session, walk, entries if sweeping else None, state, now, commit)
+        # A watermark of another URL says nothing about this registry.
         watermark = state.watermark if state and state.url == walk.url else None
         pending = None if walk.stale else next_watermark(walk, watermark, now, overlap)
+        # Until missing entries are confirmed, the next walk must start where this one did.
         cut_short = unmet or (missing and not accept_shrink)
         if pending is not None and not cut_short:
             move_watermark(session, walk.upstream, pending)
@@ -152,6 +158,7 @@ def commit_walk(
                 horizon=horizon,
                 now=now,
             )
+        # DuckDB has no unique index here, so the invariant is checked before the commit.
         if session.rows("walk/list_doubled", upstream=walk.upstream):
             raise AssertionError("an entry would stand twice; the walk was rolled back")
     changed = touched - new
@@ -170,22 +177,22 @@ def commit_walk(
 
 
 def is_committed(session: Session, walk_id: str) -> bool:
-    """Whether a walk was merged already, so that its spool is only litter."""
+    """Whether a walk was merged already, so that its spool can be deleted."""
     return bool(session.rows("walk/count_walk", walk_id=walk_id)[0]["count"])
 
 
 def list_unsettled(session: Session, upstream: str) -> list[str]:
-    """Names that earlier pulls could not read again."""
+    """Names whose versions earlier pulls could not read again."""
     return [row["name"] for row in session.rows("walk/list_unsettled", upstream=upstream)]
 
 
 def list_standing(session: Session, upstream: str) -> list[Key]:
-    """Some entries that upstream had when they were last looked for."""
+    """Some entries that upstream still had at the last check."""
     return keys(session.rows("walk/list_standing", upstream=upstream))
 
 
 def known_entries(session: Session, upstream: str) -> dict[Key, Row]:
-    """Hash of the server.json and instants of every entry of a (small) upstream."""
+    """Hash of the server.json and instants of every entry of a (small) upstream, by key."""
     rows = session.rows("walk/list_known", upstream=upstream)
     return {(row["name"], row["version"]): row for row in rows}
 
@@ -197,10 +204,10 @@ def _stage(
     bodies: bool,
     now: datetime | None = None,
 ) -> int:
-    """Fill the temporary tables of a walk; returns how many records were unreadable.
+    """Fill the temporary tables of a walk; return how many records were unreadable.
 
-    Bodies and what derives from them are keyed by content and only added to, so they are committed
-    batch by batch: without the rows of the walk's own transaction nothing refers to them.
+    Bodies and what derives from them are keyed by content and only added. So they are committed
+    batch by batch: nothing refers to them until the walk's own transaction commits.
     """
     session.run("walk/create_incoming")
     session.run("walk/create_incoming_unreadable")

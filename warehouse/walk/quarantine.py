@@ -9,12 +9,12 @@ from warehouse.walk.types import Key, Walk, keys
 
 
 def list_due_retries(session: Session, upstream: str, *, now: datetime, limit: int) -> list[Key]:
-    """Quarantined records to ask for again, as far as their key is known."""
+    """Quarantined records with a known key that are due to be asked for again."""
     return keys(session.rows("walk/list_due_retries", upstream=upstream, now=now, limit=limit))
 
 
 def quarantine(session: Session, walk: Walk, now: datetime, *, sweeping: bool) -> None:
-    """Keep what could not be read, release what this walk settled, plan the next tries."""
+    """Keep unreadable records, release what this walk settled, schedule the next tries."""
     upstream = walk.upstream
     asked, gone = table(walk.retried, KEY), table(walk.gone, KEY)
     with session.registering(retries_asked=asked, retries_gone=gone):

@@ -1,4 +1,4 @@
-"""KnownVersion entries that a walk did not show, once it is known what became of them."""
+"""Known entries that a walk did not show, once it is known what became of them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,14 +25,16 @@ def settle_missing(
     watermark: datetime | None,
     now: datetime,
 ) -> int:
-    """Turn entries that upstream confirmed as gone into tombstones; those there miss no longer.
+    """Turn entries that are confirmed as gone into tombstones; return how many.
 
-    `count_hidden` notes that a full walk did not show the latter. `watermark`: where it moves to
-    if these were the last gaps of the walk that missed them; else None.
+    `gone` and `there` are missing entries that upstream lacks or still has; the latter are no
+    longer missing. `count_hidden` records that a full walk did not show them. `watermark` is the
+    value it moves to if these were the last gaps of the walk; else None.
     """
     now, commit = next_commit(session, read_state(session, upstream), now)
     with session.transaction():
         with session.registering(confirmed=table(gone, KEY), reading=table(there, KEY)):
+            # clear_missing reads this table; here it must be empty.
             session.run("walk/create_incoming_unreadable")
             if count_hidden:
                 session.run("walk/clear_missing", upstream=upstream, listed=False)

@@ -1,4 +1,4 @@
-"""Rows on their way in: Arrow tables that set-based statements read from.
+"""Schemas of the rows that a walk stages, as Arrow tables for set-based statements.
 
 Tuples in the order of a schema below become one Arrow table; nothing is inserted row by row.
 """
@@ -58,7 +58,7 @@ UNREADABLE = columns(raw_hash=TEXT, name=TEXT, version=TEXT, reason=TEXT, raw=pa
 
 @dataclass
 class Readings:
-    """A batch of what a walk read, as rows of the schemas above (bodies and contents by hash)."""
+    """One batch of a walk, as rows of the schemas above (bodies and contents by hash)."""
 
     readings: list[Tuple] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Readings:
     unreadable: list[Tuple] = field(default_factory=list)
 
     def tables(self) -> dict[str, pa.Table]:
-        """The batch as Arrow tables, under the names that statements read them by."""
+        """The batch as Arrow tables, under the names that statements use."""
         return {
             "batch_readings": table(self.readings, READING),
             "batch_unreadable": table(self.unreadable, UNREADABLE),

@@ -1,4 +1,4 @@
-"""Where the pull of an upstream stands, and its watermark."""
+"""The state of an upstream's pull, and its watermark."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,18 +20,19 @@ class State:
 
 
 def read_state(session: Session, upstream: str) -> State | None:
-    """Where the pull of an upstream stands; None before its first walk."""
-    found = session.rows("walk/read_state", upstream=upstream)
-    return State(**found[0]) if found else None
+    """The state of an upstream's pull; None before its first walk."""
+    rows = session.rows("walk/read_state", upstream=upstream)
+    return State(**rows[0]) if rows else None
 
 
 def next_commit(session: Session, state: State | None, now: datetime) -> tuple[datetime, int]:
     """Instant and number of the next commit; both only rise, whatever the clock does.
 
-    Instants rise over all upstreams, so that a reader of `changes` may go on from the last one.
+    Instants rise over all upstreams, so that a reader of `changes` can continue after the last one.
     """
     last = session.rows("walk/read_last_commit")[0]["at"]
     if last is not None:
+        # One microsecond is DuckDB's resolution of instants.
         now = max(now, last + timedelta(microseconds=1))
     return now, state.commits + 1 if state else 1
 
@@ -39,20 +40,19 @@ def next_commit(session: Session, state: State | None, now: datetime) -> tuple[d
 def next_watermark(
     walk: Walk, before: datetime | None, now: datetime, overlap: timedelta
 ) -> datetime:
-    """What the watermark becomes if the walk showed all it had to: min(asked, now) − overlap.
+    """The watermark after a walk that showed all it had to: min(asked, now) − overlap.
 
-    An incremental walk never takes it back.
+    An incremental walk never moves it back.
     """
     after = min(walk.asked_at, now) - overlap
     return after if walk.full or before is None else max(before, after)
 
 
 def move_watermark(session: Session, upstream: str, watermark: datetime) -> None:
-    """The one place where a watermark moves, within the transaction of the rows that allow it.
+    """Move the watermark: the only place that does, in the transaction of the rows that allow it.
 
-    That is the commit of a walk that showed every entry it had to; or, where entries were missing,
-    the commit that says what became of the last of them. Until then the next walk starts where
-    this one did.
+    That is the commit of a walk that showed every entry it had to. If entries were missing, it is
+    the commit that records the last one's fate. Until then the next walk starts where this one did.
     """
     session.run("walk/update_watermark", upstream=upstream, watermark=watermark)
 
@@ -65,9 +65,9 @@ def write_state(
     now: datetime,
     commit: int,
 ) -> None:
-    """Note a commit; the watermark stays, but for that of another registry, which says nothing.
+    """Record a commit. The watermark stays, unless the URL changed: then it is reset.
 
-    `swept` counts what a full walk met; None if there was none, or an old copy answered.
+    `swept` counts what a full walk met; None if there was no full walk, or an old copy answered.
     """
     full = swept is not None
     session.run("walk/delete_state", upstream=walk.upstream)

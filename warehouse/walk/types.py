@@ -1,4 +1,4 @@
-"""What a walk is, and what became of it."""
+"""Types of a walk and of its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ import pyarrow as pa
 from warehouse.database.session import Row
 
 Batch = Mapping[str, pa.Table]
-"""What `warehouse.walk.staging.Readings.tables` gives."""
+"""The result of `warehouse.walk.staging.Readings.tables`."""
 Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Walk:
-    """A drained walk: `asked_at` is upstream's clock when its first request was sent, `started_at`
-    ours; `after_commit` is the least number that its pages carry.
+    """A drained walk.
 
-    `certain` says that what a full walk does not show is gone, as in a local directory. `retried`
-    are the quarantined records that were asked for one by one, `gone` those upstream has not now;
-    `unsettled` are names whose versions could not be read again.
+    `asked_at` is upstream's clock when the first request was sent, `started_at` is ours;
+    `after_commit` is the lowest commit number that its pages carry. `certain`: an entry that a full
+    walk does not show is gone, as in a local directory. `retried` are quarantined records that were
+    asked for one by one, `gone` those that upstream no longer has; `unsettled` are names whose
+    versions could not be read again.
     """
 
     walk_id: str
@@ -43,9 +44,10 @@ class Walk:
 class Merge:
     """What a committed walk changed.
 
-    `unmet` are known entries that an incremental walk had to show and did not, `missing` counts
-    those of a full walk. Unless they are gone it was cut short, so the watermark stays until they
-    are confirmed; `pending` is what it becomes then. `unconfirmed` counts what full walks missed.
+    `unmet` are known entries that an incremental walk should have shown and did not; `missing`
+    counts those of a full walk. Such a walk counts as cut short: the watermark stays until these
+    entries are confirmed as gone, then becomes `pending`. `unconfirmed` counts what full walks
+    missed.
     """
 
     entries: int

@@ -1,4 +1,4 @@
-"""langchain-mcp-registry: it takes a cursor but gives none, so its answers are listened to."""
+"""langchain-mcp-registry takes a cursor but returns none: a hook reads it from the raw answers."""
 
 import asyncio
 import json
@@ -31,14 +31,14 @@ async def main(base: str, text: str, names: list[str]) -> None:
                     if cursor is None:
                         return met
 
-            listed, found = await walk(None), await walk(text)
+            listed, matches = await walk(None), await walk(text)
             for name in names:
                 try:
                     lookups[name] = (await client.get_server_details(name)).version
                     await client.get_server_versions(name)
                 except ServerNotFoundError:
                     lookups[name] = None
-    print(json.dumps({"listed": listed, "found": found, "lookups": lookups}))
+    print(json.dumps({"listed": listed, "found": matches, "lookups": lookups}))
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

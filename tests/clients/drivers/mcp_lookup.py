@@ -1,4 +1,4 @@
-"""mcp-lookup: it has no cursor, so the most it lists is one page of a search for nothing."""
+"""mcp-lookup has no cursor, so the most it lists is one page of a search for the empty text."""
 
 import contextlib
 import io
@@ -17,10 +17,10 @@ def key(entry: dict[str, Any]) -> tuple[str, str]:
 base, text, *names = sys.argv[1:]
 client = RegistryClient(base_url=base)
 listed = [key(entry) for entry in client.search("", limit=100)]
-found = [key(entry) for entry in client.search(text)]
+matches = [key(entry) for entry in client.search(text)]
 lookups: dict[str, str | None] = {}
 for name in names:
-    entry = client.get(name)  # what is not there is searched for, and the first hit is taken
+    entry = client.get(name)  # for an absent name it returns the first hit of a search
     lookups[name] = (
         entry["server"]["version"] if entry and entry["server"]["name"] == name else None
     )
@@ -30,4 +30,4 @@ for name in names:
             code = command([*only, "get", name, "--pretty", "--no-enrich"])
         if code:
             sys.exit(f"mcp-lookup get {name} ended with {code}")
-print(json.dumps({"listed": listed, "found": found, "lookups": lookups}))
+print(json.dumps({"listed": listed, "found": matches, "lookups": lookups}))

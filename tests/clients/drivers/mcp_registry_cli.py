@@ -1,4 +1,4 @@
-"""mcp-registry-cli: its address is a constant; it asks for names with a plain slash below /v0."""
+"""mcp-registry-cli: its address is a constant; it requests names with a plain slash below /v0."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ while True:
     cursor = page["next_cursor"]
     if not cursor:
         break
-found: list[Any] = api.search_servers(text, limit=len(listed) + 1)["servers"]
+matches: list[Any] = api.search_servers(text, limit=len(listed) + 1)["servers"]
 lookups: dict[str, str | None] = {}
 for name in names:
     try:
@@ -28,5 +28,5 @@ for name in names:
         if error.response is None or error.response.status_code != 404:
             raise
         lookups[name] = None
-keys = [(server.name, server.version) for server in found]
+keys = [(server.name, server.version) for server in matches]
 print(json.dumps({"listed": listed, "found": keys, "lookups": lookups}))

@@ -1,4 +1,4 @@
-"""mcp-registry-sdk: every page, one search, lookups; whatever it cannot decode is an error."""
+"""mcp-registry-sdk: every page, one search, lookups; what it cannot decode is an error."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ async def main(base: str, text: str, names: list[str]) -> None:
     lookups: dict[str, str | None] = {}
     async with RegistryClient(RegistrySettings(base_url=base)) as client:
         listed = [entry async for entry in client.iter_servers()]
-        found = [entry async for entry in client.iter_servers(search=text)]
+        matches = [entry async for entry in client.iter_servers(search=text)]
         for name in names:
             try:
                 lookups[name] = (await client.get_version(name)).server.version
@@ -22,7 +22,7 @@ async def main(base: str, text: str, names: list[str]) -> None:
         json.dumps(
             {
                 "listed": [(entry.server.name, entry.server.version) for entry in listed],
-                "found": [(entry.server.name, entry.server.version) for entry in found],
+                "found": [(entry.server.name, entry.server.version) for entry in matches],
                 "lookups": lookups,
             }
         )

@@ -1,9 +1,9 @@
 """A seeded driver of random histories: a scripted upstream that changes, lags, lies and breaks.
 
-One history is a random sequence of changes upstream and pulls of ours, over real HTTP. After a pull
-without trouble the warehouse equals upstream in everything that was not changed silently; after two
-reconciles it equals upstream in everything. Pulls meet faults, lies and kills; an upstream that is
-wiped engages the brake.
+One history is a random sequence of changes upstream and of our pulls, over real HTTP. After a pull
+without trouble the warehouse equals upstream, except for silent changes; after two reconciles it
+equals upstream completely. Faults, lies and kills disturb the pulls; an upstream that is wiped
+engages the brake.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ class History(ChangingUpstream):
         self.tally.histories += 1
 
     def _step(self) -> None:
-        """Changes and a pull with trouble; then a quiet moment, a clean pull and a check."""
+        """Make changes and pull with trouble; then end the trouble, pull again and check."""
         self._pasts.append(self._upstream.registry.rows())
         before, after = self._random.randrange(4), self._random.randrange(4)
         for _ in range(before):
@@ -104,10 +104,10 @@ class History(ChangingUpstream):
         if self._random.random() < 0.1:
             self._wipe()
         if self._random.random() < 0.7:
-            # The names that could not be read again are met again within the overlap.
+            # At most the overlap of 60 minutes: so the pull meets the names whose re-read failed.
             self._advance(timedelta(minutes=self._random.choice([0, 1, 60])))
             report = self._pull(full=False)
-            # What was published behind a walk that was gone on with comes with the next pull.
+            # A resumed walk misses what was published behind its cursor; the next pull gets it.
             if report and report.resumed_pages:
                 assert self._pull(full=False)
             self._check(everything=False)
@@ -133,13 +133,15 @@ class History(ChangingUpstream):
         assert not self._quarantined(), self.seed
 
     def _check_quarantine(self) -> None:
-        """After a full walk exactly what cannot be read is quarantined."""
+        """After a full walk the quarantine holds exactly the entries that cannot be read."""
         report = self._pull(full=True)
         assert report
-        if report.resumed_pages:  # with what could be read before it was spoiled
+        if report.resumed_pages:  # its old pages are from before the spoiling
             assert self._pull(full=True)
         registry = self._upstream.registry
-        spoiled = [k for k, row in registry.rows().items() if registry.body(k) != row.encode()]
+        spoiled = [
+            key for key, row in registry.rows().items() if registry.body(key) != row.encode()
+        ]
         assert len(self._quarantined()) == len(spoiled), (self.seed, spoiled)
 
     def _pull(self, *, full: bool) -> PullReport | None:
@@ -160,7 +162,7 @@ class History(ChangingUpstream):
         return report
 
     def _kill(self, *, full: bool) -> None:
-        """A pull that ends at some instruction: a statement, or a page that is spooled."""
+        """Kill a pull at a random step: a statement, or a write to the spool."""
         left = self._random.randrange(1, 60)
 
         def counted(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -180,8 +182,8 @@ class History(ChangingUpstream):
         self.tally.kills += left <= 0
 
     def _wipe(self) -> None:
-        """Upstream is empty for a while: the brake must hold, and hold everything."""
-        assert self._pull(full=True)  # or a broken walk would go on with what it had
+        """Empty upstream for a while: the brake must engage, and no entry may change."""
+        assert self._pull(full=True)  # otherwise a broken walk would resume with old pages
         rows = self._upstream.registry.rows()
         before = self._known()
         for key in rows:
@@ -194,7 +196,7 @@ class History(ChangingUpstream):
             self._upstream.registry.put(row)
         self._mend()
 
-    # -- what goes wrong on the way ----------------------------------------------------------
+    # -- faults and lies on the way ----------------------------------------------------------
 
     def _fault(self, request: Request) -> Reply | None:
         listing = "/servers?" in request.target
@@ -223,7 +225,7 @@ class History(ChangingUpstream):
             Reply(200, _CURSOR.sub(b'"nextCursor":"%b"' % NAMES[3].encode(), good.body)),
             self._stale(request),
         ]
-        # An empty list twice running is what a quiet registry says; only what is known tells.
+        # Never twice in a row: two empty lists are also the true answer of a quiet registry.
         if listing and not self._emptied:
             choices.append(_EMPTY)
         reply = self._random.choice(choices)
@@ -231,7 +233,7 @@ class History(ChangingUpstream):
         return reply
 
     def _lie(self, request: Request) -> Reply | None:
-        """What a pull meets all along: rows withheld, a cache of the past, lost cursors."""
+        """The lie that lasts for the whole pull: missing rows, an old cache, or lost cursors."""
         if self._mood == "cached":
             return self._stale(request)
         if self._mood == "lying" and self._shows_known(request):
@@ -243,16 +245,16 @@ class History(ChangingUpstream):
         return None
 
     def _shows_known(self, request: Request) -> bool:
-        """Would the true answer show a row that the warehouse holds as it is?"""
+        """Whether the true answer shows a row that the warehouse already holds unchanged."""
         body = self._upstream.registry.answer(request).body
         return any(
-            key in self._held and self._held[key][4] == row.updated_at
+            key in self._held and self._held[key][4] == row.updated_at  # the order of `stored`
             for key, row in self._upstream.registry.rows().items()
             if key not in self.spoiled and self._upstream.registry.body(key) in body
         )
 
     def _stale(self, request: Request) -> Reply:
-        """What an edge cache kept from before the last changes."""
+        """The answer of an edge cache from before the last changes."""
         past = ScriptedRegistry()
         past.page_cap = self._upstream.registry.page_cap
         for row in self._random.choice(self._pasts[-3:] or [{}]).values():
@@ -276,7 +278,7 @@ class History(ChangingUpstream):
                 if key in self.silent | self.spoiled:
                     continue
                 if key[0] in self.flipped and mine and theirs:
-                    mine, theirs = mine[:-1], theirs[:-1]
+                    mine, theirs = mine[:-1], theirs[:-1]  # all but the latest flag
             assert mine == theirs, (self.seed, key, mine, theirs)
 
     def _quiet(self) -> None:
@@ -297,7 +299,7 @@ class History(ChangingUpstream):
 
 
 def run_campaign(folder: Path, seeds: range) -> Tally:
-    """Play a history per seed; the first that ends unequal raises with its seed."""
+    """Play one history per seed; the first that ends unequal to upstream raises with its seed."""
     tally = Tally()
     for seed in seeds:
         History(seed, folder / str(seed), tally).play()

@@ -1,4 +1,4 @@
-"""What happens upstream in a history: publishes, edits, lags, silent changes, spoilt records."""
+"""What happens upstream in a history: publishes, edits, lags, silent changes, spoiled records."""
 
 import random
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class ChangingUpstream:
         return self._last
 
     def _same(self) -> datetime:
-        """Sometimes the microsecond of the change before, if that was just now."""
+        """Now, or sometimes the exact instant of the last change, if that was just now."""
         just_now = self._clock() - self._last < timedelta(seconds=30)
         return self._last if just_now and self._random.random() < 0.3 else self._now()
 
@@ -84,12 +84,12 @@ class ChangingUpstream:
             self.silent.add(key)
 
     def _flip(self) -> None:
-        """Latest flags moved by hand: no row of the name tells."""
+        """Move the latest flag by hand: no row of the name gets a new updated_at."""
         name = self._any_name()
         if name:
             chosen = self._random.choice(self._versions(name))
-            for (found, version), row in self._upstream.registry.rows().items():
-                if found == name:
+            for (row_name, version), row in self._upstream.registry.rows().items():
+                if row_name == name:
                     self._upstream.registry.put(replace(row, is_latest=version == chosen))
             self.flipped.add(name)
 
@@ -101,7 +101,7 @@ class ChangingUpstream:
             self.flipped.add(key[0])
 
     def _spoil(self) -> None:
-        """An entry that cannot be read until somebody mends it, silently."""
+        """Make an entry unreadable until it is mended silently."""
         key = self._any_key()
         if key:
             good = self._upstream.registry.body(key)
@@ -119,7 +119,7 @@ class ChangingUpstream:
         self.spoiled.clear()
 
     def _lag(self) -> None:
-        """A publish with an instant of now that becomes visible up to six minutes later."""
+        """Publish with the current instant; the entry becomes visible up to six minutes later."""
         key = (self._random.choice(NAMES), self._random.choice(VERSIONS))
         at = self._now()
 
@@ -138,4 +138,4 @@ class ChangingUpstream:
         return key[0] if key else None
 
     def _versions(self, name: str) -> list[str]:
-        return sorted(v for found, v in self._upstream.registry.rows() if found == name)
+        return sorted(version for other, version in self._upstream.registry.rows() if other == name)

@@ -1,4 +1,4 @@
-"""What a campaign counts, and the states that it compares."""
+"""The counters of a campaign, and the states that it compares."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ State = dict[Key, tuple[Any, ...]]
 
 @dataclass
 class Tally:
-    """What a campaign did, for the note that reports it."""
+    """What a campaign did, as counts for its report."""
 
     histories: int = 0
     pulls: int = 0
@@ -27,8 +27,8 @@ class Tally:
 
 
 class NoPandas:
-    """Says at once that pandas is not there: DuckDB looks for it with every statement, and not to
-    find it along the path takes a fifth of a history's time."""
+    """Reports at once that pandas is missing: DuckDB looks for it with every statement, and the
+    search along the path takes a fifth of a history's time."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
@@ -36,7 +36,7 @@ class NoPandas:
 
 
 class Killed(BaseException):
-    """Raised between two instructions of a pull, as if the process had ended there."""
+    """Raised between two steps of a pull, as if the process had died there."""
 
 
 def visible(row: Row) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Named ways to break the sync, each a rule taken out. The campaign must catch every one."""
+"""Named mutations of the sync, each without one rule. The campaign must catch every one."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -22,10 +22,10 @@ def overlap_zero(patch: Patch) -> None:
 
 
 def watermark_is_the_largest_updated_at(patch: Patch) -> None:
-    true = entries.commit_walk
+    original = entries.commit_walk
 
     def commit(session: sessions.Session, *arguments: Any, **keywords: Any) -> types.Merge:
-        merge = true(session, *arguments, **keywords)
+        merge = original(session, *arguments, **keywords)
         session.text("UPDATE state SET watermark = (SELECT max(updated_at) FROM entries)")
         return merge
 
@@ -46,12 +46,12 @@ def names_in_doubt_are_not_read_again(patch: Patch) -> None:
 
 
 def a_partial_walk_advances(patch: Patch) -> None:
-    true = Registry.walk
+    original = Registry.walk
 
     def walk(self: Registry, **keywords: Any) -> Iterator[RawPage]:
         pages = 0
         try:
-            for page in true(self, **keywords):
+            for page in original(self, **keywords):
                 pages += 1
                 yield page
         except ConnectorError:
@@ -115,23 +115,23 @@ MUTATIONS: list[Callable[[Patch], None]] = [
 
 
 def _with_commit(patch: Patch, **changed: timedelta | datetime) -> None:
-    true = entries.commit_walk
+    original = entries.commit_walk
 
     def commit(*arguments: Any, **keywords: Any) -> types.Merge:
-        return true(*arguments, **keywords | changed)
+        return original(*arguments, **keywords | changed)
 
     patch.setattr(pull, "commit_walk", commit)
 
 
-def _statement(patch: Patch, name: str, text: str, by: str) -> None:
-    """Replace a part of a statement that must be there."""
-    true = sessions.statement
+def _statement(patch: Patch, name: str, text: str, replacement: str) -> None:
+    """Replace a part of a statement; that part must exist."""
+    original = sessions.statement
 
-    def statement(asked: str) -> str:
-        found = true(asked)
-        if asked != name:
-            return found
-        assert text in found
-        return found.replace(text, by)
+    def statement(requested: str) -> str:
+        sql = original(requested)
+        if requested != name:
+            return sql
+        assert text in sql
+        return sql.replace(text, replacement)
 
     patch.setattr(sessions, "statement", statement)

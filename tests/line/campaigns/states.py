@@ -1,4 +1,4 @@
-"""What the warehouse and a scripted registry say of entries, to compare."""
+"""The states of entries in the warehouse and in a scripted registry, for comparison."""
 
 from pipelines.line import Line
 from tests.support.deployments import Upstream
@@ -7,11 +7,12 @@ Key = tuple[str, str]
 
 
 def states(deployment: Line) -> dict[Key, tuple[str, str | None, bool]]:
-    """What the warehouse believes: status, message and latest flag; tombstones left out."""
+    """Status, message and latest flag of each entry in the warehouse, without vanished ones."""
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entries WHERE vanished_at IS NULL").to_pylist()
     return {
-        (r["name"], r["version"]): (r["status"], r["status_message"], r["is_latest"]) for r in rows
+        (row["name"], row["version"]): (row["status"], row["status_message"], row["is_latest"])
+        for row in rows
     }
 
 

@@ -19,7 +19,7 @@ NOTICED_BY = {
     "an_end_is_believed": 63,
     "a_partial_walk_advances": 77,
 }
-"""Histories begun with, since many before them notice nothing; all others follow."""
+"""The history to start with, because many before it notice nothing; all others follow."""
 
 
 @pytest.mark.timeout(0)
@@ -35,7 +35,7 @@ def test_every_history_ends_equal_to_upstream(tmp_path: Path, part: int) -> None
 def test_every_rule_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    """Without the rule some history ends unequal; with it, the same histories all end equal."""
+    """Without the rule, some history ends unequal; with it, the same histories all end equal."""
     mutation(monkeypatch)
     first = NOTICED_BY.get(mutation.__name__, 0)
     for seed in (*range(first, 200), *range(first)):

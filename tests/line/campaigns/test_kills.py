@@ -1,7 +1,7 @@
-"""SIGKILL at random instants of real processes, while the recorded registry goes on changing.
+"""SIGKILL real processes at random instants, while the recorded registry keeps changing.
 
 `make campaign` kills 240 times (SUBREGISTRY_KILLS=N), CI a few times. After some kills the same
-command runs to its end, and the warehouse, the feeds and the disk are audited.
+command runs to its end; after some, the test audits the warehouse, the feeds and the disk.
 """
 
 import json
@@ -96,11 +96,11 @@ class Killer:
     def finish(self, command: str) -> None:
         """Run a command to its end."""
         begun = time.monotonic()
-        _, said = self.start(command).communicate(timeout=300)
+        _, stderr = self.start(command).communicate(timeout=300)
         assert self.running is not None
-        if command == "switch" and "has no candidate" in said:
+        if command == "switch" and "has no candidate" in stderr:
             return  # the last build had nothing to change
-        assert self.running.returncode == 0, (command, said)
+        assert self.running.returncode == 0, (command, stderr)
         self.seconds[command] = time.monotonic() - begun
 
     def kill(self, command: str) -> None:
@@ -147,8 +147,8 @@ def test_what_is_killed_at_any_instant_loses_and_doubles_nothing(tmp_path: Path)
 
 
 def audit(killer: Killer) -> None:
-    """Nothing lost, nothing doubled, everything readable, no litter."""
-    for _ in range(2):  # the first may go on with a walk that a kill left behind
+    """Nothing is lost or doubled, everything is readable, no leftover files."""
+    for _ in range(2):  # the first may resume a walk that a kill left behind
         killer.finish("run --full")
     deployment = killer.deployment
     truth = {key: visible(row) for key, row in killer.upstream.registry.rows().items()}
@@ -174,16 +174,16 @@ def audit(killer: Killer) -> None:
         live = feed.current_id()
         assert live is not None
         verify(feed.editions / live)
-        found = [row for row in editions if row["feed"] == name]
-        sequences = [row["sequence"] for row in found]
+        published = [row for row in editions if row["feed"] == name]
+        sequences = [row["sequence"] for row in published]
         assert sequences == sorted(set(sequences))
-        assert found[-1]["edition"] == live
-        assert list(feed.ledger.read()) == [row["edition"] for row in found]
+        assert published[-1]["edition"] == live
+        assert list(feed.ledger.read()) == [row["edition"] for row in published]
         kept = deployment.settings.keep_editions
         assert len(list(feed.editions.iterdir())) <= kept + 1
     mirror = deployment.feed("mirror").current()
     assert mirror is not None
-    served = {tuple(mirror.key(i).decode().split("\0")) for i in range(mirror.count)}
+    served = {tuple(mirror.key(index).decode().split("\0")) for index in range(mirror.count)}
     assert served <= truth.keys()
     assert len(truth) - len(served) == mirror.manifest.withheld
     assert len(list((home / "analytics").iterdir())) <= 3

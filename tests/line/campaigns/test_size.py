@@ -1,4 +1,4 @@
-"""The line at any size: memory does not follow it, and parts come to what the whole comes to."""
+"""The line at any size: memory stays bounded, and curation in parts equals curation at once."""
 
 import json
 import os
@@ -35,22 +35,22 @@ _TABLES = (
 
 
 def test_a_curation_in_parts_comes_to_what_the_whole_comes_to(tmp_path: Path) -> None:
-    """The demonstration has every kind of fact."""
+    """Uses the demonstration, because it has every kind of fact."""
     with running_demo(tmp_path, lambda _: None, lambda *_: None) as result:
         deployment = result.deployment
     now = deployment.clock()
     with deployment.warehouse.session() as session:
         for policy in deployment.policies():
             book = policy.rule_book(now, [])
-            found = []
+            results = []
             for servers in (10_000, 40):
                 session.text("DELETE FROM verdict_history")
                 session.text("DELETE FROM verdicts")
                 decide(session, policy.name, book, policy_hash="p", now=now, servers=servers)
-                found.append({table: _rows(session, table) for table in _TABLES})
+                results.append({table: _rows(session, table) for table in _TABLES})
             assert len(parts(session, 40)) > 3
-            assert found[0] == found[1]
-            assert all(found[0][table] for table in ("verdicts", "served_packages"))
+            assert results[0] == results[1]
+            assert all(results[0][table] for table in ("verdicts", "served_packages"))
 
 
 def _rows(session: Session, table: str) -> list[str]:
@@ -81,7 +81,7 @@ def test_the_whole_line_runs_without_a_setting_for_its_size(
             assert done.returncode == 0, done.stderr[-2000:]
             return json.loads(done.stdout)
 
-        built = {r["feed"]: r for r in run("run") if r["step"] == "build"}
+        built = {report["feed"]: report for report in run("run") if report["step"] == "build"}
         served = built["mirror"]["entries"]
         assert built.keys() == {"default", "mirror", "remote-only", "strict"}
         assert VERSIONS * 0.99 < served <= VERSIONS
@@ -89,8 +89,8 @@ def test_the_whole_line_runs_without_a_setting_for_its_size(
         publish("25")
         publish("25 more")
         steps = run("run")
-        assert [r["new"] for r in steps if r["step"] == "pull"] == [50]
-        switched = {r["feed"]: r for r in steps if r["step"] == "switch"}
+        assert [report["new"] for report in steps if report["step"] == "pull"] == [50]
+        switched = {report["feed"]: report for report in steps if report["step"] == "switch"}
         assert switched["mirror"]["entries"] == served + 50
         publish("10")
         for command in ("pull", "curate", "build", "switch", "index"):

@@ -1,4 +1,4 @@
-"""Emergency blocks: gone from every live feed at once, whatever the pipeline does, until lifted."""
+"""Emergency blocks: the server leaves every live feed at once; only a lift brings it back."""
 
 import json
 import threading
@@ -45,13 +45,13 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -
     assert BAD in listed.read_text()
     with served(root, ("default", "/"), ("mirror", "/feeds/mirror")) as client:
         editions = client.json("/feeds/mirror/editions")["editions"]
-        begun = client.json("/v0.1/servers?limit=1")  # a walk under way, behind a.b/bad 1.0.0
+        begun = client.json("/v0.1/servers?limit=1")  # a walk in progress, past a.b/bad 1.0.0
         sequence = client.json("/health")["sequence"]
         since = live.clock().isoformat().replace("+00:00", "Z")
         first = client.json("/v0.1/servers?limit=100")["servers"][0]
         assert first["server"]["name"] == BAD
         reports = live.block(BAD, reason="it steals tokens", by="sec")
-        assert {r.feed for r in reports if r.edition} == {"default", "mirror"}
+        assert {report.feed for report in reports if report.edition} == {"default", "mirror"}
         client.until(lambda: BAD not in names(client))
         for base in ("", "/feeds/mirror"):
             assert BAD not in names(client, f"{base}/v0.1/servers?limit=100")
@@ -63,10 +63,10 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -
             assert client.ask(f"{raw}&include_deleted=true")[0] == 404
             assert b"steal" in client.ask(f"{base}/changes?limit=100")[2]
             assert b'"url"' not in client.ask(f"{base}/explain/a.b%2Fbad")[2]
-            told = client.json(f"{base}/explain/a.b%2Fbad")["versions"]
-            assert {(t["state"], t["rule"], t["reason"]) for t in told} == {
-                ("withdrawn", "block", "it steals tokens")
-            }
+            versions = client.json(f"{base}/explain/a.b%2Fbad")["versions"]
+            assert {
+                (version["state"], version["rule"], version["reason"]) for version in versions
+            } == {("withdrawn", "block", "it steals tokens")}
         assert BAD not in json.dumps(client.json("/registry.json"))
         for edition in editions:
             pinned = f"/feeds/mirror/v0.1/servers?limit=100&edition={edition['edition']}"
@@ -81,7 +81,7 @@ def test_a_block_is_seen_everywhere_within_seconds(live: Line, tmp_path: Path) -
         assert len(rest) == 40
         assert BAD not in rest
         later = client.json(f"/changes?since_sequence={sequence}")["changes"]
-        assert [(c["kind"], c["name"], c["version"]) for c in later] == [
+        assert [(change["kind"], change["name"], change["version"]) for change in later] == [
             ("withdrawn", BAD, "1.0.0"),
             ("withdrawn", BAD, "2.0.0"),
         ]
@@ -141,7 +141,7 @@ def test_it_works_while_the_feed_and_the_warehouse_are_busy(live: Line) -> None:
         served(live.settings.feed_root, ("default", "/"), ("mirror", "/feeds/mirror")) as client,
         feed.held(),
     ):
-        reports = {r.feed: r for r in live.block(BAD, reason="now")}
+        reports = {report.feed: report for report in live.block(BAD, reason="now")}
         assert reports["default"].edition is None
         assert "another process" in reports["default"].trouble
         assert reports["mirror"].edition is not None
@@ -168,9 +168,9 @@ def test_a_block_of_what_nobody_knows_waits_for_it(
         publish(live, policy, tell=lambda *_: None)
     with served(live.settings.feed_root, ("default", "/")) as client:
         assert "x.y/later" not in names(client)
-        told = client.json("/explain/x.y%2Flater")["versions"][0]
-        assert (told["state"], told["rule"]) == ("excluded", "block")
-        assert told["nearest"][0]["test"] == "its block stands"
+        version = client.json("/explain/x.y%2Flater")["versions"][0]
+        assert (version["state"], version["rule"]) == ("excluded", "block")
+        assert version["nearest"][0]["test"] == "its block stands"
 
 
 def test_the_audit_log_shows_what_was_changed_and_bears_many_writers(
@@ -197,4 +197,8 @@ def test_the_audit_log_shows_what_was_changed_and_bears_many_writers(
     path.write_bytes(b"".join(lines[:5]) + lines[5][:30])
     log.add("block", "a.b/after", reason="a torn line before it")
     entries, problems = log.read()
-    assert ([e.target for e in entries][-1], len(entries), len(problems)) == ("a.b/after", 6, 1)
+    assert ([entry.target for entry in entries][-1], len(entries), len(problems)) == (
+        "a.b/after",
+        6,
+        1,
+    )

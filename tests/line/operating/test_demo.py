@@ -6,7 +6,9 @@ import sys
 
 
 def test_the_demonstration_checks_its_own_feed_with_no_network() -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SUBREGISTRY_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("SUBREGISTRY_")
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", "demo", "--once"],
         capture_output=True,
@@ -16,7 +18,7 @@ def test_the_demonstration_checks_its_own_feed_with_no_network() -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert done.stderr == ""
-    for said in (
+    for phrase in (
         "is deprecated, all versions at one instant",
         "is deleted",
         "comes back",
@@ -29,4 +31,4 @@ def test_the_demonstration_checks_its_own_feed_with_no_network() -> None:
         "exclude:nothing-to-run",
         "2 differences",
     ):
-        assert said in done.stdout
+        assert phrase in done.stdout

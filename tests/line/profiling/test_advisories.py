@@ -1,4 +1,4 @@
-"""Advisories: what names a package version, how severe, and what becomes of it in a feed."""
+"""Advisories: which package versions they name, how severe they are, and what a feed does."""
 
 import json
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ reason = "vulnerable"
 V3 = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 CRITICAL = {"type": "CVSS_V3", "score": V3}
 ODD = [b"", b"[]", b"{}", b'{"id": 7}', b'{"id": ""}', b"\xff", b'{"results": 7}']
-Json = dict[str, Any]  # of the service
+Json = dict[str, Any]  # JSON of the service
 
 
 @dataclass
 class Service:
-    """A service of OSV's API: advisories by id, and which of them name a purl."""
+    """A stand-in for OSV's API: advisories by id, and the ids of those that name a purl."""
 
     advisories: dict[str, Json] = field(default_factory=dict)
     named: dict[str, list[str]] = field(default_factory=dict)
@@ -64,8 +64,8 @@ class Service:
         if self.fault:
             return self.fault
         if request.target.startswith("/v1/vulns/"):
-            found = self.advisories.get(request.target.rpartition("/")[2])
-            return Reply(200 if found else 404, json.dumps(found or {}).encode())
+            advisory = self.advisories.get(request.target.rpartition("/")[2])
+            return Reply(200 if advisory else 404, json.dumps(advisory or {}).encode())
         results = []
         if self.refused and self.refused.encode() in request.body:
             return Reply(400, b'{"code": 3, "message": "Invalid query."}')
@@ -75,7 +75,7 @@ class Service:
             shown = keys[start : start + self.page]
             result: Json = {}
             if shown:
-                named = [{"id": k, "modified": self.advisories[k]["modified"]} for k in shown]
+                named = [{"id": key, "modified": self.advisories[key]["modified"]} for key in shown]
                 result["vulns"] = named
             if start + self.page < len(keys):
                 result["next_page_token"] = str(start + self.page)
@@ -85,7 +85,7 @@ class Service:
 
 @contextmanager
 def advised(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Iterator[tuple[Line, Service]]:
-    """Five npm packages, in a feed that keeps malware and critical ones out."""
+    """Five npm packages, and a feed that excludes malware and critical vulnerabilities."""
     for name in ("clean", "bad", "critical", "low", "gone"):
         claim(upstream, f"a.b/{name}", "npm", name, "1.0.0")
         release = Release("1.0.0", START - 90 * DAY, f"a.b/{name}")
@@ -117,7 +117,7 @@ def test_malware_and_critical_vulnerabilities_are_known_and_served(
         published(deployment)
         with deployment.warehouse.session() as session:
             rows = session.text("SELECT is_malicious FROM policy_columns(now())").to_pylist()
-        assert {row["is_malicious"] for row in rows} == {None}  # nobody was asked yet
+        assert {row["is_malicious"] for row in rows} == {None}  # no request was sent yet
         assert deployment.profile().checked == 5
         published(deployment)
         assert verdicts(deployment) == {
@@ -128,9 +128,9 @@ def test_malware_and_critical_vulnerabilities_are_known_and_served(
             "a.b/low@1.0.0": ("admit", "default"),
         }
         with served(deployment.settings.feed_root, ("team", "/")) as client:
-            told = client.json("/explain/a.b%2Flow")["versions"][0]["packages"][0]
-            assert told["advisories"] == ["GHSA-bbbb", "GHSA-cccc"]
-            assert told["severities"] == ["MEDIUM", "UNKNOWN"]
+            package = client.json("/explain/a.b%2Flow")["versions"][0]["packages"][0]
+            assert package["advisories"] == ["GHSA-bbbb", "GHSA-cccc"]
+            assert package["severities"] == ["MEDIUM", "UNKNOWN"]
             clean = client.json("/explain/a.b%2Fclean")["versions"][0]["packages"][0]
             assert clean["advisories"] == []
 
@@ -154,7 +154,9 @@ def test_each_version_is_asked_for_once_a_day_and_each_advisory_once_per_change(
             "database_specific": {"severity": "CRITICAL"},
         }
         assert deployment.profile().checked == 5
-        assert [t for t in service.targets if "vulns" in t] == ["/v1/vulns/GHSA-bbbb"]
+        assert [target for target in service.targets if "vulns" in target] == [
+            "/v1/vulns/GHSA-bbbb"
+        ]
         published(deployment)
         assert verdicts(deployment)["a.b/low@1.0.0"] == ("exclude", "critical")
         with deployment.warehouse.session() as session:
@@ -218,9 +220,9 @@ def test_an_offline_deployment_asks_nobody_who_was_not_named(
 )
 def test_severities_are_read_or_left_out(members: Json, severity: str | None) -> None:
     body = json.dumps({"id": "X-1", **members}).encode()
-    found = read_advisory(PackageResponse(Outcome.OK, "", (Document("advisory", body),)))
-    assert found is not None
-    assert found.severity == severity
+    advisory = read_advisory(PackageResponse(Outcome.OK, "", (Document("advisory", body),)))
+    assert advisory is not None
+    assert advisory.severity == severity
 
 
 @pytest.mark.parametrize(
@@ -284,9 +286,9 @@ def test_an_advisory_that_goes_back_to_what_it_said_is_believed(
         deployment.pull()
         deployment.profile()
         later = {"modified": "2026-02-01T00:00:00Z", "database_specific": {"severity": "CRITICAL"}}
-        for told, rule in ((first | later, "critical"), (first, "default")):
+        for advisory, rule in ((first | later, "critical"), (first, "default")):
             clock.move_to(clock() + 2 * DAY)
-            service.advisories["GHSA-aaaa"] = told
+            service.advisories["GHSA-aaaa"] = advisory
             deployment.profile()
             published(deployment)
             assert verdicts(deployment)["a.b/low@1.0.0"][1] == rule

@@ -1,4 +1,4 @@
-"""Facts under mirrors that change, absences that come and go, and claims of many."""
+"""Facts when mirrors change, absences come and go, and many entries claim one package."""
 
 import json
 from dataclasses import replace
@@ -48,7 +48,11 @@ def test_another_mirror_is_read_from_the_start(
 ) -> None:
     home = tmp_path / "home"
     put(upstream, FIRST, SECOND)
-    put(upstream, *(replace(r, server_name="a.b/two") for r in (FIRST, SECOND)), kind="pypi")
+    put(
+        upstream,
+        *(replace(release, server_name="a.b/two") for release in (FIRST, SECOND)),
+        kind="pypi",
+    )
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
     claim(upstream, "a.b/two", "pypi", "one", "1.0.0")
     first = make_deployment(home, upstream, clock)
@@ -264,11 +268,11 @@ def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream
     assert live is not None
     assert [live.keys.pair(index)[0] for index in range(live.count)] == ["a.b/one"]
     (package,) = json.loads(live.body(0))["_meta"]["local.subregistry/enrichment"]["packages"]
-    told = msgspec.convert(package, PackageFacts)
-    assert (told.ownership, told.availability, told.claimants) == ("verified", "available", 2)
-    assert (told.behind, told.days_behind) == (1, 60)
-    assert set(told.signals) == {"verified", "behind", "multi_claim"}
-    assert (told.source, told.state) == ("npm", "known")
+    facts = msgspec.convert(package, PackageFacts)
+    assert (facts.ownership, facts.availability, facts.claimants) == ("verified", "available", 2)
+    assert (facts.behind, facts.days_behind) == (1, 60)
+    assert set(facts.signals) == {"verified", "behind", "multi_claim"}
+    assert (facts.source, facts.state) == ("npm", "known")
 
 
 def test_a_packages_repository_is_known_to_match_only_if_all_tell(

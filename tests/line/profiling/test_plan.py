@@ -1,4 +1,4 @@
-"""The plan of profiling: what is asked when, by whom, and what a killed run repeats."""
+"""The plan of profiling: which packages a run requests, when, and what a killed run repeats."""
 
 import json
 import os
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 
 def many(upstream: Upstream, count: int, namespace: str = "n{}.example") -> None:
-    """So many servers, each with an npm package of its own."""
+    """Publish `count` servers, each with its own npm package."""
     for number in range(count):
         name = f"package-{number:05}"
         server = f"{namespace.format(number)}/server-{number:05}"
@@ -39,7 +39,7 @@ def many(upstream: Upstream, count: int, namespace: str = "n{}.example") -> None
 
 
 def counting(deployment: Line, upstream: Upstream) -> tuple[LoopbackServer, Counter[str]]:
-    """A server in front of the stand-ins that counts what is asked."""
+    """A server in front of the stand-ins that counts the requests per target."""
     seen: Counter[str] = Counter()
 
     def answer(request: Request) -> Reply:
@@ -50,7 +50,7 @@ def counting(deployment: Line, upstream: Upstream) -> tuple[LoopbackServer, Coun
 
 
 def hosts(deployment: Line) -> list[Row]:
-    """What status tells of the hosts that are asked."""
+    """The package hosts in the status report, without those that are off."""
     return [row for row in deployment.status().packages if "off" not in row]
 
 
@@ -252,15 +252,15 @@ def test_doctor_tells_in_ten_requests_what_answers_and_what_is_stripped(
         settings = deployment.settings.model_copy(update={"origins": origins})
         findings = Line(settings, clock=clock, sleep=lambda _: None).doctor()
     assert sum(seen.values()) + len(upstream.targets) <= MAX_REQUESTS
-    told = {finding.source: finding for finding in findings}
-    assert told["upstream:official"].state == "works"
-    assert told["npm"].state == "partial"
-    assert told["npm"].stripped == ("gzip", "dist.attestations")
-    assert "serial" not in told["pypi"].stripped
-    assert told["oci:docker.io"].message == "answers, gives a token"
-    assert told["oci:ghcr.io"].requests == 2
-    assert told["oci:quay.io"].state in ("fails", "not asked")
-    assert told["npm-downloads"].state == "off"
+    by_source = {finding.source: finding for finding in findings}
+    assert by_source["upstream:official"].state == "works"
+    assert by_source["npm"].state == "partial"
+    assert by_source["npm"].stripped == ("gzip", "dist.attestations")
+    assert "serial" not in by_source["pypi"].stripped
+    assert by_source["oci:docker.io"].message == "answers, gives a token"
+    assert by_source["oci:ghcr.io"].requests == 2
+    assert by_source["oci:quay.io"].state in ("fails", "not asked")
+    assert by_source["npm-downloads"].state == "off"
 
 
 def test_doctor_says_what_fails_and_why(deployment: Line, upstream: Upstream) -> None:

@@ -1,4 +1,4 @@
-"""Downloads: only asked of whom the operator names, weekly, and for nothing but ranks."""
+"""Downloads: requested weekly, only from services that the operator names, only for ranks."""
 
 import json
 from collections import Counter
@@ -46,7 +46,7 @@ def test_nobody_is_asked_who_was_not_named(
     assert silent.profile().counts == 0
     with LoopbackServer(lambda request: counted(request, seen), clock=clock) as server:
         origins = dict(silent.settings.origins)
-        named = {name: found.model_dump() for name, found in origins.items()}
+        named = {name: origin.model_dump() for name, origin in origins.items()}
         named |= {name: {"url": server.url} for name in ("npm-downloads", "pypistats")}
         deployment = make_deployment(tmp_path / "home", upstream, clock, origins=named)
         assert deployment.profile().counts == 22
@@ -55,8 +55,8 @@ def test_nobody_is_asked_who_was_not_named(
         assert "/api/packages/two/recent" in seen
         with deployment.warehouse.session() as session:
             rows = session.text("SELECT name, downloads FROM package_columns_now").to_pylist()
-        found = {row["name"]: row["downloads"] for row in rows}
-        assert (found["a.b/two"], found["a.b/scoped"]) == (77, 70)
+        downloads = {row["name"]: row["downloads"] for row in rows}
+        assert (downloads["a.b/two"], downloads["a.b/scoped"]) == (77, 70)
         asked = []
         for day in range(1, 7):
             clock.move_to(START + day * timedelta(hours=25))
@@ -73,7 +73,7 @@ def test_a_counter_that_fails_fails_nothing_else(
     many(upstream, 3)
     with LoopbackServer(lambda _: Reply(429, b"error 1015"), clock=clock) as server:
         first = make_deployment(tmp_path / "home", upstream, clock)
-        named = {name: found.model_dump() for name, found in first.settings.origins.items()}
+        named = {name: origin.model_dump() for name, origin in first.settings.origins.items()}
         named |= {"npm-downloads": {"url": server.url}}
         deployment = make_deployment(tmp_path / "home", upstream, clock, origins=named)
         deployment.pull()

@@ -49,15 +49,15 @@ def test_facts_land_with_source_instant_and_state(
     report = deployment.profile()
     assert report.outcomes == {"ok": 3, "package_absent": 1}
     assert (report.due, report.rejected_refs) == (4, 1)
-    found = facts(deployment)
+    rows = facts(deployment)
     for name in ("a.b/one", "a.b/two", "a.b/three"):
-        assert (found[name]["package_state"], found[name]["version_state"]) == ("known", "known")
-        assert found[name]["server_names"] == [name]
-        assert found[name]["absent"] is False
-        assert found[name]["source"].startswith(claims.packages_url)
-        assert found[name]["observed_at"] > START
-    assert (found["a.b/gone"]["package_state"], found["a.b/gone"]["absent"]) == ("unknown", None)
-    assert found["a.b/bundle"]["rejected"] == "unsupported_type:mcpb"
+        assert (rows[name]["package_state"], rows[name]["version_state"]) == ("known", "known")
+        assert rows[name]["server_names"] == [name]
+        assert rows[name]["absent"] is False
+        assert rows[name]["source"].startswith(claims.packages_url)
+        assert rows[name]["observed_at"] > START
+    assert (rows["a.b/gone"]["package_state"], rows["a.b/gone"]["absent"]) == ("unknown", None)
+    assert rows["a.b/bundle"]["rejected"] == "unsupported_type:mcpb"
 
 
 def test_a_second_run_asks_for_nothing_until_it_is_due_and_then_conditionally(
@@ -88,8 +88,8 @@ def test_an_absence_is_known_only_after_confirmation(
 
 
 def withdraw(upstream: Upstream, *versions: str) -> None:
-    """Leave only these versions of npm's @s/one."""
-    releases = [Release(v, START - DAY, "a.b/one") for v in versions]
+    """Withdraw all but these versions of npm's @s/one."""
+    releases = [Release(version, START - DAY, "a.b/one") for version in versions]
     upstream.packages.put("npm", SamplePackage("@s/one", releases))
 
 
@@ -123,8 +123,8 @@ def test_a_new_claim_does_not_make_a_known_absence_unknown(
     claim(claims, "a.b/other", "npm", "@s/one", "3.0.0")
     deployment.pull(full=True)
     deployment.profile(only=("npm", "@s/one"))
-    found = facts(deployment)
-    assert (found["a.b/one"]["absent"], found["a.b/other"]["absent"]) == (True, None)
+    rows = facts(deployment)
+    assert (rows["a.b/one"]["absent"], rows["a.b/other"]["absent"]) == (True, None)
 
 
 def test_a_new_claimed_version_is_asked_for_at_once(

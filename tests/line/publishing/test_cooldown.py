@@ -1,4 +1,4 @@
-"""Cooldown: what is too young is held and announced, and comes when its time is over."""
+"""Cooldown: a version that is too young is held, announced, and admitted when it is due."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_a_young_version_is_held_and_the_newest_old_one_is_the_latest(
     deployment = make_team(tmp_path, upstream, clock, WEEK)
     upstream.registry.publish(server_json("a.b/one", "1.0.0"), START - 30 * DAY)
     upstream.registry.publish(server_json("a.b/fresh", "1.0.0"), START - DAY)
-    published(deployment)  # the bootstrap goes by upstream's publishedAt
+    published(deployment)  # the bootstrap uses upstream's publishedAt
     assert verdicts(deployment) == {
         "a.b/one@1.0.0": ("admit", "default"),
         "a.b/fresh@1.0.0": ("hold", "cooldown"),
@@ -38,10 +38,14 @@ def test_a_young_version_is_held_and_the_newest_old_one_is_the_latest(
         latest = client.json("/v0.1/servers/a.b%2Fone/versions/latest")["server"]
         assert latest["version"] == "1.0.0"
         assert client.ask("/v0.1/servers/a.b%2Fone/versions/1.1.0")[0] == 404
-        told = client.json("/explain/a.b/one/1.1.0")["versions"][0]
-        assert (told["state"], told["verdict"], told["rule"]) == ("held", "hold", "cooldown")
-        assert told["heldUntil"].startswith("2026-01-13T12:00:00")
-        assert told["nearest"][0]["test"] == "the clock passes 2026-01-13T12:00:00Z"
+        version = client.json("/explain/a.b/one/1.1.0")["versions"][0]
+        assert (version["state"], version["verdict"], version["rule"]) == (
+            "held",
+            "hold",
+            "cooldown",
+        )
+        assert version["heldUntil"].startswith("2026-01-13T12:00:00")
+        assert version["nearest"][0]["test"] == "the clock passes 2026-01-13T12:00:00Z"
     clock.move_to(START + 8 * DAY - timedelta(seconds=1))
     published(deployment)
     assert verdicts(deployment)["a.b/one@1.1.0"] == ("hold", "cooldown")
@@ -66,21 +70,21 @@ def test_a_package_that_was_published_later_than_its_entry_counts(
     claim(upstream, "a.b/image", "oci", "ghcr.io/x/y:1", "")
     clock.move_to(START + 8 * DAY)
     deployment.pull()
-    clock.move_to(START + 30 * DAY)  # the bootstrap was 22 days ago, and is not what counts
+    clock.move_to(START + 30 * DAY)  # the bootstrap was 22 days ago, but does not count
     published(deployment)
-    found = verdicts(deployment)
+    outcomes = verdicts(deployment)
     for name in ("old", "young", "unknown"):  # nobody asked the registry yet
-        assert found[f"a.b/{name}@1.0.0"] == ("hold", "cooldown"), name
+        assert outcomes[f"a.b/{name}@1.0.0"] == ("hold", "cooldown"), name
     with deployment.warehouse.session() as session:
         rows = session.text("SELECT name, held_until, reason FROM verdicts").to_pylist()
     assert {row["held_until"] for row in rows if row["name"] != "a.b/image"} == {None}
     assert "should be known" in rows[0]["reason"]
     deployment.profile()
     published(deployment)
-    found = verdicts(deployment)
-    assert found["a.b/old@1.0.0"] == ("admit", "default")
-    assert found["a.b/young@1.0.0"] == ("admit", "default")
-    assert found["a.b/unknown@1.0.0"] == ("hold", "cooldown")
+    outcomes = verdicts(deployment)
+    assert outcomes["a.b/old@1.0.0"] == ("admit", "default")
+    assert outcomes["a.b/young@1.0.0"] == ("admit", "default")
+    assert outcomes["a.b/unknown@1.0.0"] == ("hold", "cooldown")
 
 
 def test_a_held_version_is_announced_with_its_instant_and_then_comes(
@@ -95,7 +99,7 @@ def test_a_held_version_is_announced_with_its_instant_and_then_comes(
     published(deployment)
     with served(deployment.settings.feed_root, ("team", "/")) as client:
         first = client.json("/changes")
-        assert [c["kind"] for c in first["changes"]] == ["added", *["held"] * 5]
+        assert [change["kind"] for change in first["changes"]] == ["added", *["held"] * 5]
         held = first["changes"][1]
         assert held["name"] == "a.b/new0"
         assert held["heldUntil"].startswith("2026-01-13T12:00:00")
@@ -108,10 +112,10 @@ def test_a_held_version_is_announced_with_its_instant_and_then_comes(
         sequence = first["metadata"]["sequence"]
         clock.move_to(clock() + timedelta(hours=1))
         upstream.registry.publish(server_json("a.b/more"), clock())
-        published(deployment)  # those that wait are not announced again
+        published(deployment)  # versions that are already held are not announced again
         client.until(lambda: client.json("/health")["sequence"] > sequence)
         later = client.json(f"/changes?since_sequence={sequence}")["changes"]
-        assert [(c["kind"], c["name"]) for c in later] == [("held", "a.b/more")]
+        assert [(change["kind"], change["name"]) for change in later] == [("held", "a.b/more")]
         again = client.json("/changes")["changes"]
         assert again[1]["publishedAt"] == held["publishedAt"]
         clock.move_to(START + 9 * DAY)
@@ -119,6 +123,6 @@ def test_a_held_version_is_announced_with_its_instant_and_then_comes(
         published(deployment)
         client.until(lambda: client.json("/health")["sequence"] > before)
         later = client.json(f"/changes?since_sequence={before}")["changes"]
-        assert {(c["kind"], c["name"]) for c in later} == {
+        assert {(change["kind"], change["name"]) for change in later} == {
             ("added", name) for name in ("a.b/more", *(f"a.b/new{n}" for n in range(5)))
         }

@@ -33,7 +33,7 @@ Json = dict[str, Any]  # served documents
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    """The recorded registry of 2025-11-30, three days later, in every shipped feed."""
+    """The recorded registry of 2025-11-30, published three days later in every shipped feed."""
     steps = timeline()
     clock = FakeClock(steps[-1][0])
     home = tmp_path_factory.mktemp("recorded") / "home"
@@ -64,20 +64,20 @@ def test_explain_agrees_with_every_entry_of_every_feed(recorded: Line) -> None:
             shown = edition.keys.find(name.encode(), version.encode())
             running = shown is not None and not edition.deleted(shown)
             assert running == (judged.reason.state == "admitted")
-            told = trace(records.outline, judged, records.seen(index))
-            check(told, judged.reason, policy.document.default)
+            traced = trace(records.outline, judged, records.seen(index))
+            check(traced, judged.reason, policy.document.default)
             met.setdefault(policy.name, set()).add(f"{judged.reason.verdict}:{judged.reason.rule}")
     assert met["mirror"] == {"admit:default"}
     assert met["strict"] >= {"admit:verified", "hold:cooldown", "exclude:double", "exclude:default"}
     assert met["remote-only"] == {"admit:remote", "exclude:default"}
 
 
-def check(told: Any, reason: Any, default: str) -> None:  # a Trace and a Reason
-    """The trace leads to the verdict, and the nearest change is one."""
-    decided = [rule for rule in told.rules if rule.decided]
+def check(traced: Any, reason: Any, default: str) -> None:  # a Trace and a Reason
+    """The trace leads to the verdict; it has a nearest change unless the entry is admitted."""
+    decided = [rule for rule in traced.rules if rule.decided]
     matching = [
         rule
-        for rule in told.rules
+        for rule in traced.rules
         if rule.result == "true" or (rule.result == "unknown" and rule.unknown == "match")
     ]
     assert decided in (matching[:1], [])
@@ -85,8 +85,8 @@ def check(told: Any, reason: Any, default: str) -> None:  # a Trace and a Reason
     assert reason.verdict in (verdict, "hold")
     if reason.verdict != "hold":
         assert reason.rule == (matching[0].rule if matching else "default")
-    assert bool(told.nearest) == (reason.verdict != "admit")
-    for value in told.values.values():
+    assert bool(traced.nearest) == (reason.verdict != "admit")
+    for value in traced.values.values():
         assert (value.as_of is None) <= (value.source in ("name", "registries"))
 
 
@@ -115,7 +115,7 @@ def test_the_commands_and_the_relation_tell_the_same(recorded: Line) -> None:
 
 
 def test_another_deny_never_admits_more(recorded: Line) -> None:
-    """Any useful expression as a deny, anywhere among the rules, with any say on the unknown."""
+    """Try useful expressions as a deny, anywhere among the rules, with any `unknown`."""
     generator = random.Random(3)
     with recorded.warehouse.session() as session:
         for policy in recorded.policies():
@@ -154,7 +154,7 @@ def admitted(session: Any, policy: Any, deployment: Line) -> set[tuple[str, str]
 def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_path: Path) -> None:
     (policy,) = recorded.policies("strict")
     now = recorded.clock()
-    found = []
+    outputs = []
     for number in range(2):
         with recorded.warehouse.session() as session:
             book = policy.rule_book(now)
@@ -171,8 +171,8 @@ def test_the_same_inputs_give_the_same_verdicts_and_bytes(recorded: Line, tmp_pa
                 )
                 built = write_candidate(draft, candidates(session, draft, key))
         files = [*built.folder.iterdir(), *(tmp_path / str(number) / "segments").iterdir()]
-        found.append({path.name: path.read_bytes() for path in files})
-    assert found[0] == found[1]
+        outputs.append({path.name: path.read_bytes() for path in files})
+    assert outputs[0] == outputs[1]
 
 
 NEEDS = """
@@ -244,8 +244,8 @@ def test_not_in_the_feed_is_not_never_seen(
     upstream.registry.publish(server_json("a.b/one"), START)
     published(deployment)
     with served(deployment.settings.feed_root, ("team", "/")) as client:
-        told = client.json("/explain/a.b%2Fone")["versions"][0]
-        assert (told["state"], told["rule"]) == ("excluded", "titled")
+        version = client.json("/explain/a.b%2Fone")["versions"][0]
+        assert (version["state"], version["rule"]) == ("excluded", "titled")
         assert "Never seen upstream" in client.json("/explain/a.b%2Fnever", status=404)["detail"]
 
 
@@ -261,12 +261,12 @@ def test_a_policy_that_comes_back_is_told_once(
         deployment.curate(deployment.policies("team")[0])
         clock.move_to(clock() + DAY)
     deployment.block("x.y/z", reason="a test")
-    clock.move_to(START - DAY)  # a clock that went back
+    clock.move_to(START - DAY)  # the clock goes back
     deployment.curate(deployment.policies("team")[0])
     with deployment.warehouse.session() as session:
         rows = session.text("SELECT name, rule, result FROM verdict_rules ORDER BY ALL").to_pylist()
         history = session.text("FROM verdict_history").num_rows
-    assert [(r["name"], r["rule"], r["result"]) for r in rows] == [
+    assert [(row["name"], row["rule"], row["result"]) for row in rows] == [
         ("a.b/one", "block", False),
         ("a.b/one", "titled", True),
         ("a.b/two", "block", False),
@@ -300,10 +300,10 @@ expires = "never"
         deployment.blocks.add(Block(f"a.b/s{number + 100}", None, f"block {number}", "me", since))
     published(deployment)
     with deployment.warehouse.session() as session:
-        found = session.text("SELECT rule, count(*) AS n FROM verdicts GROUP BY rule").to_pylist()
+        counts = session.text("SELECT rule, count(*) AS n FROM verdicts GROUP BY rule").to_pylist()
         (row,) = session.text("SELECT reason FROM verdicts WHERE name = 'a.b/s150'").to_pylist()
-    assert {r["rule"]: r["n"] for r in found}["block"] == 100
-    assert sum(r["n"] for r in found) == 200
+    assert {count["rule"]: count["n"] for count in counts}["block"] == 100
+    assert sum(count["n"] for count in counts) == 200
     assert row["reason"] == "block 50"
 
 
@@ -338,7 +338,7 @@ expires = "never"
 
 
 def test_a_clock_that_goes_back_hides_no_change(recorded: Line) -> None:
-    """A curation that seems to be earlier than the one before it is not taken for that."""
+    """A curation on a clock that went back still counts as later than the one before it."""
     from warehouse.curation.feeds import changed_names, last_change
 
     (policy,) = recorded.policies("default")

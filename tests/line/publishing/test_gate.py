@@ -1,4 +1,4 @@
-"""The gate, and how an operator passes it; broken documents; what a changed policy would do."""
+"""The gate, and how an operator overrides it; broken documents; previews of a policy."""
 
 import json
 from datetime import timedelta
@@ -74,8 +74,10 @@ def test_a_loss_is_refused_and_the_last_good_edition_stays(
     (policy,) = live.policies("team")
     live.switch(policy, accept=True, reason="we know", by="ops")
     assert feed.current_id() != before
-    told = [(e.by, e.action, e.reason) for e in live.audit.read()[0] if e.action == "accept"]
-    assert told == [("ops", "accept", "we know")]
+    accepted = [
+        (act.by, act.action, act.reason) for act in live.audit.read()[0] if act.action == "accept"
+    ]
+    assert accepted == [("ops", "accept", "we know")]
 
 
 def test_what_the_floor_allows_passes(live: Line, tmp_path: Path) -> None:
@@ -103,11 +105,11 @@ def test_bodies_that_strict_clients_cannot_decode_are_refused(tmp_path: Path) ->
     assert edition is not None
     body = edition.body(0).replace(b'"isLatest":true', b'"isLatest":7')
     bad = with_body(edition, 0, body)
-    found = examine(feed, bad, ShrinkLimits(0.1, 1), now=lambda: START)
-    assert any("strict clients could not decode a.b/one@1.0.0" in problem for problem in found)
+    problems = examine(feed, bad, ShrinkLimits(0.1, 1), now=lambda: START)
+    assert any("strict clients could not decode a.b/one@1.0.0" in problem for problem in problems)
     hidden = with_body(edition, 0, b"{}")
-    found = examine(feed, hidden, ShrinkLimits(0.1, 1), now=lambda: START)
-    assert any("did not meet a.b/one@1.0.0" in problem for problem in found)
+    problems = examine(feed, hidden, ShrinkLimits(0.1, 1), now=lambda: START)
+    assert any("did not meet a.b/one@1.0.0" in problem for problem in problems)
 
 
 def test_one_feed_that_is_refused_stops_no_other(
@@ -157,7 +159,7 @@ def test_a_preview_says_what_a_changed_document_would_do_and_leaves_nothing(
     live: Line, tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
     upstream.registry.publish(server_json("a.b/new"), clock())
-    live.pull()  # news that has nothing to do with the policy
+    live.pull()  # a change that does not depend on the policy
     changed = team(
         tmp_path / "changed",
         OUT.format(names="a.b/s0?")

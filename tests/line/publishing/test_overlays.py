@@ -1,4 +1,4 @@
-"""Overlays: what editors change, named, reversible, and over when they said so."""
+"""Overlays: changes by editors, each with a name and an end, and reversible."""
 
 import json
 from datetime import timedelta
@@ -79,14 +79,14 @@ reason = "not ours"
     }
     with served(deployment.settings.feed_root, ("team", "/")) as client:
         assert client.json("/v0.1/servers/c.d%2Fone")["server"]["version"] == "1.0.0"
-        told = client.json("/explain/a.b/bad")["versions"][0]
-        assert told["reason"] == "deny by ops: ticket 7"
-        assert [(rule["rule"], rule["kind"]) for rule in told["rules"]] == [
+        explained = client.json("/explain/a.b/bad")["versions"][0]
+        assert explained["reason"] == "deny by ops: ticket 7"
+        assert [(rule["rule"], rule["kind"]) for rule in explained["rules"]] == [
             ("out", "overlay"),
             ("in", "overlay"),
             ("nothing", "must"),
         ]
-        assert told["nearest"] == [
+        assert explained["nearest"] == [
             {"test": "the overlay out stands", "is": "true", "mustBe": "false"}
         ]
 
@@ -121,7 +121,7 @@ def test_overlays_change_what_is_served_and_upstreams_copy_stays(
         server = entry["server"]
         assert server["title"] == "The One"
         assert server["packages"][0]["registryBaseUrl"] == "https://npm.example.org"
-        assert [p["identifier"] for p in server["packages"]] == [
+        assert [package["identifier"] for package in server["packages"]] == [
             "one",
             "oci.example.org/hub/acme/one:1",
             "ghcr.io/acme/one:1",
@@ -133,8 +133,8 @@ def test_overlays_change_what_is_served_and_upstreams_copy_stays(
         }
         raw = client.json("/v0.1/servers/a.b%2Fone/versions/1.0.0?raw=true")["server"]
         assert raw == server_json("a.b/one", packages=PACKAGES)
-        told = client.json("/explain/a.b/one")["versions"][0]
-        assert [(t["kind"], t["rule"]) for t in told["treatments"]] == [
+        version = client.json("/explain/a.b/one")["versions"][0]
+        assert [(treatment["kind"], treatment["rule"]) for treatment in version["treatments"]] == [
             ("overlaid", name) for name in ("name", "kinds", "star", "npm", "hub", "edge")
         ]
         other = client.json("/v0.1/servers/c.d%2Ftwo")["server"]
@@ -163,19 +163,23 @@ def test_an_overlay_ends_by_itself_and_status_says_so_a_week_ahead(
         assert shown(client) == ["a.b/one@1.0.0", "a.b/two@1.0.0"]
     team(tmp_path / "documents", overlay("soon", "deny", "a.b/two"))
     published(deployment)
-    told = [(e.by, e.action, e.target) for e in deployment.audit.read()[0] if e.action != "switch"]
-    assert told == [
+    acts = [
+        (act.by, act.action, act.target)
+        for act in deployment.audit.read()[0]
+        if act.action != "switch"
+    ]
+    assert acts == [
         ("ops", "overlay set", "soon"),
         ("ops", "overlay ended", "soon"),
         ("ops", "overlay set", "soon"),
     ]
 
 
-def content(kind: Literal["mirror", "retitle"], **members: Any) -> Overlays:  # of an Overlay
-    found = Overlay(
+def content(kind: Literal["mirror", "retitle"], **members: Any) -> Overlays:  # fields of an Overlay
+    change = Overlay(
         name="x", kind=kind, servers=("a.b/?",), owner="o", reason="r", expires="never", **members
     )
-    return Overlays([found])
+    return Overlays([change])
 
 
 @pytest.mark.parametrize("odd", ["[]", "7", '"x"', '{"packages": 7, "remotes": [7]}', "{"])
@@ -186,7 +190,7 @@ def test_an_entry_that_is_odd_stays_as_it_is(odd: str) -> None:
 
 def test_what_is_changed_is_only_what_was_said() -> None:
     server = '{"name":"a.b/c","x": 1.00,"big":123456789012345678901234567890,"title":"T"}'
-    found = content("retitle", title="N").apply("a.b/c", "1", server.encode()).server.decode()
-    assert "1.00" in found
-    assert "123456789012345678901234567890" in found
-    assert json.loads(found)["title"] == "N"
+    changed = content("retitle", title="N").apply("a.b/c", "1", server.encode()).server.decode()
+    assert "1.00" in changed
+    assert "123456789012345678901234567890" in changed
+    assert json.loads(changed)["title"] == "N"

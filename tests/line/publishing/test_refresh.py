@@ -1,4 +1,4 @@
-"""A refresh shows what a look at everything would show, whatever became of the warehouse."""
+"""A refresh shows what a full look would show, whatever happened to the warehouse."""
 
 from datetime import timedelta
 
@@ -19,7 +19,8 @@ def states(feed: Feed) -> dict[str, str]:
     edition = feed.current()
     assert edition is not None
     return {
-        edition.key(i).decode().replace("\0", "@"): edition.state(i) for i in range(edition.count)
+        edition.key(index).decode().replace("\0", "@"): edition.state(index)
+        for index in range(edition.count)
     }
 
 
@@ -41,7 +42,7 @@ def filled(deployment: Line, upstream: Upstream) -> Line:
 def test_what_did_not_change_is_not_looked_at_again(
     filled: Line, upstream: Upstream, clock: FakeClock
 ) -> None:
-    """What a curation prints of an entry is what a build finds of it."""
+    """The fingerprint that a curation stores for an entry is the one that a build finds."""
     clock.move_to(START + HOUR)
     upstream.registry.publish(server_json("c.d/x"), clock() - timedelta(minutes=9))
     refresh(filled, tell=quiet)

@@ -1,4 +1,4 @@
-"""Eight weeks of the recorded registry, an edition every few days: read as of each of them."""
+"""Eight weeks of the recorded registry, an edition every few days: each is read as it was."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_every_edition_can_be_read_as_it_was_and_changes_lead_from_each_to_the_l
             for entry in upserts:
                 upstream.registry.put(recorded_row(entry))
             if number % EVERY == 0:
-                deployment.pull(full=True)  # some recorded rewrites moved no instant
+                deployment.pull(full=True)  # some recorded edits kept their updatedAt
                 publish(deployment, mirror, tell=lambda *_: None)
                 rows = upstream.registry.rows()
                 published.append((clock(), {key: row.server for key, row in rows.items()}))
@@ -54,16 +54,16 @@ def test_every_edition_can_be_read_as_it_was_and_changes_lead_from_each_to_the_l
             assert copy == shown[-1]
             different = {key for key in shown[-1] if entries.get(key) != shown[-1][key]}
             target = f"/editions/{edition['edition']}/diff/{editions[-1]['edition']}?limit=100"
-            assert {(d["name"], d["version"]) for d in client.paged(target, "differences")} == (
-                different
-            )
+            assert {
+                (item["name"], item["version"]) for item in client.paged(target, "differences")
+            } == different
 
 
 def walked(client: Client, query: str) -> dict[Key, Json]:
-    found = {}
+    entries = {}
     for entry in client.paged(f"/v0.1/servers?{query}&limit=100", "servers"):
-        found[entry["server"]["name"], entry["server"]["version"]] = entry
-    return found
+        entries[entry["server"]["name"], entry["server"]["version"]] = entry
+    return entries
 
 
 def changed(client: Client, sequence: int) -> list[Json]:

@@ -1,4 +1,4 @@
-"""In-house documents before a public registry, and what both come to."""
+"""Helpers for in-house documents ahead of a public registry, and the entries of both."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What an implausible loss upstream does, and how an operator passes it."""
+"""The brake: an implausible loss upstream engages it, and an operator can override it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The change feed: every change once, with its instant and what was before."""
+"""The change feed: every change once, with its instant and the previous state."""
 
 import json
 from datetime import datetime, timedelta
@@ -54,7 +54,7 @@ def test_every_kind_of_change_is_told(
     assert gone == {
         ("a.b/two", "1.0.0", "vanished"),
         ("a.b/two", "1.0.0", "latest_moved"),
-        ("a.b/one", "1.0.0", "metadata_changed"),  # its bytes say now that it is not the latest
+        ("a.b/one", "1.0.0", "metadata_changed"),  # its bytes now say that it is not the latest
     }
     registry.put(row)
     back = after(48, full=True)
@@ -63,9 +63,9 @@ def test_every_kind_of_change_is_told(
     with deployment.warehouse.session() as session:
         everything = session.text("FROM changes ORDER BY changed_at").to_pylist()
     assert len(everything) == 2 + 2 + 1 + 1 + 1 + 3 + 2
-    edited = next(c for c in everything if c["kind"] == "content_changed")
+    edited = next(row for row in everything if row["kind"] == "content_changed")
     assert edited["server_hash_before"] != edited["server_hash_after"]
-    moved = next(c for c in everything if c["kind"] == "latest_moved")
+    moved = next(row for row in everything if row["kind"] == "latest_moved")
     assert (moved["was_latest"], moved["is_latest"]) == (True, False)
     assert moved["server_hash_before"] == moved["server_hash_after"]
 
@@ -78,16 +78,18 @@ def test_going_on_from_the_last_instant_loses_and_doubles_nothing(
     for hour in range(1, 9):
         for number in range(hour):
             upstream.registry.publish(server_json(f"a.b/s{number}", f"{hour}.0.0"), clock())
-        # A clock that goes back changes nothing: instants of commits only rise.
+        # The clock sometimes goes back; the instants of commits still only rise.
         clock.move_to(START + (hour - 2 * (hour % 3 == 0)) * HOUR)
         deployment.pull(full=hour % 4 == 0)
-        found = changes(deployment.warehouse, since)
-        read += found
-        since = max((row["changed_at"].isoformat() for row in found), default=since)
+        rows = changes(deployment.warehouse, since)
+        read += rows
+        since = max((row["changed_at"].isoformat() for row in rows), default=since)
     with deployment.warehouse.session() as session:
         everything = session.rows("report/list_changes", since=START - timedelta(days=9))
     assert read == everything
-    assert len({(r["changed_at"], r["name"], r["version"], r["kind"]) for r in read}) == len(read)
+    assert len(
+        {(row["changed_at"], row["name"], row["version"], row["kind"]) for row in read}
+    ) == len(read)
 
 
 def test_the_command_wants_an_instant(

@@ -1,4 +1,4 @@
-"""Our own feed, pulled by ourselves."""
+"""A deployment that pulls our own feed converges to it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,12 +13,10 @@ from tests.line.pulling.inhouse import HOUR, walked
 from tests.support.deployments import START, Upstream, make_deployment, server_json, upstream_server
 from tests.support.feeds import Client, served
 
-# -- our own feed ------------------------------------------------------------------------------
-
 
 @pytest.fixture
 def second(tmp_path: Path, clock: FakeClock) -> Iterator[tuple[Line, Upstream, Client]]:
-    """A deployment, its upstream, and the mirror it serves."""
+    """A deployment, its upstream, and a client of the mirror that it serves."""
     with upstream_server(clock) as upstream:
         for number in range(40):
             for minor in range(3):
@@ -62,13 +60,17 @@ def test_our_own_feed_pulled_by_ourselves_converges(
 
 
 def content(deployment: Line) -> list[tuple[object, ...]]:
-    """What stands, with what is gone as deleted: a feed tells no difference."""
+    """All entries; a vanished one counts as deleted, because a feed shows no difference."""
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entries JOIN contents USING (server_hash)").to_pylist()
     return sorted(
-        (r["name"], r["version"], r["is_latest"], r["published_at"])
-        + (("deleted",) if gone(r) else (r["status"], r["status_message"], r["server_hash"]))
-        for r in rows
+        (row["name"], row["version"], row["is_latest"], row["published_at"])
+        + (
+            ("deleted",)
+            if gone(row)
+            else (row["status"], row["status_message"], row["server_hash"])
+        )
+        for row in rows
     )
 
 

@@ -32,7 +32,10 @@ def test_documents_become_entries_as_a_registry_would_make_them(
     assert deployment.pull("inhouse").changed == 1
     with deployment.warehouse.session() as session:
         rows = session.text("FROM entries ORDER BY version").to_pylist()
-    assert [(r["version"], r["is_latest"]) for r in rows] == [("1.0.0", False), ("1.10.0", True)]
+    assert [(row["version"], row["is_latest"]) for row in rows] == [
+        ("1.0.0", False),
+        ("1.10.0", True),
+    ]
     assert rows[0]["published_at"] == rows[1]["published_at"] == rows[1]["updated_at"]
     assert START < rows[1]["updated_at"] < START + HOUR < rows[0]["updated_at"]
 
@@ -65,8 +68,8 @@ def test_a_document_that_stays_unreadable_is_one_record_and_keeps_its_place(
     for hour in range(1, 5):
         clock.move_to(START + hour * HOUR)
         deployment.pull("inhouse")
-        found = {version: latest for _, _, version, latest in current(deployment)}
-        assert found == {"1.0.0": False, "2.0.0": True}
+        flags = {version: latest for _, _, version, latest in current(deployment)}
+        assert flags == {"1.0.0": False, "2.0.0": True}
     assert deployment.status().entries[0]["quarantined"] == 1
 
 

@@ -1,4 +1,4 @@
-"""A written history: statuses, deletions, restores and bulk changes with one instant."""
+"""A scripted history: statuses, deletions, restores and bulk changes with one instant."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -205,7 +205,7 @@ def test_what_goes_back_to_an_earlier_state_is_followed(
         assert deployment.pull(full=True).vanished == 1
         clock.move_to(START + 48 * HOUR)
     upstream.registry.put(old)
-    assert deployment.pull(full=True).changed == 0  # a list may be old without saying so
+    assert deployment.pull(full=True).changed == 0  # a list may be stale without saying so
     assert deployment.pull().changed == 1
     assert states(deployment) == truth(upstream)
 

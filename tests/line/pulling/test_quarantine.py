@@ -1,4 +1,4 @@
-"""Records that cannot be read: kept, asked for again, settled; they hold nothing up."""
+"""Records that cannot be read are kept, requested again and settled; they block nothing."""
 
 from datetime import timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Real data through the whole line: every recorded step, then our own client on our own server."""
+"""Real data through the whole line: every recorded step, then our client reads our server."""
 
 import json
 from collections import Counter
@@ -73,8 +73,16 @@ def replay(
     latest = {key: row.is_latest for key, row in upstream.registry.rows().items()}
     assert {(row["name"], row["version"]): json.loads(row["body"]) for row in stored} == recorded
 
-    withheld = {(t["name"], t["version"]): t["detail"] for t in treatments if is_withheld(t)}
-    repaired = {(t["name"], t["version"]) for t in treatments if t["kind"] == "repaired"}
+    withheld = {
+        (treatment["name"], treatment["version"]): treatment["detail"]
+        for treatment in treatments
+        if is_withheld(treatment)
+    }
+    repaired = {
+        (treatment["name"], treatment["version"])
+        for treatment in treatments
+        if treatment["kind"] == "repaired"
+    }
     assert set(served) == set(recorded) - set(withheld)
     assert len(withheld) <= 5
     untouched = set(served) - repaired
@@ -91,24 +99,24 @@ def replay(
     assert set(per_name.values()) == {1}
     assert set(per_name) == {name for name, _ in served}
     rows = upstream.registry.rows()
-    for key, found in served.items():
-        official = json.loads(found.meta)[OFFICIAL]
-        assert found.published_at == rows[key].published_at
-        assert found.updated_at == rows[key].updated_at
+    for key, served_entry in served.items():
+        official = json.loads(served_entry.meta)[OFFICIAL]
+        assert served_entry.published_at == rows[key].published_at
+        assert served_entry.updated_at == rows[key].updated_at
         assert official["statusChangedAt"] == official["publishedAt"]
     print_figures(len(recorded), pulls, withheld, treatments)
 
 
 def walk(registry: Registry) -> dict[Key, Entry]:
-    """Everything a registry lists; a doubled or unreadable entry fails."""
-    found: dict[Key, Entry] = {}
+    """Every entry that a registry lists; a duplicate or an unreadable one fails."""
+    entries: dict[Key, Entry] = {}
     for page in registry.walk():
         for raw in page.entries:
             entry = read_entry(raw)
             assert isinstance(entry, Entry)
-            assert (entry.name, entry.version) not in found
-            found[entry.name, entry.version] = entry
-    return found
+            assert (entry.name, entry.version) not in entries
+            entries[entry.name, entry.version] = entry
+    return entries
 
 
 def is_withheld(treatment: Json) -> bool:
@@ -116,7 +124,7 @@ def is_withheld(treatment: Json) -> bool:
 
 
 def as_clients_need(server: Json) -> Json:
-    """The named repairs that the recorded data needs, written down a second time."""
+    """The named repairs that the recorded data needs, as a second implementation."""
     fixed: Json = {"$schema": SCHEMA} | json.loads(json.dumps(server))
     if fixed.get("repository") in ({}, {"url": "", "source": ""}):
         del fixed["repository"]
@@ -132,10 +140,10 @@ def as_clients_need(server: Json) -> Json:
 def print_figures(
     entries: int, pulls: list[Any], withheld: dict[Key, str], treatments: list[Json]
 ) -> None:
-    """What `pytest -s` shows of the replay."""
+    """Print the figures of the replay for `pytest -s`."""
     requests = sum(pull.requests for pull in pulls)
-    kinds = Counter(t["rule"] for t in treatments if t["rule"] in REPAIRS)
+    kinds = Counter(treatment["rule"] for treatment in treatments if treatment["rule"] in REPAIRS)
     print(f"\nreplay: {entries} entries, {len(pulls) - 1} steps, {requests} requests")
     print(f"repairs: {dict(kinds)}")
-    for (name, version), why in sorted(withheld.items()):
-        print(f"withheld: {name} {version}: {why}")
+    for (name, version), reason in sorted(withheld.items()):
+        print(f"withheld: {name} {version}: {reason}")

@@ -1,4 +1,4 @@
-"""Several upstreams: names stay where they were met first."""
+"""Several upstreams: a name stays with the upstream that it was first seen in."""
 
 import json
 from datetime import timedelta
@@ -29,15 +29,17 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
     public = ("official", "io.github.o/public", "1.0.0", True)
     assert current(deployment) == [("inhouse", "com.example/one", "1.0.0", True), public]
     assert walked(deployment) == [("com.example/one", "1.0.0"), ("io.github.o/public", "1.0.0")]
-    told = [
+    decisions = [
         row["decision"] for row in explain(deployment.warehouse, "mirror", "com.example/one", None)
     ]
-    assert {(d["upstream"], d.get("belongs_to"), d.get("verdict")) for d in told} == {
+    assert {
+        (item["upstream"], item.get("belongs_to"), item.get("verdict")) for item in decisions
+    } == {
         ("inhouse", None, "admit"),
         ("official", "inhouse", None),
     }
-    found = {row["upstream"]: row["contested"] for row in deployment.status().upstreams}
-    assert found == {"inhouse": 0, "official": 1}
+    contested = {row["upstream"]: row["contested"] for row in deployment.status().upstreams}
+    assert contested == {"inhouse": 0, "official": 1}
     with deployment.warehouse.session() as session:
         (due,) = session.rows("report/count_entries")
     assert (due["versions"], due["servers"]) == (2, 2)

@@ -1,4 +1,4 @@
-"""Walks that break off, go on, or are committed just before the end."""
+"""Walks that break off, resume, or are committed just before the process ends."""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -170,5 +170,5 @@ def test_a_password_in_an_upstreams_url_is_sent_and_never_stored(
     assert stored == [{"url": upstream.url}]
     spooled = [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
     assert not [file for file in spooled if b"s3cret" in file.read_bytes()]
-    assert deployment.pull().kind == "incremental"  # it is known again by what is stored
+    assert deployment.pull().kind == "incremental"  # the stored url is enough to know it again
     assert sent == {"Basic " + b64encode(b"me:s3cret").decode()}

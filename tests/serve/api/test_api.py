@@ -1,4 +1,4 @@
-"""The read API as clients send it: the vectors of the contract, over HTTP, byte by byte."""
+"""The read API as clients use it: the vectors of the contract, over HTTP, byte by byte."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,15 +35,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         entry("io.github.s/gone", "1.0.0", status="deleted", updated=NOW - DAY),
         entry("io.github.d/old", status="deprecated"),
         *[
-            entry("io.github.o/odd", version, at=NOW - DAY * n, is_latest=n == 1)
-            for n, version in enumerate(ODD_VERSIONS, start=1)
+            entry("io.github.o/odd", version, at=NOW - DAY * number, is_latest=number == 1)
+            for number, version in enumerate(ODD_VERSIONS, start=1)
         ],
-        *[entry(f"io.github.z/{n:03d}") for n in range(120)],
+        *[entry(f"io.github.z/{number:03d}") for number in range(120)],
     ]
     publish(feed, entries, "e1")
     publish(Feed(root, "other"), entries[:3], "e1")
-    with served(root, ("default", "/"), ("other", "/feeds/other")) as found:
-        yield found
+    with served(root, ("default", "/"), ("other", "/feeds/other")) as client:
+        yield client
 
 
 @pytest.mark.parametrize("prefix", ["/v0.1", "/v0", ""])
@@ -82,10 +82,10 @@ def test_a_feed_has_its_own_base_path(client: Client) -> None:
 def test_limits_outside_the_range_are_refused_as_upstream_does(
     client: Client, limit: str, status: int, said: str, value: object
 ) -> None:
-    found = client.json(f"/v0.1/servers?limit={limit}", status=status)
+    problem = client.json(f"/v0.1/servers?limit={limit}", status=status)
     if said:
-        assert found["detail"] == "validation failed"
-        assert found["errors"] == [{"message": said, "location": "query.limit", "value": value}]
+        assert problem["detail"] == "validation failed"
+        assert problem["errors"] == [{"message": said, "location": "query.limit", "value": value}]
 
 
 def test_the_order_is_that_of_bytes_and_a_walk_meets_everything_once(client: Client) -> None:
@@ -129,11 +129,13 @@ def test_upstreams_cursors_are_understood(client: Client, cursor: str, first: st
     assert [name for name, _ in keys] == ([first] if first else [])
 
 
-@pytest.mark.parametrize("damage", [lambda c: c[:-3], lambda c: c + "AAAA", lambda c: "sr1_!!"])
+@pytest.mark.parametrize(
+    "damage", [lambda cursor: cursor[:-3], lambda cursor: cursor + "AAAA", lambda cursor: "sr1_!!"]
+)
 def test_a_damaged_cursor_of_ours_is_a_400(client: Client, damage: Callable[[str], str]) -> None:
     cursor = client.json("/v0.1/servers?limit=1")["metadata"]["nextCursor"]
-    found = client.json(f"/v0.1/servers?cursor={damage(cursor)}", status=400)
-    assert "start the list again" in found["detail"]
+    problem = client.json(f"/v0.1/servers?cursor={damage(cursor)}", status=400)
+    assert "start the list again" in problem["detail"]
 
 
 @pytest.mark.parametrize(
@@ -189,9 +191,9 @@ def test_deleted_entries_are_shown_to_those_who_ask(client: Client) -> None:
     assert client.json(f"{gone}/1.0.0", status=404)["title"] == "Not Found"
     for query in ("?include_deleted=true", "?include_deleted=1", "?include_deleted"):
         assert len(client.keys(gone + query)) == 1
-        found = client.json(f"{gone}/latest{query}")
-        assert set(found["server"]) == {"$schema", "name", "description", "version"}
-        official = found["_meta"]["io.modelcontextprotocol.registry/official"]
+        tombstone = client.json(f"{gone}/latest{query}")
+        assert set(tombstone["server"]) == {"$schema", "name", "description", "version"}
+        official = tombstone["_meta"]["io.modelcontextprotocol.registry/official"]
         assert (official["status"], official["isLatest"]) == ("deleted", True)
     names = {name for name, _ in client.walk("/v0.1/servers?limit=100")}
     assert "io.github.s/gone" not in names
@@ -205,8 +207,8 @@ def test_deleted_entries_are_shown_to_those_who_ask(client: Client) -> None:
 
 def test_the_latest_is_elected_among_what_is_served(client: Client) -> None:
     for name, version in (("io.github.s/half", "1.0.0"), ("io.github.a/x", "11.0.0")):
-        found = client.json(f"/v0.1/servers/{quote(name, safe='')}/versions/latest")
-        assert found["server"]["version"] == version
+        elected = client.json(f"/v0.1/servers/{quote(name, safe='')}/versions/latest")
+        assert elected["server"]["version"] == version
     latest = client.walk("/v0.1/servers?version=latest&limit=100")
     assert len(latest) == len({name for name, _ in latest}) == 129
     assert client.keys("/v0.1/servers?version=10.0.0") == [("io.github.a/x", "10.0.0")]
@@ -286,8 +288,8 @@ def test_odd_versions_go_through_path_and_cursor(client: Client, version: str) -
 def test_every_answer_is_json_with_cors(
     client: Client, method: str, path: str, status: int
 ) -> None:
-    found, headers, body = client.ask(path, method=method, headers={"Origin": "null"})
-    assert found == status
+    actual, headers, body = client.ask(path, method=method, headers={"Origin": "null"})
+    assert actual == status
     assert headers["access-control-allow-origin"] == "*"
     document = json.loads(body)
     if status >= 400:
@@ -310,9 +312,9 @@ def test_a_preflight_is_answered(client: Client) -> None:
 def test_head_is_get_without_a_body(client: Client) -> None:
     for path in ("/v0.1/servers?limit=2", "/v0.1/servers/a.b%2Fnothing/versions", "/openapi.json"):
         status, headers, body = client.ask(path, method="HEAD")
-        same, full, whole = client.ask(path)
+        same, full, full_body = client.ask(path)
         assert (status, body) == (same, b"")
-        assert headers["content-length"] == full["content-length"] == str(len(whole))
+        assert headers["content-length"] == full["content-length"] == str(len(full_body))
 
 
 def test_the_json_is_compact_and_typed_as_upstream_writes_it(client: Client) -> None:
@@ -352,9 +354,9 @@ def test_an_upgrade_is_not_taken_and_not_an_error(client: Client) -> None:
 
 def test_the_description_passes_importers_gates(client: Client) -> None:
     status, _, body = client.ask("/openapi.yaml", headers={"Accept": "application/json"})
-    found = yaml.safe_load(body)
+    document = yaml.safe_load(body)
     assert status == 200
-    assert found["info"]["version"] == "1.0.0"
-    assert "https://github.com/modelcontextprotocol/registry" in found["info"]["description"]
-    assert client.json("/openapi.json") == found
+    assert document["info"]["version"] == "1.0.0"
+    assert "https://github.com/modelcontextprotocol/registry" in document["info"]["description"]
+    assert client.json("/openapi.json") == document
     assert client.json("/feeds/other/openapi.json")["servers"] == [{"url": "/feeds/other"}]

@@ -1,4 +1,4 @@
-"""The read API over feeds of each test's own."""
+"""The read API over feeds that each test makes for itself."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_updated_since_answers_at_least_what_upstream_would(tmp_path: Path) -> N
     with served(tmp_path, ("default", "/"), skew=0) as client:
 
         def since(text: str) -> list[str]:
-            return [n for n, _ in client.keys(f"/v0.1/servers?updated_since={text}")]
+            return [name for name, _ in client.keys(f"/v0.1/servers?updated_since={text}")]
 
         assert since("2026-01-05T11:59:59.999999Z") == ["a.b/new"]
         assert since("2026-01-05T12:00:00Z") == []
@@ -28,7 +28,7 @@ def test_updated_since_answers_at_least_what_upstream_would(tmp_path: Path) -> N
 
 
 def test_a_page_is_never_more_than_clients_take(tmp_path: Path) -> None:
-    """The strictest refuses one of more than 10 MiB."""
+    """The strictest client refuses a page of more than 10 MiB."""
     large = {"io.modelcontextprotocol.registry/publisher-provided": {"x": "y" * 1_500_000}}
     entries = [entry(f"a.b/{number:02d}", _meta=large) for number in range(12)]
     publish(Feed(tmp_path, "default"), entries, "e1")
@@ -54,20 +54,20 @@ def test_who_follows_a_search_learns_what_is_gone(tmp_path: Path) -> None:
         gone = excluded(nice, f"flooding {number}")
         publish(feed, [gone], f"e{number}", now=NOW + number * DAY)
     with served(tmp_path, ("default", "/")) as client:
-        found = client.json("/v0.1/servers?search=NICE&updated_since=2026-01-05T13:00:00Z")
-        assert [e["server"]["name"] for e in found["servers"]] == ["a.b/one"]
+        page = client.json("/v0.1/servers?search=NICE&updated_since=2026-01-05T13:00:00Z")
+        assert [item["server"]["name"] for item in page["servers"]] == ["a.b/one"]
         assert client.keys("/v0.1/servers?search=nice") == []
 
 
 def test_a_feed_without_an_edition_says_so(tmp_path: Path) -> None:
     with served(tmp_path, ("default", "/")) as client:
-        found = client.json("/v0.1/servers", status=503)
-    assert "has no edition that can be read" in found["detail"]
+        problem = client.json("/v0.1/servers", status=503)
+    assert "has no edition that can be read" in problem["detail"]
 
 
 def test_a_switch_is_seen_and_a_walk_goes_on_in_the_new_edition(tmp_path: Path) -> None:
     feed = Feed(tmp_path, "default")
-    entries = [entry(f"a.b/{n:03d}") for n in range(20)]
+    entries = [entry(f"a.b/{number:03d}") for number in range(20)]
     publish(feed, entries, "e1")
     with served(tmp_path, ("default", "/")) as client:
         first = client.json("/v0.1/servers?limit=10")
@@ -77,5 +77,5 @@ def test_a_switch_is_seen_and_a_walk_goes_on_in_the_new_edition(tmp_path: Path) 
             pass
         cursor = first["metadata"]["nextCursor"]
         rest = client.keys(f"/v0.1/servers?limit=100&cursor={cursor}")
-    expected = [f"a.b/{n:03d}" for n in range(10, 20)] + ["a.b/015x"]
+    expected = [f"a.b/{number:03d}" for number in range(10, 20)] + ["a.b/015x"]
     assert rest == [(name, "1.0.0") for name in sorted(expected)]

@@ -1,4 +1,4 @@
-"""Earlier editions, differences, changes, reasons, upstream's own bytes: asked over HTTP."""
+"""Earlier editions, differences, changes, reasons, upstream's own bytes: over HTTP."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,14 +19,15 @@ from tests.support.feeds import FIRST, NOW, Client, Json, entry, excluded, publi
 
 HOUR = timedelta(hours=1)
 BROKEN: dict[str, Any] = {"packages": [{"registryType": "npm", "identifier": "x"}], "remotes": []}
+# A sequence counts seconds, so an edition one hour later has 3600 more.
 E2, E3 = FIRST + 3600, FIRST + 7200
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three editions at 12, 13 and 14 o'clock."""
-    found = tmp_path_factory.mktemp("feeds")
-    feed = Feed(found, "default")
+    """Three editions, published at 12, 13 and 14 o'clock."""
+    root = tmp_path_factory.mktemp("feeds")
+    feed = Feed(root, "default")
     kept, edited = entry("a.b/kept"), entry("a.b/edited")
     gone, late = entry("a.b/gone"), entry("a.b/late", at=NOW - timedelta(days=300))
     odd = entry("a.b/odd", repository={})
@@ -46,18 +47,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "e3",
         now=NOW + 2 * HOUR,
     )
-    return found
+    return root
 
 
 @pytest.fixture(scope="module")
 def client(root: Path) -> Iterator[Client]:
-    with served(root, ("default", "/"), ("default", "/feeds/same")) as found:
-        yield found
+    with served(root, ("default", "/"), ("default", "/feeds/same")) as client:
+        yield client
 
 
 def titles(client: Client, query: str) -> dict[str, str | None]:
     servers = client.json(f"/v0.1/servers?{query}")["servers"]
-    return {found["server"]["name"]: found["server"].get("title") for found in servers}
+    return {item["server"]["name"]: item["server"].get("title") for item in servers}
 
 
 @pytest.mark.parametrize(
@@ -105,58 +106,62 @@ def test_what_never_was_is_not_found(client: Client) -> None:
 
 
 def test_editions_are_listed_newest_first_and_in_pages(client: Client) -> None:
-    found = client.json("/editions")["editions"]
-    assert [(e["edition"], e["sequence"], e["live"]) for e in found] == [
+    editions = client.json("/editions")["editions"]
+    assert [(edition["edition"], edition["sequence"], edition["live"]) for edition in editions] == [
         ("e3", E3, True),
         ("e2", E2, False),
         ("e1", FIRST, False),
     ]
-    assert (found[1]["entries"], found[1]["tombstones"], found[1]["changed"]) == (4, 1, 2)
-    assert found[1]["publishedAt"] == "2026-01-05T13:00:00Z"
-    assert found[1]["treatments"]["repaired:repository-dropped"] == 1
-    assert found[1]["treatments"]["withheld:not-decodable"] == found[1]["withheld"] == 1
+    assert (editions[1]["entries"], editions[1]["tombstones"], editions[1]["changed"]) == (4, 1, 2)
+    assert editions[1]["publishedAt"] == "2026-01-05T13:00:00Z"
+    assert editions[1]["treatments"]["repaired:repository-dropped"] == 1
+    assert editions[1]["treatments"]["withheld:not-decodable"] == editions[1]["withheld"] == 1
     first = client.json("/editions?limit=2")
     rest = client.json(f"/editions?limit=2&cursor={first['metadata']['nextCursor']}")
-    assert [e["edition"] for e in first["editions"] + rest["editions"]] == ["e3", "e2", "e1"]
+    assert [edition["edition"] for edition in first["editions"] + rest["editions"]] == [
+        "e3",
+        "e2",
+        "e1",
+    ]
     assert rest["metadata"] == {"count": 1}
 
 
 def test_two_editions_can_be_compared(client: Client) -> None:
-    found = client.json("/editions/e1/diff/e3")
-    assert (found["from"], found["to"]) == ("e1", "e3")
-    assert [(d["kind"], d["name"]) for d in found["differences"]] == [
+    diff = client.json("/editions/e1/diff/e3")
+    assert (diff["from"], diff["to"]) == ("e1", "e3")
+    assert [(difference["kind"], difference["name"]) for difference in diff["differences"]] == [
         ("changed", "a.b/edited"),
         ("removed", "a.b/gone"),
         ("added", "a.b/late"),
     ]
-    assert found["differences"][1]["from"] == {"state": "admitted", "sequence": FIRST}
-    assert found["differences"][1]["to"] == {"state": "withdrawn", "sequence": E2}
-    assert "from" not in found["differences"][2]
+    assert diff["differences"][1]["from"] == {"state": "admitted", "sequence": FIRST}
+    assert diff["differences"][1]["to"] == {"state": "withdrawn", "sequence": E2}
+    assert "from" not in diff["differences"][2]
     backwards = client.json("/editions/e3/diff/e1")["differences"]
-    assert [d["kind"] for d in backwards] == ["changed", "added", "removed"]
+    assert [difference["kind"] for difference in backwards] == ["changed", "added", "removed"]
     assert client.json("/editions/e2/diff/e2")["differences"] == []
-    assert client.paged("/editions/e1/diff/e3?limit=1", "differences") == found["differences"]
+    assert client.paged("/editions/e1/diff/e3?limit=1", "differences") == diff["differences"]
     assert client.ask("/editions/e1/diff/e9")[0] == 404
     assert client.ask("/editions/e1")[0] == 404
 
 
 def test_changes_come_by_sequence_each_entry_once(client: Client) -> None:
-    found = client.json("/changes?since_sequence=0")
-    assert [(c["kind"], c["name"], c["sequence"]) for c in found["changes"]] == [
+    page = client.json("/changes?since_sequence=0")
+    assert [(change["kind"], change["name"], change["sequence"]) for change in page["changes"]] == [
         ("added", "a.b/kept", FIRST),
         ("added", "a.b/odd", FIRST),
         ("changed", "a.b/edited", E2),
         ("withdrawn", "a.b/gone", E2),
         ("added", "a.b/late", E3),
     ]
-    assert found["metadata"] == {"count": 5, "sequence": E3, "firstSequence": FIRST}
-    assert found["changes"][2]["publishedAt"] == "2026-01-05T13:00:00Z"
-    entry_ = found["changes"][2]["entry"]
+    assert page["metadata"] == {"count": 5, "sequence": E3, "firstSequence": FIRST}
+    assert page["changes"][2]["publishedAt"] == "2026-01-05T13:00:00Z"
+    entry_ = page["changes"][2]["entry"]
     assert entry_ == client.json("/v0.1/servers/a.b%2Fedited/versions/1.0.0")
     since = client.json(f"/changes?since_sequence={E2}")["changes"]
-    assert [c["name"] for c in since] == ["a.b/late"]
+    assert [change["name"] for change in since] == ["a.b/late"]
     assert client.json(f"/changes?since_sequence={E3}")["changes"] == []
-    assert [c["name"] for c in client.json("/changes?edition=e1")["changes"]] == [
+    assert [change["name"] for change in client.json("/changes?edition=e1")["changes"]] == [
         "a.b/edited",
         "a.b/gone",
         "a.b/kept",
@@ -168,37 +173,39 @@ def test_changes_come_by_sequence_each_entry_once(client: Client) -> None:
 
 
 def test_pages_of_changes_are_the_whole(client: Client) -> None:
-    whole = client.json("/changes")["changes"]
+    changes = client.json("/changes")["changes"]
     for limit in (1, 2, 4):
-        assert client.paged(f"/changes?limit={limit}", "changes") == whole
+        assert client.paged(f"/changes?limit={limit}", "changes") == changes
 
 
 def test_feed_readers_get_the_newest_changes(client: Client) -> None:
-    found = client.json("/feeds/same/changes/feed.json?limit=2")
-    assert found["version"] == "https://jsonfeed.org/version/1.1"
-    assert [item["title"] for item in found["items"]] == [
+    json_feed = client.json("/feeds/same/changes/feed.json?limit=2")
+    assert json_feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert [item["title"] for item in json_feed["items"]] == [
         "a.b/late 1.0.0 added",
         "a.b/edited 1.0.0 changed",
     ]
     site = f"http://127.0.0.1:{client.port}"
-    assert found["feed_url"] == f"{site}/feeds/same/changes/feed.json"
-    url = found["items"][0]["url"]
+    assert json_feed["feed_url"] == f"{site}/feeds/same/changes/feed.json"
+    url = json_feed["items"][0]["url"]
     assert client.json(url.removeprefix(site))["server"]["name"] == "a.b/late"
     status, headers, body = client.ask("/changes/feed.rss")
     assert (status, headers["content-type"]) == (200, "application/rss+xml")
     items = ElementTree.fromstring(body).findall("./channel/item")
-    assert [item.findtext("title") for item in items[:2]] == [i["title"] for i in found["items"]]
-    assert items[0].findtext("guid") == found["items"][0]["id"]
+    assert [item.findtext("title") for item in items[:2]] == [
+        item["title"] for item in json_feed["items"]
+    ]
+    assert items[0].findtext("guid") == json_feed["items"][0]["id"]
     odd = client.ask("/changes/feed.json", headers={"Host": 'x"><script>'})[2]
     assert b"script" not in odd
 
 
 def test_every_known_entry_has_its_reason(client: Client) -> None:
     def why(name: str) -> Json:
-        (found,) = client.json(f"/explain/{quote(name, safe='')}")["versions"]
-        assert client.json(f"/explain/{name}/1.0.0")["versions"] == [found]
-        assert client.json(f"/explain/{quote(name, safe='')}/1.0.0")["versions"] == [found]
-        return dict(found)
+        (explanation,) = client.json(f"/explain/{quote(name, safe='')}")["versions"]
+        assert client.json(f"/explain/{name}/1.0.0")["versions"] == [explanation]
+        assert client.json(f"/explain/{quote(name, safe='')}/1.0.0")["versions"] == [explanation]
+        return dict(explanation)
 
     assert why("a.b/kept") == {
         "version": "1.0.0",
@@ -236,21 +243,21 @@ def test_upstreams_own_bytes_can_be_had(client: Client, tmp_path: Path) -> None:
     assert client.ask("/v0.1/servers/a.b%2Fkept?raw=maybe")[0] == 422
     feed = Feed(tmp_path, "default")
     publish(feed, [entry("a.b/gone", status="deleted")], "e1")
-    with served(tmp_path, ("default", "/")) as other:
+    with served(tmp_path, ("default", "/")) as other_client:
         target = "/v0.1/servers/a.b%2Fgone/versions/1.0.0?raw=true"
-        assert other.ask(target)[0] == 404
-        assert "remotes" in other.json(f"{target}&include_deleted=true")["server"]
+        assert other_client.ask(target)[0] == 404
+        assert "remotes" in other_client.json(f"{target}&include_deleted=true")["server"]
 
 
 def test_what_was_deleted_is_not_to_be_had_by_another_name(tmp_path: Path) -> None:
     feed = Feed(tmp_path, "default")
     publish(feed, [entry("a.b/bad name", status="deleted")], "e1")
-    whole = b'{ "extra":1, "server":{}, "_meta":{} }'
-    publish(feed, [replace(entry("a.b/odd"), raw=whole)], "e2", now=NOW + HOUR)
+    raw = b'{ "extra":1, "server":{}, "_meta":{} }'
+    publish(feed, [replace(entry("a.b/odd"), raw=raw)], "e2", now=NOW + HOUR)
     with served(tmp_path, ("default", "/")) as client:
         for query in ("raw=true", "raw=true&include_deleted=true"):
             assert client.ask(f"/v0.1/servers/a.b%2Fbad%20name/versions/1.0.0?{query}")[0] == 404
-        assert client.ask("/v0.1/servers/a.b%2Fodd?raw=true")[2] == whole + b"\n"
+        assert client.ask("/v0.1/servers/a.b%2Fodd?raw=true")[2] == raw + b"\n"
 
 
 def test_a_withheld_tombstone_says_why(tmp_path: Path) -> None:
@@ -258,8 +265,8 @@ def test_a_withheld_tombstone_says_why(tmp_path: Path) -> None:
     publish(feed, [entry("a.b/one")], "e1")
     publish(feed, [entry("a.b/one", **BROKEN)], "e2", now=NOW + HOUR)
     with served(tmp_path, ("default", "/")) as client:
-        found = client.json("/v0.1/servers/a.b%2Fone/versions/1.0.0?include_deleted=true")
-    message = found["_meta"]["io.modelcontextprotocol.registry/official"]["statusMessage"]
+        tombstone = client.json("/v0.1/servers/a.b%2Fone/versions/1.0.0?include_deleted=true")
+    message = tombstone["_meta"]["io.modelcontextprotocol.registry/official"]["statusMessage"]
     assert "transport" in message
 
 
@@ -274,18 +281,20 @@ def test_odd_blocks_of_the_envelope_are_left_out(tmp_path: Path) -> None:
         assert "x.y/z" not in blocks
         assert not [key for key in blocks if "publisher" in key]
         (why,) = client.json("/explain/a.b/one")["versions"]
-        assert [t["rule"] for t in why["treatments"]] == ["publisher-meta-dropped"] * 2
+        assert [treatment["rule"] for treatment in why["treatments"]] == [
+            "publisher-meta-dropped"
+        ] * 2
 
 
 def test_one_document_holds_every_latest_version(client: Client) -> None:
-    found = client.json("/registry.json")
-    assert [e["server"]["name"] for e in found["servers"]] == [
+    catalog = client.json("/registry.json")
+    assert [item["server"]["name"] for item in catalog["servers"]] == [
         "a.b/edited",
         "a.b/kept",
         "a.b/late",
         "a.b/odd",
     ]
-    assert all(set(e) == {"server"} for e in found["servers"])
+    assert all(set(item) == {"server"} for item in catalog["servers"])
 
 
 def test_our_keys_have_a_schema_that_is_served(client: Client) -> None:

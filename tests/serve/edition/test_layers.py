@@ -1,4 +1,4 @@
-"""Editions over bases: whatever the history, they say what one written in one piece would say."""
+"""Editions over bases (two-level LSM tables): any history reads like one that is in one piece."""
 
 import os
 import random
@@ -43,13 +43,13 @@ State = dict[tuple[str, str], Candidate]
 
 
 def changed(source: random.Random, state: State, number: int) -> set[str]:
-    """Change some entries of some servers; returns their names."""
+    """Change some entries of some servers; return the names of these servers."""
     names = set()
     for _ in range(source.randint(0, 9)):
         name = f"{source.choice('abc')}.x/s{source.randrange(20):02d}"
         version = f"{source.randint(1, 3)}.0.0"
         words = " ".join(source.choices(WORDS, k=source.randint(1, 4)))
-        found = entry(
+        candidate = entry(
             name,
             version,
             is_latest=False,
@@ -61,12 +61,12 @@ def changed(source: random.Random, state: State, number: int) -> set[str]:
             case 0:
                 state.pop((name, version), None)
             case 1:
-                state[name, version] = excluded(found, f"for reason {source.randrange(3)}")
+                state[name, version] = excluded(candidate, f"for reason {source.randrange(3)}")
             case 2:
-                held = replace(excluded(found), held=True, held_until=NOW + HOUR * number)
+                held = replace(excluded(candidate), held=True, held_until=NOW + HOUR * number)
                 state[name, version] = held
             case _:
-                state[name, version] = found
+                state[name, version] = candidate
         names.add(name)
     return names
 
@@ -80,15 +80,15 @@ def published(
     former: State | None = None,
     from_scratch: bool = False,
 ) -> Edition:
-    """Publish an edition of the state, told which servers changed and what of them did not, or
-    nothing of that; or without what was before."""
-    entries = [found for key, found in state.items() if names is None or key[0] in names]
+    """Publish an edition of the state. `names` are the servers that changed (None: unknown);
+    entries as in `former` are only marked as kept; `from_scratch` ignores the previous edition."""
+    entries = [candidate for key, candidate in state.items() if names is None or key[0] in names]
     if names is not None and former is not None:
         entries = [
-            replace(found, kept=True, server=None, meta=None)
-            if former.get((found.name, found.version)) == found
-            else found
-            for found in entries
+            replace(candidate, kept=True, server=None, meta=None)
+            if former.get((candidate.name, candidate.version)) == candidate
+            else candidate
+            for candidate in entries
         ]
     previous = feed.current()
     edition = f"e{number:03d}"
@@ -106,13 +106,13 @@ def published(
             now=NOW + number * HOUR,
             names=None if names is None else [name.encode() for name in names],
         ),
-        sorted(entries, key=lambda found: found.key),
+        sorted(entries, key=lambda candidate: candidate.key),
     )
     feed.set_candidate(edition)
     feed.switch(edition, now=lambda: NOW + number * HOUR)
-    found = feed.current()
-    assert found is not None
-    return found
+    current = feed.current()
+    assert current is not None
+    return current
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -126,60 +126,73 @@ def test_any_history_of_layers_says_what_one_piece_says(
     for number in range(24):
         former = State(state)
         names = changed(source, state, number)
-        told = names if number and source.random() < 0.7 else None
+        changed_names = names if number and source.random() < 0.7 else None
+        # The plain feed never starts a new base, the layered one often does.
         monkeypatch.setattr(bases, "_LEAST", 1 << 20)
-        whole = published(plain, state, number, None)
+        expected = published(plain, state, number, None)
         monkeypatch.setattr(bases, "_LEAST", source.choice([4, 16, 1 << 20]))
-        found = published(layered, state, number, told, former=former)
-        verify(found.folder, whole=True)
-        same(found, whole)
-        agrees(found, source)
+        edition = published(layered, state, number, changed_names, former=former)
+        verify(edition.folder, whole=True)
+        same(edition, expected)
+        agrees(edition, source)
         if source.random() < 0.4:
             with layered.held():
                 rebased += layered.rebase(now=NOW + number * HOUR) is not None
         layered.tidy(keep=2, since=NOW + 1000 * HOUR)
         blocked = [Block(name, None, "bad", "me", NOW) for name in sorted(names)[:2]]
-        same(apply_blocks(found, blocked), apply_blocks(whole, blocked))
+        same(apply_blocks(edition, blocked), apply_blocks(expected, blocked))
     assert rebased
 
 
-def same(found: Edition, whole: Edition) -> None:
-    mine, theirs = found.manifest, whole.manifest
+def same(edition: Edition, expected: Edition) -> None:
+    mine, theirs = edition.manifest, expected.manifest
     for name in ("content_hash", "records_hash", "entries", "servers", "tombstones", "held"):
         assert getattr(mine, name) == getattr(theirs, name), name
     for name in ("parts", "verdicts", "treatments", "withheld", "changed"):
         assert getattr(mine, name) == getattr(theirs, name), name
-    assert rows(found) == rows(whole)
-    assert records(found) == records(whole)
-    assert found.records.held == whole.records.held
+    assert rows(edition) == rows(expected)
+    assert records(edition) == records(expected)
+    assert edition.records.held == expected.records.held
 
 
 def rows(edition: Edition) -> list[tuple[object, ...]]:
+    # Two editions may store the same body at different places.
     names = [name for name in edition.arrays if name not in ("segment", "offset")]
     columns = {name: edition.arrays[name].of(range(edition.count)) for name in names}
     for name in names:
-        single = [edition.arrays[name][i].item() for i in range(edition.count)]
+        single = [edition.arrays[name][index].item() for index in range(edition.count)]
         assert single == columns[name].tolist()
     bodies = [edition.body(index) for index in range(edition.count)]
     some = range(0, edition.count, 1 + edition.count % 3)
     listed = b"".join(edition.listed(edition.places(some)))
     assert listed == b",".join(bodies[index] for index in some)
     return [
-        (edition.key(i), edition.text(i), bodies[i], *(columns[name][i].item() for name in names))
-        for i in range(edition.count)
+        (
+            edition.key(index),
+            edition.text(index),
+            bodies[index],
+            *(columns[name][index].item() for name in names),
+        )
+        for index in range(edition.count)
     ]
 
 
 def records(edition: Edition) -> list[tuple[object, ...]]:
-    found = edition.records
+    table = edition.records
     return [
-        (found.keys[i], found.judged(i), found.stored(i), found.seen(i), found.shared(i))
-        for i in range(len(found.keys))
+        (
+            table.keys[index],
+            table.judged(index),
+            table.stored(index),
+            table.seen(index),
+            table.shared(index),
+        )
+        for index in range(len(table.keys))
     ]
 
 
 def agrees(edition: Edition, source: random.Random) -> None:
-    """Every way to find entries gives what looking at each of them gives."""
+    """Every way to find entries gives the same rows as a look at each entry."""
     flags = edition.arrays["flags"].of(range(edition.count))
     needles = [b"", *(word.encode() for word in WORDS), b"erver files", b"x/s0", b"nothing"]
     for needle in needles:
@@ -193,21 +206,23 @@ def agrees(edition: Edition, source: random.Random) -> None:
         start = source.randrange(edition.count + 1)
         assert list(edition.select(start, wanted)) == list(looked(edition, start, wanted)), wanted
     sequences = edition.arrays["sequence"].of(range(edition.count)).tolist()
-    order = sorted(range(edition.count), key=lambda i: (sequences[i], i))
+    order = sorted(range(edition.count), key=lambda index: (sequences[index], index))
     for _ in range(4):
         at = source.choice(order) if order else 0
         key = edition.key(at) if order else b"\xff"
-        behind = [i for i in order if order and (sequences[i], i) > (sequences[at], at)]
+        behind = [
+            index for index in order if order and (sequences[index], index) > (sequences[at], at)
+        ]
         assert list(edition.after(sequences[at] if order else 0, key)) == behind
-    newest = sorted(range(edition.count), key=lambda i: (-sequences[i], i))
+    newest = sorted(range(edition.count), key=lambda index: (-sequences[index], index))
     assert edition.newest(5) == newest[:5]
     assert edition.changed_rows().tolist() == [
-        i for i in range(edition.count) if sequences[i] == edition.manifest.sequence
+        index for index in range(edition.count) if sequences[index] == edition.manifest.sequence
     ]
-    for name in {edition.keys.pair(i)[0] for i in range(edition.count)}:
-        of = edition.keys.of(name.encode())
-        assert [edition.keys.pair(i)[0] for i in of] == [name] * len(of)
-        assert sum(bool(flags[i] & LATEST) for i in of) == 1
+    for name in {edition.keys.pair(index)[0] for index in range(edition.count)}:
+        numbers = edition.keys.of(name.encode())
+        assert [edition.keys.pair(index)[0] for index in numbers] == [name] * len(numbers)
+        assert sum(bool(flags[index] & LATEST) for index in numbers) == 1
 
 
 def looked(edition: Edition, start: int, wanted: Selection) -> Iterator[int]:
@@ -241,9 +256,11 @@ def test_a_table_over_a_base_numbers_its_rows_in_key_order() -> None:
         )
         expected = [(key.encode(), int(key in top)) for key in sorted(base | top)]
         values = table.columns["value"].of(np.arange(table.count)).tolist()
-        assert [(table.keys[i], values[i]) for i in range(table.count)] == expected
+        assert [(table.keys[index], values[index]) for index in range(table.count)] == expected
         flat = table.flat()
-        assert [(flat.keys[i], int(flat.columns["value"][i])) for i in range(len(flat))] == expected
+        assert [
+            (flat.keys[index], int(flat.columns["value"][index])) for index in range(len(flat))
+        ] == expected
 
 
 def test_editions_of_one_line_differ_as_those_that_share_nothing(
@@ -252,41 +269,45 @@ def test_editions_of_one_line_differ_as_those_that_share_nothing(
     from serve.api.history import _differing, _side_by_side
 
     source, feed, state = random.Random(3), Feed(tmp_path, "default"), State()
-    found = []
+    editions = []
     for number in range(8):
         changed(source, state, number)
         for lost in source.sample(sorted(state), 2) if number == 6 else ():
-            del state[lost]  # nobody knows any more that it was ever shown
-        found.append(published(feed, state, number, None, from_scratch=number == 6))
+            del state[lost]  # the edition from scratch has no tombstone of it
+        editions.append(published(feed, state, number, None, from_scratch=number == 6))
         if number == 3:
             with feed.held(), monkeypatch.context() as patched:
                 patched.setattr(bases, "_LEAST", 4)
                 assert feed.rebase(now=NOW + number * HOUR)
-    assert len({edition.manifest.base for edition in found}) == 3
-    assert [edition.from_scratch for edition in found] == [number in (0, 6) for number in range(8)]
-    for before in found:
-        for after in found:
+    assert len({edition.manifest.base for edition in editions}) == 3
+    assert [edition.from_scratch for edition in editions] == [
+        number in (0, 6) for number in range(8)
+    ]
+    for before in editions:
+        for after in editions:
             for start in (b"", before.key(0), before.key(before.count // 2)):
-                told = list(_differing(before, after, start))
+                diffs = list(_differing(before, after, start))
                 keys = [
                     (key.decode().replace("\0", "@"), old, new)
                     for key, old, new in _side_by_side(before, after, start)
                 ]
                 known = {key for key, _, _ in keys}
-                assert {f"{d.name}@{d.version}" for d in told} <= known
+                assert {f"{diff.name}@{diff.version}" for diff in diffs} <= known
                 for key, old, new in keys:
                     was = old is not None and not before.deleted(old)
                     is_now = new is not None and not after.deleted(new)
                     signatures = [
-                        edition.arrays["signature"][number or 0]
-                        for edition, number in ((before, old), (after, new))
+                        edition.arrays["signature"][row or 0]
+                        for edition, row in ((before, old), (after, new))
                     ]
                     same = was == is_now and (not was or signatures[0] == signatures[1])
-                    assert (key in {f"{d.name}@{d.version}" for d in told}) == (not same), key
+                    assert (key in {f"{diff.name}@{diff.version}" for diff in diffs}) == (
+                        not same
+                    ), key
 
 
 def refreshed(feed: Feed, state: State, number: int) -> Edition:
-    """An edition after three changes."""
+    """Publish an edition after three changes."""
     names = {f"a.x/s{(number * 7 + part) % 60:02d}" for part in range(3)}
     for name in names:
         state[name, "1.0.0"] = entry(name, description=f"x{number}")
@@ -307,9 +328,9 @@ def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Feed, State]
 
 def rebased(feed: Feed, number: int) -> Path:
     with feed.held():
-        found = feed.rebase(now=NOW + number * HOUR)
-    assert found is not None
-    return feed.bases / found.base
+        manifest = feed.rebase(now=NOW + number * HOUR)
+    assert manifest is not None
+    return feed.bases / manifest.base
 
 
 def test_half_a_base_that_a_crash_left_is_removed(grown: tuple[Feed, State]) -> None:
@@ -331,8 +352,8 @@ def test_nothing_is_laid_over_a_base_that_is_damaged(
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 4
     damaged.write_bytes(data)
-    found = refreshed(feed, state, 3)
-    assert found.manifest.base != damaged.parent.name
+    edition = refreshed(feed, state, 3)
+    assert edition.manifest.base != damaged.parent.name
     assert "base not used" in caplog.text
 
 
@@ -357,6 +378,7 @@ def test_no_base_is_made_of_bytes_that_went_bad(grown: tuple[Feed, State]) -> No
     before, data = path.stat(), bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
+    # With its former times the file looks unchanged.
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with feed.held(), pytest.raises(EditionBroken, match="not what the manifest says"):
         feed.rebase(now=NOW + 9 * HOUR)

@@ -1,4 +1,4 @@
-"""Repairs: by name, no more than clients need, and never an argument."""
+"""Repairs: each has a name, changes no more than clients need, and never an argument."""
 
 import json
 from typing import Any
@@ -15,14 +15,17 @@ Json = dict[str, Any]  # a server.json
 NO_VALUE = {"type": "positional"}
 VALUE = {"type": "positional", "value": "a"}
 NAMED = {"type": "named", "name": "--a"}
+# A change to this value removes the member.
 NO_SCHEMA = ("$schema", None)
 REMOTE = {"type": "sse", "url": "https://x.example/"}
 RUN = {"registryType": "npm", "identifier": "x", "transport": {"type": "stdio"}}
 
 
 def repaired(server: Json) -> tuple[Json | None, list[str]]:
-    found = repair(json.dumps(server).encode())
-    return (json.loads(found.server) if found.server else None), [rule for rule, _ in found.repairs]
+    outcome = repair(json.dumps(server).encode())
+    return (json.loads(outcome.server) if outcome.server else None), [
+        rule for rule, _ in outcome.repairs
+    ]
 
 
 def test_what_fits_passes_byte_for_byte() -> None:
@@ -30,8 +33,8 @@ def test_what_fits_passes_byte_for_byte() -> None:
         b'{ "$schema":"x","version" : "1.0.0","name":"a.b/c", "description":"\\u00e9", '
         b'"later": [1.50], "_meta": {"x.y/z": null} }'
     )
-    found = repair(data)
-    assert (found.server, found.repairs, found.withheld) == (data, [], "")
+    outcome = repair(data)
+    assert (outcome.server, outcome.repairs, outcome.withheld) == (data, [], "")
 
 
 @pytest.mark.parametrize(
@@ -129,9 +132,11 @@ def test_what_fits_passes_byte_for_byte() -> None:
 )
 def test_a_repair_has_a_name_and_touches_nothing_else(change: Json, rule: str, after: Json) -> None:
     server = server_json("a.b/c")
-    found, rules = repaired({k: v for k, v in (server | change).items() if (k, v) != NO_SCHEMA})
+    result, rules = repaired(
+        {key: value for key, value in (server | change).items() if (key, value) != NO_SCHEMA}
+    )
     without = {key: value for key, value in server.items() if key not in change}
-    assert found == without | after
+    assert result == without | after
     assert rules == [rule]
     assert rule in REPAIRS
 
@@ -154,9 +159,9 @@ def test_a_repair_has_a_name_and_touches_nothing_else(change: Json, rule: str, a
     ],
 )
 def test_what_cannot_be_repaired_is_withheld_with_the_reason(change: Json) -> None:
-    found = repair(json.dumps(server_json("a.b/c") | change).encode())
-    assert found.server is None
-    assert found.withheld
+    outcome = repair(json.dumps(server_json("a.b/c") | change).encode())
+    assert outcome.server is None
+    assert outcome.withheld
 
 
 @pytest.mark.parametrize("data", [b"", b"7", b"[]", b"{}", b"\xff", b"[" * 99_999, b'"\\ud800"'])
@@ -165,11 +170,12 @@ def test_garbage_is_withheld(data: bytes) -> None:
 
 
 def test_a_document_too_deep_to_repair_is_withheld() -> None:
+    # Close to the depth that Python can recurse to; either outcome is right.
     deep = b"[" * 950 + b"]" * 950
-    found = repair(
+    outcome = repair(
         json.dumps(server_json("a.b/c", repository={})).encode()[:-1] + b',"z":%b}' % deep
     )
-    assert (found.server is None) == bool(found.withheld)
+    assert (outcome.server is None) == bool(outcome.withheld)
 
 
 JSON = st.recursive(
@@ -184,7 +190,7 @@ MEMBERS = st.sampled_from(
 
 @given(st.dictionaries(MEMBERS, JSON, max_size=4))
 def test_whatever_comes_is_decodable_or_withheld(change: Json) -> None:
-    found = repair(json.dumps(server_json("a.b/c") | change).encode())
-    assert (found.server is None) == bool(found.withheld)
-    if found.server is not None:
-        assert validation_error(found.server) is None
+    outcome = repair(json.dumps(server_json("a.b/c") | change).encode())
+    assert (outcome.server is None) == bool(outcome.withheld)
+    if outcome.server is not None:
+        assert validation_error(outcome.server) is None

@@ -1,4 +1,4 @@
-"""Allow-lists allow what the feed serves, and nothing beside it."""
+"""Allow-lists allow what the feed serves, and nothing else."""
 
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ HOMES = {"npm": "https://npm.example.org", "pypi": "https://pypi.example.org"}
 
 
 def listed(tmp_path: Path, form: str = "claude-code", **server: Any) -> tuple[Any, tuple[str, ...]]:
-    """The entries for one server, and what is left out."""
+    """The allow-list for one server, and what is left out of it."""
     feed = Feed(tmp_path / "feeds", "team")
     publish(feed, [entry("a.b/one", **{"remotes": [], **server})], "e1")
     edition = feed.current()
     assert edition is not None
-    found = allow_list(edition, form, url="https://x.example.org", homes=HOMES)
-    return found.document, found.left_out
+    exported = allow_list(edition, form, url="https://x.example.org", homes=HOMES)
+    return exported.document, exported.left_out
 
 
 def package(kind: str, name: str, version: str | None = "1.2.3", **extra: Any) -> dict[str, Any]:
-    found = {"registryType": kind, "identifier": name, "transport": STDIO, **extra}
-    return found | ({"version": version} if version else {})
+    fields = {"registryType": kind, "identifier": name, "transport": STDIO, **extra}
+    return fields | ({"version": version} if version else {})
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def package(kind: str, name: str, version: str | None = "1.2.3", **extra: Any) -
             package("npm", "one", packageArguments=[{"type": "positional", "value": "stdio"}]),
             [["npx", "-y", "one@1.2.3", "stdio"], ["npx", "one@1.2.3", "stdio"]],
         ),
+        # A number: so many commands.
         (package("npm", "one", registryBaseUrl="https://npm.example.org/"), 2),
         (package("npm", "one", registryBaseUrl="https://npm.corp.example"), []),
         (package("npm", "one", None), []),
@@ -67,12 +68,12 @@ def test_a_command_means_the_package_and_nothing_else(
     tmp_path: Path, given: dict[str, Any], commands: list[list[str]] | int
 ) -> None:
     document, left_out = listed(tmp_path, packages=[given])
-    found = [item["serverCommand"] for item in document["allowedMcpServers"]]
+    allowed = [item["serverCommand"] for item in document["allowedMcpServers"]]
     if isinstance(commands, int):
-        assert len(found) == commands
+        assert len(allowed) == commands
     else:
-        assert found == commands
-    assert bool(left_out) == (not found)
+        assert allowed == commands
+    assert bool(left_out) == (not allowed)
 
 
 @pytest.mark.parametrize(
@@ -109,5 +110,5 @@ def test_each_client_gets_its_form(tmp_path: Path) -> None:
         "ChatMCP": "registry",
         "McpGalleryServiceUrl": "https://x.example.org",
     }
-    (found,) = listed(tmp_path / "d", "registry", remotes=remote)[0]["servers"]
-    assert found["server"]["name"] == "a.b/one"
+    (item,) = listed(tmp_path / "d", "registry", remotes=remote)[0]["servers"]
+    assert item["server"]["name"] == "a.b/one"

@@ -1,4 +1,4 @@
-"""A feed as files: what nginx serves of them, walked by our own connector; manifest, signature."""
+"""A feed as files: served by nginx, walked by our own connector; manifest and signature."""
 
 import base64
 import gzip
@@ -28,15 +28,16 @@ from serve.policy.served_feed import ServedFeed
 from tests.support.feeds import NOW, Client, entry, excluded, publish
 from tests.support.shared import missing
 
+# Versions that are awkward or impossible as names of files.
 ODD = ("0.9.0+x", "1/2", "..", "latest", "index.json")
 SERVED = ServedFeed("team", "Team", "/feeds/team")
 
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Feed:
-    """A feed of more than two pages, with older versions, odd ones, and a tombstone."""
+    """A feed of more than two pages, with older versions, odd versions, and a tombstone."""
     feed = Feed(tmp_path / "feeds", "team")
-    entries = [entry(f"a.b/s{n:03}", at=NOW) for n in range(230)]
+    entries = [entry(f"a.b/s{number:03}", at=NOW) for number in range(230)]
     entries += [entry("a.b/s000", version, is_latest=False) for version in ODD]
     gone = entry("a.b/gone")
     publish(feed, [*entries, gone], "20260101T000000Z-000001")
@@ -82,7 +83,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
     live = feed.current()
     assert live is not None
     done = export_static(live, SERVED, tmp_path / "out")
-    running = {live.keys.pair(i) for i in range(live.count) if not live.deleted(i)}
+    running = {live.keys.pair(index) for index in range(live.count) if not live.deleted(index)}
     with nginx(tmp_path / "out", tmp_path / "nginx") as client:
         base = "/feeds/team"
         for prefix in ("/v0.1", "/v0", ""):
@@ -122,15 +123,15 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             ("/v0.1/servers?updated_since=2026-01-01T00:00:00Z", 501),
             ("/v0.1/servers?version=1.0.0", 501),
         ):
-            found, headers, body = client.ask(base + target)
-            assert (found, json.loads(body)["status"]) == (status, status), target
+            answered, headers, body = client.ask(base + target)
+            assert (answered, json.loads(body)["status"]) == (status, status), target
             assert headers["access-control-allow-origin"] == "*"
             assert headers["content-type"] == "application/problem+json"
         assert client.ask(f"{base}/v0.1/servers", method="OPTIONS")[0] == 204
-        found, headers, body = client.ask(
+        answered, headers, body = client.ask(
             f"{base}/v0.1/servers", headers={"Accept-Encoding": "gzip"}
         )
-        assert (found, headers["content-encoding"]) == (200, "gzip")
+        assert (answered, headers["content-encoding"]) == (200, "gzip")
         assert len(json.loads(gzip.decompress(body))["servers"]) == 100
         policy = AddressPolicy(loopback_only=True)
         with HttpClient(policy, "test", RequestPolicy(rate=0)) as http:
@@ -138,8 +139,8 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
                 http, f"http://127.0.0.1:{client.port}{base}", now=lambda: datetime.now(UTC)
             )
             met = [read_entry(raw) for page in registry.walk() for raw in page.entries]
-        everything = {live.keys.pair(i) for i in range(live.count)}
-        assert {(e.name, e.version) for e in met if isinstance(e, Entry)} == everything
+        everything = {live.keys.pair(index) for index in range(live.count)}
+        assert {(item.name, item.version) for item in met if isinstance(item, Entry)} == everything
     assert {path.rpartition("/")[2] for path in done.left_out} == {"..", "latest", "index.json"}
 
 

@@ -1,4 +1,4 @@
-"""Editions on disk: what changes, what stays, what goes live, what a crash or a bad disk does."""
+"""Editions on disk: what changes, stays and goes live, and what a crash or a bad disk does."""
 
 import json
 from contextlib import suppress
@@ -32,16 +32,16 @@ def feed(tmp_path: Path) -> Feed:
 
 
 def live(feed: Feed) -> Edition:
-    found = feed.current()
-    assert found is not None
-    return found
+    edition = feed.current()
+    assert edition is not None
+    return edition
 
 
 def block(edition: Edition, name: str, version: str = "1.0.0") -> dict[str, object]:
     index = edition.keys.find(name.encode(), version.encode())
     assert index is not None
-    found: dict[str, object] = json.loads(edition.body(index))["_meta"]["local.subregistry/feed"]
-    return found
+    fields: dict[str, object] = json.loads(edition.body(index))["_meta"]["local.subregistry/feed"]
+    return fields
 
 
 def test_what_did_not_change_keeps_body_sequence_and_instant(feed: Feed) -> None:
@@ -90,7 +90,7 @@ def test_a_feed_outlives_its_warehouse(feed: Feed) -> None:
     publish(feed, [entry("a.b/one"), entry("a.b/two"), entry("z.z/z")], "e1", now=NOW)
     publish(feed, [entry("a.b/one")], "e2", now=NOW + HOUR)
     edition = live(feed)
-    assert [edition.deleted(i) for i in range(3)] == [False, True, True]
+    assert [edition.deleted(index) for index in range(3)] == [False, True, True]
     assert block(edition, "z.z/z")["state"] == "withdrawn"
 
 
@@ -127,7 +127,7 @@ def test_a_withheld_latest_hands_the_flag_to_the_next_best(feed: Feed) -> None:
     ],
 )
 def test_the_latest_follows_upstreams_precedence(versions: list[str], best: str) -> None:
-    dated = [(version, NOW + n * HOUR) for n, version in enumerate(versions)]
+    dated = [(version, NOW + number * HOUR) for number, version in enumerate(versions)]
     assert versions[choose_latest(dated)] == best
 
 
@@ -151,9 +151,9 @@ def test_a_clock_that_goes_back_stops_nothing_and_instants_still_rise(
     feed: Feed, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(feed, [entry("a.b/one")], "e1", now=NOW)
-    found = publish(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
-    assert found.published_at == NOW + timedelta(microseconds=1)
-    assert found.sequence == FIRST + 1
+    manifest = publish(feed, [entry("a.b/one", title="A")], "e2", now=NOW - HOUR)
+    assert manifest.published_at == NOW + timedelta(microseconds=1)
+    assert manifest.sequence == FIRST + 1
     assert "before the last edition" in caplog.text
 
 
@@ -169,6 +169,7 @@ def test_a_sequence_that_does_not_rise_is_refused(feed: Feed) -> None:
 
 def test_a_slow_switch_writes_its_instant_again(feed: Feed) -> None:
     build(feed, [entry("a.b/one")], "e1")
+    # Readings of the clock: the first stamps take longer than is allowed.
     seconds = iter([0, 7, 8, 8, 30, 31, 31, 32, 33, 34])
     passed: list[datetime] = []
 
@@ -176,10 +177,10 @@ def test_a_slow_switch_writes_its_instant_again(feed: Feed) -> None:
         passed.append(NOW + timedelta(seconds=next(seconds)))
         return passed[-1]
 
-    found = feed.switch("e1", now=clock)
-    assert found.published_at is not None
-    assert passed[-1] - found.published_at <= timedelta(seconds=5)
-    assert block(live(feed), "a.b/one")["publishedAt"] == fixed_instant(found.published_at).decode()
+    final = feed.switch("e1", now=clock)
+    assert final.published_at is not None
+    assert passed[-1] - final.published_at <= timedelta(seconds=5)
+    assert block(live(feed), "a.b/one")["publishedAt"] == fixed_instant(final.published_at).decode()
     verify(feed.editions / "e1")
 
 
@@ -189,12 +190,12 @@ def test_a_switch_that_is_cut_short_anywhere_can_be_done_again(
 ) -> None:
     publish(feed, [entry("a.b/one")], "e1")
     build(feed, [entry("a.b/one", title="A")], "e2", now=NOW + HOUR)
-    for _ in range(2):  # twice at the same place
-        left = [cut]
+    for _ in range(2):  # interrupted twice at the same place
+        remaining = [cut]
 
-        def counted(path: Path, data: bytes, left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] == 0:
+        def counted(path: Path, data: bytes, remaining: list[int] = remaining) -> None:
+            remaining[0] -= 1
+            if remaining[0] == 0:
                 raise KeyboardInterrupt
             replace_file(path, data)
 
@@ -296,7 +297,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
         feed = Feed(tmp_path / str(number), "default")
         publish(feed, entries, "e1")
         contents.append(
-            {p.name: p.read_bytes() for p in sorted((feed.editions / "e1").iterdir())}
+            {path.name: path.read_bytes() for path in sorted((feed.editions / "e1").iterdir())}
             | {"segment": (feed.segments / "e1").read_bytes()}
         )
     assert contents[0] == contents[1]
@@ -317,7 +318,7 @@ MOVES = st.lists(
 def test_a_reader_of_changes_ends_equal_to_the_feed(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, str, str]]]
 ) -> None:
-    """Editions of any history: following the change instants gives what the feed shows."""
+    """For any history, a reader who follows change instants has what the feed shows."""
     feed = Feed(tmp_path_factory.mktemp("feed"), "default")
     state: dict[tuple[str, str], Candidate] = {}
     known: dict[bytes, bytes] = {}
@@ -332,7 +333,7 @@ def test_a_reader_of_changes_ends_equal_to_the_feed(
             if seen is None or edition.arrays["changed"][index] > micros_of(seen):
                 known[edition.key(index)] = edition.body(index)
         seen = at
-        shown = {edition.key(i): edition.body(i) for i in range(edition.count)}
+        shown = {edition.key(row): edition.body(row) for row in range(edition.count)}
         assert known == shown
         names = {key.partition(b"\0")[0] for key in shown}
         assert all(edition.latest(name) is not None for name in names)
@@ -343,9 +344,9 @@ def test_a_reader_of_changes_ends_equal_to_the_feed(
 def apply(
     state: dict[tuple[str, str], Candidate], name: str, version: str, move: str, number: int
 ) -> None:
-    found = entry(name, version, is_latest=False)
+    candidate = entry(name, version, is_latest=False)
     if move == "exclude":
-        state[name, version] = excluded(found)
+        state[name, version] = excluded(candidate)
     elif move == "delete":
         state[name, version] = entry(name, version, status="deleted", is_latest=False)
     elif move == "edit":
@@ -353,7 +354,7 @@ def apply(
     elif move == "drop":
         state.pop((name, version), None)
     else:
-        state[name, version] = found
+        state[name, version] = candidate
 
 
 def micros_of(at: datetime) -> int:
@@ -363,7 +364,7 @@ def micros_of(at: datetime) -> int:
 def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
     first = entry("a.b/first")
     for number in range(40):
-        entries = [first, *(entry(f"c.d/s{n:02d}") for n in range(number + 1))]
+        entries = [first, *(entry(f"c.d/s{part:02d}") for part in range(number + 1))]
         publish(feed, entries, f"e{number:02d}", now=NOW + number * HOUR)
         feed.tidy(keep=2, since=NOW + 100 * HOUR)
         assert len(live(feed).manifest.segments) <= 32

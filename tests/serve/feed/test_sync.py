@@ -1,4 +1,4 @@
-"""Whoever follows a feed by time or by sequence ends equal to it, whatever its editions do."""
+"""Readers that follow a feed by time or sequence end equal to it, whatever its editions do."""
 
 import os
 import random
@@ -17,7 +17,7 @@ KINDS = ("clock", "updated", "published", "sequence")
 
 
 def live_once(seed: int, root: Path) -> dict[str, int]:
-    """One life of a feed with two readers of each kind; returns what happened in it."""
+    """One life of a feed with two readers of each kind; return how often each event happened."""
     chance = random.Random(seed)
     world = World(root, chance)
     for _ in range(chance.randint(0, 12)):
@@ -25,7 +25,8 @@ def live_once(seed: int, root: Path) -> dict[str, int]:
     world.publish()
     world.shelf.look()
     readers = [
-        Reader(world, kind, random.Random(seed * 31 + n)) for n, kind in enumerate(KINDS * 2)
+        Reader(world, kind, random.Random(seed * 31 + index))
+        for index, kind in enumerate(KINDS * 2)
     ]
     happened = dict.fromkeys(("editions", "rollbacks", "rebuilds", "kills", "pages"), 0)
     for _ in range(chance.randint(20, 120)):
@@ -62,13 +63,14 @@ def live_once(seed: int, root: Path) -> dict[str, int]:
 def test_every_reader_ends_equal_to_the_feed(tmp_path: Path, part: int) -> None:
     total: dict[str, int] = {}
     for seed in range(part, LIVES, 4):
-        for what, count in live_once(seed, tmp_path / str(seed)).items():
-            total[what] = total.get(what, 0) + count
+        for event, count in live_once(seed, tmp_path / str(seed)).items():
+            total[event] = total.get(event, 0) + count
     print(f"\n{total}")
     assert min(total.values()) > 0
 
 
 def _counted(draft: Draft) -> int:
+    # A plain counter: unlike the real sequence, it goes back when a feed is restored.
     return draft.previous.manifest.sequence + 1 if draft.previous else 1
 
 
@@ -76,10 +78,11 @@ def _counted(draft: Draft) -> int:
 def test_every_rule_of_it_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
-    """Without the rule some reader misses something."""
+    """Without the rule, some reader misses a change."""
     if rule == "pins":
         monkeypatch.setattr(shelf.LiveEditions, "following", lambda self, _: self.live())
     elif rule == "skew":
+        # The skew of the API becomes zero.
         monkeypatch.setattr(
             "tests.support.readers.LOOK_EVERY", -VISIBLE_WITHIN.total_seconds() - 60
         )

@@ -1,4 +1,4 @@
-"""Feed documents: checked as a whole, and told what is wrong."""
+"""Feed documents: checked as a whole, with errors that say what is wrong."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ reason = "it is deleted"
 
 
 def test_the_shipped_feeds_are_valid() -> None:
-    found = {
+    paths = {
         policy.name: policy.document.base_path
         for policy in read_policies(None, compile_predicate).valid
     }
-    assert found == {
+    assert paths == {
         "default": "/",
         "mirror": "/feeds/mirror",
         "remote-only": "/feeds/remote-only",
@@ -70,7 +70,7 @@ def test_a_folder_without_documents_says_what_to_do(tmp_path: Path) -> None:
 
 
 def refused(text: str, **files: bytes) -> str:
-    """What is said of a document with more text, and files beside it."""
+    """The error for a document with more text, and with files beside it."""
     with pytest.raises(PolicyInvalid) as caught:
         read_policy(
             (GOOD + text).encode(),
@@ -82,8 +82,8 @@ def refused(text: str, **files: bytes) -> str:
 
 
 def _file(name: str, files: dict[str, bytes]) -> bytes:
-    found = files.get(name.partition(".")[0])
-    return found if found is not None else Path(name).read_bytes()
+    data = files.get(name.partition(".")[0])
+    return data if data is not None else Path(name).read_bytes()
 
 
 GLOBS = ", ".join(f'"a.b/{number}*"' for number in range(300))
@@ -135,13 +135,13 @@ def test_every_part_is_checked_and_told_by_its_name(text: str, says: str) -> Non
 
 def test_a_list_file_may_begin_with_a_byte_order_mark() -> None:
     data = GOOD + "[[lists]]\nname = 'l'\nfile = 'x.txt'"
-    found = read_policy(
+    policy = read_policy(
         data.encode(),
         compile_predicate,
         source="mine.toml",
         read=lambda _: b"\xef\xbb\xbfa.b/c\n# x\na.b/d # y\n",
     )
-    assert found.lists == {"l": ("a.b/c", "a.b/d")}
+    assert policy.lists == {"l": ("a.b/c", "a.b/d")}
 
 
 def test_what_is_no_document_stops_no_other(tmp_path: Path) -> None:
@@ -149,6 +149,6 @@ def test_what_is_no_document_stops_no_other(tmp_path: Path) -> None:
     (tmp_path / ".#mine.toml").symlink_to("nobody@host")
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "gone.toml").symlink_to("nowhere")
-    found = read_policies(tmp_path, compile_predicate)
-    assert [policy.name for policy in found.valid] == ["mine"]
-    assert set(found.broken) == {"folder", "gone"}
+    policies = read_policies(tmp_path, compile_predicate)
+    assert [policy.name for policy in policies.valid] == ["mine"]
+    assert set(policies.broken) == {"folder", "gone"}

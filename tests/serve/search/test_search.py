@@ -1,4 +1,4 @@
-"""Ranked search, pieces of text, and what follows an edition shortly after it went live."""
+"""Ranked search, the n-gram index, and the indexes that follow an edition after it went live."""
 
 import json
 import random
@@ -47,10 +47,10 @@ ENTRIES_OF = [
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Feed:
-    found = Feed(tmp_path, "default")
-    publish(found, ENTRIES_OF, "e1")
-    follow(found, {"io.acme/postgres": 5000, "io.acme/weather": 70})
-    return found
+    feed = Feed(tmp_path, "default")
+    publish(feed, ENTRIES_OF, "e1")
+    follow(feed, {"io.acme/postgres": 5000, "io.acme/weather": 70})
+    return feed
 
 
 def follow(feed: Feed, downloads: dict[str, int] | None = None, hours: int = 0) -> tuple[str, int]:
@@ -66,9 +66,9 @@ def serving(feed: Feed) -> Iterator[Client]:
         yield client
 
 
-def names(client: Client, **asked: str) -> list[str]:
-    found = client.json(f"/search?{urlencode(asked)}")
-    return [result["entry"]["server"]["name"] for result in found["results"]]
+def names(client: Client, **params: str) -> list[str]:
+    page = client.json(f"/search?{urlencode(params)}")
+    return [result["entry"]["server"]["name"] for result in page["results"]]
 
 
 def test_words_are_found_wherever_they_stand(feed: Feed) -> None:
@@ -76,8 +76,8 @@ def test_words_are_found_wherever_they_stand(feed: Feed) -> None:
         assert set(names(client, q="postgres")) == {"io.acme/postgres", "com.other/notes"}
         assert names(client, q="postgres notes") == ["com.other/notes"]
         assert names(client, q="database") == ["io.acme/postgres"]  # stemmed
-        assert names(client, q="forec") == ["io.acme/weather"]  # cut
-        assert names(client, q="weather") == ["io.acme/weather"]  # no former version
+        assert names(client, q="forec") == ["io.acme/weather"]  # a prefix
+        assert names(client, q="weather") == ["io.acme/weather"]  # latest versions only
         assert names(client, q="pg-tools") == ["io.acme/postgres"]
         assert names(client, q="MIT") == ["io.acme/postgres"]
         assert names(client, q="nothing-of-it") == []
@@ -96,15 +96,15 @@ def test_filters_narrow_what_is_found(feed: Feed) -> None:
         assert set(names(client, min_downloads="70")) == both
         assert names(client, min_downloads="71", q="acme") == ["io.acme/postgres"]
         assert "license" in client.json("/search?licence=mit", status=400)["detail"]
-        for asked in ("min_downloads=x", "min_downloads=-1", "limit=0", "cursor=sr2_x"):
-            assert client.ask(f"/search?{asked}")[0] in (400, 422)
+        for query in ("min_downloads=x", "min_downloads=-1", "limit=0", "cursor=sr2_x"):
+            assert client.ask(f"/search?{query}")[0] in (400, 422)
 
 
 def test_results_come_in_pages_with_what_was_met(feed: Feed) -> None:
     with serving(feed) as client:
-        found = client.json("/search?q=postgres&limit=1")
-        met: list[Json] = found["results"]
-        cursor = quote(found["metadata"]["nextCursor"])
+        page = client.json("/search?q=postgres&limit=1")
+        met: list[Json] = page["results"]
+        cursor = quote(page["metadata"]["nextCursor"])
         rest = client.json(f"/search?q=postgres&limit=1&cursor={cursor}")
         met += rest["results"]
         assert len({result["entry"]["server"]["name"] for result in met}) == 2
@@ -125,9 +125,9 @@ def test_text_that_is_shown_no_more_is_not_shown_by_the_index(feed: Feed) -> Non
         assert names(client, q="leaked") == ["com.other/notes"]
         BlockList(feed.folder.parent).add(Block("com.other/notes", "2.0.0", "bad", "me", NOW))
         client.until(lambda: names(client, q="leaked") == [])
-        found = client.ask("/search?q=notes")[2]
-        assert b"LEAKED" not in found
-        assert b'"text":"com.other/notes"' in found
+        body = client.ask("/search?q=notes")[2]
+        assert b"LEAKED" not in body
+        assert b'"text":"com.other/notes"' in body
         assert client.ask("/search?q=notes&edition=e2")[0] == 400
 
 
@@ -141,7 +141,7 @@ def test_the_index_follows_what_changed(feed: Feed) -> None:
     ]
     publish(feed, changed, "e2", now=NOW + HOUR)
     with serving(feed) as client:
-        assert names(client, q="database") == []  # gone from the feed already
+        assert names(client, q="database") == []  # the feed shows it no more
         assert follow(feed, hours=1) == ("followed", 2)
         assert names(client, q="zebras") == ["io.acme/zebra"]
         assert set(names(client, q="postgres")) == {"io.acme/zebra", "com.other/notes"}
@@ -171,7 +171,7 @@ def test_an_index_that_cannot_be_read_is_made_anew(feed: Feed) -> None:
 def test_pieces_of_text_find_what_reading_finds(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shards of 64 documents in which two make a piece frequent: every kind of list is met."""
+    """Small shards and a low threshold: every kind of posting list, sparse and bitmap, occurs."""
     monkeypatch.setattr(indexes, "_SHARD", 64)
     monkeypatch.setattr(indexes, "_UNITS", 4)
     monkeypatch.setattr(indexes, "_FREQUENT", 2)
@@ -180,6 +180,7 @@ def test_pieces_of_text_find_what_reading_finds(
     rows = TableBuilder(ENTRIES)
     texts, text = [], b""
     for number in range(300):
+        # Otherwise the text repeats: consecutive rows with one text are one document.
         if number == 0 or source.random() < 0.6:
             words = "".join(source.choices("abäé -日", k=source.randrange(1, 30)))
             text = f"n{number:03}\0{words}\0".encode()
@@ -188,7 +189,7 @@ def test_pieces_of_text_find_what_reading_finds(
         rows.add((f"k{number:03}\0v".encode(), text), **values, signature=b"x" * 16)
     layer = rows.layer()
     write_packed(tmp_path / "indexes", indexes.build_indexes(layer))
-    found = indexes.Indexes(PackedFile(tmp_path / "indexes"), layer)
+    index = indexes.Indexes(PackedFile(tmp_path / "indexes"), layer)
     needles = ["a", "b", "日", "ab", "ba", "aab", "abab", "éä", "n2", "n29", "zz", "aäb-", "abaab"]
     needles += ["".join(source.choices("abä", k=source.randrange(1, 7))) for _ in range(40)]
     for needle in needles:
@@ -204,7 +205,7 @@ def test_pieces_of_text_find_what_reading_finds(
             for row in range(low, 300)
             if needle.encode() in texts[row] and (wanted or row % 2 == odd)
         ]
-        parts = list(found.containing(needle.encode(), low, mask))
+        parts = list(index.containing(needle.encode(), low, mask))
         assert np.concatenate([np.empty(0, int), *parts]).tolist() == expected, needle
 
 

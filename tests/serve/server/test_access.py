@@ -53,9 +53,9 @@ def test_a_locked_feed_needs_a_key_that_is_not_revoked(root: Path) -> None:
     with serving(root) as client:
         target = "/feeds/team/v0.1/servers"
         for headers in ({}, bearer("sr_0_x"), bearer(""), {"Authorization": f"Basic {first}"}):
-            status, found, body = client.ask(target, headers=headers)
-            assert (status, found["www-authenticate"]) == (401, "Bearer")
-            assert found["access-control-allow-origin"] == "*"
+            status, received, body = client.ask(target, headers=headers)
+            assert (status, received["www-authenticate"]) == (401, "Bearer")
+            assert received["access-control-allow-origin"] == "*"
             assert json.loads(body)["error"] == json.loads(body)["detail"]
         assert client.ask(target, headers=bearer(first))[0] == 200
         assert client.ask(target, headers={"authorization": f"bearer  {second}"})[0] == 200
@@ -104,9 +104,9 @@ def test_keys_that_cannot_be_read_let_nobody_in(root: Path) -> None:
     token = feed.keys.add("ci", now=NOW)
     (feed.folder / "keys.json").write_text("[{]")
     with serving(root) as client:
-        found = client.ask("/feeds/team/v0.1/servers", headers=bearer(token))
-    assert found[0] == 503
-    assert b"nobody is let in" in found[2]
+        answer = client.ask("/feeds/team/v0.1/servers", headers=bearer(token))
+    assert answer[0] == 503
+    assert b"nobody is let in" in answer[2]
 
 
 def test_the_home_page_lists_what_is_open(root: Path) -> None:
@@ -135,14 +135,14 @@ def test_there_is_an_answer_with_cors_at_the_root(
 ) -> None:
     shelves = [LiveEditions(root, HIDDEN)]  # no feed at the root
     with served_app(App(shelves, skew=0)) as client:
-        found, headers, _ = client.ask(path, method=method)
-        assert (found, headers["access-control-allow-origin"]) == (status, "*")
+        actual, headers, _ = client.ask(path, method=method)
+        assert (actual, headers["access-control-allow-origin"]) == (status, "*")
 
 
 def test_links_name_the_public_address(root: Path) -> None:
     with serving(root) as client:
-        found = client.json("/feeds/quiet/changes/feed.json")
-    assert found["feed_url"] == "https://mcp.example.org/feeds/quiet/changes/feed.json"
+        json_feed = client.json("/feeds/quiet/changes/feed.json")
+    assert json_feed["feed_url"] == "https://mcp.example.org/feeds/quiet/changes/feed.json"
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(root: Path) -> None:
@@ -156,8 +156,8 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(root: Path) -> N
         ):
             answers = [client.ask(target, headers=headers) for _ in range(7)]
             assert [status for status, *_ in answers] == [200] * 5 + [429] * 2
-            _, found, body = answers[-1]
-            assert 1 <= int(found["retry-after"]) <= 60
+            _, last_headers, body = answers[-1]
+            assert 1 <= int(last_headers["retry-after"]) <= 60
             assert "more than 5 requests" in json.loads(body)["detail"]
 
 
@@ -212,7 +212,7 @@ def test_whatever_bytes_come_nobody_gets_a_5xx_or_the_memory(
         with suppress(ConnectionResetError):
             while piece := sock.recv(65_536):
                 answer += piece
-        if answer:  # the answer may be lost when the rest of the head is thrown away
+        if answer:  # a server that closes while we still send may lose its answer
             assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
             assert b"access-control-allow-origin: *" in answer.lower()
         else:

@@ -1,4 +1,4 @@
-"""How a server treats connections, and goes on to the next edition while it answers."""
+"""How a server treats connections, and how it changes to the next edition while it answers."""
 
 import asyncio
 import gzip
@@ -30,17 +30,17 @@ from tests.support.feeds import FEED, HOUR, NOW, application, entry, publish, ru
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_no_part_of_an_answer_waits_for_another_one_to_arrive(loop: Any) -> None:
     async def delays() -> list[int]:
-        found: asyncio.Queue[int] = asyncio.Queue()
+        options: asyncio.Queue[int] = asyncio.Queue()
 
         async def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             sock = writer.get_extra_info("socket")
-            await found.put(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            await options.put(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             writer.close()
 
         sock = listen("127.0.0.1", 0)
         async with await asyncio.start_server(met, sock=sock):
             _, writer = await asyncio.open_connection(*sock.getsockname())
-            first = await found.get()
+            first = await options.get()
             writer.close()
             return [first]
 
@@ -49,7 +49,7 @@ def test_no_part_of_an_answer_waits_for_another_one_to_arrive(loop: Any) -> None
 
 
 class CountingTransport:
-    """Counts what is written to it."""
+    """Keeps what is written to it."""
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
@@ -71,7 +71,7 @@ class CountingTransport:
 
 
 class QuietLoop:
-    """A loop that runs nothing."""
+    """An event loop that runs nothing."""
 
     def time(self) -> float:
         return 0.0
@@ -85,13 +85,13 @@ def test_an_answer_is_one_write(feed: Feed) -> None:
     config = uvicorn.Config(app, http=BoundedProtocol, log_level="warning", ws="none")
     config.load()
     state = uvicorn.server.ServerState()
-    found = BoundedProtocol(config, state, {}, QuietLoop())
+    connection = BoundedProtocol(config, state, {}, QuietLoop())
     transport = CountingTransport()
-    found.connection_made(transport)  # type: ignore[arg-type]
+    connection.connection_made(transport)  # type: ignore[arg-type]
     request = b"GET /v0.1/servers?limit=3 HTTP/1.1\r\nHost: x\r\n\r\n"
-    found.data_received(request[:20])
+    connection.data_received(request[:20])
     assert transport.writes == []
-    found.data_received(request[20:] + request + request)
+    connection.data_received(request[20:] + request + request)
     assert len(transport.writes) == 3
     assert len(set(transport.writes)) == 1
     head, _, body = transport.writes[0].partition(b"\r\n\r\n")
@@ -106,14 +106,14 @@ def test_requests_on_one_connection_are_answered_in_order(feed: Feed) -> None:
         socket.create_connection(("127.0.0.1", client.port), timeout=10) as sock,
         sock.makefile("rb") as file,
     ):
-        asked = "".join(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n" for target in targets)
-        sock.sendall(asked.encode())
+        requests = "".join(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n" for target in targets)
+        sock.sendall(requests.encode())
         for target in targets:
             assert answer_of(file) == client.ask(target)[::2], target
 
 
 def answer_of(file: BinaryIO) -> tuple[int, bytes]:
-    """The next answer on a connection."""
+    """Read the next answer on a connection: its status and body."""
     status, length = int(file.readline().split()[1]), 0
     while (line := file.readline().lower()) != b"\r\n":
         if line.startswith(b"content-length:"):
@@ -129,11 +129,11 @@ def test_clients_that_do_not_go_on_are_let_go(feed: Feed, monkeypatch: pytest.Mo
         with socket.create_connection(place) as slow, socket.create_connection(place) as stuck:
             slow.sendall(b"GET /v0.1/servers HTTP/1.1\r\nHos")
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            asked = b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 400
+            requests = b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 400
             stuck.settimeout(5)
             slow.settimeout(5)
             with pytest.raises(ConnectionError):
-                send_for_ever(stuck, asked)
+                send_for_ever(stuck, requests)
             assert slow.recv(4096).startswith(b"HTTP/1.1 408 Request Timeout")
             assert slow.recv(4096) == b""
         assert client.ask("/ping")[0] == 200
@@ -151,18 +151,20 @@ def test_a_reader_who_takes_its_time_gets_all(feed: Feed, monkeypatch: pytest.Mo
         place = ("127.0.0.1", client.port)
         with socket.create_connection(place, timeout=10) as sock, sock.makefile("rb") as file:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-            asked = b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
-            sock.sendall(asked * 30)
+            request = b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+            sock.sendall(request * 30)
             for _ in range(30):
                 time.sleep(0.03)
                 assert answer_of(file) == (200, expected)
 
 
 def test_a_reader_who_goes_on_is_not_stuck(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is unsent may grow from one look to the next although all of it is read."""
+    """The unsent bytes may grow between two checks although the reader takes all of them."""
     every = 0.3
     monkeypatch.setattr(protocol, "CHECK_EVERY", every)
-    long = [entry(f"a.b/l{n:03}", description="x" * 90, title="y" * 4000) for n in range(100)]
+    long = [
+        entry(f"a.b/l{number:03}", description="x" * 90, title="y" * 4000) for number in range(100)
+    ]
     publish(feed, long, "e2", now=NOW + HOUR)
     with running(application(feed), BoundedProtocol) as client:
         expected = client.ask("/v0.1/servers?limit=100&search=xxx")[2]
@@ -170,16 +172,16 @@ def test_a_reader_who_goes_on_is_not_stuck(feed: Feed, monkeypatch: pytest.Monke
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
             sock.settimeout(10)
             sock.connect(("127.0.0.1", client.port))
-            for _ in range(8):  # a page takes a little longer than there is between two looks
+            for _ in range(8):  # a page takes a little longer than the time between checks
                 sock.sendall(b"GET /v0.1/servers?limit=100&search=xxx HTTP/1.1\r\nHost: x\r\n\r\n")
-                got, begun = b"", time.monotonic()
-                while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < len(expected):
+                buf, begun = b"", time.monotonic()
+                while b"\r\n\r\n" not in buf or len(buf.partition(b"\r\n\r\n")[2]) < len(expected):
                     part = sock.recv(16_384)
                     assert part
-                    got += part
-                    share = len(got) / len(expected)
+                    buf += part
+                    share = len(buf) / len(expected)
                     time.sleep(max(begun + share * every * 1.1 - time.monotonic(), 0))
-                assert got.endswith(expected)
+                assert buf.endswith(expected)
 
 
 def test_nobody_makes_many_requests_wait_on_one_connection(feed: Feed) -> None:
@@ -264,7 +266,7 @@ def test_a_catalog_is_made_once(feed: Feed) -> None:
 
 
 def test_switches_under_load_fail_and_mix_nothing(feed: Feed) -> None:
-    """Every answer is whole, and of the edition that its tag names."""
+    """Every answer is whole and belongs to the edition that its tag names."""
     targets = ["/v0.1/servers?limit=100", "/v0.1/servers/a.b%2Fs007/versions/latest"]
     expected: dict[tuple[str, str], str] = {}
 
@@ -327,6 +329,7 @@ def test_a_server_that_stops_ends_what_it_answers(feed: Feed) -> None:
         sock = socket.create_connection(("127.0.0.1", client.port), timeout=10)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         sock.sendall(b"GET /v0.1/servers?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        # The client starts to read half a second later, when the server is stopping.
         reader = threading.Timer(0.5, lambda: None)
         reader.start()
         received: list[tuple[int, bytes]] = []

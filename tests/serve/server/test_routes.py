@@ -13,8 +13,10 @@ from warehouse.expressions.compile import compile_predicate
 
 def test_the_openapi_document_has_every_route_and_no_other() -> None:
     paths = openapi(ServedFeed("default", "Default", "/"))["paths"]
-    found = [[part for part in path.split("/") if part not in ("", *VERSIONS)] for path in paths]
-    described = {parts[0] for parts in found}
+    split_paths = [
+        [part for part in path.split("/") if part not in ("", *VERSIONS)] for path in paths
+    ]
+    described = {parts[0] for parts in split_paths}
     assert described - set(WRITES) == {route.word for route in ROUTES if not route.process}
 
 

@@ -18,13 +18,13 @@ from tests.support.feeds import FIRST, NOW, entry, excluded, publish, served
 
 def test_what_is_no_longer_kept_is_gone(tmp_path: Path) -> None:
     feed = Feed(tmp_path, "default")
-    entries = [entry(f"a.b/{n}") for n in range(6)]
+    entries = [entry(f"a.b/{index}") for index in range(6)]
     for number in range(1, 5):
         publish(feed, entries[:number], f"e{number}", now=NOW + number * HOUR)
     with served(tmp_path, ("default", "/")) as client:
         cursor = client.json("/v0.1/servers?edition=e1&limit=1")["metadata"]["nextCursor"]
         feed.tidy(keep=1, since=NOW + 3.5 * HOUR)
-        assert [e["kept"] for e in client.json("/editions")["editions"]] == [
+        assert [edition["kept"] for edition in client.json("/editions")["editions"]] == [
             True,
             True,
             False,
@@ -38,7 +38,7 @@ def test_what_is_no_longer_kept_is_gone(tmp_path: Path) -> None:
 
 def test_a_walk_that_outlives_its_editions_is_told_to_start_again(tmp_path: Path) -> None:
     feed = Feed(tmp_path, "default")
-    entries = [entry(f"a.b/{n}") for n in range(9)]
+    entries = [entry(f"a.b/{index}") for index in range(9)]
     publish(feed, entries[:3], "e1")
     with served(tmp_path, ("default", "/")) as client:
         first = client.json("/v0.1/servers?limit=1")["metadata"]["nextCursor"]
@@ -46,11 +46,11 @@ def test_a_walk_that_outlives_its_editions_is_told_to_start_again(tmp_path: Path
             publish(feed, entries[: number + 2], f"e{number}", now=NOW + number * HOUR)
         while client.json("/health")["edition"] != "e5":
             pass
-        assert len(client.keys(f"/v0.1/servers?limit=100&cursor={first}")) == 3  # as e2 shows
+        assert len(client.keys(f"/v0.1/servers?limit=100&cursor={first}")) == 3  # the walk reads e2
         feed.tidy(keep=1, since=NOW + 9 * HOUR)
     with served(tmp_path, ("default", "/")) as client:
-        found = client.json(f"/v0.1/servers?limit=100&cursor={first}", status=410)
-    assert "start the list again" in found["detail"]
+        problem = client.json(f"/v0.1/servers?limit=100&cursor={first}", status=410)
+    assert "start the list again" in problem["detail"]
 
 
 def test_going_back_is_an_edition_of_its_own(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_going_back_is_an_edition_of_its_own(tmp_path: Path) -> None:
     with served(tmp_path, ("default", "/")) as client:
         assert client.keys("/v0.1/servers") == [("a.b/one", "1.0.0"), ("a.b/two", "1.0.0")]
         changed = client.json(f"/changes?since_sequence={E2}")["changes"]
-        assert [(c["kind"], c["name"]) for c in changed] == [
+        assert [(change["kind"], change["name"]) for change in changed] == [
             ("changed", "a.b/one"),
             ("restored", "a.b/two"),
             ("withdrawn", "c.d/new"),
@@ -89,16 +89,16 @@ def test_going_back_is_an_edition_of_its_own(tmp_path: Path) -> None:
 def test_a_feed_made_anew_reaches_its_readers(tmp_path: Path) -> None:
     feed = Feed(tmp_path, "default")
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e1")
-    other = Feed(tmp_path / "again", "default")
+    rebuilt = Feed(tmp_path / "again", "default")
     two = replace(excluded(entry("a.b/two"), "not wanted"), served=True)
-    publish(other, [entry("a.b/one"), two], "e1", now=NOW + HOUR)
+    publish(rebuilt, [entry("a.b/one"), two], "e1", now=NOW + HOUR)
     with served(tmp_path / "again", ("default", "/")) as client:
-        found = client.json(f"/changes?since_sequence={FIRST}")
-        assert [(c["kind"], c["name"]) for c in found["changes"]] == [
+        page = client.json(f"/changes?since_sequence={FIRST}")
+        assert [(change["kind"], change["name"]) for change in page["changes"]] == [
             ("added", "a.b/one"),
             ("withdrawn", "a.b/two"),
         ]
-        assert found["metadata"]["firstSequence"] == E2
+        assert page["metadata"]["firstSequence"] == E2
 
 
 @pytest.mark.parametrize("damage", ["hash", "missing", "newer", "segment", "manifest"])
@@ -144,7 +144,7 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
     clock[0] = NOW + 2 * HOUR
     shelf.look()
     assert shelf.live().manifest.edition == "e1"
-    flip(feed.editions / "e2" / "records")  # the disk is well again
+    flip(feed.editions / "e2" / "records")  # the disk is repaired
     clock[0] = NOW + 3 * HOUR
     shelf.look()
     assert shelf.live().manifest.edition == "e2"
@@ -154,11 +154,11 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
         query = f"updated_since={at:%Y-%m-%dT%H:%M:%SZ}".encode()
         answer = api.answer(Request(b"GET", b"/v0.1/servers", query), shelf)
         assert answer is not None
-        return [found["server"]["name"] for found in json.loads(answer.body)["servers"]]
+        return [item["server"]["name"] for item in json.loads(answer.body)["servers"]]
 
-    assert since(NOW + 2 * HOUR) == ["a.b/two"]  # as a reader who saw e1 then has it
+    assert since(NOW + 2 * HOUR) == ["a.b/two"]  # a reader may have seen e1 then
     assert since(NOW + 2 * HOUR + timedelta(seconds=60)) == ["a.b/two"]
-    assert since(NOW + 2 * HOUR + timedelta(seconds=61)) == []  # nobody was shown e1 by then
+    assert since(NOW + 2 * HOUR + timedelta(seconds=61)) == []  # nobody saw e1 by then
 
 
 def test_a_switch_that_nobody_looked_at_for_hours_was_not_shown_late(tmp_path: Path) -> None:

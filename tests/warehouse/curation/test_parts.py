@@ -1,4 +1,4 @@
-"""Curation in parts: whatever the cut, and after a failure."""
+"""Curation in parts: with any partition by hash, and after a failure."""
 
 from pathlib import Path
 
@@ -42,12 +42,13 @@ def test_every_server_is_in_one_part(filled: Warehouse) -> None:
 
 def test_groups_that_are_cut_through_count_as_one(filled: Warehouse) -> None:
     with filled.session() as session:
-        whole = decide(session, "f", ADMIT, policy_hash="p", now=NOW)
-        assert decide(session, "f", ADMIT, policy_hash="p", now=NOW, servers=200) == whole
-        assert {row["verdict"] for row in whole} == {"admit", "exclude"}
+        counts = decide(session, "f", ADMIT, policy_hash="p", now=NOW)
+        assert decide(session, "f", ADMIT, policy_hash="p", now=NOW, servers=200) == counts
+        assert {row["verdict"] for row in counts} == {"admit", "exclude"}
 
 
 def test_after_rules_that_failed_the_session_can_go_on(filled: Warehouse) -> None:
+    # Made without the compiler, which would refuse it; fails for every row.
     broken = Predicate(0, (Atom("x", "error(name)", ("name",)),), nullable=False)
     book = RuleBook([CompiledRule("r", "admit", "x", broken)], default="exclude")
     with filled.session() as session:
@@ -56,6 +57,6 @@ def test_after_rules_that_failed_the_session_can_go_on(filled: Warehouse) -> Non
             with pytest.raises(RulesFailed, match="simplify them; its verdicts stay"):
                 decide(session, "f", book, policy_hash="q", now=NOW, servers=300)
         assert session.rows("curation/count_verdicts", feed="f") == before
-        left = session.text("SELECT table_name FROM duckdb_tables() WHERE temporary")
-        assert left.num_rows == 0
+        leftovers = session.text("SELECT table_name FROM duckdb_tables() WHERE temporary")
+        assert leftovers.num_rows == 0
         assert decide(session, "f", ADMIT, policy_hash="p", now=NOW) == before

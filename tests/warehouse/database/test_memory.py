@@ -1,4 +1,4 @@
-"""How much memory DuckDB may use, and what is said when that or the disk is not enough."""
+"""How much memory DuckDB may use, and the error when memory or disk is not enough."""
 
 import os
 import subprocess
@@ -61,6 +61,7 @@ def test_too_little_memory_says_what_was_wanted_what_there_is_and_what_to_do(
     assert "Set SUBREGISTRY_MEMORY_LIMIT to a larger size" in message
 
 
+# A limit on the size of files stands in for a full disk.
 _WRITER = """
 import resource, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The schema: made, handed over from the shape that landed last, refused otherwise."""
+"""The schema: created, migrated from the shape that landed last, refused otherwise."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseBroken, WarehouseTooNew
 
 _NEW = {"ecosystems", "verdict_fingerprint"}
-"""Relations that came since."""
+"""Relations added since then."""
 _RENAMED = {
     "print": "fingerprint",
     "owed": "deferred",
@@ -24,7 +24,7 @@ _LANDED = Path(__file__).with_name("landed.sql").read_text()
 
 @pytest.fixture
 def landed(tmp_path: Path) -> Path:
-    """A warehouse as the 90 files made it, with a row in every table."""
+    """A warehouse as the 90 files made it, with three rows in every table."""
     path = tmp_path / "landed.duckdb"
     with duckdb.connect(path) as old:
         old.execute("SET TimeZone='UTC'")
@@ -98,7 +98,7 @@ def test_the_shape_that_landed_last_is_handed_over_row_by_row(
     landed: Path, tmp_path: Path, number: int | None
 ) -> None:
     with duckdb.connect(landed) as old:
-        if number is None:  # the same tables, by the first baseline
+        if number is None:  # the same tables, made by the first baseline
             old.execute("DROP TABLE schema_version")
             old.execute(
                 "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
@@ -107,32 +107,33 @@ def test_the_shape_that_landed_last_is_handed_over_row_by_row(
     with duckdb.connect(landed, read_only=True) as old:
         old.execute("SET TimeZone='UTC'")
         before, shape = rows(old), _renamed(relations(old))
-    assert all(len(found) == 3 for found in before.values())
+    assert all(len(table_rows) == 3 for table_rows in before.values())
     for _ in range(2):  # a second session changes nothing
         with Warehouse(landed).session():
             pass
         with duckdb.connect(landed, read_only=True) as new:
             new.execute("SET TimeZone='UTC'")
             after = rows(new)
-            made = relations(new)
-            assert sorted(row for row in made if row[0] not in _NEW) == shape
+            converted = relations(new)
+            assert sorted(row for row in converted if row[0] not in _NEW) == shape
     before["published_entries"] = before.pop("served")
     assert {row[1] for row in after["state"]} == {"https://registry.example/base"}
+    # Credentials were removed from the URL, so this table differs.
     assert before.pop("state") != after.pop("state")
     assert after == before
     with Warehouse(tmp_path / "fresh.duckdb").session():
         pass
     with duckdb.connect(tmp_path / "fresh.duckdb", read_only=True) as fresh:
-        assert relations(fresh) == made
+        assert relations(fresh) == converted
 
 
 def test_every_relation_has_its_comment(tmp_path: Path) -> None:
     with Warehouse(tmp_path / "w.duckdb").session() as session:
         for source, name in (("duckdb_tables()", "table_name"), ("duckdb_views()", "view_name")):
-            found = session.text(
+            uncommented = session.text(
                 f"SELECT {name} AS name FROM {source} WHERE NOT internal AND comment IS NULL"
             ).to_pylist()
-            assert [row["name"] for row in found if row["name"] != "schema_state"] == []
+            assert [row["name"] for row in uncommented if row["name"] != "schema_state"] == []
 
 
 @pytest.mark.parametrize("number", [25, 89, 91])
@@ -143,7 +144,7 @@ def test_any_other_number_is_refused_with_what_to_do(landed: Path, number: int) 
     with pytest.raises(WarehouseTooNew, match=f"number {number}.*SUBREGISTRY_HOME"):
         Warehouse(landed).session().__enter__()
     with duckdb.connect(landed, read_only=True) as old:
-        assert all(len(found) == 3 for found in rows(old).values())
+        assert all(len(table_rows) == 3 for table_rows in rows(old).values())
 
 
 def test_the_number_alone_is_not_believed(landed: Path) -> None:
@@ -154,8 +155,8 @@ def test_the_number_alone_is_not_believed(landed: Path) -> None:
 
 
 def test_a_file_of_somebody_else_is_let_alone(tmp_path: Path) -> None:
-    with duckdb.connect(tmp_path / "other.duckdb") as other:
-        other.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+    with duckdb.connect(tmp_path / "other.duckdb") as foreign:
+        foreign.execute("CREATE TABLE theirs AS SELECT 1 AS one")
     with pytest.raises(WarehouseBroken, match="tables of its own"):
         Warehouse(tmp_path / "other.duckdb").session().__enter__()
 
@@ -170,15 +171,15 @@ def test_views_are_made_anew_when_one_is_another(
     monkeypatch.setattr(schema, "views", lambda: texts)
     with warehouse.session() as session:
         assert session.text("FROM one_more").to_pylist() == [{"two": 2}]
-        found = session.text("SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")
-    assert "left_behind" not in found["name"].to_pylist()
+        views = session.text("SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")
+    assert "left_behind" not in views["name"].to_pylist()
 
 
 def test_a_relation_has_a_file_of_its_name() -> None:
     folder = Path(schema.__file__).parents[1] / "sql" / "schema" / "views"
-    made = re.compile(r"^CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", re.MULTILINE)
+    definition = re.compile(r"^CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", re.MULTILINE)
     for path in folder.glob("*.sql"):
-        assert made.findall(path.read_text()) == [path.stem]
+        assert definition.findall(path.read_text()) == [path.stem]
 
 
 def test_another_comment_is_no_other_schema(
@@ -188,9 +189,9 @@ def test_another_comment_is_no_other_schema(
     with warehouse.session():
         pass
     first, *others = schema.tables()
-    made = "CREATE" + first.partition("CREATE")[2]
-    texts = (f"-- Said in other words.\n{made}", *others)
+    statement = "CREATE" + first.partition("CREATE")[2]
+    texts = (f"-- Said in other words.\n{statement}", *others)
     monkeypatch.setattr(schema, "tables", lambda: texts)
     with warehouse.session() as session:
-        found = session.text("SELECT comment FROM duckdb_tables() WHERE table_name = 'state'")
-    assert found.to_pylist() == [{"comment": "Said in other words."}]
+        comments = session.text("SELECT comment FROM duckdb_tables() WHERE table_name = 'state'")
+    assert comments.to_pylist() == [{"comment": "Said in other words."}]

@@ -1,4 +1,4 @@
-"""The file: busy, newer, broken, compressed; statements that parse; the analysts' copy."""
+"""The file: busy, newer, broken, compressed; statements that parse; the copy for analysts."""
 
 import subprocess
 import sys
@@ -87,7 +87,10 @@ def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
 
 
 def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
-    rows = table([(str(n), f'{{"text":"{"some words " * 90}{n}"}}') for n in range(20_000)], BODY)
+    rows = table(
+        [(str(number), f'{{"text":"{"some words " * 90}{number}"}}') for number in range(20_000)],
+        BODY,
+    )
     with warehouse.session() as session:
         with session.transaction(), session.registering(batch_bodies=rows):
             session.run("walk/select_known_bodies")
@@ -103,8 +106,8 @@ def test_bodies_are_stored_compressed(warehouse: Warehouse) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_stream_that_is_given_up_holds_nothing(warehouse: Warehouse) -> None:
-    """An error keeps its frames alive, and these a stream: the next session must not wait."""
-    names = pa.table({"name": pa.array([f"a.b/{n}" for n in range(200_000)])})
+    """An error keeps its frames alive, and with them a stream; the next session must not wait."""
+    names = pa.table({"name": pa.array([f"a.b/{number}" for number in range(200_000)])})
     with warehouse.session() as session, session.registering(wanted_names=names):
         stream = session.batches("curation/list_wanted_names", 10)
         assert next(stream).num_rows == 10
@@ -117,11 +120,11 @@ STATEMENTS = Path(schema.__file__).parents[1] / "sql"
 
 
 @pytest.mark.parametrize(
-    "name", sorted(p.parent.name + "/" + p.name for p in STATEMENTS.glob("*/*.sql"))
+    "name", sorted(path.parent.name + "/" + path.name for path in STATEMENTS.glob("*/*.sql"))
 )
 def test_every_statement_is_one_statement(name: str) -> None:
     text = (STATEMENTS / name).read_text()
-    assert len([s for s in sqlglot.parse(text, read="duckdb") if s is not None]) == 1
+    assert len([tree for tree in sqlglot.parse(text, read="duckdb") if tree is not None]) == 1
 
 
 def test_the_schema_uses_nothing_that_a_lake_lacks() -> None:

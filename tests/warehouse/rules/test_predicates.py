@@ -1,4 +1,4 @@
-"""Rule expressions: what passes means what it says, what could do harm does not pass."""
+"""Rule expressions: what passes means what it says; what could do harm does not pass."""
 
 import random
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ def test_the_corpora_are_large() -> None:
 
 
 def test_what_is_written_is_what_runs_row_by_row_and_as_a_set() -> None:
-    """The compiled expression, over all rows at once, against DuckDB's own reading, row by row."""
+    """The compiled expression over all rows at once equals DuckDB's own reading, row by row."""
     generator = random.Random(6)
     mixed = [combined(generator) for _ in range(120)]
     connection = duckdb.connect(":memory:")
@@ -78,26 +78,31 @@ def test_what_is_written_is_what_runs_row_by_row_and_as_a_set() -> None:
     connection.execute("CREATE TABLE entry AS FROM given")
     failed = 0
     for expression in [*USEFUL, *mixed]:
-        found = compile_predicate(expression)
-        sql = sql_of(found.tree, [atom.sql for atom in found.atoms])
+        predicate = compile_predicate(expression)
+        sql = sql_of(predicate.tree, [atom.sql for atom in predicate.atoms])
         together = connection.execute(f"SELECT ({sql}) FROM entry ORDER BY number").fetchall()
         for number, (value,) in enumerate(together):
             try:
                 wanted = one(connection, expression, number)
             except duckdb.Error:
                 failed += 1
-                wanted = value_of(found.tree, [tried(connection, a, number) for a in found.atoms])
-            if number % 2 and OPEN & {c for atom in found.atoms for c in atom.columns}:
+                wanted = value_of(
+                    predicate.tree, [tried(connection, atom, number) for atom in predicate.atoms]
+                )
+            # With unknown packages the answer may stay open, but must not be wrong.
+            if number % 2 and OPEN & {
+                column for atom in predicate.atoms for column in atom.columns
+            }:
                 assert value is None or value == wanted, (expression, number)
                 continue
             assert value == wanted, (expression, number)
-            if value is None and not found.nullable:
-                assert "9223372036854775807" in expression  # only an error makes it unknown
+            if value is None and not predicate.nullable:
+                assert "9223372036854775807" in expression  # only an error can make it unknown
     assert failed > 50
 
 
 OPEN = {"licenses", "signals", "provenance_repositories"}
-"""Lists that may lack what unknown packages would add; every other row has such packages."""
+"""Lists to which unknown packages could add values; every other row has such packages."""
 
 
 def one(connection: duckdb.DuckDBPyConnection, expression: str, number: int) -> bool | None:
@@ -118,13 +123,16 @@ def combined(generator: random.Random) -> str:
     """Some useful expressions, joined at random."""
     parts = [f"({text.partition('--')[0]})" for text in generator.sample(USEFUL, 4)]
     parts = [f"NOT {part}" if generator.random() < 0.3 else part for part in parts]
-    a, b, c, d = parts
-    joined = f"{a} {generator.choice(['AND', 'OR'])} {b} {generator.choice(['AND', 'OR'])} {c}"
-    return f"NOT ({joined}) OR {d}" if generator.random() < 0.5 else f"({joined}) AND {d}"
+    first, second, third, fourth = parts
+    joined = (
+        f"{first} {generator.choice(['AND', 'OR'])} {second} "
+        f"{generator.choice(['AND', 'OR'])} {third}"
+    )
+    return f"NOT ({joined}) OR {fourth}" if generator.random() < 0.5 else f"({joined}) AND {fourth}"
 
 
 def rows(generator: random.Random) -> pa.Table:
-    """Rows with every column of every kind, NULLs among them where a column may be unknown."""
+    """Rows with values for every column; NULLs among them where a column may be unknown."""
     pools: dict[str, list[object]] = {
         "VARCHAR": ["a.b/one", "io.github.x/y-mcp", "", "One", "active", "1.0.0", "it's", "100%x"],
         "VARCHAR[]": [[], ["npm"], ["npm", "pypi"], ["verified"], ["yanked", "MIT"], ["sse"]],
@@ -145,7 +153,7 @@ def rows(generator: random.Random) -> pa.Table:
     for name, column in COLUMNS.items():
         pool = pools[column.kind] + ([None, None] if column.nullable else [])
         table[name] = pa.array([generator.choice(pool) for _ in range(40)], kinds[column.kind])
-    table["unknown_package_count"] = pa.array([n % 2 for n in range(40)], kinds["BIGINT"])
+    table["unknown_package_count"] = pa.array([number % 2 for number in range(40)], kinds["BIGINT"])
     return pa.table(table)
 
 
@@ -166,10 +174,10 @@ def test_a_rule_that_is_unknown_does_not_decide_and_is_named(warehouse: Warehous
         insert_entry(session, "a.b/c")
         insert_entry(session, "a.b/d")
         decide(session, "f", RuleBook(rules, default="exclude"), policy_hash="p", now=NOW)
-        found = session.text(
+        verdicts = session.text(
             "SELECT name, verdict, rule, reason, unknown FROM verdicts ORDER BY name"
         ).to_pylist()
-    assert found == [
+    assert verdicts == [
         {
             "name": "a.b/c",
             "verdict": "admit",
@@ -203,8 +211,8 @@ def test_a_rule_that_is_unknown_does_not_decide_and_is_named(warehouse: Warehous
 def test_what_an_unknown_package_would_add_is_not_ruled_out(
     expression: str, value: bool | None
 ) -> None:
-    found = compile_predicate(expression)
-    sql = sql_of(found.tree, [atom.sql for atom in found.atoms])
+    predicate = compile_predicate(expression)
+    sql = sql_of(predicate.tree, [atom.sql for atom in predicate.atoms])
     row = "SELECT ['yanked'] AS signals, ['MIT'] AS licenses, 1 AS unknown_package_count"
     assert duckdb.sql(f"SELECT ({sql}) FROM ({row})").fetchall() == [(value,)]
 

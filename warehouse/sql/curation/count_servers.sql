@@ -1,2 +1,2 @@
--- How many servers there are.
+-- The number of servers.
 SELECT count(DISTINCT name) AS servers FROM entries

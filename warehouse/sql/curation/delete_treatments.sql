@@ -1,4 +1,4 @@
--- Treatments of some servers that are not those of the last build; what stays is not written again.
+-- Delete old treatments of the wanted servers; those that the last build repeats stay, so they are not written again.
 DELETE FROM treatments t
 WHERE feed = $feed
     AND name IN (FROM wanted_names)

@@ -1,4 +1,4 @@
--- What a feed decided about a server's versions, and what is known upstream.
+-- What a feed decided about a server's versions, and what is known about them upstream.
 SELECT
     e.name, e.version, e.status, e.status_message, e.is_latest, e.published_at, e.updated_at,
     e.first_seen, e.vanished_at, e.upstream,

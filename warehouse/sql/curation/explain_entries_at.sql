@@ -1,4 +1,4 @@
--- What a feed had decided about a server's versions at an instant, and what was known upstream then.
+-- What a feed had decided about a server's versions at an instant, and what was known upstream at that time.
 SELECT
     e.name, e.version, e.status, e.status_message, e.is_latest, e.published_at, e.updated_at,
     f.first_seen, e.vanished_at, e.upstream, NULL::VARCHAR AS belongs_to,

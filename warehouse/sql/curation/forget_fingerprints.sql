@@ -1,3 +1,4 @@
+-- Without a fingerprint the next curation sees a change.
 UPDATE verdicts SET fingerprint = NULL
 WHERE feed = $feed
     AND EXISTS (

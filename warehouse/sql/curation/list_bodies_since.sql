@@ -1,4 +1,4 @@
--- Of the wanted bodies those that came after an instant: without a look at older ones.
+-- The wanted bodies that were first seen after an instant; older ones are not read.
 SELECT hash, body
 FROM bodies
 SEMI JOIN wanted USING (hash)

@@ -1,5 +1,5 @@
--- The entries of some servers with their verdicts, in the order of the feed; hashes of what is served of those
--- that are not as they were at an instant. What was pulled or learnt since the verdict is not `as_decided`.
+-- The wanted servers' entries with their verdicts, in the order of the feed. Entries that changed since an instant
+-- have the hashes of what is served. `as_decided` is false if something was pulled or learned after the verdict.
 SELECT
     e.upstream, e.name, e.version, d.verdict, d.rule, d.reason,
     CASE WHEN e.vanished_at IS NOT NULL THEN 'deleted' ELSE e.status END AS status,
@@ -23,6 +23,7 @@ JOIN (FROM verdicts SEMI JOIN wanted_names USING (name) WHERE feed = $feed) d
     ON d.upstream = e.upstream AND d.name = e.name AND d.version = e.version
 LEFT JOIN contents c USING (server_hash)
 LEFT JOIN (
+    -- bit_xor does not depend on the order of the packages.
     SELECT upstream, name, version, bit_xor(fingerprint) AS fingerprint
     FROM served_packages
     SEMI JOIN wanted_names USING (name)

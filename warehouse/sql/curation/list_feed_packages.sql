@@ -1,4 +1,4 @@
--- What is served of the packages of the entries of some servers, in the order of the feed.
+-- The served package data of the wanted servers' entries, in the order of the feed.
 SELECT *
 FROM served_packages
 SEMI JOIN wanted_names USING (name)

@@ -1,4 +1,4 @@
--- Entries of some servers that a feed once showed and that have no verdict in it, in the order of the feed.
+-- Entries of the wanted servers that a feed once showed and that have no verdict in it now, in the order of the feed.
 SELECT
     s.name, s.version,
     coalesce(max(e.published_at), any_value(n.published_at)) AS published_at,

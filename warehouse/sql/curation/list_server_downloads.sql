@@ -1,4 +1,4 @@
--- By server how often its most fetched package is fetched.
+-- By server: the downloads of its most fetched package.
 SELECT name, max(downloads) AS downloads
 FROM package_columns
 WHERE downloads > 0

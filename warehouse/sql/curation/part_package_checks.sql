@@ -1,3 +1,3 @@
--- The same of the packages that a part refers to.
+-- The checks of the packages that a part refers to.
 CREATE TEMP TABLE part_package_checks AS
 FROM package_checks SEMI JOIN part_package_refs USING (origin, package)

@@ -1,3 +1,3 @@
--- The same of the packages that a part refers to.
+-- The download counts of the packages that a part refers to.
 CREATE TEMP TABLE part_popularity AS
 FROM popularity SEMI JOIN part_package_refs USING (origin, package)

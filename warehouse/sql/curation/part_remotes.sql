@@ -1,3 +1,3 @@
--- The same of a part's entries.
+-- The remotes of a part's entries.
 CREATE TEMP TABLE part_remotes AS
 FROM remotes SEMI JOIN part_entries USING (server_hash)

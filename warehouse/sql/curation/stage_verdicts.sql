@@ -1,4 +1,4 @@
--- The verdicts of a part, each with a hash of what shows it, and since when that is so.
+-- The verdicts of a part, each with a hash of how the feed shows the entry, and since when the hash is so.
 INSERT INTO next_verdicts
 SELECT
     f.feed, f.upstream, f.name, f.version, f.verdict, f.rule, f.reason, f.unknown, f.decided_at, f.policy_hash,
@@ -15,6 +15,7 @@ FROM (
     FROM deciding d
     JOIN entries e USING (upstream, name, version)
     LEFT JOIN (
+        -- bit_xor does not depend on the order of the packages.
         SELECT upstream, name, version, bit_xor(fingerprint) AS fingerprint
         FROM served_packages
         SEMI JOIN deciding USING (upstream, name, version)

@@ -1,4 +1,4 @@
--- An absence that was suspected and has now been answered often enough becomes known.
+-- A suspected absence becomes known once enough answers confirmed it.
 INSERT INTO package_facts
 SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
 FROM current_package_facts c

@@ -1,4 +1,4 @@
--- The same of single versions.
+-- A suspected absence of a version becomes known once enough answers confirmed it.
 INSERT INTO version_facts
 SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
 FROM current_version_facts c

@@ -1,6 +1,6 @@
--- Only what differs from the newest fact. A failure never replaces knowledge, and neither does an
--- absence that is not confirmed. An answer that says nothing of the license (which is not the same as that
--- there is none), or of owners, keeps what was told.
+-- Insert only what differs from the newest fact. A failure never replaces knowledge, and neither does an unconfirmed
+-- absence. An answer that is silent about the license (not the same as no license) or about owners keeps the earlier
+-- value.
 INSERT INTO package_facts BY NAME
 SELECT b.*
 FROM (
@@ -26,6 +26,7 @@ FROM (
             END AS owners_hash
         )
     FROM (
+        -- A missing license_status means that the answer did not look at the license.
         SELECT b.*, b.outcome = c.outcome AND b.license_status IS NULL AS silent
         FROM batch_package_facts b
         LEFT JOIN current_package_facts c USING (origin, package)

@@ -1,3 +1,4 @@
+-- Insert only lists that differ from the newest one of the same package version.
 INSERT INTO purl_advisories
 SELECT b.purl, b.ids, b.source, b.observed_at
 FROM batch_purls b

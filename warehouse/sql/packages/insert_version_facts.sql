@@ -1,6 +1,6 @@
--- Only what differs from the newest fact; an absence that is not confirmed never replaces knowledge.
--- What is told of a release never changes while its digest does not, so an answer without license,
--- names or provenance keeps what an earlier one told.
+-- Insert only what differs from the newest fact; an unconfirmed absence never replaces knowledge. While the digest of
+-- a release is the same, its other facts are too, so an answer without license, names or provenance keeps the earlier
+-- value.
 INSERT INTO version_facts BY NAME
 SELECT n.*
 FROM (

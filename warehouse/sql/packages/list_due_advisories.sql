@@ -1,4 +1,4 @@
--- Package versions to look for in advisories, those never asked for first.
+-- Package versions whose advisories are due, those never asked for first.
 SELECT DISTINCT r.purl, c.checked_at
 FROM package_refs r
 JOIN packages p

@@ -1,4 +1,4 @@
--- Packages whose downloads are to be counted now, those never counted first.
+-- Packages whose downloads are due to be counted, those never counted first.
 SELECT w.origin, w.package, s.source
 FROM packages_wanted($now) w
 JOIN (SELECT unnest($origins) AS origin, unnest($sources) AS source) s USING (origin)

@@ -1,5 +1,5 @@
--- Packages to ask for now, in order of their tiers; none of a host that is let alone, and of a namespace
--- so many a day.
+-- Packages that are due now, in the order of their tiers; none on a paused host, and of each namespace only so many
+-- per day.
 WITH wanted AS (
     SELECT * FROM packages_wanted($now)
     WHERE $origin IS NULL OR (origin = $origin AND package = $package)
@@ -14,6 +14,7 @@ FROM wanted w
 LEFT JOIN spent s USING (namespace)
 WHERE $origin IS NOT NULL
     OR (w.due_now AND w.origin NOT IN (SELECT origin FROM hosts WHERE closed_until > $now))
+-- Checks of the last 24 hours count against the namespace's daily share.
 QUALIFY $origin IS NOT NULL OR coalesce(s.checks, 0) + row_number() OVER (
     PARTITION BY w.namespace ORDER BY tier, checked_at NULLS FIRST, w.origin, w.package
 ) <= $per_namespace

@@ -1,4 +1,4 @@
--- References of entries that stand upstream and were not read by the present rules.
+-- References of entries that stand upstream and that the present rules have not read yet.
 SELECT DISTINCT p.registry_type, p.registry_base_url, p.identifier, p.version
 FROM packages p
 SEMI JOIN (

@@ -1,4 +1,4 @@
--- Advisories of the batch whose newest word is of another modification, or says none.
+-- Advisories of the batch that are stored with another modification time or not at all, or that have none.
 SELECT DISTINCT b.id, b.modified
 FROM batch_named b
 LEFT JOIN current_advisories a USING (id)

@@ -1,5 +1,5 @@
--- Per origin: packages claimed, due now, done today, failing, stale, with something missing, and what is
--- known of its host. What was claimed since the last run is `unread`: that run says where it belongs.
+-- Per origin: packages claimed, due now, done today, failing, stale, with something missing, and the state of its
+-- host. References claimed since the last run count as `unread`: the next run assigns them to an origin.
 SELECT
     w.origin,
     count(*) AS packages,

@@ -1,4 +1,4 @@
--- Where each upstream stands; `contested` counts its names that belong to another one.
+-- The state of each upstream; `contested` counts its names that belong to another upstream.
 SELECT
     s.upstream, s.url, s.watermark, s.committed_at, s.full_walk_at, s.full_walk_entries,
     w.kind AS last_kind, w.pages AS last_pages, w.new AS last_new, w.changed AS last_changed,

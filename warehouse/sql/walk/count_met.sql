@@ -1,4 +1,4 @@
--- What a walk met: entries that were read, and records that could not be.
+-- What a walk met: entries that were read, and records that could not be read.
 SELECT
     (SELECT count(*) FROM reading)
     + (

@@ -1,6 +1,5 @@
--- Names that this walk met and that belong to nobody yet, or not any more: they belong to the
--- upstream that brings them. A record that could not be read holds its name too; a released name is
--- not taken by what is deleted.
+-- Bind names that this walk met and that belong to nobody (yet, or any more) to the upstream that brings them. An
+-- unreadable record binds its name too. A deleted entry does not bind a released name.
 INSERT INTO bindings
 WITH met AS (
     SELECT name, bool_or(status <> 'deleted') AS stands FROM reading GROUP BY name

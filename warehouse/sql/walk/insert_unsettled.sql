@@ -1,5 +1,5 @@
--- Names to read again with the next pull: those that could not be read in this one, and those that a
--- full walk showed in an earlier state than is known.
+-- Names to read again with the next pull: those that this pull could not read, and those that a full walk showed in
+-- an earlier state than the known one.
 INSERT INTO unsettled_names
 SELECT $upstream, unnest($names::VARCHAR[])
 UNION

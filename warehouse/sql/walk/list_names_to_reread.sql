@@ -1,5 +1,5 @@
--- Names whose latest flag does not follow from plain publishes, and
--- names met again that an earlier walk could not settle.
+-- Names whose latest flag does not follow from plain publishes, and names met again that an earlier walk could not
+-- settle.
 WITH touched AS (
     SELECT
         name,

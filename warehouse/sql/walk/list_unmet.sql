@@ -1,4 +1,4 @@
--- What an incremental walk had to show and did not: known entries that changed after its start.
+-- What an incremental walk should have shown and did not: known entries that changed after `since`.
 SELECT name, version
 FROM entries
 ANTI JOIN reading USING (name, version)

@@ -1,3 +1,4 @@
+-- Entries that this full walk did not meet; not those that a commit changed after its pages were read.
 UPDATE entries SET missing_since = $now
 WHERE upstream = $upstream AND vanished_at IS NULL AND missing_since IS NULL
     AND updated_at < $horizon AND (commit <= $after_commit OR commit = $commit)

@@ -1,5 +1,5 @@
--- What a full walk did not meet, of what is known and not known to be missing already; what it met
--- in an earlier state than is known; what is known and newer than all it met.
+-- Of the known entries that are not missing already: how many a full walk did not meet (`missing`), how many it met
+-- in an earlier state than the known one (`older`), and how many are newer than all it met (`newer`).
 WITH known AS (
     SELECT name, version, updated_at
     FROM entries

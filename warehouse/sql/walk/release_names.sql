@@ -1,5 +1,5 @@
--- Take names from the upstream they belong to and give each to the first of `precedence` that has it;
--- one that nobody has belongs to nobody.
+-- Take names from the upstream that they belong to, and give each to the first of `precedence` that has it; a name
+-- that no upstream has belongs to nobody.
 INSERT INTO bindings
 SELECT n.name, h.upstream, $now
 FROM (

@@ -1,5 +1,5 @@
--- Records that this walk settled. A sweeping walk met everything there is. What was last seen after
--- the walk had started is settled only by a reading of its own.
+-- Release records that this walk settled. A sweeping walk met everything there is. A record that was last seen after
+-- the walk started is settled only by a direct reading of its key.
 UPDATE quarantine SET released_at = $now, released_because = s.because
 FROM (
     SELECT

@@ -1,4 +1,4 @@
--- RequestRecord for and still unreadable: again after 2, 4, 8 ... hours, at most a week.
+-- Asked for and still unreadable: ask again after 2, 4, 8 ... hours, at most a week.
 UPDATE quarantine SET
     attempts = attempts + 1,
     retry_at = $now + to_hours(least(2 ** (attempts + 1), 168)::INTEGER)

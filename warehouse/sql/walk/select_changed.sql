@@ -1,6 +1,6 @@
--- Readings that are new, or newer than what is stored and different from it. Of two readings with
--- one updated_at, the one whose page was read after the other was committed is newer. An earlier
--- state is believed only of a route that no cache answers.
+-- Readings that are new, or newer than the stored entry and different from it. If both have the same updated_at, the
+-- reading is newer if its page was read after the entry was committed. An earlier state is believed only from a route
+-- that no cache answers.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT r.*, e.name IS NULL AS is_new
 FROM reading r

@@ -1,5 +1,5 @@
--- Latest flags that follow from this walk: what a read of all versions said, the versions that a
--- plain publish demotes, and, after a full walk, those that it did not meet.
+-- Latest flags that follow from this walk: those that a read of all versions showed, the versions that a plain
+-- publish demotes, and, after a full walk, the versions that it did not meet.
 CREATE OR REPLACE TEMP TABLE flags AS
 WITH told AS (
     SELECT name, max(after_commit) AS after_commit

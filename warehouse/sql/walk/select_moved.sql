@@ -1,4 +1,4 @@
--- What moves flags: readings that are new, changed or back. Contents need not be compared for that.
+-- Readings that move flags: new, changed, or back after vanishing. For this no contents need to be compared.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT r.*
 FROM reading r

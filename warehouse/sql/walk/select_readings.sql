@@ -1,4 +1,4 @@
--- One reading per key: the newest change wins, then what was read last.
+-- One reading per key: the newest update wins, then the reading that is not stale, then the one read last.
 CREATE OR REPLACE TEMP TABLE reading AS
 SELECT * FROM incoming
 QUALIFY row_number() OVER (

@@ -1,5 +1,5 @@
--- Not met in this full walk and not in the one before, or not met where absence is certain. A record
--- without a readable key may be any of them: then only a 404 makes a tombstone.
+-- Entries that neither this full walk nor the one before met; or that were not met where absence is certain. An
+-- unreadable record without a key may be any of them: then only a 404 makes a tombstone.
 CREATE OR REPLACE TEMP TABLE vanished AS
 SELECT e.name, e.version
 FROM entries e

@@ -1,5 +1,4 @@
--- One row per upstream: where the next pull starts, how many commits there were, and what the last
--- full walk saw.
+-- One row per upstream: where the next pull starts, how many commits there were, and what the last full walk saw.
 CREATE TABLE state (
     upstream VARCHAR NOT NULL,
     url VARCHAR NOT NULL,
@@ -29,18 +28,17 @@ CREATE TABLE walks (
     watermark TIMESTAMPTZ
 );
 
--- Append-only: JSON as upstream sent it, once per distinct content, by sha256 (hex): join `server_hash`,
--- `meta_hash` or `raw_hash`.
+-- Append-only: JSON as upstream sent it, once per distinct content. The key is its sha256 (hex): join it with
+-- `server_hash`, `meta_hash` or `raw_hash`.
 CREATE TABLE bodies (
     hash VARCHAR NOT NULL,
     body VARCHAR NOT NULL USING COMPRESSION zstd,
     first_seen TIMESTAMPTZ NOT NULL
 );
 
--- What we know now: one row per (upstream, name, version), tombstones (`vanished_at`) included.
--- `missing_since`: not met in the last full walk; `hidden`: full walks in which only the detail route showed
--- it. Times of upstream and ours stand side by side; `commit` is the number of the commit that last changed the
--- row.
+-- What we know now: one row per (upstream, name, version), including tombstones (`vanished_at`). `missing_since`: the
+-- last full walk did not meet the entry; `hidden`: in how many full walks in a row only the detail route showed it.
+-- Upstream's times and ours stand side by side; `commit` is the number of the commit that last changed the row.
 CREATE TABLE entries (
     upstream VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -58,11 +56,11 @@ CREATE TABLE entries (
     first_seen TIMESTAMPTZ NOT NULL,
     missing_since TIMESTAMPTZ,
     vanished_at TIMESTAMPTZ,
-    -- In how many full walks running the detail route showed an entry that the list did not.
+    -- In how many full walks in a row only the detail route showed the entry, not the list.
     hidden INTEGER DEFAULT 0
 );
 
--- Append-only: every state an entry was seen in, from the instant we knew it (`valid_from`).
+-- Append-only: every state of an entry that we saw, from the instant we knew it (`valid_from`).
 CREATE TABLE history (
     upstream VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -96,7 +94,7 @@ CREATE TABLE contents (
     remote_count INTEGER NOT NULL
 );
 
--- The packages a server.json claims, in its order, by `server_hash`.
+-- The packages that a server.json claims, in its order, by `server_hash`.
 CREATE TABLE packages (
     server_hash VARCHAR NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -107,7 +105,7 @@ CREATE TABLE packages (
     file_sha256 VARCHAR
 );
 
--- The remotes a server.json offers, in its order, by `server_hash`.
+-- The remotes that a server.json offers, in its order, by `server_hash`.
 CREATE TABLE remotes (
     server_hash VARCHAR NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -126,20 +124,20 @@ CREATE TABLE quarantine (
     first_seen TIMESTAMPTZ NOT NULL,
     last_seen TIMESTAMPTZ NOT NULL,
     released_at TIMESTAMPTZ,
-    -- How often a record was asked for again by its detail route.
+    -- How often the detail route was asked for the record again.
     attempts INTEGER DEFAULT 0,
-    -- When it is asked for again; every reconcile meets it anyway.
+    -- When to ask again; every reconcile meets the record anyway.
     retry_at TIMESTAMPTZ,
-    -- read: the same key was read well; replaced: by another unreadable record; gone: not upstream now.
+    -- read: its key was read well later; replaced: by another unreadable record; gone: upstream no longer has it.
     released_because VARCHAR
 );
 
--- Append-only: which upstream a name belongs to, from when on; NULL releases it.
+-- Append-only: which upstream a name belongs to, and since when; NULL releases the name.
 CREATE TABLE bindings (
     name VARCHAR NOT NULL,
     upstream VARCHAR,
     bound_at TIMESTAMPTZ NOT NULL
 );
 
--- Names whose versions could not be read again; the next pull tries once more.
+-- Names whose versions could not be read again; the next pull tries again.
 CREATE TABLE unsettled_names (upstream VARCHAR NOT NULL, name VARCHAR NOT NULL)

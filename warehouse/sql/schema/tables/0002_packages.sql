@@ -1,4 +1,4 @@
--- A claimed package reference and what it canonicalises to; rejected ones say why.
+-- A claimed package reference and its canonical form; a rejected one has the reason.
 CREATE TABLE package_refs (
     registry_type VARCHAR NOT NULL,
     registry_base_url VARCHAR NOT NULL,
@@ -9,13 +9,13 @@ CREATE TABLE package_refs (
     package_version VARCHAR,
     purl VARCHAR,
     rejected VARCHAR,
-    -- What kind of version a reference claims, and by which rules it was read.
+    -- The kind of the claimed version, and the rules by which the reference was read.
     version_kind VARCHAR,
     rules VARCHAR
 );
 
--- One row per (origin, package): the last check, its validators, what was missing ('' stands for the
--- package itself) in how many answers since when, and when the next check is due.
+-- One row per (origin, package): the last check, its validators, what was missing ('' is the package itself), in how
+-- many answers and since when, and when the next check is due.
 CREATE TABLE package_checks (
     origin VARCHAR NOT NULL,
     package VARCHAR NOT NULL,
@@ -31,8 +31,8 @@ CREATE TABLE package_checks (
     failures INTEGER NOT NULL,
     stale_since TIMESTAMPTZ,
     due_at TIMESTAMPTZ NOT NULL,
-    -- The source and the form of the document that the validators belong to, what is still deferred, why it
-    -- failed; for each of `missing` since when, and in how many answers.
+    -- Source and form of the document that the validators belong to; requests still deferred; why the check failed;
+    -- for each of `missing`: since when, and in how many answers.
     source VARCHAR,
     variant VARCHAR,
     missing_since TIMESTAMPTZ[],
@@ -57,7 +57,7 @@ CREATE TABLE package_facts (
     license_status VARCHAR,
     repository_url VARCHAR,
     status VARCHAR,
-    -- Drift needs the instant of the latest release; a change of owners shows in a hash of their names.
+    -- Drift needs the time of the latest release; a changed hash of the owners' names shows a change of owners.
     latest_published_at TIMESTAMPTZ,
     owner_count INTEGER,
     owners_hash VARCHAR
@@ -80,7 +80,7 @@ CREATE TABLE version_facts (
     provenance BOOLEAN,
     digest VARCHAR,
     server_names VARCHAR[],
-    -- `complete`: nothing is left to ask of the version. `evidence_sha256`: of what told the names.
+    -- `complete`: nothing is left to ask about the version. `evidence_sha256`: hash of what the names were read from.
     yanked_reason VARCHAR,
     provenance_repository VARCHAR,
     newer_versions INTEGER,
@@ -89,8 +89,8 @@ CREATE TABLE version_facts (
     evidence_sha256 VARCHAR
 );
 
--- What earlier runs learnt of each package registry's host: the share of its ceilings that it bears,
--- consecutive failures, until when and why it is paused, and the requests of one UTC day.
+-- What earlier runs learned about each package registry's host: which share of its limits it bears, consecutive
+-- failures, until when and why it is paused, and the requests of one UTC day.
 CREATE TABLE hosts (
     origin VARCHAR NOT NULL,
     load_factor DOUBLE NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE hosts (
     requests INTEGER NOT NULL
 );
 
--- Append-only: how often a package was fetched, by whom counts it; weeks for npm and PyPI, all for Docker
+-- Append-only: downloads of a package, as its source counts them: one week for npm and PyPI, all pulls for Docker
 -- Hub.
 CREATE TABLE popularity (
     origin VARCHAR NOT NULL,
@@ -111,7 +111,7 @@ CREATE TABLE popularity (
     observed_at TIMESTAMPTZ NOT NULL
 );
 
--- Append-only: the advisories that name a package version, each time they became others; none is an empty list.
+-- Append-only: the advisories that name a package version, written when they change; an empty list means none.
 CREATE TABLE purl_advisories (
     purl VARCHAR NOT NULL,
     ids VARCHAR[] NOT NULL,
@@ -119,13 +119,13 @@ CREATE TABLE purl_advisories (
     observed_at TIMESTAMPTZ NOT NULL
 );
 
--- When each package version was last asked for.
+-- When the advisories of each package version were last asked for.
 CREATE TABLE advisory_checks (
     purl VARCHAR NOT NULL,
     checked_at TIMESTAMPTZ NOT NULL
 );
 
--- Append-only: what an advisory says, each time it was modified; severity is LOW to CRITICAL, or NULL.
+-- Append-only: the content of an advisory, written at each modification; severity is LOW to CRITICAL, or NULL.
 CREATE TABLE advisories (
     id VARCHAR NOT NULL,
     modified VARCHAR NOT NULL,

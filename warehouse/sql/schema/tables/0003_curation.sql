@@ -1,4 +1,4 @@
--- Per entry, what its packages come to, as of the last curation (view package_columns_now).
+-- Per entry, what its packages amount to, as of the last curation (view package_columns_now).
 CREATE TABLE package_columns (
     upstream VARCHAR,
     name VARCHAR,
@@ -31,7 +31,7 @@ CREATE TABLE package_columns (
     sources VARCHAR[]
 );
 
--- Per content, what the advisories of its packages come to, as of the last curation.
+-- Per content, what the advisories of its packages amount to, as of the last curation.
 CREATE TABLE advisory_columns (
     server_hash VARCHAR,
     advisories VARCHAR[],
@@ -39,7 +39,7 @@ CREATE TABLE advisory_columns (
     is_malicious BOOLEAN
 );
 
--- Servers that share a package, a remote URL or a repository, as of the last curation; the one at `place` 1
+-- Servers that share a package, a remote URL or a repository, as of the last curation; the server with `place` 1
 -- stands for the others.
 CREATE TABLE clusters (
     kind VARCHAR,
@@ -52,7 +52,7 @@ CREATE TABLE clusters (
     canonical_name VARCHAR
 );
 
--- Per standing server, what it is among all others, as of the last curation.
+-- Per standing server, its place among all others, as of the last curation.
 CREATE TABLE server_columns (
     name VARCHAR,
     owns_repository BOOLEAN,
@@ -67,7 +67,7 @@ CREATE TABLE server_columns (
     host_rank BIGINT
 );
 
--- What is served of each entry's packages, as of the last curation, and a hash of it.
+-- The package data that is served with each entry, as of the last curation, and its hash.
 CREATE TABLE served_packages (
     upstream VARCHAR,
     name VARCHAR,
@@ -119,8 +119,8 @@ CREATE TABLE served_packages (
     fingerprint UBIGINT
 );
 
--- Per feed, the verdict of the last curation on every entry, with rule and reason, until when it is held, and
--- what each test came to.
+-- Per feed, the verdict of the last curation on every entry, with rule and reason, until when a cooldown holds it,
+-- and the result of each test.
 CREATE TABLE verdicts (
     feed VARCHAR NOT NULL,
     upstream VARCHAR NOT NULL,
@@ -132,23 +132,23 @@ CREATE TABLE verdicts (
     unknown VARCHAR[] NOT NULL,
     decided_at TIMESTAMPTZ NOT NULL,
     policy_hash VARCHAR NOT NULL,
-    -- What every test came to (t, f or ?), the values that it saw, and until when a cooldown holds an entry.
+    -- Until when a cooldown holds the entry.
     held_until TIMESTAMPTZ,
-    -- One sign per rule, in order: t, f or ? for unknown.
+    -- The result of each rule, in order, one character each: t, f or ? for unknown.
     results VARCHAR,
-    -- One sign per atom of the policy's rules: t, f or ?.
+    -- The result of each atom of the policy's rules, one character each: t, f or ?.
     atoms VARCHAR,
-    -- JSON: the values of the columns that the rules read, where they are from and when that was asked.
+    -- JSON: the values of the columns that the rules read, their sources, and when those were asked.
     seen VARCHAR,
-    -- Which outline of a policy (policies) the tests are of.
+    -- The outline of the policy (see policies) that the results belong to.
     outline_hash VARCHAR,
-    -- A hash of all that decides how a feed shows the entry.
+    -- A hash of everything that decides how a feed shows the entry.
     fingerprint UBIGINT,
-    -- The curation at which that hash became what it is.
+    -- The curation that last changed this hash.
     changed_at TIMESTAMPTZ
 );
 
--- Append-only: every verdict that is not what it was: another verdict, rule, reason or unknown rule.
+-- Append-only: every verdict that changed: another verdict, rule, reason or unknown rule.
 CREATE TABLE verdict_history (
     feed VARCHAR NOT NULL,
     upstream VARCHAR NOT NULL,
@@ -167,8 +167,8 @@ CREATE TABLE verdict_history (
     outline_hash VARCHAR
 );
 
--- Append-only: every policy that a feed was curated by, from when on, with its rules as JSON; blocks and
--- overlays that stand are among them.
+-- Append-only: every policy that a feed was curated by, and since when, with its rules as JSON, including current
+-- blocks and overlays.
 CREATE TABLE policies (
     feed VARCHAR NOT NULL,
     policy_hash VARCHAR NOT NULL,
@@ -177,15 +177,14 @@ CREATE TABLE policies (
     since TIMESTAMPTZ NOT NULL
 );
 
--- Servers of which a feed lost a verdict: since that curation they need to be looked at.
+-- Servers that lost a verdict in a feed, and at which curation: from then on a build must look at them.
 CREATE TABLE lost_verdicts (
     feed VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
     lost_at TIMESTAMPTZ NOT NULL
 );
 
--- The curations at which verdicts of a feed changed: an edition made after one of them needs only what changed
--- since.
+-- The curations that changed verdicts of a feed: an edition made after one of them needs only what changed since.
 CREATE TABLE verdict_changes (
     feed VARCHAR NOT NULL,
     changed_at TIMESTAMPTZ NOT NULL

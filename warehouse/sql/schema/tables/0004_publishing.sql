@@ -22,8 +22,8 @@ CREATE TABLE treatments (
     detail VARCHAR NOT NULL
 );
 
--- Append-only: every entry that a feed ever showed, with the first edition, so that a feed that is rebuilt can
--- say what is gone.
+-- Append-only: every entry that a feed ever showed, with its first edition, so that a rebuilt feed can say what is
+-- gone.
 CREATE TABLE published_entries (
     feed VARCHAR NOT NULL,
     name VARCHAR NOT NULL,

@@ -1,5 +1,5 @@
--- Per content, what the advisories of its packages come to now; NULL where nothing is found and one was not
--- looked for.
+-- Per content, what the advisories of its packages amount to now; NULL if none is known and a package was not
+-- checked.
 CREATE OR REPLACE VIEW advisory_columns_now AS
 SELECT
     server_hash,

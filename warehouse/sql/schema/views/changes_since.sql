@@ -1,6 +1,6 @@
--- changes_since(T): what became different after T, one row per kind (`added`, `content_changed`,
--- `status_changed`, `latest_moved`, `vanished`, `restored`, `metadata_changed`), with our instant and the
--- hashes of server.json and _meta before and after. Derived from history, so append-only like it.
+-- changes_since(T): what changed after T, one row per kind (`added`, `content_changed`, `status_changed`,
+-- `latest_moved`, `vanished`, `restored`, `metadata_changed`), with the instant at which we saw it, and the hashes of
+-- server.json and _meta before and after. Derived from history, so append-only too.
 CREATE OR REPLACE MACRO changes_since(t) AS TABLE
 WITH touched AS (
     SELECT DISTINCT upstream, name, version FROM history WHERE valid_from > t::TIMESTAMPTZ

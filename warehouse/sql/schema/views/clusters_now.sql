@@ -1,5 +1,5 @@
--- Servers that share a package, a remote URL or a repository, and the one that stands for them: the owner
--- first (by marker, account or domain), then the oldest, then the most fetched.
+-- Servers that share a package, a remote URL or a repository, and the server that stands for them: the owner first
+-- (by marker, account or domain), then the oldest, then the most fetched.
 CREATE OR REPLACE VIEW clusters_now AS
 SELECT
     kind, key, name, owned, born, count(*) OVER (PARTITION BY kind, key) AS size,

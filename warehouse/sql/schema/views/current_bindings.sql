@@ -1,4 +1,4 @@
--- The upstream that every name belongs to now; a released name has none.
+-- The upstream that every name belongs to now; a released name has no row.
 CREATE OR REPLACE VIEW current_bindings AS
 SELECT name, upstream, bound_at
 FROM (

@@ -1,5 +1,5 @@
--- Every entry that stands upstream now, with the columns of its server.json; a name only from the upstream that
--- it belongs to.
+-- Every entry that stands upstream now, with the columns of its server.json; only from the upstream that its name
+-- belongs to.
 CREATE OR REPLACE VIEW current_entries AS
 SELECT e.*, c.* EXCLUDE (server_hash)
 FROM entries e

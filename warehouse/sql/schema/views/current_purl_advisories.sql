@@ -1,4 +1,4 @@
--- Per package version that was asked for: the advisories that stand, and what they come to.
+-- Per checked package version: the advisories that are not withdrawn, their severities, and whether one says malware.
 CREATE OR REPLACE VIEW current_purl_advisories AS
 SELECT
     p.purl, c.checked_at, p.source,

@@ -1,5 +1,5 @@
--- The kinds of package registries that are asked, as enrich.ecosystems describes them: whether OSV has
--- advisories for them, they say when a version was published, a marker in a long text names the server, and
+-- The kinds of package registries that we ask, as enrich.ecosystems describes them: whether OSV has advisories for
+-- them, whether they say when a version was published, whether a marker in a long text names the server, and whether
 -- the digest of a version stays the same.
 CREATE OR REPLACE VIEW ecosystems AS
 FROM (VALUES

@@ -1,4 +1,4 @@
--- Every package of every known entry: what its registry says now, and the signals that follow (see
+-- Every package of every known entry: what its registry says now, and the signals that follow from it (see
 -- curators.md).
 CREATE OR REPLACE VIEW entry_packages AS
 SELECT

@@ -1,4 +1,4 @@
--- History as intervals of our knowledge: valid_to is NULL for what holds now.
+-- History as intervals of our knowledge; valid_to is NULL for the present state.
 CREATE OR REPLACE VIEW history_intervals AS
 SELECT
     *,

@@ -1,4 +1,4 @@
--- Per entry, what its packages come to now: the packages' part of policy_columns.
+-- Per entry, what its packages amount to now: the package part of policy_columns.
 CREATE OR REPLACE VIEW package_columns_now AS
 SELECT
     upstream, name, version,
@@ -6,6 +6,7 @@ SELECT
     count(*) FILTER (absent) AS absent_package_count,
     count(*) FILTER (absent IS NULL) AS unknown_package_count,
     count(*) FILTER (stale_since IS NOT NULL) AS stale_package_count,
+    -- While a package is unknown, zero may be wrong: then only a positive count is given.
     CASE WHEN bool_or(deprecated IS NOT NULL) OR NOT bool_or(untold)
         THEN count(*) FILTER (deprecated IS NOT NULL) END AS deprecated_package_count,
     CASE WHEN bool_or(yanked) OR NOT bool_or(untold)

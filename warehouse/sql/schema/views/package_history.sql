@@ -1,5 +1,5 @@
--- What became different of a package while one source told of it: who owns it, and that it was created again,
--- after all that was published before.
+-- What changed about a package in the answers of one source: when its owners changed, and when it was created again
+-- after everything that was published before.
 CREATE OR REPLACE VIEW package_history AS
 SELECT
     origin, package,

@@ -1,6 +1,6 @@
--- packages_wanted(T): every claimed package, one row per (origin, package), whether it is due at T, and
--- in which tier: new claims; an alarm of the last 30 days or the most popular tenth; the rest. A package that several namespaces
--- claim counts as one of the smallest of them.
+-- packages_wanted(T): every claimed package, one row per (origin, package), whether it is due at T, and its tier: new
+-- claims; an alarm of the last 30 days or the most popular tenth; the rest. A package that several namespaces claim
+-- counts for the smallest of them.
 CREATE OR REPLACE MACRO packages_wanted(t) AS TABLE
 WITH sizes AS (
     SELECT split_part(e.name, '/', 1) AS namespace, count(*) AS claims
@@ -70,6 +70,7 @@ SELECT
         ELSE 2
     END AS tier,
     h.package IS NULL OR h.due_at <= t
+        -- New claims do not wait for due_at; 10 minutes keep a busy publisher from being asked in each run.
         OR (tier = 0 AND h.failures = 0 AND h.checked_at <= t - INTERVAL 10 MINUTE)
         OR (tier = 1 AND h.checked_at <= t - INTERVAL 1 DAY) AS due_now
 FROM claimed c

@@ -1,5 +1,5 @@
--- policy_columns(INSTANT): one row per known entry with every column that a rule may use, ages as of an instant;
--- what packages and other servers have to do with it, as of the last curation.
+-- policy_columns(INSTANT): one row per known entry with every column that a rule may use. Ages are as of the instant;
+-- columns about packages and other servers are as of the last curation.
 CREATE OR REPLACE MACRO policy_columns(instant) AS TABLE
 SELECT
     e.upstream,
@@ -67,7 +67,8 @@ SELECT
         CASE WHEN l.namespace IS NOT NULL THEN ['look_alike'] ELSE [] END
     ) AS text_flags,
     l.look_alike_of,
-    -- What a cooldown and an explanation need besides.
+    -- Further columns that cooldowns and explanations need.
+    -- What the first walk brought may be old: then publication counts, not our first sight.
     CASE WHEN e.first_seen = b.bootstrap THEN e.published_at ELSE e.first_seen END AS known_since,
     coalesce(p.publication_known, true) AS publication_known,
     p.newest_publication,

@@ -1,4 +1,4 @@
--- The rules of every policy that a feed was curated by, in the order in which they are looked at.
+-- The rules of every policy that a feed was curated by, in evaluation order.
 CREATE OR REPLACE VIEW policy_rules AS
 SELECT
     feed, policy_hash, outline_hash, since, generate_subscripts(rules, 1) AS ordinal, unnest(rules) AS rule

@@ -1,5 +1,6 @@
--- What is served of each entry's packages, as of now, and a hash of it.
+-- The package data that is served with each entry, as of now, and its hash.
 CREATE OR REPLACE VIEW served_packages_now AS
+-- The hash covers every column, so any new fact changes it.
 SELECT *, hash(s::VARCHAR) AS fingerprint
 FROM (
     SELECT

@@ -1,4 +1,4 @@
--- Per standing server, what it is among all others now: the warehouse's part of policy_columns.
+-- Per standing server, its place among all others now: the warehouse part of policy_columns.
 CREATE OR REPLACE VIEW server_columns_now AS
 SELECT
     s.name, s.owns_repository, k.cluster_size, k.cluster_kind, k.cluster_key, k.canonical_name, k.is_canonical,

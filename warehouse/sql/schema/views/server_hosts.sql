@@ -1,4 +1,4 @@
--- The hosts that servers have remotes at, and the place of each server among those of a host.
+-- The hosts of each server's remotes, and the server's place among all servers of that host.
 CREATE OR REPLACE VIEW server_hosts AS
 SELECT
     name, host, count(*) OVER (PARTITION BY host) AS servers,

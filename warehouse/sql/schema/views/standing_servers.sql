@@ -1,4 +1,5 @@
--- Every server that stands upstream, by its latest version (the newest, where upstream names none or two): publisher, first publication, what it reads from.
+-- Every server that stands upstream, by its latest version (the newest, if upstream marks none or several as latest):
+-- publisher, first publication, repository, and whether its account owns the repository.
 CREATE OR REPLACE VIEW standing_servers AS
 SELECT
     e.upstream, e.name, e.version, e.server_hash, publisher_of(e.name) AS publisher,

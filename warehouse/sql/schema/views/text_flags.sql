@@ -1,5 +1,5 @@
--- text_flags(TEXT): what in a text is not for people: invisible signs, signs that turn the reading order, words
--- that direct a model. Marks that right-to-left texts, flags and emoji need do not count.
+-- text_flags(TEXT): what in a text is not meant for people: invisible characters, characters that change the reading
+-- direction, words that direct a model. Marks that right-to-left texts, flags and emoji need do not count.
 CREATE OR REPLACE MACRO text_flags(text) AS list_filter([
     CASE WHEN regexp_matches(text, '[\x{00AD}\x{180E}\x{200B}\x{2060}-\x{2064}\x{FEFF}\x{FFF9}-\x{FFFB}]|(^|[^\x{1F3F4}\x{E0020}-\x{E007F}])[\x{E0000}-\x{E007F}]|[A-Za-z0-9][\x{200C}\x{200D}][A-Za-z0-9]')
         THEN 'invisible' END,

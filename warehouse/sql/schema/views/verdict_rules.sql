@@ -1,5 +1,5 @@
--- Per feed and entry, every rule in order: what it came to (NULL: unknown), whether it decided, and the values
--- that were seen.
+-- Per feed and entry, every rule in order: its result (NULL: unknown), whether it decided, and the values that it
+-- saw.
 CREATE OR REPLACE VIEW verdict_rules AS
 SELECT
     v.feed, v.upstream, v.name, v.version, r.ordinal, r.rule.name AS rule, r.rule.kind AS kind,

@@ -1,5 +1,5 @@
--- What a version ever was: the names it carried, and when its content became another one. Files of a
--- Python release come and go, and an alias is meant to move: their digests tell nothing of this.
+-- What a version ever was: the names that it carried, and when its content changed. Digests of Python releases (their
+-- files come and go) and of aliases (they are meant to move) do not count.
 CREATE OR REPLACE VIEW version_history AS
 SELECT
     origin, package, version,

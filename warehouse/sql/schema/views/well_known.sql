@@ -1,4 +1,4 @@
--- Namespaces that others might want to be taken for: vendors and projects that publish servers of their own.
+-- Namespaces that others might imitate: vendors and projects that publish servers of their own.
 CREATE OR REPLACE VIEW well_known AS
 SELECT unnest([
     'ai.smithery', 'app.linear', 'com.amazonaws', 'com.anthropic', 'com.apify', 'com.asana', 'com.atlassian',
