@@ -85,12 +85,14 @@ def go_back(
 ) -> SwitchReport:
     """Serve the content of edition `to` again, as a new edition, and hold the feed there.
 
-    Raises NoEdition if `to` was never live or is not kept, StepError if it is the live edition,
-    EditionBroken if one of the two is damaged.
+    Raises NoEdition if nothing is live, or `to` never was or is not kept, StepError if it is the
+    live edition, EditionBroken if one of the two is damaged.
     """
     with feed.held():
         current = feed.current_id()
-        if current is None or current == to:
+        if current is None:
+            raise NoEdition(f"feed {feed.name} has no live edition to go back from")
+        if current == to:
             raise StepError(f"edition {to} of feed {feed.name} is the live one; nothing was done")
         if to not in feed.ledger.read():
             raise NoEdition(f"feed {feed.name} has no edition {to} that was live")

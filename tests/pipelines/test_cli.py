@@ -19,8 +19,6 @@ from pipelines.demo.loopback import Reply
 from tests.pipelines.conftest import said
 from tests.support.deployments import Upstream
 
-HOLD = "import duckdb,sys; c=duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-
 
 def test_the_line_runs_by_hand_step_by_step(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("pull", "profile", "curate", "build", "switch", "status"):
@@ -253,7 +251,7 @@ def served(home: Path) -> Iterator[int]:
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) is not None
+        assert process.wait(20) == 0
 
 
 def test_serve_answers_from_several_workers_and_stops_on_a_signal(served: int) -> None:

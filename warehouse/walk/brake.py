@@ -54,8 +54,10 @@ def hold_unmet(
 
     Unreadable records without a key may be these entries. Raises BrakeEngaged if there are many.
     """
-    unmet = session.rows("walk/list_unmet", upstream=upstream, since=since, limit=2 * _FLOOR)
-    if len(unmet) <= session.rows("walk/count_keyless")[0]["count"]:
+    keyless = int(session.rows("walk/count_keyless")[0]["count"])
+    limit = keyless + 2 * _FLOOR
+    unmet = session.rows("walk/list_unmet", upstream=upstream, since=since, limit=limit)
+    if len(unmet) <= keyless:
         return []
     if len(unmet) > _FLOOR:
         reason = f"more than {_FLOOR} entries that changed after {since} are not shown"

@@ -39,7 +39,6 @@ reason = "vulnerable"
 """
 V3 = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 CRITICAL = {"type": "CVSS_V3", "score": V3}
-ODD = [b"", b"[]", b"{}", b'{"id": 7}', b'{"id": ""}', b"\xff", b'{"results": 7}']
 Json = dict[str, Any]  # JSON of the service
 
 

@@ -187,7 +187,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     assert "answered 500" in report.closed["npm"]
     npm, ghcr = hosts(deployment)
     assert (npm["failing"], npm["stale"], npm["done"], npm["due"]) == (1, 1, 1, 7)
-    assert (npm["requests"], npm["share"]) == (5, 1.0)
+    assert (npm["requests"], npm["load_factor"]) == (5, 1.0)
     assert npm["closed_until"] - START >= timedelta(minutes=30)
     assert "answered 500" in npm["reason"]
     assert (ghcr["due"], ghcr["done"], ghcr["closed_until"]) == (0, 1, None)

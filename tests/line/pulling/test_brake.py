@@ -1,5 +1,6 @@
 """The brake: an implausible loss upstream engages it, and an operator can override it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -81,6 +82,20 @@ def test_an_empty_answer_loses_nothing(
         deployment.pull(full=True)
     deployment.pull()
     assert states(deployment) == before
+
+
+def test_records_without_a_key_do_not_hide_a_loss(
+    upstream: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    for number in range(100):
+        upstream.registry.publish(server_json(f"a.b/s{number:03}"), START)
+    deployment.pull()
+    page = {"servers": [{"server": {}, "_meta": {}}] * 45, "metadata": {"count": 45}}
+    reply = Reply(200, json.dumps(page).encode(), {"Content-Type": "application/json"})
+    upstream.fault = lambda _: reply
+    clock.move_to(START + HOUR / 6)
+    with pytest.raises(BrakeEngaged):
+        deployment.pull()
 
 
 def test_one_hard_deletion_of_the_newest_engages_no_brake(
