@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.http.client import RequestPolicy
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
+from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
 from pipelines.deployment import Deployment
 from pipelines.errors import StepError, UsageError
@@ -64,10 +65,10 @@ class Line(Deployment):
         self._check_precedence(upstream)
         place = sources[upstream]
         # Only the list of upstreams may name a path; SUBREGISTRY_UPSTREAM_URL is always a URL.
-        if settings.upstreams and not place.startswith(("http://", "https://")):
+        if settings.upstreams and not is_registry(place):
             return pull_documents(
                 self.warehouse,
-                Path(place.removeprefix("file://")),
+                folder_path(place),
                 upstream=upstream,
                 now=self.clock,
                 spool_folder=settings.spool,

@@ -1,7 +1,9 @@
 """Progress reports of long steps. The caller of a step decides how they are shown."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is counted, how many are done, and the total if it is known."""
@@ -11,19 +13,39 @@ def silent(what: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
 
+@contextmanager
 def in_lines(
     write: Callable[[str], object],
     *,
     every: float = 20.0,
     clock: Callable[[], float] = time.monotonic,
-) -> Progress:
-    """Write a line at most every `every` seconds; the first one comes after that time too."""
-    last = clock()
+) -> Iterator[Progress]:
+    """Write a line at most every `every` seconds; the first one comes after that time too.
+
+    While a step counts nothing (it commits, or writes an index), a line says so instead.
+    """
+    shown = counted = clock()
+    last = "started"
 
     def progress(what: str, done: int, total: int | None) -> None:
-        nonlocal last
-        if clock() - last >= every:
-            last = clock()
-            write(f"{what}: {done:,}" + (f" of {total:,}" if total is not None else ""))
+        nonlocal shown, counted, last
+        counted, last = clock(), f"{what}: {done:,}" + (f" of {total:,}" if total else "")
+        if counted - shown >= every:
+            shown = counted
+            write(last)
 
-    return progress
+    def wait() -> None:
+        nonlocal shown
+        while not ended.wait(every):
+            if clock() - shown >= every:
+                shown = clock()
+                write(f"{last}; at work for {shown - counted:.0f} s since")
+
+    ended = Event()
+    thread = Thread(target=wait, daemon=True)
+    thread.start()
+    try:
+        yield progress
+    finally:
+        ended.set()
+        thread.join()

@@ -17,7 +17,7 @@ from warehouse.errors import WarehouseError
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[str, object], None]
+StepReporter = Callable[[str, object], None]
 """Called when a step is done, with its name and its report."""
 
 
@@ -27,7 +27,7 @@ def pull_all(
     upstream: str | None = None,
     full: bool = False,
     accept_shrink: bool = False,
-    tell: Tell,
+    report_step: StepReporter,
     progress: Progress = silent,
 ) -> SomeFailed | None:
     """Pull every upstream, or the one named, by precedence; a failure does not stop the others.
@@ -51,7 +51,7 @@ def pull_all(
         except (ConnectorError, WarehouseError, StepError, OSError) as error:
             errors[name] = error
         else:
-            tell("pull", report)
+            report_step("pull", report)
     _warn_of_unlisted(deployment)
     if len(errors) == len(names):
         raise errors[names[0]]
@@ -82,7 +82,7 @@ def refresh(
     full: bool = False,
     accept_shrink: bool = False,
     profile: bool = False,
-    tell: Tell,
+    report_step: StepReporter,
     progress: Progress = silent,
 ) -> None:
     """Pull, publish each feed, make the copy; a failed upstream or feed does not stop the others.
@@ -94,35 +94,43 @@ def refresh(
     documents = deployment.documents()
     errors: dict[str, Exception] = dict(documents.broken)
     failed = pull_all(
-        deployment, full=full, accept_shrink=accept_shrink, tell=tell, progress=progress
+        deployment,
+        full=full,
+        accept_shrink=accept_shrink,
+        report_step=report_step,
+        progress=progress,
     )
     if profile:
-        tell("profile", deployment.profile(progress=progress))
+        report_step("profile", deployment.profile(progress=progress))
     for policy in documents.valid:
         try:
             with shortage_explained(deployment.settings.home):
-                publish(deployment, policy, tell=tell, progress=progress)
+                publish(deployment, policy, report_step=report_step, progress=progress)
         except (ServeError, WarehouseError, StepError, OSError) as error:
             errors[f"feed {policy.name}"] = error
     copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
-    tell("copy", {"path": str(copy)})
+    report_step("copy", {"path": str(copy)})
     errors |= failed.errors if failed else {}
     if errors:
         raise SomeFailed(errors)
 
 
-def publish(deployment: Line, policy: Policy, *, tell: Tell, progress: Progress = silent) -> None:
+def publish(
+    deployment: Line, policy: Policy, *, report_step: StepReporter, progress: Progress = silent
+) -> None:
     """Curate, build, switch and index one feed.
 
     A candidate without a change is not switched, nor is any candidate of a held feed.
     """
     feed = deployment.feed(policy.name)
-    tell("curate", deployment.curate(policy, progress=progress))
+    report_step("curate", deployment.curate(policy, progress=progress))
     built = build(deployment.warehouse, policy, feed, now=deployment.clock, progress=progress)
-    tell("build", built)
+    report_step("build", built)
     if held := feed.hold():
         log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
     elif not built.unchanged:
-        tell("switch", deployment.switch(policy, progress=progress))
+        report_step("switch", deployment.switch(policy, progress=progress))
     if is_due(feed):
-        tell("index", index(deployment.warehouse, feed, now=deployment.clock, progress=progress))
+        report_step(
+            "index", index(deployment.warehouse, feed, now=deployment.clock, progress=progress)
+        )

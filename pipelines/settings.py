@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.origins import OriginSettings
+from connectors.upstreams.places import check_place
 from pipelines.errors import UsageError
 from serve.feed.retention import Retention
 from warehouse.database.sizes import parse_size
@@ -145,10 +146,10 @@ class Settings(BaseSettings):
         for name, place in value.items():
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name; use a-z, 0-9 and -, 63 at most")
-            if not place.strip():
-                raise ValueError(f"{name!r} has no URL or path")
-            if "://" in place and not place.startswith(("http://", "https://", "file:///")):
-                raise ValueError(f"{place!r} is neither an http(s) URL nor a path")
+            try:
+                check_place(place)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         return value
 
     @property

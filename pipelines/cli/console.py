@@ -49,7 +49,8 @@ def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
 def progress_bar() -> Iterator[Progress]:
     """Show a bar on a terminal, elsewhere a line from time to time; both on standard error."""
     if not sys.stderr.isatty():
-        yield in_lines(_to_stderr)
+        with in_lines(_to_stderr) as progress:
+            yield progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import refresh
 
-    tell = Reporter(as_json=arguments.json)
+    report_step = Reporter(as_json=arguments.json)
     try:
         with progress_bar() as progress:
             refresh(
@@ -29,36 +29,36 @@ def run(arguments: argparse.Namespace) -> int:
                 full=arguments.full,
                 accept_shrink=arguments.accept_shrink,
                 profile=arguments.profile,
-                tell=tell,
+                report_step=report_step,
                 progress=progress,
             )
     except SomeFailed:  # the reports of what succeeded come before the error
-        tell.end()
+        report_step.end()
         raise
-    return tell.end()
+    return report_step.end()
 
 
 def pull(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import pull_all
 
-    tell = Reporter(as_json=arguments.json)
+    report_step = Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         failed = pull_all(
             open_deployment(),
             upstream=arguments.upstream,
             full=arguments.full,
             accept_shrink=arguments.accept_shrink,
-            tell=tell,
+            report_step=report_step,
             progress=progress,
         )
-    tell.end()
+    report_step.end()
     if failed:
         raise failed
     return 0
 
 
 def profile(arguments: argparse.Namespace) -> int:
-    tell = Reporter(as_json=arguments.json)
+    report_step = Reporter(as_json=arguments.json)
     only = None
     if arguments.only:
         origin, _, name = arguments.only.rpartition(":")
@@ -73,8 +73,8 @@ def profile(arguments: argparse.Namespace) -> int:
         )
     if only and not report.due:
         raise UsageError(f"no entry claims a package {arguments.only}; see subregistry query")
-    tell("profile", report)
-    return tell.end()
+    report_step("profile", report)
+    return report_step.end()
 
 
 def block(arguments: argparse.Namespace) -> int:

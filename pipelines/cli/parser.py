@@ -14,9 +14,9 @@ _RUN = """Pull, curate, build and switch every feed, then renew the analysts' co
 run of its own, so that nothing waits for package registries, unless --profile is given."""
 _PULL = """Bring the warehouse up to its upstream registries. The first pull is a full walk; later
 ones ask for what changed since the last. A full walk also finds silent changes and what is gone."""
-_PROFILE = """Ask the package registries for the packages that are due, as hard as each host bears.
-A run ends after SUBREGISTRY_PROFILE_SECONDS; the next one goes on."""
-_DOCTOR = """Say which sources answer from here, which tokens work, and what a proxy in between
+_PROFILE = """Ask the package registries for the packages that are due, at the rate that each host
+tolerates. A run ends after SUBREGISTRY_PROFILE_SECONDS; the next one goes on."""
+_DOCTOR = """Check which sources answer from here, which tokens work, and what a proxy in between
 strips. It sends ten requests at most."""
 _CURATE = "Decide on every entry of a feed, by its feed document."
 _BUILD = "Write a candidate edition from the feed's verdicts. Nothing goes live."
@@ -32,8 +32,8 @@ compressed, the index for ranked search. Serving goes on without."""
 _EDITIONS = """List the editions of a feed that are kept, or verify them: every file against its
 manifest, and every page that was compressed beforehand."""
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
-_STATUS = "Say what the warehouse holds, where the pull stands, what is due and what is live."
-_EXPLAIN = "Say why a server is in a feed, or why not, and what is known of its packages."
+_STATUS = "Show what the warehouse holds, where the pull stands, what is due and what is live."
+_EXPLAIN = "Explain why a server is in a feed, or why not, and what is known of its packages."
 _CHANGES = "List what became different after an instant: added, changed, latest moved, vanished."
 _QUARANTINE = "List upstream records that could not be read, with their reasons."
 _RELEASE = """Take names from the upstream they belong to. Each goes to the first upstream in order
@@ -87,16 +87,20 @@ def parser() -> argparse.ArgumentParser:
         step = add(name, text)
         step.add_argument("--feed", metavar="NAME", help="one feed only")
         if name == "switch":
-            step.add_argument("--accept", action="store_true", help="pass by what the gate says")
+            step.add_argument("--accept", action="store_true", help="override the gate")
             step.add_argument("--reason", default="", metavar="WHY", help="for the audit log")
             way = step.add_mutually_exclusive_group()
-            way.add_argument("--to", metavar="ID", help="serve an earlier edition again, and hold")
-            way.add_argument("--resume", action="store_true", help="end the hold, then switch")
+            way.add_argument(
+                "--to", metavar="ID", help="serve an earlier edition again, and hold the feed there"
+            )
+            way.add_argument(
+                "--resume", action="store_true", help="end the hold and switch to the candidate"
+            )
         if name == "build":
             step.add_argument(
                 "--from-scratch",
                 action="store_true",
-                help="without the live edition, if it is broken",
+                help="rebuild from scratch, ignoring the live edition",
             )
     block = add("block", _BLOCK)
     block.add_argument("target", nargs="?", metavar="NAME[@VERSION]", help="what to block")
@@ -127,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
         "--since", required=True, metavar="T", help="instant, like 2026-03-01T12:00:00Z"
     )
     quarantine = add("quarantine", _QUARANTINE)
-    quarantine.add_argument("--all", action="store_true", help="those that were settled too")
+    quarantine.add_argument("--all", action="store_true", help="include records that were released")
     release = add("release", _RELEASE)
     release.add_argument("names", nargs="*", metavar="NAME", help="a server name")
     release.add_argument("--reason", default="", metavar="WHY", help="for the audit log")

@@ -51,15 +51,15 @@ def _each(
     arguments: argparse.Namespace, run: Callable[["Line", "Policy", Progress], object]
 ) -> int:
     """Run a step for every feed, or only for the feed named."""
-    deployment, tell = open_deployment(), Reporter(as_json=arguments.json)
+    deployment, report_step = open_deployment(), Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         for policy in find_policies(deployment, arguments.feed):
-            tell(arguments.command, run(deployment, policy, progress))
-    return tell.end()
+            report_step(arguments.command, run(deployment, policy, progress))
+    return report_step.end()
 
 
 def switch(arguments: argparse.Namespace) -> int:
-    deployment, tell = open_deployment(), Reporter(as_json=arguments.json)
+    deployment, report_step = open_deployment(), Reporter(as_json=arguments.json)
     policies, reason = find_policies(deployment, arguments.feed), arguments.reason
     if (arguments.to or arguments.resume) and len(policies) > 1:
         raise UsageError("say which feed: add --feed NAME")
@@ -67,8 +67,10 @@ def switch(arguments: argparse.Namespace) -> int:
         raise UsageError("say why, for the audit log: add --reason WHY")
     feeds = {policy.name: deployment.feed(policy.name) for policy in policies}
     if arguments.to:
-        tell("switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason))
-        return tell.end()
+        report_step(
+            "switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason)
+        )
+        return report_step.end()
     if arguments.resume:
         feeds[policies[0].name].set_hold(None)
         deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
@@ -83,8 +85,8 @@ def switch(arguments: argparse.Namespace) -> int:
             report = deployment.switch(
                 policy, accept=arguments.accept, reason=reason, progress=progress
             )
-            tell("switch", report)
-    return tell.end()
+            report_step("switch", report)
+    return report_step.end()
 
 
 def editions(arguments: argparse.Namespace) -> int:

@@ -31,7 +31,9 @@ class Played:
 
 
 @contextmanager
-def running_demo(home: Path, say: Say, tell: Callable[[str, object], None]) -> Iterator[Played]:
+def running_demo(
+    home: Path, say: Say, report_step: Callable[[str, object], None]
+) -> Iterator[Played]:
     """Play all days into `home`; the stand-ins serve until the block ends."""
     sample, clock = Sample(), FakeClock(START)
     with (
@@ -46,7 +48,7 @@ def running_demo(home: Path, say: Say, tell: Callable[[str, object], None]) -> I
             say(f"— {at:%A %H:%M}: {'reconcile' if _full(round_number) else 'refresh'}")
             for event in sample.play_until(at):
                 say(f"  upstream: {event}")
-            refresh(deployment, full=_full(round_number), profile=True, tell=tell)
+            refresh(deployment, full=_full(round_number), profile=True, report_step=report_step)
             at, round_number = at + _EVERY, round_number + 1
         yield Played(deployment, sample.registry)
 

@@ -62,18 +62,16 @@ class SwitchConfig(dg.Config):
     reason: str = ""
 
 
-def _once(deployment: Line, step: Callable[[], T]) -> T:
-    """Run a step; turn its final errors into failures without retries."""
+def _once(deployment: Line, step: Callable[[Progress], T]) -> T:
+    """Run a step, with a line in the run's log every minute; its final errors are not retried."""
     try:
-        with shortage_explained(deployment.settings.home):
-            return step()
+        with (
+            shortage_explained(deployment.settings.home),
+            in_lines(log.info, every=60.0) as progress,
+        ):
+            return step(progress)
     except _FINAL as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-
-
-def _progress() -> Progress:
-    """A line in the run's log every minute."""
-    return in_lines(log.info, every=60.0)
 
 
 def _metadata(report: object) -> dict[str, Any]:  # JSON values
@@ -81,7 +79,7 @@ def _metadata(report: object) -> dict[str, Any]:  # JSON values
 
 
 def _finally(
-    deployment: Line, step: Callable[[], object]
+    deployment: Line, step: Callable[[Progress], object]
 ) -> dict[str, Any]:  # a report as metadata
     return _metadata(_once(deployment, step))
 
@@ -102,13 +100,13 @@ def registry(
     reports: list[dict[str, Any]] = []
     failed = _once(
         deployment,
-        lambda: pull_all(
+        lambda progress: pull_all(
             deployment,
             upstream=config.upstream,
             full=config.full,
             accept_shrink=config.accept_shrink,
-            tell=lambda _, report: reports.append(_metadata(report)),
-            progress=_progress(),
+            report_step=lambda _, report: reports.append(_metadata(report)),
+            progress=progress,
         ),
     )
     check = dg.AssetCheckResult(
@@ -135,7 +133,7 @@ def packages(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
     It has its own job, so an hourly refresh does not wait for it.
     """
     return dg.MaterializeResult(
-        metadata=_finally(deployment, lambda: deployment.profile(progress=_progress()))
+        metadata=_finally(deployment, lambda progress: deployment.profile(progress=progress))
     )
 
 
@@ -154,7 +152,9 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
     def verdicts(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
         """Every entry's verdict in this feed, with rule and reason."""
         return dg.MaterializeResult(
-            metadata=_finally(deployment, lambda: deployment.curate(policy, progress=_progress()))
+            metadata=_finally(
+                deployment, lambda progress: deployment.curate(policy, progress=progress)
+            )
         )
 
     @dg.asset(name=candidate_key.path[0], group_name=name, deps=[verdicts])
@@ -164,12 +164,12 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         return dg.MaterializeResult(
             metadata=_finally(
                 deployment,
-                lambda: build(
+                lambda progress: build(
                     deployment.warehouse,
                     policy,
                     feed,
                     now=deployment.clock,
-                    progress=_progress(),
+                    progress=progress,
                 ),
             )
         )
@@ -181,9 +181,10 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         waiting = feed.candidate_id()
         if waiting is None or waiting == feed.current_id():
             return dg.AssetCheckResult(passed=True, metadata={"candidate": "none, as before"})
-        problems = examine_candidate(
-            feed, deployment.limits(policy), now=deployment.clock, progress=_progress()
-        )
+        with in_lines(log.info, every=60.0) as progress:
+            problems = examine_candidate(
+                feed, deployment.limits(policy), now=deployment.clock, progress=progress
+            )
         return dg.AssetCheckResult(
             passed=not problems,
             metadata={"candidate": waiting, "problems": dg.MetadataValue.json(problems)},
@@ -202,8 +203,8 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         return dg.MaterializeResult(
             metadata=_finally(
                 deployment,
-                lambda: deployment.switch(
-                    policy, accept=config.accept, reason=config.reason, progress=_progress()
+                lambda progress: deployment.switch(
+                    policy, accept=config.accept, reason=config.reason, progress=progress
                 ),
             )
         )
@@ -217,8 +218,8 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         return dg.MaterializeResult(
             metadata=_finally(
                 deployment,
-                lambda: index(
-                    deployment.warehouse, feed, now=deployment.clock, progress=_progress()
+                lambda progress: index(
+                    deployment.warehouse, feed, now=deployment.clock, progress=progress
                 ),
             )
         )

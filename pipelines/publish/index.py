@@ -70,6 +70,6 @@ def index(
             edition,
             downloads,
             now=now(),
-            tell=lambda n: progress(f"{feed.name}: servers indexed for search", n, None),
+            report=lambda n: progress(f"{feed.name}: servers indexed for search", n, None),
         )
     return IndexReport(feed.name, edition.tag, base.base if base else None, size, done, servers)

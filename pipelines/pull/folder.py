@@ -85,7 +85,6 @@ def pull_documents(
     return PullReport(
         upstream=upstream,
         kind="documents",
-        requests=0,
         pages=len(documents),
         entries=merge.entries,
         new=merge.new,
@@ -93,11 +92,6 @@ def pull_documents(
         missing=merge.missing,
         vanished=merge.vanished,
         unreadable=merge.unreadable,
-        retried=0,
-        unmet=0,
-        reread_names=0,
-        unsettled_names=0,
-        resumed_pages=0,
         stale=bool(keyless),
         watermark=merge.watermark,
     )

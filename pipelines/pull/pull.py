@@ -43,7 +43,6 @@ class PullReport:
 
     upstream: str
     kind: str
-    requests: int
     pages: int
     entries: int
     new: int
@@ -51,13 +50,14 @@ class PullReport:
     missing: int
     vanished: int
     unreadable: int
-    retried: int
-    unmet: int
-    reread_names: int
-    unsettled_names: int
-    resumed_pages: int
     stale: bool
     watermark: datetime | None
+    requests: int = 0
+    retried: int = 0
+    unmet: int = 0
+    reread_names: int = 0
+    unsettled_names: int = 0
+    resumed_pages: int = 0
 
 
 def pull(

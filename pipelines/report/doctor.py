@@ -15,6 +15,7 @@ from connectors.origins import Origins
 from connectors.registries.clients import PackageRegistries, Probe
 from connectors.registries.downloads import COUNTERS
 from connectors.upstreams.page import read_page
+from connectors.upstreams.places import is_registry
 from connectors.upstreams.registry import base_url
 from enrich.ecosystems import USUAL
 from pipelines.errors import UsageError
@@ -58,7 +59,7 @@ def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
     """
     probes: dict[str, Callable[[RequestPolicy], tuple[Probe, int]]] = {}
     for name, place in sources.upstreams.items():
-        if place.startswith(("http://", "https://")):
+        if is_registry(place):
             probes[f"upstream:{name}"] = _Upstream(sources, place)
     for origin in dict.fromkeys((*sources.named, *USUAL, *sources.advised)):
         probes[origin] = _Registry(sources, origin)

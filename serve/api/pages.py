@@ -112,11 +112,11 @@ def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[i
         yield at, answer
 
 
-def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) -> int:
+def write_pages(edition: Edition, report: Callable[[int], None] = lambda _: None) -> int:
     """Make the pages of an edition; returns their size in bytes.
 
-    `tell` is called with the number of pages done. Bodies wait in temporary files, because those of
-    a large feed may not fit in memory.
+    `report` is called with the number of pages done. Bodies wait in temporary files, because those
+    of a large feed may not fit in memory.
     """
     packed: dict[str, Array | Mapped] = {}
     done, part = 0, edition.folder / "pages.part"
@@ -134,7 +134,7 @@ def write_pages(edition: Edition, tell: Callable[[int], None] = lambda _: None) 
                     file.write(compressed(answer.body, encoding, level=_GZIP_LEVEL))
                     ends[encoding].append(file.tell())
                 done += 1
-                tell(done)
+                report(done)
             packed[f"{number}_start"] = np.array(starts, dtype="<u8")
             for encoding, bodies in files.items():
                 bodies.flush()

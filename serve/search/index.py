@@ -171,10 +171,10 @@ def catch_up(
     downloads: Mapping[str, int],
     *,
     now: datetime,
-    tell: Callable[[int], None] = lambda _: None,
+    report: Callable[[int], None] = lambda _: None,
 ) -> tuple[str, int]:
     """Update the index below `folder` to an edition; returns `followed` or `rebuilt`, and how many
-    servers were read. `downloads` are those of the most downloaded package, by server. `tell` is
+    servers were read. `downloads` are those of the most downloaded package, by server. `report` is
     called with the number of servers done."""
     state = read_state(folder)
     index = _standing(folder, state, edition, now) if state is not None else None
@@ -197,7 +197,7 @@ def catch_up(
             writer.add_document(document)
             count += 1
             if count % 1000 == 0:
-                tell(count)
+                report(count)
         writer.commit()
         writer.wait_merging_threads()
     current = State(FORMAT, place, made_at, edition.manifest.edition, edition.manifest.sequence)

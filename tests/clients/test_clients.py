@@ -107,7 +107,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         deployment = make_deployment(tmp_path_factory.mktemp("home"), upstream, clock)
         deployment.pull()
         (mirror,) = deployment.policies("mirror")
-        publish(deployment, mirror, tell=lambda *_: None)
+        publish(deployment, mirror, report_step=lambda *_: None)
     edition = deployment.feed("mirror").current()
     assert edition is not None
     with served(deployment.settings.feed_root, ("mirror", "/feeds/mirror")) as client:

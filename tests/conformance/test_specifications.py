@@ -37,7 +37,7 @@ def mirrored(
         deployment = make_deployment(home, upstream, clock)
         deployment.pull()
         (mirror,) = deployment.policies("mirror")
-        publish(deployment, mirror, tell=lambda *_: None)
+        publish(deployment, mirror, report_step=lambda *_: None)
         sent = {key: upstream.registry.body(key) for key in upstream.registry.rows()}
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:
         yield client, sent

@@ -42,7 +42,7 @@ def published(deployment: Line) -> None:
     """Pull, then curate, build and switch the feed."""
     deployment.pull()
     (policy,) = deployment.policies("team")
-    publish(deployment, policy, tell=lambda *_: None)
+    publish(deployment, policy, report_step=lambda *_: None)
 
 
 def verdicts(deployment: Line, feed: str = "team") -> dict[str, tuple[str, str]]:

@@ -25,10 +25,10 @@ def live(deployment: Line, upstream: Upstream, clock: FakeClock) -> Line:
     upstream.registry.publish(server_json(BAD, "1.0.0"), START - DAY)
     for number in range(40):
         upstream.registry.publish(server_json(f"c.d/s{number:02}"), START)
-    refresh(deployment, tell=lambda *_: None)
+    refresh(deployment, report_step=lambda *_: None)
     clock.move_to(START + DAY)
     upstream.registry.publish(server_json(BAD, "2.0.0"), clock())
-    refresh(deployment, tell=lambda *_: None)
+    refresh(deployment, report_step=lambda *_: None)
     return deployment
 
 
@@ -116,7 +116,7 @@ def test_it_stays_through_runs_and_rollbacks_until_it_is_lifted(
     before = str(feed.current_id())
     live.block(BAD, reason="no", by="sec")
     clock.move_to(clock() + DAY)
-    refresh(live, tell=lambda *_: None)
+    refresh(live, report_step=lambda *_: None)
     with live.warehouse.session() as session:
         rows = session.text("SELECT DISTINCT rule FROM verdicts WHERE name = 'a.b/bad'").to_pylist()
     assert rows == [{"rule": "block"}]
@@ -128,7 +128,7 @@ def test_it_stays_through_runs_and_rollbacks_until_it_is_lifted(
         feed.set_hold(None)
         live.lift(BAD, reason="it was mended", by="sec")
         clock.move_to(clock() + DAY)
-        refresh(live, tell=lambda *_: None)
+        refresh(live, report_step=lambda *_: None)
         client.until(lambda: BAD in names(client))
     acts = [(entry.by, entry.action, entry.target) for entry in live.audit.read()[0]]
     assert ("sec", "block", BAD) in acts
@@ -165,7 +165,7 @@ def test_a_block_of_what_nobody_knows_waits_for_it(
     upstream.registry.publish(server_json("x.y/later"), clock())
     live.pull()
     for policy in live.policies():
-        publish(live, policy, tell=lambda *_: None)
+        publish(live, policy, report_step=lambda *_: None)
     with served(live.settings.feed_root, ("default", "/")) as client:
         assert "x.y/later" not in names(client)
         version = client.json("/explain/x.y%2Flater")["versions"][0]

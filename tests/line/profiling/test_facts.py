@@ -263,7 +263,7 @@ def test_signals_reach_the_feed_and_its_rules(tmp_path: Path, upstream: Upstream
     claim(upstream, "a.b/one", "npm", "one", "1.0.0")
     claim(upstream, "a.b/copy", "npm", "one", "1.0.0")
     deployment = make_deployment(tmp_path / "home", upstream, clock, feeds=feeds)
-    refresh(deployment, profile=True, tell=lambda *_: None)
+    refresh(deployment, profile=True, report_step=lambda *_: None)
     live = deployment.feed("team").current()
     assert live is not None
     assert [live.keys.pair(index)[0] for index in range(live.count)] == ["a.b/one"]

@@ -47,7 +47,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         deployment.pull(full=True)
         clock.move_to(clock() + 3 * DAY)
         for policy in deployment.policies():
-            publish(deployment, policy, tell=lambda *_: None)
+            publish(deployment, policy, report_step=lambda *_: None)
         yield deployment
 
 

@@ -50,7 +50,7 @@ def live(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
 
 def publish_again(deployment: Line) -> None:
     (policy,) = deployment.policies("team")
-    publish(deployment, policy, tell=lambda *_: None)
+    publish(deployment, policy, report_step=lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_one_feed_that_is_refused_stops_no_other(
     (tmp_path / "documents" / "zoo.toml").write_text(other)
     for number in range(10):
         upstream.registry.publish(server_json(f"a.b/s{number}"), START)
-    refresh(deployment, tell=lambda *_: None)
+    refresh(deployment, report_step=lambda *_: None)
     clock.move_to(START + DAY)
     upstream.registry.publish(server_json("a.b/new"), clock())
     team(tmp_path / "documents", GATE + OUT.format(names="a.b/s*"))
     before = {name: deployment.feed(name).current_id() for name in ("team", "zoo")}
     with pytest.raises(SomeFailed, match=r"feed team: candidate .* was not switched"):
-        refresh(deployment, tell=lambda *_: None)
+        refresh(deployment, report_step=lambda *_: None)
     after = {name: deployment.feed(name).current_id() for name in ("team", "zoo")}
     assert after["team"] == before["team"]
     assert after["zoo"] != before["zoo"]
@@ -152,7 +152,7 @@ def test_a_broken_document_takes_no_live_feed_down(
         assert client.ask("/v0.1/servers")[0] == 401
         assert client.ask("/health")[0] == 200
     with pytest.raises(SomeFailed, match=r"team\.toml: name"):
-        refresh(live, tell=lambda *_: None)
+        refresh(live, report_step=lambda *_: None)
 
 
 def test_a_preview_says_what_a_changed_document_would_do_and_leaves_nothing(
@@ -217,7 +217,7 @@ def test_the_served_feed_follows_the_document(live: Line, tmp_path: Path) -> Non
     deny_all(tmp_path / "documents")
     (policy,) = live.policies("team")
     with pytest.raises(Refused):
-        publish(live, policy, tell=lambda *_: None)
+        publish(live, policy, report_step=lambda *_: None)
     live.switch(policy, accept=True, reason="a test")
     with served(live.settings.feed_root, ("team", "/")) as client:
         assert client.json("/v0.1/servers")["servers"] == []

@@ -35,7 +35,7 @@ def filled(deployment: Line, upstream: Upstream) -> Line:
     for number in range(40):
         document = server_json(f"c.d/s{number}") | {"packages": [package]}
         upstream.registry.publish(document, START - HOUR)
-    refresh(deployment, tell=quiet)
+    refresh(deployment, report_step=quiet)
     return deployment
 
 
@@ -45,7 +45,7 @@ def test_what_did_not_change_is_not_looked_at_again(
     """The fingerprint that a curation stores for an entry is the one that a build finds."""
     clock.move_to(START + HOUR)
     upstream.registry.publish(server_json("c.d/x"), clock() - timedelta(minutes=9))
-    refresh(filled, tell=quiet)
+    refresh(filled, report_step=quiet)
     with filled.warehouse.session() as session:
         begun = session.text("FROM verdict_changes WHERE feed = 'mirror' ORDER BY ALL").to_pylist()
         assert changed_names(session, "mirror", begun[0]["changed_at"]) == ["c.d/x"]
@@ -62,7 +62,7 @@ def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(
     fresh = make_deployment(home, upstream, clock)
     for number in range(2):
         clock.move_to(START + (2 + number) * HOUR)
-        refresh(fresh, tell=quiet)
+        refresh(fresh, report_step=quiet)
     assert states(fresh.feed("mirror"))["c.d/s7@1.0.0"] == "withdrawn"
 
 
@@ -86,5 +86,5 @@ def test_what_changed_between_curation_and_build_is_looked_at_again(
     upstream.registry.put(row)
     clock.move_to(clock() + HOUR)
     filled.pull(full=True)
-    publish(filled, policy, tell=quiet)
+    publish(filled, policy, report_step=quiet)
     assert states(feed)["c.d/x@1.0.0"] == "admitted"

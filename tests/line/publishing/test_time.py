@@ -33,7 +33,7 @@ def test_every_edition_can_be_read_as_it_was_and_changes_lead_from_each_to_the_l
                 upstream.registry.put(recorded_row(entry))
             if number % EVERY == 0:
                 deployment.pull(full=True)  # some recorded edits kept their updatedAt
-                publish(deployment, mirror, tell=lambda *_: None)
+                publish(deployment, mirror, report_step=lambda *_: None)
                 rows = upstream.registry.rows()
                 published.append((clock(), {key: row.server for key, row in rows.items()}))
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:

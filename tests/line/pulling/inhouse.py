@@ -19,7 +19,7 @@ def write(path: Path, name: str, version: str = "1.0.0", **extra: object) -> Non
 
 
 def pulled(deployment: Line) -> SomeFailed | None:
-    return pull_all(deployment, tell=lambda *_: None)
+    return pull_all(deployment, report_step=lambda *_: None)
 
 
 def current(deployment: Line) -> list[tuple[str, str, str, bool]]:
@@ -30,6 +30,6 @@ def current(deployment: Line) -> list[tuple[str, str, str, bool]]:
 
 def walked(deployment: Line, query: str = "") -> list[tuple[str, str]]:
     (mirror,) = deployment.policies("mirror")
-    publish(deployment, mirror, tell=lambda *_: None)
+    publish(deployment, mirror, report_step=lambda *_: None)
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:
         return client.walk(f"/v0.1/servers?limit=100{query}")

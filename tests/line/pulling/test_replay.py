@@ -55,7 +55,7 @@ def replay(
     assert (reconciled.new, reconciled.vanished, reconciled.missing) == (0, 0, 0)
 
     (mirror,) = deployment.policies("mirror")
-    publish(deployment, mirror, tell=lambda *_: None)
+    publish(deployment, mirror, report_step=lambda *_: None)
     with deployment.warehouse.session() as session:
         treatments = session.text("FROM treatments WHERE feed = 'mirror'").to_pylist()
         assert read_state(session, "official") is not None

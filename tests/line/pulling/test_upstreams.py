@@ -114,7 +114,7 @@ def test_one_that_fails_stops_no_other(
     write(inhouse / "two.json", "com.example/two")
     steps: list[str] = []
     with pytest.raises(SomeFailed, match=r"official: .* answered 400"):
-        refresh(deployment, tell=lambda step, _: steps.append(step))
+        refresh(deployment, report_step=lambda step, _: steps.append(step))
     assert steps[-1] == "copy"
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:
         assert ("com.example/two", "1.0.0") in client.walk("/v0.1/servers")
@@ -181,7 +181,7 @@ def test_a_released_name_is_not_taken_by_what_is_deleted(
 
 def test_a_loss_is_accepted_of_one_upstream_at_a_time(deployment: Line) -> None:
     with pytest.raises(UsageError, match="--accept-shrink --upstream NAME"):
-        pull_all(deployment, accept_shrink=True, tell=lambda *_: None)
+        pull_all(deployment, accept_shrink=True, report_step=lambda *_: None)
 
 
 def test_names_of_an_upstream_that_is_not_on_the_list_are_told(
