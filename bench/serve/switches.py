@@ -5,6 +5,7 @@ import statistics
 import tempfile
 import threading
 import time
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from serve.api.editions import FixedEditions
 from serve.api.registry import Api, Request
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
+from serve.feed.retention import Retention
 from serve.policy.served_feed import ServedFeed
 
 
@@ -63,7 +65,9 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
                 if time.monotonic() - indexed_at >= 60:
                     builder.submit(indexed, home).result()
                     indexed_at = time.monotonic()
-                feed.tidy(keep=5, since=start)  # a walk stays in the edition it began in
+                feed.tidy(
+                    Retention(5, timedelta(0)), now=start
+                )  # a walk stays in the edition it began in
         finally:
             ended_at = time.monotonic()
             ended.set()

@@ -138,7 +138,7 @@ def _live(
         published_at = record_live(session, live)
     if pulled := live.records.pulled_at:
         feed.confirm(pulled)
-    removed = feed.tidy(keep=retention.editions, since=now() - retention.period)
+    removed = feed.tidy(retention, now=now())
     return SwitchReport(
         feed=feed.name,
         edition=edition,

@@ -29,7 +29,7 @@ from serve.edition.verification import verify
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed.keys import KeyRing
 from serve.feed.ledger import Ledger
-from serve.feed.retention import clean_bases
+from serve.feed.retention import Retention, clean_bases
 from serve.feed.stamping import stamp
 from serve.policy.served_feed import ServedFeed
 
@@ -220,18 +220,18 @@ class Feed:
         ]
         return sorted(manifests, key=lambda manifest: manifest.sequence)
 
-    def tidy(self, *, keep: int, since: datetime) -> list[str]:
-        """Remove editions, except the newest `keep` and those that were live after `since`.
+    def tidy(self, retention: Retention, *, now: datetime) -> list[str]:
+        """Remove editions, except those that are to be kept.
 
         Bases and segments that are no longer needed are removed too. Returns the removed IDs.
         """
         published = list(self.ledger.read().values())
-        kept = {row.edition for row in published[-keep:]}
+        kept = {row.edition for row in published[-retention.editions :]}
         # An edition was live until its successor was published.
         kept |= {
             edition.edition
             for edition, successor in pairwise(published)
-            if successor.published_at > since
+            if successor.published_at > now - retention.period
         }
         kept |= {name for name in (self.current_id(), self.candidate_id()) if name}
         removed = []

@@ -18,6 +18,7 @@ from serve.build.candidate import Candidate
 from serve.build.rollback import write_rollback
 from serve.edition.edition import Edition
 from serve.feed.feed import VISIBLE_WITHIN, Feed
+from serve.feed.retention import Retention
 from serve.policy.served_feed import ServedFeed
 from serve.server.live_editions import LOOK_EVERY, LiveEditions
 from tests.support.feeds import NOW, entry, excluded, publish
@@ -121,7 +122,8 @@ class World:
         edition = self.live()
         self.served |= {edition.keys.pair(index) for index in range(edition.count)}
         if self.random.random() < 0.5:
-            self.feed.tidy(keep=self.random.randint(2, 4), since=self.now - timedelta(minutes=5))
+            kept = Retention(self.random.randint(2, 4), timedelta(minutes=5))
+            self.feed.tidy(kept, now=self.now)
         visible_at = self.now + self.random.uniform(0, 1) * VISIBLE_WITHIN
         self.pending.append((visible_at, self.shelf.look))
 

@@ -23,6 +23,7 @@ from serve.edition.tables import Table
 from serve.edition.verification import verify
 from serve.errors import EditionBroken
 from serve.feed.feed import Feed
+from serve.feed.retention import Retention
 from serve.policy.blocks import Block
 from tests.support.feeds import NOW, entry, excluded
 
@@ -138,7 +139,7 @@ def test_any_history_of_layers_says_what_one_piece_says(
         if source.random() < 0.4:
             with layered.held():
                 rebased += layered.rebase(now=NOW + number * HOUR) is not None
-        layered.tidy(keep=2, since=NOW + 1000 * HOUR)
+        layered.tidy(Retention(2, timedelta(0)), now=NOW + 1000 * HOUR)
         blocked = [Block(name, None, "bad", "me", NOW) for name in sorted(names)[:2]]
         same(apply_blocks(edition, blocked), apply_blocks(expected, blocked))
     assert rebased
@@ -339,7 +340,7 @@ def test_half_a_base_that_a_crash_left_is_removed(grown: tuple[Feed, State]) -> 
     (half / "manifest.json").unlink()
     for number in (3, 4):
         refreshed(feed, state, number)
-    feed.tidy(keep=1, since=NOW + 1000 * HOUR)
+    feed.tidy(Retention(1, timedelta(0)), now=NOW + 1000 * HOUR)
     assert not half.exists()
     assert rebased(feed, 5).exists()
 

@@ -14,11 +14,11 @@ from serve.build.candidate import Candidate
 from serve.disk import replace_file
 from serve.edition.base import DELETED, LATEST
 from serve.edition.edition import Edition
-from serve.edition.verification import verify
 from serve.entry.latest import choose_latest
 from serve.entry.render import fixed_instant
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
 from serve.feed.feed import Feed
+from serve.feed.retention import Retention
 from serve.policy.served_feed import ServedFeed
 from serve.server.live_editions import LiveEditions
 from tests.support.feeds import FIRST, NOW, build, entry, excluded, publish
@@ -275,7 +275,14 @@ def test_tidying_keeps_what_is_needed(feed: Feed) -> None:
         entries = [entry("a.b/one"), entry("a.b/two", title=f"T{number}")]
         publish(feed, entries, f"e{number}", now=NOW + number * HOUR)
     (feed.editions / "e9.part").mkdir()
-    assert feed.tidy(keep=2, since=NOW + 100 * HOUR) == ["e1", "e2", "e3", "e4", "e5", "e9.part"]
+    assert feed.tidy(Retention(2, timedelta(0)), now=NOW + 100 * HOUR) == [
+        "e1",
+        "e2",
+        "e3",
+        "e4",
+        "e5",
+        "e9.part",
+    ]
     assert sorted(path.name for path in feed.editions.iterdir()) == ["e6", "e7"]
     assert sorted(path.name for path in feed.segments.iterdir()) == ["e1", "e6", "e7"]
     for name in ("e6", "e7"):
@@ -366,7 +373,7 @@ def test_many_editions_do_not_pile_up_files_to_keep_open(feed: Feed) -> None:
     for number in range(40):
         entries = [first, *(entry(f"c.d/s{part:02d}") for part in range(number + 1))]
         publish(feed, entries, f"e{number:02d}", now=NOW + number * HOUR)
-        feed.tidy(keep=2, since=NOW + 100 * HOUR)
+        feed.tidy(Retention(2, timedelta(0)), now=NOW + 100 * HOUR)
         assert len(live(feed).manifest.segments) <= 32
     edition = live(feed)
     verify(feed.editions / "e39")

@@ -10,6 +10,7 @@ import pytest
 from serve.api.registry import Api, Request
 from serve.build.rollback import write_rollback
 from serve.feed.feed import Feed
+from serve.feed.retention import Retention
 from serve.policy.served_feed import ServedFeed
 from serve.server.live_editions import LiveEditions
 from tests.serve.api.test_history import E2, E3, HOUR
@@ -23,7 +24,7 @@ def test_what_is_no_longer_kept_is_gone(tmp_path: Path) -> None:
         publish(feed, entries[:number], f"e{number}", now=NOW + number * HOUR)
     with served(tmp_path, ("default", "/")) as client:
         cursor = client.json("/v0.1/servers?edition=e1&limit=1")["metadata"]["nextCursor"]
-        feed.tidy(keep=1, since=NOW + 3.5 * HOUR)
+        feed.tidy(Retention(1, timedelta(0)), now=NOW + 3.5 * HOUR)
         assert [edition["kept"] for edition in client.json("/editions")["editions"]] == [
             True,
             True,
@@ -47,7 +48,7 @@ def test_a_walk_that_outlives_its_editions_is_told_to_start_again(tmp_path: Path
         while client.json("/health")["edition"] != "e5":
             pass
         assert len(client.keys(f"/v0.1/servers?limit=100&cursor={first}")) == 3  # the walk reads e2
-        feed.tidy(keep=1, since=NOW + 9 * HOUR)
+        feed.tidy(Retention(1, timedelta(0)), now=NOW + 9 * HOUR)
     with served(tmp_path, ("default", "/")) as client:
         problem = client.json(f"/v0.1/servers?limit=100&cursor={first}", status=410)
     assert "start the list again" in problem["detail"]
