@@ -14,6 +14,7 @@ from serve.build.candidate import Candidate
 from serve.disk import replace_file
 from serve.edition.base import DELETED, LATEST
 from serve.edition.edition import Edition
+from serve.edition.verification import verify
 from serve.entry.latest import choose_latest
 from serve.entry.render import fixed_instant
 from serve.errors import EditionBroken, FeedBusy, NoEdition, SwitchRefused
@@ -21,9 +22,7 @@ from serve.feed.feed import Feed
 from serve.feed.retention import Retention
 from serve.policy.served_feed import ServedFeed
 from serve.server.live_editions import LiveEditions
-from tests.support.feeds import FIRST, NOW, build, entry, excluded, publish
-
-HOUR = timedelta(hours=1)
+from tests.support.feeds import FIRST, HOUR, NOW, build, entry, excluded, publish
 
 
 @pytest.fixture
@@ -275,14 +274,8 @@ def test_tidying_keeps_what_is_needed(feed: Feed) -> None:
         entries = [entry("a.b/one"), entry("a.b/two", title=f"T{number}")]
         publish(feed, entries, f"e{number}", now=NOW + number * HOUR)
     (feed.editions / "e9.part").mkdir()
-    assert feed.tidy(Retention(2, timedelta(0)), now=NOW + 100 * HOUR) == [
-        "e1",
-        "e2",
-        "e3",
-        "e4",
-        "e5",
-        "e9.part",
-    ]
+    removed = feed.tidy(Retention(2, timedelta(0)), now=NOW + 100 * HOUR)
+    assert removed == ["e1", "e2", "e3", "e4", "e5", "e9.part"]
     assert sorted(path.name for path in feed.editions.iterdir()) == ["e6", "e7"]
     assert sorted(path.name for path in feed.segments.iterdir()) == ["e1", "e6", "e7"]
     for name in ("e6", "e7"):
