@@ -13,7 +13,14 @@ from connectors.lazy_json import is_array, items, mapping, members, small, strin
 from connectors.origins import default_url
 from connectors.registries.lookup import Document, Outcome, PackageResponse
 from connectors.registries.pypi import CONNECTOR
-from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
+from connectors.registries.releases import (
+    ReleaseFile,
+    Releases,
+    canonical_version,
+    first_digest,
+    releases_of,
+    version_key,
+)
 from enrich.ecosystem import Ecosystem, PackageKey, PackageRef, Rejected, VersionKind
 from enrich.licenses import License, from_classifiers, read_license
 from enrich.profiles import (
@@ -60,15 +67,16 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     status = text(project_status.get("status") or project_status.get("state"))
     if status == "quarantined":
         return absent(Outcome.QUARANTINED, versions)
-    by_version = releases_of(body)
-    files = [file for of_version in by_version.values() for file in of_version]
-    releases = sorted(_releases(by_version))
+    index_releases = releases_of(body)
+    files = [file for _, of_version in index_releases.items() for file in of_version]
+    releases = sorted(_releases(index_releases))
     infos, owners = _infos(fetched.documents)
     project = infos.get("", {})
     latest = canonical_version(string(project.get("version"), 300) or "")
     # The project document may be older than the index, or absent.
-    latest = latest if latest in by_version else _newest(by_version)
-    infos.setdefault(latest, project)
+    known = latest in index_releases
+    latest = index_releases.spelled(latest) if known else _newest(index_releases)
+    infos.setdefault(version_key(latest), project)
     attested = {
         document.version: document.body
         for document in fetched.documents
@@ -76,11 +84,11 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     }
     declared = _license(project)
     instants = [at for file in files if (at := instant(file.uploaded))]
-    of_latest = [at for file in by_version.get(latest, []) if (at := instant(file.uploaded))]
+    of_latest = [at for file in index_releases.files(latest) if (at := instant(file.uploaded))]
     package = PackageFact(
         outcome=Outcome.OK,
         latest_version=latest or None,
-        version_count=len(by_version),
+        version_count=len(index_releases),
         first_published_at=min(instants, default=None),
         last_published_at=max(instants, default=None),
         license=declared.expression,
@@ -93,13 +101,12 @@ def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None
     )
     facts = []
     for version in dict.fromkeys((*versions, *([latest] if latest else []))):
-        if version not in by_version:
+        if version not in index_releases:
             facts.append(VersionFact(version, Outcome.VERSION_ABSENT))
         else:
-            provenance = attested.get(version)
-            facts.append(
-                _version(version, by_version[version], infos.get(version), provenance, releases)
-            )
+            info, provenance = infos.get(version_key(version)), attested.get(version)
+            files_of = index_releases.files(version)
+            facts.append(_version(version, files_of, info, provenance, releases))
     return Profile(package, tuple(facts))
 
 
@@ -142,7 +149,7 @@ def _infos(documents: tuple[Document, ...]) -> tuple[dict[str, dict[str, Raw]], 
     for document in documents:
         if document.kind in ("project", "release"):
             parsed = members(document.body)
-            infos[document.version] = members(parsed.get("info"))
+            infos[version_key(document.version)] = members(parsed.get("info"))
             if document.kind == "project":
                 roles = mapping(small(parsed.get("ownership"))).get("roles")
                 pairs = [mapping(role) for role in roles[:1000]] if isinstance(roles, list) else []
@@ -152,10 +159,10 @@ def _infos(documents: tuple[Document, ...]) -> tuple[dict[str, dict[str, Raw]], 
     return infos, owners
 
 
-def _releases(by_version: dict[str, list[ReleaseFile]]) -> list[Version]:
+def _releases(listed: Releases) -> list[Version]:
     """Releases that are neither pre-releases nor yanked, unsorted."""
     releases = []
-    for version, files in by_version.items():
+    for version, files in listed.items():
         with suppress(ValueError):
             parsed = Version(version)
             if not parsed.is_prerelease and not (files and all(file.yanked for file in files)):
@@ -169,14 +176,15 @@ def _newer(version: str, releases: list[Version]) -> int | None:
     return None
 
 
-def _newest(by_version: dict[str, list[ReleaseFile]]) -> str:
+def _newest(listed: Releases) -> str:
     """What the project document would call the latest: releases first, yanked ones last."""
     parsed = []
-    for version, files in by_version.items():
+    for version, files in listed.items():
         with suppress(ValueError):
             yanked = bool(files) and all(file.yanked for file in files)
-            parsed.append((not yanked, not Version(version).is_prerelease, Version(version)))
-    return str(max(parsed)[2]) if parsed else ""
+            at = Version(version)
+            parsed.append((not yanked, not at.is_prerelease, at, version))
+    return max(parsed)[3] if parsed else ""
 
 
 def _license(info: dict[str, Raw]) -> License:

@@ -28,7 +28,14 @@ from connectors.registries.lookup import (
     PackageRequest,
     PackageResponse,
 )
-from connectors.registries.releases import ReleaseFile, canonical_version, first_digest, releases_of
+from connectors.registries.releases import (
+    ReleaseFile,
+    Releases,
+    canonical_version,
+    first_digest,
+    releases_of,
+    version_key,
+)
 
 _INDEX = "application/vnd.pypi.simple.v1+json"
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
@@ -72,16 +79,16 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
         wanted = [
             version
             for version in target.versions
-            if version != latest and _is_new(target, version, releases)
+            if version_key(version) != version_key(latest) and _is_new(target, version, releases)
         ]
         wanted = wanted if reader.speaks_json else []
         for version in wanted[:MAX_EXTRAS]:
-            reader.release(version)
+            reader.release(version, releases.spelled(version))
         documents += reader.documents
         attested = [
             (version, file)
             for version in target.versions
-            if (file := _attested(releases.get(version, [])))
+            if (file := _attested(releases.files(version)))
             and not (
                 version in target.known
                 and target.known[version].provenance
@@ -89,7 +96,8 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
             )
         ]
         for version, file in attested[:MAX_EXTRAS]:
-            document = _provenance(http, f"{origin.url}/integrity/{name}", version, file)
+            spelled = releases.spelled(version)
+            document = _provenance(http, f"{origin.url}/integrity/{name}", version, spelled, file)
             documents += [document] if document else []
             deferred += document is None
         deferred += (
@@ -127,8 +135,8 @@ class _Releases:
         info = members(members(body).get("info"))
         return canonical_version(string(info.get("version")) or "")
 
-    def release(self, version: str) -> None:
-        self._get(f"{self._base}/{quote(version, safe='')}/json", "release", version)
+    def release(self, version: str, spelled: str) -> None:
+        self._get(f"{self._base}/{quote(spelled, safe='')}/json", "release", version)
 
     def _get(self, url: str, kind: str, version: str) -> bytes:
         try:
@@ -147,11 +155,11 @@ class _Releases:
         return b""
 
 
-def _is_new(target: PackageRequest, version: str, releases: dict[str, list[ReleaseFile]]) -> bool:
+def _is_new(target: PackageRequest, version: str, releases: Releases) -> bool:
     """Whether a release exists and was not read yet, or its first file changed since."""
     if version not in releases:
         return False
-    known, digest = target.known.get(version), first_digest(releases[version])
+    known, digest = target.known.get(version), first_digest(releases.files(version))
     return known is None or digest not in ("", known.digest)
 
 
@@ -161,9 +169,11 @@ def _attested(files: list[ReleaseFile]) -> str:
     return next(names, "")
 
 
-def _provenance(http: HttpClient, base: str, version: str, file: str) -> Document | None:
+def _provenance(
+    http: HttpClient, base: str, version: str, spelled: str, file: str
+) -> Document | None:
     """Who published a file of a release; None if it must be asked again."""
-    url = f"{base}/{quote(version, safe='')}/{quote(file, safe='')}/provenance"
+    url = f"{base}/{quote(spelled, safe='')}/{quote(file, safe='')}/provenance"
     try:
         headers = {"Accept": _INTEGRITY}
         answer = http.get(
