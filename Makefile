@@ -44,7 +44,7 @@ format: setup ## Format the code
 campaign: setup ## Run the long campaigns whole (CI runs seeded samples of them)
 	SUBREGISTRY_OFFLINE=1 SUBREGISTRY_CAMPAIGN=2000 SUBREGISTRY_KILLS=240 \
 	  SUBREGISTRY_SYNC=1500 SUBREGISTRY_REQUESTS=200000 SUBREGISTRY_SCHEMATHESIS=1000 SUBREGISTRY_FUZZ=50000 \
-	  SUBREGISTRY_SIZE=300000 $(BIN)/pytest -rA tests/enrich/test_fuzz.py tests/line/campaigns/test_campaign.py \
+	  SUBREGISTRY_SIZE=300000 $(BIN)/pytest -rA --timeout 7200 tests/enrich/test_fuzz.py tests/line/campaigns/test_campaign.py \
 	  tests/line/campaigns/test_kills.py tests/line/campaigns/test_size.py tests/serve/feed/test_sync.py tests/conformance
 
 bench: setup ## Print the tables of bench/line

@@ -17,7 +17,7 @@ ECOSYSTEMS: dict[str, Ecosystem] = {
 }
 USUAL = tuple(origin for ecosystem in ECOSYSTEMS.values() for origin in ecosystem.usual)
 """The registries that most packages come from."""
-_GENERATION = 2
+_GENERATION = 3
 """Increase it when references are read differently, so that known ones are read again."""
 
 Hosts = Callable[[str], frozenset[str]]

@@ -31,7 +31,12 @@ from enrich.profiles import (
 )
 
 _NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*")
-_RANGE = re.compile(r"[~^<>=*|,]|^[\dxX]+(\.[xX*])+$|^[xX]$| ")
+# npm reads versions loosely: `v1.2.3`, `=1.2.3`, `1.2.3beta`; a part that is missing makes a range.
+_LOOSE = re.compile(
+    r"[v=]*(\d{1,15})\.(\d{1,15})\.(\d{1,15})"
+    r"(?:-?([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+)
+_RANGE = re.compile(r"[~^<>=*|,]|^[v=]*[\dxX]+(\.[\dxX]+){0,2}$| ")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 # npm replaces a malicious package with an empty one of such a version.
 _HOLD = re.compile(r"\d+\.\d+\.\d+-security(\.\d+)?")
@@ -49,18 +54,25 @@ def canonicalise(ref: PackageRef, _hosts: frozenset[str]) -> PackageKey | Reject
     if len(name) > 214 or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
         return Rejected("identifier_grammar")
     namespace, _, bare = name.rpartition("/")
-    purl = PackageURL("npm", namespace or None, bare, ref.version or None).to_string()
-    return PackageKey("npm", name, ref.version, purl, _kind(ref.version))
+    kind, version = _read_version(ref.version)
+    purl = PackageURL("npm", namespace or None, bare, version or None).to_string()
+    return PackageKey("npm", name, version, purl, kind)
 
 
-def _kind(version: str) -> VersionKind:
-    if not version:
-        return VersionKind.MISSING
-    if Version.is_valid(version):
-        return VersionKind.EXACT
-    if _RANGE.search(version):
-        return VersionKind.RANGE
-    return VersionKind.ALIAS if _ALIAS.fullmatch(version) else VersionKind.INVALID
+def _read_version(claimed: str) -> tuple[VersionKind, str]:
+    """The kind of a version, and what npm would ask for: an exact one as it was published.
+
+    Build metadata is no part of a published version.
+    """
+    if not claimed:
+        return VersionKind.MISSING, ""
+    if exact := _LOOSE.fullmatch(claimed):
+        *numbers, pre = exact.groups()
+        version = ".".join(str(int(number)) for number in numbers)
+        return VersionKind.EXACT, f"{version}-{pre}" if pre else version
+    if _RANGE.search(claimed):
+        return VersionKind.RANGE, claimed
+    return (VersionKind.ALIAS if _ALIAS.fullmatch(claimed) else VersionKind.INVALID), claimed
 
 
 def parse(fetched: PackageResponse, versions: tuple[str, ...]) -> Profile | None:
