@@ -127,7 +127,12 @@ def publish(
     built = build(deployment.warehouse, policy, feed, now=deployment.clock, progress=progress)
     report_step("build", built)
     if held := feed.hold():
-        log.warning("feed %s is held: %s; subregistry switch --resume ends it", feed.name, held)
+        log.warning(
+            "feed %s is held: %s; subregistry switch --feed %s --resume ends it",
+            feed.name,
+            held,
+            feed.name,
+        )
     elif not built.unchanged:
         report_step("switch", deployment.switch(policy, progress=progress))
     if is_due(feed):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli.console import Reporter, print_json, print_report, progress_bar
 from pipelines.cli.context import find_policies, open_deployment
-from pipelines.errors import StepError, UsageError
+from pipelines.errors import Refused, StepError, UsageError
 from pipelines.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _each(
 def switch(arguments: argparse.Namespace) -> int:
     deployment, report_step = open_deployment(), Reporter(as_json=arguments.json)
     policies, reason = find_policies(deployment, arguments.feed), arguments.reason
-    if (arguments.to or arguments.resume) and len(policies) > 1:
+    if (arguments.to or arguments.resume or arguments.accept) and not arguments.feed:
         raise UsageError("say which feed: add --feed NAME")
     if arguments.accept and not reason:
         raise UsageError("say why, for the audit log: add --reason WHY")
@@ -71,9 +71,9 @@ def switch(arguments: argparse.Namespace) -> int:
             "switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason)
         )
         return report_step.end()
-    if arguments.resume:
-        feeds[policies[0].name].set_hold(None)
-        deployment.audit.add("resume", policies[0].name, feed=policies[0].name, reason=reason)
+    held = {name: feed.hold() for name, feed in feeds.items() if arguments.resume}
+    for name in held:
+        feeds[name].set_hold(None)
     # With no candidate waiting, one feed is switched anyway: it reports the repeat or its error.
     waiting = [
         policy
@@ -82,10 +82,17 @@ def switch(arguments: argparse.Namespace) -> int:
     ]
     with progress_bar() as progress:
         for policy in waiting or policies[:1]:
-            report = deployment.switch(
-                policy, accept=arguments.accept, reason=reason, progress=progress
-            )
+            try:
+                report = deployment.switch(
+                    policy, accept=arguments.accept, reason=reason, progress=progress
+                )
+            except Refused:
+                if policy.name in held:  # nothing went live, so the feed stays held
+                    feeds[policy.name].set_hold(held[policy.name])
+                raise
             report_step("switch", report)
+    for name in held:
+        deployment.audit.add("resume", name, feed=name, reason=reason)
     return report_step.end()
 
 

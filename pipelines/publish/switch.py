@@ -63,14 +63,14 @@ def switch(
         if held := feed.hold():
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {held}. "
-                "When the cause is mended, run subregistry switch --resume"
+                f"When the cause is mended, run subregistry switch --feed {feed.name} --resume"
             )
         problems = [] if accept else examine_candidate(feed, limits, now=now, progress=progress)
         if problems:
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
-                "The live edition stays; if this is meant, run subregistry switch --accept "
-                "--reason WHY"
+                "The live edition stays; if this is meant, run "
+                f"subregistry switch --feed {feed.name} --accept --reason WHY"
             )
         return _live(warehouse, feed, edition, now=now, retention=retention)
 

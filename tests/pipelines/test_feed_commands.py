@@ -49,7 +49,7 @@ def test_going_back_holds_the_feed_until_it_is_resumed(
     capsys.readouterr()
     assert main(["run"]) == 0  # the other feed continues
     assert main(["switch", "--feed", "mirror"]) == 3
-    assert "subregistry switch --resume" in capsys.readouterr().err
+    assert "subregistry switch --feed mirror --resume" in capsys.readouterr().err
     assert names(feed) == ["a.b/one", "a.b/three", "a.b/two"]
     main(["status", "--json"])
     feeds = {row["feed"]: row["held"] for row in json.loads(capsys.readouterr().out)["feeds"]}
@@ -60,12 +60,31 @@ def test_going_back_holds_the_feed_until_it_is_resumed(
     assert len(feed.ledger.read()) == 4
 
 
+def test_a_remedy_is_for_one_feed_and_a_refused_resume_ends_no_hold(
+    feed: Feed, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(60):
+        upstream.registry.publish(server_json(f"c.d/s{number:02}"), START)
+    assert main(["run"]) == 0
+    for number in range(40):
+        upstream.registry.set_status(f"c.d/s{number:02}", None, "deleted", "", START)
+    feed.set_hold("somebody looks at it")
+    capsys.readouterr()
+    assert main(["run"]) == 3
+    assert main(["switch", "--feed", "mirror", "--resume"]) == 3
+    assert "subregistry switch --feed mirror --accept --reason WHY" in capsys.readouterr().err
+    assert feed.hold() == "somebody looks at it"
+    assert main(["switch", "--feed", "mirror", "--resume", "--accept", "--reason", "meant"]) == 0
+    assert feed.hold() is None
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "sentence"),
     [
         (["--to", "nothing", "--feed", "mirror"], 1, "no edition nothing"),
         (["--to", "nothing"], 2, "add --feed NAME"),
         (["--resume"], 2, "add --feed NAME"),
+        (["--accept", "--reason", "meant"], 2, "add --feed NAME"),
         (["--to", "LIVE", "--feed", "mirror"], 1, "is the live one"),
     ],
 )
