@@ -16,7 +16,7 @@ from connectors.origins import Origin, Origins
 from connectors.registries.clients import Connector, PackageRegistries
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import ADVISORIES
-from connectors.upstreams.registry import base_url
+from connectors.upstreams.places import base_url
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.settings import Settings

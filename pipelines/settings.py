@@ -5,19 +5,23 @@ What a feed contains belongs in a feed document; what one run does is a flag.
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from connectors.errors import ConnectorError
 from connectors.origins import OriginSettings
-from connectors.upstreams.places import check_place
+from connectors.upstreams.places import base_url, check_place
 from pipelines.errors import UsageError
 from serve.feed.retention import Retention
 from warehouse.database.sizes import parse_size
 
+_PREFIX = "SUBREGISTRY_"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -25,7 +29,7 @@ class Settings(BaseSettings):
     """One deployment. Durations are seconds, rates are requests per second (0 = unlimited)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SUBREGISTRY_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         frozen=True,
         extra="ignore",
@@ -140,6 +144,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is too little; 128MB is the least")
         return value or None
 
+    @field_validator("upstream_url")
+    @classmethod
+    def _is_registry(cls, value: str) -> str:
+        try:
+            base_url(value)
+        except ConnectorError as error:
+            raise ValueError(str(error)) from error
+        return value
+
     @field_validator("upstreams")
     @classmethod
     def _named(cls, value: dict[str, str]) -> dict[str, str]:
@@ -184,7 +197,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:  # values of any field, checked by pydantic
-    """Settings from the environment. Raises UsageError that names the variable."""
+    """Settings from the environment. Raises UsageError that names the variable, and for a variable
+    that looks like a misspelt setting."""
+    _refuse_misspelt(os.environ)
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -193,8 +208,22 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
             for item in error.errors()
         ]
         raise UsageError("; ".join(lines)) from error
+    except SettingsError as error:
+        # pydantic names the field in its text alone.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"{_PREFIX}{field[1].upper()}" if field else f"a {_PREFIX} variable"
+        raise UsageError(f"{name} is not JSON: {error.__cause__ or error}") from error
     except ValueError as error:
-        raise UsageError(f"a SUBREGISTRY_ variable cannot be read: {error}") from error
+        raise UsageError(f"a {_PREFIX} variable cannot be read: {error}") from error
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        word = name.removeprefix(_PREFIX).partition("__")[0].lower()
+        if not name.startswith(_PREFIX) or word in Settings.model_fields:
+            continue
+        if near := get_close_matches(word, Settings.model_fields, n=1, cutoff=0.8):
+            raise UsageError(f"{name} is no setting; did you mean {_PREFIX}{near[0].upper()}?")
 
 
 _COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it at import

@@ -1,6 +1,9 @@
 """Where an upstream is: the URL of a registry, or the path of a folder of documents."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.errors import ConnectorError
 
 _REGISTRY = ("http://", "https://")
 _FILE = "file://"
@@ -21,3 +24,18 @@ def is_registry(place: str) -> bool:
 def folder_path(place: str) -> Path:
     """The path of a folder or file, written as a path or with file://."""
     return Path(place.removeprefix(_FILE))
+
+
+def base_url(url: str) -> str:
+    """A registry's base URL without version prefix and trailing slash. Raises ConnectorError."""
+    base = url.strip().rstrip("/")
+    for prefix in ("/v0.1", "/v0"):
+        base = base.removesuffix(prefix)
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConnectorError(f"{url!r} is not a registry URL; write https://HOST[/PATH]", url=url)
+    return base.rstrip("/")

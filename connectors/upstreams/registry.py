@@ -14,7 +14,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from connectors.errors import (
     BodyRefused,
-    ConnectorError,
     MalformedPage,
     UnexpectedStatus,
     Unreachable,
@@ -23,6 +22,7 @@ from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.page import EntryHead, read_head, read_page
+from connectors.upstreams.places import base_url
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
@@ -59,21 +59,6 @@ class RawPage:
 @dataclass(frozen=True)
 class Missing:
     """The registry says that it has no such server or version."""
-
-
-def base_url(url: str) -> str:
-    """A registry's base URL without version prefix and trailing slash. Raises ConnectorError."""
-    base = url.strip().rstrip("/")
-    for prefix in ("/v0.1", "/v0"):
-        base = base.removesuffix(prefix)
-    try:
-        parts = urlsplit(base)
-        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConnectorError(f"{url!r} is not a registry URL; write https://HOST[/PATH]", url=url)
-    return base.rstrip("/")
 
 
 class Registry:

@@ -15,8 +15,7 @@ from connectors.origins import Origins
 from connectors.registries.clients import PackageRegistries, Probe
 from connectors.registries.downloads import COUNTERS
 from connectors.upstreams.page import read_page
-from connectors.upstreams.places import is_registry
-from connectors.upstreams.registry import base_url
+from connectors.upstreams.places import base_url, is_registry
 from enrich.ecosystems import USUAL
 from pipelines.errors import UsageError
 

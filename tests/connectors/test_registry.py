@@ -8,7 +8,8 @@ import pytest
 from connectors.errors import ConnectorError, MalformedPage
 from connectors.upstreams.contract import Entry, Unreadable, compose, read_entry
 from connectors.upstreams.page import read_page
-from connectors.upstreams.registry import Missing, Registry, base_url
+from connectors.upstreams.places import base_url
+from connectors.upstreams.registry import Missing, Registry
 from pipelines.demo.loopback import Reply, Request
 from tests.support.deployments import START, Upstream, server_json
 
