@@ -59,6 +59,7 @@ _SEEN = frozenset({200, 401, 403, 404})
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _BEARER = re.compile(r"(?i:\bbearer) +(.*)")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
+_NO_HEAD = frozenset({404, 405, 501})
 _BLOB_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _QUOTA = re.compile(r"(\d{1,9})(?:;.*)?")
 # Leave so many manifests of a host's quota unused.
@@ -89,6 +90,9 @@ class ImageRepository:
         if self._refused:
             return Outcome.ABSENT_OR_PRIVATE
         head = self.manifest(reference, method="HEAD")
+        if head.status in _NO_HEAD:
+            # Some registries do not answer HEAD, or answer it wrongly: GET decides.
+            head = self.manifest(reference)
         if head.status in (401, 403):
             if self.token or self._refused:
                 return Outcome.ABSENT_OR_PRIVATE
@@ -114,7 +118,8 @@ class ImageRepository:
         if method == "GET" and remaining <= _RESERVE:
             raise QuotaSpent(f"{self._origin.id} gives only {remaining} more manifests for now")
         path = f"manifests/{quote(reference, safe=':')}"
-        answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB)
+        seen = _SEEN | _NO_HEAD if method == "HEAD" else _SEEN
+        answer = self._ask(path, {"Accept": _ACCEPT}, method=method, cap=4 * MIB, expect=seen)
         if quota := _QUOTA.fullmatch(answer.headers.get("ratelimit-remaining", "")):
             self._http.host_cache["manifests left"] = quota[1]
         return answer

@@ -127,6 +127,19 @@ def test_whatever_an_image_registry_answers_has_an_outcome(reply: Reply, outcome
         assert response.versions == {"1.0.0": Outcome.VERSION_ABSENT}
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_what_head_denies_is_asked_by_get(stand_ins: PackageStandIns, status: int) -> None:
+    def answer(request: Request) -> Reply:
+        if request.method == "HEAD" and request.headers.get("authorization"):
+            return Reply(status)
+        return stand_ins.answer(request)
+
+    response, _ = ask(answer, IMAGE)
+    assert response.outcome == Outcome.OK
+    assert [document.kind for document in response.documents] == ["manifest", "config", "referrers"]
+    assert response.versions == {"1.0.0": Outcome.OK}
+
+
 def test_a_realm_elsewhere_is_not_asked() -> None:
     challenge = 'Bearer realm="https://evil.example/token",service="x"'
     response, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)
