@@ -75,7 +75,11 @@ def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator
             f"which is more than the gate allows: {limits.share:.0%}, or {limits.floor}"
         )
     for kind in sorted(live.manifest.parts.keys() - candidate.manifest.parts.keys()):
-        yield f"nothing of the kind {kind} would be left, of {live.manifest.parts[kind]} entries"
+        if (count := live.manifest.parts[kind]) > limits.floor:
+            yield (
+                f"nothing of the kind {kind} would be left, of {count} entries, which is more than "
+                f"the gate allows: {limits.floor}"
+            )
 
 
 def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:

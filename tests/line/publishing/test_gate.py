@@ -38,11 +38,14 @@ floor = 2
 
 @pytest.fixture
 def live(tmp_path: Path, upstream: Upstream, clock: FakeClock) -> Line:
-    """A feed of thirty servers, one of them with a package."""
+    """A feed of 32 servers, three of them with a package."""
     deployment = make_team(tmp_path, upstream, clock, GATE)
     for number in range(29):
         upstream.registry.publish(server_json(f"a.b/s{number:02}"), START)
-    upstream.registry.publish(server_json("c.d/npm", packages=[NPM], remotes=[]), START)
+    for number in range(3):
+        upstream.registry.publish(
+            server_json(f"c.d/npm{number}", packages=[NPM], remotes=[]), START
+        )
     published(deployment)
     clock.move_to(START + DAY)
     return deployment
@@ -56,8 +59,8 @@ def publish_again(deployment: Line) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ("a.b/s0?", r"10 of 30 running entries would go \(10 withdrawn; a.b/s00@1.0.0 is one\)"),
-        ("c.d/npm", "nothing of the kind npm would be left, of 1 entries"),
+        ("a.b/s0?", r"10 of 32 running entries would go \(10 withdrawn; a.b/s00@1.0.0 is one\)"),
+        ("c.d/npm?", "nothing of the kind npm would be left, of 3 entries, .* allows: 2"),
     ],
 )
 def test_a_loss_is_refused_and_the_last_good_edition_stays(
@@ -80,6 +83,13 @@ def test_a_loss_is_refused_and_the_last_good_edition_stays(
     assert accepted == [("ops", "accept", "we know")]
 
 
+def test_a_small_kind_may_go(live: Line, tmp_path: Path) -> None:
+    for names in ("c.d/npm0", "c.d/npm?"):
+        team(tmp_path / "documents", GATE + OUT.format(names=names))
+        publish_again(live)
+    assert verdicts(live)["c.d/npm2@1.0.0"] == ("exclude", "out")
+
+
 def test_what_the_floor_allows_passes(live: Line, tmp_path: Path) -> None:
     team(tmp_path / "documents", GATE + OUT.format(names="a.b/s00"))
     publish_again(live)
@@ -92,7 +102,7 @@ def test_what_comes_does_not_make_up_for_what_goes(
     for number in range(20):
         upstream.registry.publish(server_json(f"e.f/new{number:02}"), clock())
     team(tmp_path / "documents", GATE + OUT.format(names="a.b/s0?"))
-    with pytest.raises(Refused, match="10 of 30 running entries would go"):
+    with pytest.raises(Refused, match="10 of 32 running entries would go"):
         published(live)
 
 
@@ -177,7 +187,7 @@ title = "Ten"
     live_before, folder = live.feed("team").current_id(), live.feed("team").folder
     files = sorted(str(path) for path in folder.rglob("*"))
     report = live.preview(changed / "team.toml")
-    assert (report.added, report.withdrawn, report.changed, report.same) == (0, 10, 1, 20)
+    assert (report.added, report.withdrawn, report.changed, report.same) == (0, 10, 1, 22)
     first, last = report.changes[0], report.changes[-1]
     assert (first.change, first.name, first.before, first.after, first.reason) == (
         "withdraw",
@@ -205,7 +215,7 @@ def test_a_preview_of_a_new_feed_adds_everything(live: Line, tmp_path: Path) -> 
     new = tmp_path / "zoo.toml"
     new.write_text(HEAD.replace('"team"', '"zoo"').replace('"/"', '"/zoo"'))
     report = live.preview(new)
-    assert (report.added, report.withdrawn) == (30, 0)
+    assert (report.added, report.withdrawn) == (32, 0)
     assert report.changes[0].before == "no edition"
 
 
