@@ -86,10 +86,10 @@ def _option(action: argparse.Action) -> str:
 
 def tables() -> str:
     """Every table, view and macro of the warehouse."""
-    found = sorted(relations(), key=lambda relation: relation[0])
+    rows = sorted(relations(), key=lambda relation: relation[0])
     return _table(
         ("relation", "kind", "what it holds"),
-        [(f"`{name}`", kind, text) for name, kind, text in found],
+        [(f"`{name}`", kind, text) for name, kind, text in rows],
     )
 
 
@@ -97,9 +97,9 @@ def routes() -> str:
     """Every route of a feed with its parameters."""
     rows = []
     for path, methods in openapi(ServedFeed("default", "Default", "/"))["paths"].items():
-        found = next(iter(methods.values()))
-        names = [f"`{p['name']}`" for p in found.get("parameters", []) if p["in"] == "query"]
-        rows.append((f"`{path}`", found["summary"], ", ".join(names)))
+        route = next(iter(methods.values()))
+        names = [f"`{p['name']}`" for p in route.get("parameters", []) if p["in"] == "query"]
+        rows.append((f"`{path}`", route["summary"], ", ".join(names)))
     return _table(("route", "answers", "parameters"), rows)
 
 

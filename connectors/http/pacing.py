@@ -1,8 +1,9 @@
 """How fast one host is asked: at a fixed pace, or adapted to its answers.
 
-The adaptive limiter is AIMD rate control (additive increase, multiplicative decrease) with a
-circuit breaker and a daily budget: 429 and 503 halve rate and slots, each good answer raises them
-by a thousandth of their value. What it learns is a `HostState`, which outlives the run.
+The adaptive limiter is congestion control as in TCP, but with multiplicative increase as well as
+decrease, with a circuit breaker and a daily budget: 429 and 503 halve rate and slots, each good
+answer raises them by a thousandth of their value. What it learns is a `HostState`, which outlives
+the run.
 """
 
 import threading

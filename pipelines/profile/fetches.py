@@ -32,7 +32,7 @@ class Profiled:
 
     row: Row
     fetched: PackageResponse
-    found: Profile | None
+    profile: Profile | None
 
 
 def fetched_batches(

@@ -182,7 +182,7 @@ class _Batch:
 
     def add(self, answer: Profiled) -> Outcome:
         """Add an answer; return its outcome."""
-        row, fetched, profile = answer.row, answer.fetched, answer.found
+        row, fetched, profile = answer.row, answer.fetched, answer.profile
         key = (row["origin"], row["package"])
         outcome = fetched.outcome
         if profile is None and outcome == Outcome.OK:

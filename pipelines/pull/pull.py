@@ -154,7 +154,7 @@ def pull(
 
 def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
     """Drop a spool that is not resumed; above all one whose walk was committed already."""
-    start = spool.found()
+    start = spool.left_behind()
     if start is None:
         return
     with warehouse.session() as session:
@@ -221,7 +221,7 @@ def _drain(
 ) -> tuple[Start, int]:
     """Walk to the end into the spool; also return how many pages an earlier walk left there."""
     started_at = now()
-    start, cursor, resumed = spool.found(), None, 0
+    start, cursor, resumed = spool.left_behind(), None, 0
     if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool)
     if start is None or not resumed:
@@ -286,4 +286,4 @@ def _names_to_reread(
     else:
         with warehouse.session() as session:
             names = names_to_reread(session, upstream, batches(spool.pages(), bodies=False))
-    return sorted({*names, *unsettled_before} - survey.told)
+    return sorted({*names, *unsettled_before} - survey.reread)

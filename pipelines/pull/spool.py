@@ -98,7 +98,7 @@ class Spool:
                 for spool in spools:
                     spool.close()
 
-    def found(self) -> Start | None:
+    def left_behind(self) -> Start | None:
         """The start of a spool left behind, after cutting its torn tail; None if there is none."""
         if not self._path.exists():
             return None

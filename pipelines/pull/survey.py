@@ -9,14 +9,14 @@ from pipelines.pull.spool import PageKind, Spool
 
 @dataclass(frozen=True)
 class Survey:
-    """What a drained spool holds: `told` are the names read again since the last commit, `latest`
+    """What a drained spool holds: `reread` are the names read again since the last commit, `latest`
     counts flags per name, `after_commit` is the smallest number of a list page."""
 
     pages: int
     stale: bool
     asked_at: datetime
     after_commit: int
-    told: frozenset[str]
+    reread: frozenset[str]
     latest: Counter[str]
 
 

@@ -28,14 +28,20 @@ class BadParameter(ValueError):
     """A parameter that cannot be used. `status` is 400 or 422; the rest goes into the problem."""
 
     def __init__(
-        self, status: int, detail: str, *, location: str = "", value: object = None, said: str = ""
+        self,
+        status: int,
+        detail: str,
+        *,
+        location: str = "",
+        value: object = None,
+        message: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.location = location
         self.value = value
-        self.said = said
+        self.message = message
 
 
 @dataclass(frozen=True)
@@ -161,5 +167,5 @@ def _instant(value: bytes, name: str) -> int:
 
 def _invalid(name: str, value: object, message: str) -> BadParameter:
     return BadParameter(
-        422, "validation failed", location=f"query.{name}", value=value, said=message
+        422, "validation failed", location=f"query.{name}", value=value, message=message
     )

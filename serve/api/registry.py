@@ -94,9 +94,9 @@ class Api:
             return self._read(segments, read_query(request.query), request, shelf)
         except BadParameter as error:
             errors: list[dict[str, object]] = [
-                {"message": error.said, "location": error.location, "value": error.value}
+                {"message": error.message, "location": error.location, "value": error.value}
             ]
-            return problem(error.status, error.detail, errors=errors if error.said else None)
+            return problem(error.status, error.detail, errors=errors if error.message else None)
         except CursorBroken as error:
             return problem(400, str(error))
         except EditionUnknown as error:

@@ -1,4 +1,4 @@
-"""The governor of a host: AIMD for pace and slots, the circuit breaker, the daily budget."""
+"""The limiter of a host: pace and slots, the circuit breaker, the daily budget."""
 
 import threading
 from datetime import timedelta
