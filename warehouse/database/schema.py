@@ -61,7 +61,8 @@ def views() -> tuple[str, ...]:
     }
     needs = {
         # Every word counts, comments included: naming a relation in a comment adds a dependency.
-        name: set(re.findall(r"\w+", text)) & texts.keys() - {name}
+        # Sorted, because the order of the statements is part of their fingerprint.
+        name: sorted(set(re.findall(r"\w+", text)) & texts.keys() - {name})
         for name, text in sorted(texts.items())
     }
     return tuple(texts[name] for name in graphlib.TopologicalSorter(needs).static_order())

@@ -1,6 +1,9 @@
 """The schema: created, migrated from the shape that landed last, refused otherwise."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -173,6 +176,21 @@ def test_views_are_made_anew_when_one_is_another(
         assert session.text("FROM one_more").to_pylist() == [{"two": 2}]
         views = session.text("SELECT view_name AS name FROM duckdb_views() WHERE NOT internal")
     assert "left_behind" not in views["name"].to_pylist()
+
+
+def test_another_process_finds_the_same_schema() -> None:
+    """Else each process would make the views again."""
+    script = "from warehouse.database import schema; print('\\n'.join(schema.views()))"
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(set(texts)) == 1
 
 
 def test_a_relation_has_a_file_of_its_name() -> None:
