@@ -34,9 +34,10 @@ _NAME = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*
 # npm reads versions loosely: `v1.2.3`, `=1.2.3`, `1.2.3beta`; a part that is missing makes a range.
 _LOOSE = re.compile(
     r"[v=]*(\d{1,15})\.(\d{1,15})\.(\d{1,15})"
-    r"(?:-?([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+    r"(?:-?([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?",
+    re.ASCII,
 )
-_RANGE = re.compile(r"[~^<>=*|,]|^[v=]*[\dxX]+(\.[\dxX]+){0,2}$| ")
+_RANGE = re.compile(r"[~^<>=*|,]|^[v=]*[\dxX]+(\.[\dxX]+){0,2}$| ", re.ASCII)
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 # npm replaces a malicious package with an empty one of such a version.
 _HOLD = re.compile(r"\d+\.\d+\.\d+-security(\.\d+)?")
@@ -68,8 +69,9 @@ def _read_version(claimed: str) -> tuple[VersionKind, str]:
         return VersionKind.MISSING, ""
     if exact := _LOOSE.fullmatch(claimed):
         *numbers, pre = exact.groups()
+        parts = [str(int(part)) if part.isdigit() else part for part in (pre or "").split(".")]
         version = ".".join(str(int(number)) for number in numbers)
-        return VersionKind.EXACT, f"{version}-{pre}" if pre else version
+        return VersionKind.EXACT, f"{version}-{'.'.join(parts)}" if pre else version
     if _RANGE.search(claimed):
         return VersionKind.RANGE, claimed
     return (VersionKind.ALIAS if _ALIAS.fullmatch(claimed) else VersionKind.INVALID), claimed

@@ -126,6 +126,7 @@ class Line(Deployment):
         policy: Policy,
         *,
         accept: bool = False,
+        resume: bool = False,
         reason: str = "",
         by: str | None = None,
         progress: Progress = silent,
@@ -140,12 +141,20 @@ class Line(Deployment):
             limits=self.limits(policy),
             retention=self.settings.retention,
             accept=accept,
+            resume=resume,
             progress=progress,
         )
+        if resume:
+            self.audit.add("resume", feed.name, feed=feed.name, reason=reason, by=by)
         if report.edition != live:  # a repeat switches nothing, so it is not recorded
             action = "accept" if accept else "switch"
             self.audit.add(action, report.edition, feed=feed.name, reason=reason, by=by)
         return report
+
+    def end_hold(self, name: str, *, reason: str = "", by: str | None = None) -> None:
+        """End the hold of a feed for which no candidate waits."""
+        self.feed(name).set_hold(None)
+        self.audit.add("resume", name, feed=name, reason=reason, by=by)
 
     def go_back(
         self, feed: Feed, to: str, *, reason: str = "", by: str | None = None

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from connectors.errors import ConnectorError
@@ -144,15 +144,6 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is too little; 128MB is the least")
         return value or None
 
-    @field_validator("upstream_url")
-    @classmethod
-    def _is_registry(cls, value: str) -> str:
-        try:
-            base_url(value)
-        except ConnectorError as error:
-            raise ValueError(str(error)) from error
-        return value
-
     @field_validator("upstreams")
     @classmethod
     def _named(cls, value: dict[str, str]) -> dict[str, str]:
@@ -164,6 +155,16 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         return value
+
+    @model_validator(mode="after")
+    def _is_registry(self) -> "Settings":
+        """The one URL is not looked at where `upstreams` stands instead of it."""
+        try:
+            if not self.upstreams:
+                base_url(self.upstream_url)
+        except ConnectorError as error:
+            raise ValueError(f"{_PREFIX}UPSTREAM_URL: {error}") from error
+        return self
 
     @property
     def sources(self) -> dict[str, str]:
@@ -204,7 +205,9 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"SUBREGISTRY_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            f"{_PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+            if item["loc"]
+            else item["msg"]
             for item in error.errors()
         ]
         raise UsageError("; ".join(lines)) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from msgspec import Raw
@@ -92,7 +93,8 @@ class ImageRepository:
         head = self.manifest(reference, method="HEAD")
         if head.status in _NO_HEAD:
             # Some registries do not answer HEAD, or answer it wrongly: GET decides.
-            head = self.manifest(reference)
+            with suppress(QuotaSpent):
+                head = self.manifest(reference)
         if head.status in (401, 403):
             if self.token or self._refused:
                 return Outcome.ABSENT_OR_PRIVATE
@@ -167,7 +169,7 @@ class ImageRepository:
         if answer.status != 200:
             tag = digest.replace(":", "-")
             # HEAD first: a GET counts against the quota of some hosts.
-            if self.manifest(tag, method="HEAD").status != 200:
+            if self.manifest(tag, method="HEAD").status not in (200, 405, 501):
                 return b"{}"
             answer = self.manifest(tag)
         return answer.body if answer.status == 200 else b"{}"

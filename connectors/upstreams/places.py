@@ -15,6 +15,11 @@ def check_place(place: str) -> None:
         raise ValueError("there is no URL or path")
     if "://" in place and not place.startswith((*_REGISTRY, f"{_FILE}/")):
         raise ValueError(f"{place!r} is neither an http(s) URL nor a path")
+    if is_registry(place):
+        try:
+            base_url(place)
+        except ConnectorError as error:
+            raise ValueError(str(error)) from error
 
 
 def is_registry(place: str) -> bool:

@@ -88,8 +88,8 @@ def block(arguments: argparse.Namespace) -> int:
     rows: list[Any]  # blocks, or reports of blocking
     failed: list[str] = []
     target = target.strip() if target else target
-    if target and not target.isprintable():
-        raise UsageError(f"{target!r} is no server name; write it as upstream shows it")
+    if target and "\ufffd" in target.encode("utf-8", "replace").decode("utf-8", "replace"):
+        raise UsageError(f"{target!r} is not UTF-8; write the name as upstream shows it")
     # Argument bytes that are not UTF-8 become lone surrogates, which no JSON file can hold.
     reason = reason.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if arguments.list:

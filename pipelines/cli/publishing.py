@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli.console import Reporter, print_json, print_report, progress_bar
 from pipelines.cli.context import find_policies, open_deployment
-from pipelines.errors import Refused, StepError, UsageError
+from pipelines.errors import StepError, UsageError
 from pipelines.progress import Progress
 
 if TYPE_CHECKING:
@@ -71,28 +71,26 @@ def switch(arguments: argparse.Namespace) -> int:
             "switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason)
         )
         return report_step.end()
-    held = {name: feed.hold() for name, feed in feeds.items() if arguments.resume}
-    for name in held:
-        feeds[name].set_hold(None)
     # With no candidate waiting, one feed is switched anyway: it reports the repeat or its error.
     waiting = [
         policy
         for policy in policies
         if feeds[policy.name].candidate_id() not in (None, feeds[policy.name].current_id())
     ]
+    if arguments.resume and not waiting:
+        deployment.end_hold(policies[0].name, reason=reason)
+        report_step("resume", {"feed": policies[0].name})
+        return report_step.end()
     with progress_bar() as progress:
         for policy in waiting or policies[:1]:
-            try:
-                report = deployment.switch(
-                    policy, accept=arguments.accept, reason=reason, progress=progress
-                )
-            except Refused:
-                if policy.name in held:  # nothing went live, so the feed stays held
-                    feeds[policy.name].set_hold(held[policy.name])
-                raise
+            report = deployment.switch(
+                policy,
+                accept=arguments.accept,
+                resume=arguments.resume,
+                reason=reason,
+                progress=progress,
+            )
             report_step("switch", report)
-    for name in held:
-        deployment.audit.add("resume", name, feed=name, reason=reason)
     return report_step.end()
 
 

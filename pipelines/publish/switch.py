@@ -51,6 +51,7 @@ def switch(
     limits: ShrinkLimits,
     retention: Retention,
     accept: bool = False,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
@@ -60,7 +61,7 @@ def switch(
     """
     with feed.held():
         edition = _candidate(feed)
-        if held := feed.hold():
+        if (held := feed.hold()) and not resume:
             raise Refused(
                 f"candidate {edition} of feed {feed.name} was not switched: {held}. "
                 f"When the cause is mended, run subregistry switch --feed {feed.name} --resume"
@@ -72,6 +73,8 @@ def switch(
                 "The live edition stays; if this is meant, run "
                 f"subregistry switch --feed {feed.name} --accept --reason WHY"
             )
+        if resume:  # only now: what is refused, or breaks off, ends no hold
+            feed.set_hold(None)
         return _live(warehouse, feed, edition, now=now, retention=retention)
 
 

@@ -140,6 +140,30 @@ def test_what_head_denies_is_asked_by_get(stand_ins: PackageStandIns, status: in
     assert response.versions == {"1.0.0": Outcome.OK}
 
 
+def test_a_quota_that_is_spent_leaves_the_other_tags(stand_ins: PackageStandIns) -> None:
+    def answer(request: Request) -> Reply:
+        reply = stand_ins.answer(request)
+        return Reply(reply.status, reply.body, {**reply.headers, "RateLimit-Remaining": "3"})
+
+    first, _ = ask(stand_ins.answer, IMAGE)
+    known = {"1.0.0": KnownVersion(first.documents[0].digest)}
+    response, _ = ask(answer, PackageRequest("oci:ghcr.io", "o/r", ("gone", "1.0.0"), known))
+    assert response.versions == {"gone": Outcome.VERSION_ABSENT, "1.0.0": Outcome.OK}
+
+
+def test_a_signature_is_found_where_head_is_not_answered(stand_ins: PackageStandIns) -> None:
+    def answer(request: Request) -> Reply:
+        if "/referrers/" in request.target:
+            return Reply(404)
+        if "/manifests/sha256-" in request.target:
+            index = b'{"manifests":[{"artifactType":"x"}]}'
+            return Reply(405) if request.method == "HEAD" else Reply(200, index)
+        return stand_ins.answer(request)
+
+    response, _ = ask(answer, IMAGE)
+    assert response.documents[-1].body == b'{"manifests":[{"artifactType":"x"}]}'
+
+
 def test_a_realm_elsewhere_is_not_asked() -> None:
     challenge = 'Bearer realm="https://evil.example/token",service="x"'
     response, seen = ask(lambda _: Reply(401, b"", {"WWW-Authenticate": challenge}), IMAGE)

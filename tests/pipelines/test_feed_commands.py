@@ -74,8 +74,19 @@ def test_a_remedy_is_for_one_feed_and_a_refused_resume_ends_no_hold(
     assert main(["switch", "--feed", "mirror", "--resume"]) == 3
     assert "subregistry switch --feed mirror --accept --reason WHY" in capsys.readouterr().err
     assert feed.hold() == "somebody looks at it"
+    with feed.held():
+        assert main(["switch", "--feed", "mirror", "--resume", "--accept", "--reason", "x"]) == 4
+    assert feed.hold() == "somebody looks at it"
     assert main(["switch", "--feed", "mirror", "--resume", "--accept", "--reason", "meant"]) == 0
     assert feed.hold() is None
+    feed.set_hold("once more, and nothing waits")
+    capsys.readouterr()
+    assert main(["switch", "--feed", "mirror", "--resume", "--reason", "seen"]) == 0
+    assert feed.hold() is None
+    capsys.readouterr()
+    main(["audit", "--json"])
+    acts = [(row["action"], row["reason"]) for row in json.loads(capsys.readouterr().out)]
+    assert [act for act in acts if act[0] == "resume"] == [("resume", "meant"), ("resume", "seen")]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ _RENAMED = (
     "ALTER TABLE version_facts RENAME COLUMN settled TO complete",
     "ALTER TABLE hosts RENAME COLUMN share TO load_factor",
     "ALTER TABLE served RENAME TO published_entries",
+    # Absences that came of comparing versions as text are asked for again.
+    "UPDATE package_checks SET due_at = checked_at WHERE origin = 'pypi' AND len(missing) > 0",
 )
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
 # Groups: 1 head comment, 2 kind, 3 name, 4 parameters of a table macro.

@@ -53,6 +53,8 @@ def test_keys_are_equal_where_versions_are(one: str, other: str) -> None:
         ("1.2.3+b.1", "exact", "1.2.3"),
         ("1.2.3-rc.1+b.1", "exact", "1.2.3-rc.1"),
         ("1.2.3beta", "exact", "1.2.3-beta"),
+        ("1.2.3-01.rc.002", "exact", "1.2.3-1.rc.2"),
+        ("1.2.\u0663", "invalid", "1.2.\u0663"),
         ("1", "range", "1"),
         ("1.2", "range", "1.2"),
         ("v1.2", "range", "v1.2"),
