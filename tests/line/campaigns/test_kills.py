@@ -46,7 +46,7 @@ KEYS = {
     "hosts": "origin",
     "verdicts": "feed, upstream, name, version",
     "editions": "feed, edition",
-    "served": "feed, name, version",
+    "published_entries": "feed, name, version",
 }
 
 
