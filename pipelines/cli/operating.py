@@ -5,6 +5,7 @@ No step is implemented here.
 
 import argparse
 import logging
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipelines.errors import SomeFailed, UsageError
 from pipelines.settings import load_settings
 
 log = logging.getLogger(__name__)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,9 +91,9 @@ def block(arguments: argparse.Namespace) -> int:
     rows: list[Any]  # blocks, or reports of blocking
     failed: list[str] = []
     target = target.strip() if target else target
-    if target and "\ufffd" in target.encode("utf-8", "replace").decode("utf-8", "replace"):
-        raise UsageError(f"{target!r} is not UTF-8; write the name as upstream shows it")
     # Argument bytes that are not UTF-8 become lone surrogates, which no JSON file can hold.
+    if target and _SURROGATE.search(target):
+        raise UsageError(f"{target!r} is not UTF-8; write the name as upstream shows it")
     reason = reason.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if arguments.list:
         rows = [msgspec.structs.asdict(blocked) for blocked in deployment.blocks.read()]

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from pipelines.cli.parser import main
+from pipelines.publish.candidates import candidates
 from serve.feed.feed import Feed
 from tests.pipelines.conftest import said
 from tests.support.deployments import START, Upstream, server_json
@@ -184,7 +185,13 @@ def test_keys_are_made_listed_and_revoked(
 def test_the_command_blocks_lists_and_lifts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run"]) == 0
     capsys.readouterr()
-    for wrong in (["block"], ["block", "a.b/one"], ["block", "@1", "--reason", "x"]):
+    no_text = "a.b/\udcff"  # what a shell's byte FF becomes
+    for wrong in (
+        ["block"],
+        ["block", "a.b/one"],
+        ["block", "@1", "--reason", "x"],
+        ["block", no_text, "--reason", "x"],
+    ):
         assert main(wrong) == 2
         said(capsys)
     assert main(["block", "a.b/one", "--reason", "theft", "--json"]) == 0
@@ -235,16 +242,13 @@ def test_a_refresh_looks_at_what_changed_only(
     feed: Feed, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A build asks the warehouse for changed names only; it serves what a full look would serve."""
-    from pipelines.publish import build as step
-
     asked: list[list[str] | None] = []
-    candidates = step.candidates  # type: ignore[attr-defined]
 
     def noted(session: Any, draft: Any, verdicts: str, names: list[str] | None, *rest: Any) -> Any:
         asked.append(names)
         return candidates(session, draft, verdicts, names, *rest)
 
-    monkeypatch.setattr(step, "candidates", noted)
+    monkeypatch.setattr("pipelines.publish.build.candidates", noted)
     registry, at = upstream.registry, START
     changes: list[Callable[[], object]] = [
         lambda: registry.publish(server_json("a.b/two", "2.0.0"), at),
@@ -259,7 +263,7 @@ def test_a_refresh_looks_at_what_changed_only(
         assert ["a.b/two"] in asked
         whole = (feed.current_id(), shown(feed))
         with monkeypatch.context() as patched:
-            patched.setattr(step, "_alike_since", lambda *_: None)
+            patched.setattr("pipelines.publish.build._alike_since", lambda *_: None)
             for name in ("curate", "build"):
                 assert main([name, "--feed", "mirror"]) == 0
         assert asked[-1] is None
