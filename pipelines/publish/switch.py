@@ -56,8 +56,9 @@ def switch(
 ) -> SwitchReport:
     """Replace the live edition by the candidate; a repeat changes nothing.
 
-    `accept` overrides the gate, except for broken files. Raises Refused at the gate and
-    while the feed is held, NoEdition without a candidate, and the errors of `serve.feed.feed`.
+    `accept` overrides the gate, except for broken files; `resume` ends a hold with the switch.
+    Raises Refused at the gate and while the feed is held, NoEdition without a candidate, and the
+    errors of `serve.feed.feed`.
     """
     with feed.held():
         edition = _candidate(feed)
@@ -73,9 +74,11 @@ def switch(
                 "The live edition stays; if this is meant, run "
                 f"subregistry switch --feed {feed.name} --accept --reason WHY"
             )
-        if resume:  # only now: what is refused, or breaks off, ends no hold
+        report = _live(warehouse, feed, edition, now=now, retention=retention)
+        if resume:
+            # Last, so that a switch that is refused or fails does not end the hold.
             feed.set_hold(None)
-        return _live(warehouse, feed, edition, now=now, retention=retention)
+        return report
 
 
 def go_back(
