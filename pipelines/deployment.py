@@ -90,9 +90,9 @@ class Deployment:
 
         def client(origin: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
             limits = origin.limits if rate is None else replace(origin.limits, rate=rate)
-            governor = AdaptiveLimiter(limits, state=state, now=self.clock, sleep=self._sleep)
+            limiter = AdaptiveLimiter(limits, state=state, now=self.clock, sleep=self._sleep)
             hosts = origins.operator_hosts()
-            return self._client(policy, hosts, origins.route(origin), governor), governor
+            return self._client(policy, hosts, origins.route(origin), limiter), limiter
 
         registries = PackageRegistries(origins, _connectors(), client)
         with closing(registries):

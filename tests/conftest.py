@@ -32,9 +32,9 @@ def upstream(clock: FakeClock) -> Iterator[Upstream]:
 
 @pytest.fixture
 def http() -> Iterator[HttpClient]:
-    manners = RequestPolicy(rate=0, tries=3, timeout=5, deadline=5)
+    request_policy = RequestPolicy(rate=0, tries=3, timeout=5, deadline=5)
     with HttpClient(
-        AddressPolicy(loopback_only=True), "subregistry-test", manners, sleep=lambda _: None
+        AddressPolicy(loopback_only=True), "subregistry-test", request_policy, sleep=lambda _: None
     ) as client:
         yield client
 

@@ -31,7 +31,7 @@ _CURSORS = 100
 def filters(home: Path, edition: Edition, seconds: int) -> None:
     """Print the table of filters. HTTP goes the long way, which caches no answers."""
     api = Api(version="bench", skew=0.0)
-    shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
+    store = FixedEditions(ServedFeed("default", "default", "/"), edition)
     source = random.Random(1)
     # Cursors at the start, in the middle, near the end, and at random places.
     shares = [0.0, 0.5, 0.98, *(source.random() for _ in range(_CURSORS))]
@@ -44,7 +44,7 @@ def filters(home: Path, edition: Edition, seconds: int) -> None:
         for kind, queries in _cases(edition).items():
             with_cursors = [_behind(query, key, edition) for query in queries for key in keys]
             source.shuffle(with_cursors)
-            times = sorted(_timed(api, shelf, query) for query in with_cursors)
+            times = sorted(_timed(api, store, query) for query in with_cursors)
             targets = [f"{_LIST}?{query}" for query in with_cursors]
             rate = wrk(port, process, targets, Path(folder), seconds=seconds, clients=8)
             rows.append(
@@ -90,8 +90,8 @@ def _behind(query: str, key: bytes, edition: Edition) -> str:
     return f"{query}&cursor={encode_cursor(key, selection, edition=None, sequence=began)}"
 
 
-def _timed(api: Api, shelf: FixedEditions, query: str) -> float:
+def _timed(api: Api, store: FixedEditions, query: str) -> float:
     """Make one answer; return the microseconds that it took."""
     begun = time.perf_counter()
-    api.answer(Request(b"GET", _LIST.encode(), query.encode()), shelf)
+    api.answer(Request(b"GET", _LIST.encode(), query.encode()), store)
     return (time.perf_counter() - begun) * 1e6

@@ -96,9 +96,9 @@ def changed_under_load(home: Path, seconds: float, every: float) -> None:
 def note(edition: Edition, watched: list[str], expected: dict[tuple[str, str], str]) -> None:
     """Record the digest of an edition's answer to each target, read from its files."""
     api = Api(version="bench", skew=0.0)
-    shelf = FixedEditions(ServedFeed("default", "default", "/"), edition)
+    store = FixedEditions(ServedFeed("default", "default", "/"), edition)
     for target in watched:
         path, _, query = target.encode().partition(b"?")
-        answer = api.answer(Request(b"GET", path, query), shelf)
+        answer = api.answer(Request(b"GET", path, query), store)
         assert answer is not None
         expected[edition.tag, target] = hashlib.sha256(answer.body).hexdigest()

@@ -24,7 +24,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def run(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import refresh
 
-    report_step = Reporter(as_json=arguments.json)
+    reporter = Reporter(as_json=arguments.json)
     try:
         with progress_bar() as progress:
             refresh(
@@ -32,36 +32,36 @@ def run(arguments: argparse.Namespace) -> int:
                 full=arguments.full,
                 accept_shrink=arguments.accept_shrink,
                 profile=arguments.profile,
-                report_step=report_step,
+                report_step=reporter,
                 progress=progress,
             )
     except SomeFailed:  # the reports of what succeeded come before the error
-        report_step.end()
+        reporter.end()
         raise
-    return report_step.end()
+    return reporter.end()
 
 
 def pull(arguments: argparse.Namespace) -> int:
     from pipelines.refresh import pull_all
 
-    report_step = Reporter(as_json=arguments.json)
+    reporter = Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         failed = pull_all(
             open_deployment(),
             upstream=arguments.upstream,
             full=arguments.full,
             accept_shrink=arguments.accept_shrink,
-            report_step=report_step,
+            report_step=reporter,
             progress=progress,
         )
-    report_step.end()
+    reporter.end()
     if failed:
         raise failed
     return 0
 
 
 def profile(arguments: argparse.Namespace) -> int:
-    report_step = Reporter(as_json=arguments.json)
+    reporter = Reporter(as_json=arguments.json)
     only = None
     if arguments.only:
         origin, _, name = arguments.only.rpartition(":")
@@ -76,8 +76,8 @@ def profile(arguments: argparse.Namespace) -> int:
         )
     if only and not report.due:
         raise UsageError(f"no entry claims a package {arguments.only}; see subregistry query")
-    report_step("profile", report)
-    return report_step.end()
+    reporter("profile", report)
+    return reporter.end()
 
 
 def block(arguments: argparse.Namespace) -> int:

@@ -51,15 +51,15 @@ def _each(
     arguments: argparse.Namespace, run: Callable[["Line", "Policy", Progress], object]
 ) -> int:
     """Run a step for every feed, or only for the feed named."""
-    deployment, report_step = open_deployment(), Reporter(as_json=arguments.json)
+    deployment, reporter = open_deployment(), Reporter(as_json=arguments.json)
     with progress_bar() as progress:
         for policy in find_policies(deployment, arguments.feed):
-            report_step(arguments.command, run(deployment, policy, progress))
-    return report_step.end()
+            reporter(arguments.command, run(deployment, policy, progress))
+    return reporter.end()
 
 
 def switch(arguments: argparse.Namespace) -> int:
-    deployment, report_step = open_deployment(), Reporter(as_json=arguments.json)
+    deployment, reporter = open_deployment(), Reporter(as_json=arguments.json)
     policies, reason = find_policies(deployment, arguments.feed), arguments.reason
     if (arguments.to or arguments.resume or arguments.accept) and not arguments.feed:
         raise UsageError("say which feed: add --feed NAME")
@@ -67,10 +67,8 @@ def switch(arguments: argparse.Namespace) -> int:
         raise UsageError("say why, for the audit log: add --reason WHY")
     feeds = {policy.name: deployment.feed(policy.name) for policy in policies}
     if arguments.to:
-        report_step(
-            "switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason)
-        )
-        return report_step.end()
+        reporter("switch", deployment.go_back(feeds[policies[0].name], arguments.to, reason=reason))
+        return reporter.end()
     # With no candidate waiting, one feed is switched anyway: it reports the repeat or its error.
     waiting = [
         policy
@@ -79,8 +77,8 @@ def switch(arguments: argparse.Namespace) -> int:
     ]
     if arguments.resume and not waiting:
         deployment.end_hold(policies[0].name, reason=reason)
-        report_step("resume", {"feed": policies[0].name})
-        return report_step.end()
+        reporter("resume", {"feed": policies[0].name})
+        return reporter.end()
     with progress_bar() as progress:
         for policy in waiting or policies[:1]:
             report = deployment.switch(
@@ -90,8 +88,8 @@ def switch(arguments: argparse.Namespace) -> int:
                 reason=reason,
                 progress=progress,
             )
-            report_step("switch", report)
-    return report_step.end()
+            reporter("switch", report)
+    return reporter.end()
 
 
 def editions(arguments: argparse.Namespace) -> int:

@@ -37,32 +37,32 @@ class _Key(msgspec.Struct, array_like=True):
     key: bytes
 
 
-def editions(segments: Sequence[bytes], query: Query, shelf: EditionStore) -> Answer | None:
+def editions(segments: Sequence[bytes], query: Query, store: EditionStore) -> Answer | None:
     """/editions, and /editions/FROM/diff/TO; None for other paths."""
     match segments:
         case []:
-            return _editions(query, shelf)
+            return _editions(query, store)
         case [before, b"diff", after]:
             return _differences(
-                shelf.find(before.decode("utf-8", "replace")),
-                shelf.find(after.decode("utf-8", "replace")),
+                store.find(before.decode("utf-8", "replace")),
+                store.find(after.decode("utf-8", "replace")),
                 query,
             )
         case _:
             return None
 
 
-def _editions(query: Query, shelf: EditionStore) -> Answer:
-    limit, live = read_limit(query), shelf.live().manifest.edition
+def _editions(query: Query, store: EditionStore) -> Answer:
+    limit, live = read_limit(query), store.live().manifest.edition
     before = unseal(query["cursor"], _Place).sequence if query.get("cursor") else None
     published = [
-        row for row in reversed(shelf.ledger().values()) if before is None or row.sequence < before
+        row for row in reversed(store.ledger().values()) if before is None or row.sequence < before
     ]
     shown = [
         models.EditionInfo(
             **msgspec.structs.asdict(row),
             live=row.edition == live,
-            kept=shelf.kept(row.edition),
+            kept=store.kept(row.edition),
         )
         for row in published[:limit]
     ]
@@ -72,7 +72,7 @@ def _editions(query: Query, shelf: EditionStore) -> Answer:
     return document(models.EditionList(shown, metadata))
 
 
-def changes(query: Query, edition: Edition, shelf: EditionStore, *, pinned: bool) -> Answer:
+def changes(query: Query, edition: Edition, store: EditionStore, *, pinned: bool) -> Answer:
     """Changes after `since_sequence`, by sequence and key; each entry once, in its present state.
 
     Unless `pinned`, a walk continues in the live edition: an entry that changes again meanwhile
@@ -82,12 +82,12 @@ def changes(query: Query, edition: Edition, shelf: EditionStore, *, pinned: bool
     limit, place = read_limit(query), _Place(read_sequence(query), b"\xff", None)
     if query.get("cursor"):
         place = unseal(query["cursor"], _Place)
-        edition = shelf.find(place.edition) if place.edition else shelf.live()
+        edition = store.find(place.edition) if place.edition else store.live()
         pinned = place.edition is not None
     rows = list(islice(_changed(edition, place), limit + 1))
     shown = rows[: _fitting(edition, rows[:limit])]
     try:
-        first = next(iter(shelf.ledger().values()), None)
+        first = next(iter(store.ledger().values()), None)
     except EditionBroken:  # the ledger is only needed for `firstSequence`
         first = None
     metadata: dict[str, Any] = {

@@ -71,7 +71,7 @@ class Api:
         self._objective = objective
         self._catalogs: dict[str, Answer] = {}
 
-    def answer(self, request: Request, shelf: EditionStore) -> Answer | None:
+    def answer(self, request: Request, store: EditionStore) -> Answer | None:
         """Answer a request; None for paths that do not belong to the API.
 
         Bad requests get an answer too. Raises NoEdition if the feed has nothing to serve.
@@ -91,7 +91,7 @@ class Api:
         if b"%00" in request.path or b"\0" in request.path:
             return problem(400, "the path contains a NUL byte")
         try:
-            return self._read(segments, read_query(request.query), request, shelf)
+            return self._read(segments, read_query(request.query), request, store)
         except BadParameter as error:
             errors: list[dict[str, object]] = [
                 {"message": error.message, "location": error.location, "value": error.value}
@@ -105,25 +105,25 @@ class Api:
             return problem(410, str(error))
 
     def _read(
-        self, segments: Sequence[bytes], query: Query, request: Request, shelf: EditionStore
+        self, segments: Sequence[bytes], query: Query, request: Request, store: EditionStore
     ) -> Answer | None:
         match segments:
             case [b"servers"]:
-                return self._list(query, shelf)
+                return self._list(query, store)
             case [b"servers", *rest]:
-                return _detail(rest, query, _edition(query, shelf))
+                return _detail(rest, query, _edition(query, store))
             case [b"ping"]:
                 return document(models.Ping(pong=True))
             case [b"health"]:
-                edition, confirmed = _edition(query, shelf), shelf.confirmed()
+                edition, confirmed = _edition(query, store), store.confirmed()
                 return document(health(edition, confirmed, self._objective))
             case [b"version"]:
-                built = _edition(query, shelf).manifest.built_at
+                built = _edition(query, store).manifest.built_at
                 return document(models.Version(self._version, "unknown", built))
             case [b"registry.json"]:
-                return self._catalog(_edition(query, shelf), shelf.served.name)
+                return self._catalog(_edition(query, store), store.served.name)
             case _:
-                return _beside(segments, query, request, shelf)
+                return _beside(segments, query, request, store)
 
     def _catalog(self, edition: Edition, feed: str) -> Answer:
         """Every latest version in one document, for clients that read a file; the last document of
@@ -134,11 +134,11 @@ class Api:
             catalog = self._catalogs[feed] = _catalog(edition)
         return catalog
 
-    def _list(self, query: Query, shelf: EditionStore) -> Answer:
+    def _list(self, query: Query, store: EditionStore) -> Answer:
         wanted = read_list(query, skew=self._skew)
-        edition, selection, start = _edition(query, shelf), wanted.selection, 0
+        edition, selection, start = _edition(query, store), wanted.selection, 0
         if selection.since is not None:
-            selection = replace(selection, since=shelf.since(selection.since))
+            selection = replace(selection, since=store.since(selection.since))
         pinned = edition.manifest.edition if query.get("edition") or query.get("as_of") else None
         began = edition.manifest.sequence
         if wanted.cursor:
@@ -146,10 +146,10 @@ class Api:
             position = decode(wanted.cursor)
             if position.selection is not None and position.sequence is not None:
                 selection, pinned, began = position.selection, position.edition, position.sequence
-                edition = shelf.find(pinned) if pinned else shelf.following(began)
+                edition = store.find(pinned) if pinned else store.following(began)
             start = edition.keys.after(position.key)
         answer, _ = page_of(edition, selection, start, wanted.limit, pinned=pinned, began=began)
-        pages = shelf.pages(edition)
+        pages = store.pages(edition)
         # Stored pages contain the cursors of walks that began in this very edition.
         if pages is not None and pinned is None and began == edition.manifest.sequence:
             answer = replace(answer, packed=pages.at(wanted.limit, selection, start))
@@ -157,36 +157,36 @@ class Api:
 
 
 def _beside(
-    segments: Sequence[bytes], query: Query, request: Request, shelf: EditionStore
+    segments: Sequence[bytes], query: Query, request: Request, store: EditionStore
 ) -> Answer | None:
     """Routes beyond the registry's API."""
     match segments:
         case [b"search"]:
-            return ranked(query, shelf)
+            return ranked(query, store)
         case [b"editions", *rest]:
-            return history.editions(rest, query, shelf)
+            return history.editions(rest, query, store)
         case [b"changes"]:
             asked = bool(query.get("edition") or query.get("as_of"))
-            return history.changes(query, _edition(query, shelf), shelf, pinned=asked)
+            return history.changes(query, _edition(query, store), store, pinned=asked)
         case [b"changes", name]:
-            edition = _edition(query, shelf)
-            return history.syndicated(name, query, edition, shelf.served.title, request.site)
+            edition = _edition(query, store)
+            return history.syndicated(name, query, edition, store.served.title, request.site)
         case [b"explain", *rest] if rest:
-            return explain(*explained(rest), _edition(query, shelf))
+            return explain(*explained(rest), _edition(query, store))
         case [b"schemas", name]:
             return _schema(name.decode("ascii", "replace"))
         case [b"openapi.json" | b"openapi.yaml" as name]:
-            return description(shelf.served, name)
+            return description(store.served, name)
         case _:
             return None
 
 
-def _edition(query: Query, shelf: EditionStore) -> Edition:
+def _edition(query: Query, store: EditionStore) -> Edition:
     """The edition that `edition` asks for, else `as_of`; without both, the live one."""
     edition, at = query.get("edition", b""), read_instant(query, "as_of")
     if edition:
-        return shelf.find(edition.decode("utf-8", "replace"))
-    return shelf.as_of(at) if at is not None else shelf.live()
+        return store.find(edition.decode("utf-8", "replace"))
+    return store.as_of(at) if at is not None else store.live()
 
 
 def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer:

@@ -27,7 +27,7 @@ class _Body(msgspec.Struct):
     server: _Shown
 
 
-def ranked(query: dict[str, bytes], shelf: EditionStore) -> Answer:
+def ranked(query: dict[str, bytes], store: EditionStore) -> Answer:
     """Servers that contain every word of `q`, best first; with filters, in pages.
 
     503 while the feed has no index. The index may be older than the live edition: left out are
@@ -38,7 +38,7 @@ def ranked(query: dict[str, bytes], shelf: EditionStore) -> Answer:
     for old, new in _RENAMED.items():
         if old in query:
             raise BadParameter(400, f"{old} is now called {new}")
-    index, edition, limit = shelf.search(), shelf.live(), read_limit(query)
+    index, edition, limit = store.search(), store.live(), read_limit(query)
     if index is None:
         return problem(
             503,

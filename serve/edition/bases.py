@@ -87,7 +87,7 @@ def write_tables(
     else:
         stand, uppers = _upon(root, tables, previous, writer, segments)
     for name, table in tables.items():
-        write_packed(part / name, {**uppers[name].packed(), **table.seat.packed()})
+        write_packed(part / name, {**uppers[name].packed(), **table.positions.packed()})
     return stand
 
 
@@ -242,7 +242,7 @@ def _over(edition: Edition, root: Path, folder: Path) -> Edition | None:
     numbers = {old: segments.index(name) for old, name in enumerate(now)}
     uppers = renumbered({name: table.upper for name, table in tables.items()}, numbers)
     files = edition.manifest.files | manifest.files
-    laid = {name: Table(tables[name].base, uppers[name], tables[name].seat) for name in tables}
+    laid = {name: Table(tables[name].base, uppers[name], tables[name].positions) for name in tables}
     return edition.replacing_tables(
         base,
         laid["entries"],

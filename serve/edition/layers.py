@@ -130,12 +130,12 @@ class MergePositions:
 
     def packed(self) -> Packed:
         # One number per row: the lowest bit says whether the row replaces.
-        return {"seat": (self.at * 2 + self.replaces).astype("<u8")}
+        return {"positions": (self.at * 2 + self.replaces).astype("<u8")}
 
     @classmethod
     def read(cls, file: PackedFile) -> "MergePositions":
-        seat = file.array("seat", "<u8").astype(np.int64)
-        return cls(seat >> 1, (seat & 1).astype(np.bool_))
+        positions = file.array("positions", "<u8").astype(np.int64)
+        return cls(positions >> 1, (positions & 1).astype(np.bool_))
 
     @classmethod
     def of(cls, upper: Layer, lower: Layer) -> "MergePositions":
@@ -151,17 +151,17 @@ class MergePositions:
         return cls(at, replaces)
 
 
-def merged(lower: Layer, upper: Layer, seat: MergePositions) -> Layer:
+def merged(lower: Layer, upper: Layer, positions: MergePositions) -> Layer:
     """Merge the two layers in memory; rows of the upper one win."""
-    return gathered(lower, upper, order(len(lower), seat))
+    return gathered(lower, upper, order(len(lower), positions))
 
 
-def order(count: int, seat: MergePositions) -> Numbers:
+def order(count: int, positions: MergePositions) -> Numbers:
     """Rows of a lower layer (from 0) and an upper layer (numbered from `count`), in key order."""
-    kept = np.delete(np.arange(count), seat.at[seat.replaces])
-    upper = np.arange(len(seat.at)) + count
+    kept = np.delete(np.arange(count), positions.at[positions.replaces])
+    upper = np.arange(len(positions.at)) + count
     # `at` counts all lower rows; searchsorted turns it into a position among the kept ones.
-    return np.insert(kept, np.searchsorted(kept, seat.at), upper)
+    return np.insert(kept, np.searchsorted(kept, positions.at), upper)
 
 
 def gathered(lower: Layer, upper: Layer | None, rows: Numbers) -> Layer:

@@ -18,17 +18,17 @@ _FEW = 64
 class Table:
     """A base with an upper layer over it, read as one table; rows are numbered in key order."""
 
-    def __init__(self, base: Layer, upper: Layer, seat: MergePositions) -> None:
-        self.base, self.upper, self.seat = base, upper, seat
-        inserted = ~seat.replaces
+    def __init__(self, base: Layer, upper: Layer, positions: MergePositions) -> None:
+        self.base, self.upper, self.positions = base, upper, positions
+        inserted = ~positions.replaces
         # Per upper row, how many rows are inserted before it; the last value counts all.
         self._inserted = np.concatenate(([0], np.cumsum(inserted)))
-        self._numbers = seat.at + self._inserted[:-1]
+        self._numbers = positions.at + self._inserted[:-1]
         # The same as lists: for one row at a time they are faster than numpy.
         self._sorted: list[int] = self._numbers.tolist()
         self._before: list[int] = self._inserted.tolist()
-        self._replaced = seat.at[seat.replaces]
-        self._insert_at = seat.at[inserted]
+        self._replaced = positions.at[positions.replaces]
+        self._insert_at = positions.at[inserted]
         self.count = len(base) + int(self._inserted[-1])
         self.keys = TableKeys(self)
         self.columns = {name: Column(self, name) for name in base.kind.columns}
@@ -115,24 +115,24 @@ class Table:
         if not len(top):
             return self
         rows = order(len(self.upper), MergePositions.of(top, self.upper))
-        seat = MergePositions.of(top, self.base)
+        positions = MergePositions.of(top, self.base)
         return Table(
             self.base,
             gathered(self.upper, top, rows),
             MergePositions(
-                np.concatenate((self.seat.at, seat.at))[rows],
-                np.concatenate((self.seat.replaces, seat.replaces))[rows],
+                np.concatenate((self.positions.at, positions.at))[rows],
+                np.concatenate((self.positions.replaces, positions.replaces))[rows],
             ),
         )
 
     def flat(self) -> Layer:
         """The whole table merged into one layer, in memory."""
-        return merged(self.base, self.upper, self.seat)
+        return merged(self.base, self.upper, self.positions)
 
     def rebased_on(self, base: Layer, known: Layer) -> "Table":
         """The same table over a newer base: the present base merged with the rows `known`."""
-        seat = MergePositions.of(known, self.upper)
-        mine, theirs = seat.at[seat.replaces], np.flatnonzero(seat.replaces)
+        positions = MergePositions.of(known, self.upper)
+        mine, theirs = positions.at[positions.replaces], np.flatnonzero(positions.replaces)
         for name, column in self.upper.columns.items():
             same = column[mine] == known.columns[name][theirs]
             mine, theirs = mine[same], theirs[same]

@@ -52,7 +52,7 @@ class App:
 
     def __init__(
         self,
-        shelves: Sequence[EditionStore],
+        stores: Sequence[EditionStore],
         *,
         skew: float,
         guard: AccessControl | None = None,
@@ -61,7 +61,7 @@ class App:
         metrics: Metrics | None = None,
         objective: float = 0.0,
     ) -> None:
-        self._shelves = sorted(shelves, key=lambda shelf: -len(shelf.served.prefix))
+        self._stores = sorted(stores, key=lambda store: -len(store.served.prefix))
         self._api = Api(
             version=installed_version("subregistry"), skew=skew + lasting, objective=objective
         )
@@ -71,7 +71,7 @@ class App:
         self._metrics = metrics
         self._cache = ResponseCache()
         self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
-        self._pages = home_routes([shelf.served for shelf in self._shelves], self._followed)
+        self._pages = home_routes([store.served for store in self._stores], self._followed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,7 +80,7 @@ class App:
             return
         began = time.perf_counter()
         path, headers = scope["raw_path"].partition(b"?")[0], dict(scope["headers"])
-        shelf, rest = self._route(path)
+        store, rest = self._route(path)
         key, answer = None, None
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
@@ -88,8 +88,8 @@ class App:
             elif self._metrics and rest == b"/metrics" and path == b"/metrics":
                 read = scope["method"] in ("GET", "HEAD")
                 answer = self._metrics.answer() if read else other_method(b"GET, HEAD")
-            elif shelf is not None:
-                key, answer = await self._answer(shelf, rest, scope, headers)
+            elif store is not None:
+                key, answer = await self._answer(store, rest, scope, headers)
         except ServeError as error:
             log.warning("not answered path=%s error=%s", path[:200], error)
             answer = problem(503, f"{error}", headers=((b"retry-after", b"60"),))
@@ -103,14 +103,14 @@ class App:
             answer = NO_CONTENT if preflight else problem(404, _no_route(path))
         status, size = answer.status, 0
         if answer is not HOME:
-            wire = self._wire(answer, shelf)
+            wire = self._wire(answer, store)
             status, size = await _send(wire, scope, headers, send)
         took = time.perf_counter() - began
-        if self._metrics and shelf:
-            self._metrics.count(shelf.served.name, route_of(beside_prefix(rest)), status, took)
+        if self._metrics and store:
+            self._metrics.count(store.served.name, route_of(beside_prefix(rest)), status, took)
         accesslog.write(
             accesslog.RequestRecord(
-                feed=shelf.served.name if shelf else None,
+                feed=store.served.name if store else None,
                 method=scope["method"],
                 path=path,
                 query=query(scope["query_string"]),
@@ -128,7 +128,7 @@ class App:
         request is not that simple. Answers that were made before are sent again."""
         try:
             kept = self._cache.get(target)
-            if kept is not None and kept.edition is kept.shelf.live():
+            if kept is not None and kept.edition is kept.store.live():
                 kind = kept.wire.chosen(accept, match)
                 pieces = kept.wire.whole(kind)
                 if pieces is not None:
@@ -168,20 +168,20 @@ class App:
         if b"#" in target or not target.isascii():
             return None
         path, _, query = target.partition(b"?")
-        shelf, rest = self._route(path)
-        if shelf is None or shelf.served.access == "key":
+        store, rest = self._route(path)
+        if store is None or store.served.access == "key":
             return None
         segments = beside_prefix(rest)
         if not segments or segments[0] not in _HOT:
             return None
-        live = shelf.live()  # before the answer: if a switch comes between, it does not last
-        answer = self._api.answer(Request(b"GET", rest, query), shelf)
+        live = store.live()  # before the answer: if a switch comes between, it does not last
+        answer = self._api.answer(Request(b"GET", rest, query), store)
         if answer is None:
             return None
-        lasts, wire = answer.edition is live, self._wire(answer, shelf)
-        return CachedResponse(shelf, live, shelf.served.name, route_of(segments), wire, lasts)
+        lasts, wire = answer.edition is live, self._wire(answer, store)
+        return CachedResponse(store, live, store.served.name, route_of(segments), wire, lasts)
 
-    def _wire(self, answer: Answer, shelf: EditionStore | None) -> Response:
+    def _wire(self, answer: Answer, store: EditionStore | None) -> Response:
         """An answer with its Cache-Control header."""
         if answer.edition is None:
             caching = "no-store"
@@ -192,13 +192,13 @@ class App:
             late = int(self._lasting) - age
             caching = f"max-age={age}, stale-while-revalidate={late}"
         if answer.edition is not None:
-            locked = shelf is not None and shelf.served.access == "key"
+            locked = store is not None and store.served.access == "key"
             caching = f"{'private' if locked else 'public'}, {caching}"
         return Response(answer, cache_control=caching)
 
     @contextmanager
     def _followed(self) -> Iterator[None]:
-        live = [shelf for shelf in self._shelves if isinstance(shelf, LiveEditions)]
+        live = [store for store in self._stores if isinstance(store, LiveEditions)]
         with following(live, self._metrics, changed=self._cache.clear):
             yield
 
@@ -212,33 +212,33 @@ class App:
         return HOME
 
     async def _answer(
-        self, shelf: EditionStore, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
+        self, store: EditionStore, rest: bytes, scope: Scope, headers: dict[bytes, bytes]
     ) -> tuple[str | None, Answer | None]:
         """The ID of the client's key, and the answer; a slow answer is made in a thread."""
         key = None
         if self._guard is not None and scope["method"] != "OPTIONS":
-            key, refused = self._guard.admit(shelf.served, rest, headers, address(scope))
+            key, refused = self._guard.admit(store.served, rest, headers, address(scope))
             if refused is not None:
                 return key, refused
         request = Request(
             scope["method"].encode(),
             rest,
             scope["query_string"],
-            (self._site or host(scope, headers)) + shelf.served.prefix.decode(),
+            (self._site or host(scope, headers)) + store.served.prefix.decode(),
         )
         segments = beside_prefix(rest)
         if not segments or segments[0] not in _SLOW:
-            return key, self._api.answer(request, shelf)
+            return key, self._api.answer(request, store)
         async with self._slow:
-            return key, await asyncio.to_thread(self._api.answer, request, shelf)
+            return key, await asyncio.to_thread(self._api.answer, request, store)
 
     def _route(self, path: bytes) -> tuple[EditionStore | None, bytes]:
         """The feed that a path belongs to, if any, and the path relative to its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
-        for shelf in self._shelves:
-            prefix = shelf.served.prefix
+        for store in self._stores:
+            prefix = store.served.prefix
             if tidy == prefix or tidy.startswith(prefix + b"/"):
-                return shelf, tidy[len(prefix) :]
+                return store, tidy[len(prefix) :]
         return None, tidy
 
 

@@ -14,26 +14,26 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def following(
-    shelves: Sequence[LiveEditions], metrics: Metrics | None, *, changed: Callable[[], None]
+    stores: Sequence[LiveEditions], metrics: Metrics | None, *, changed: Callable[[], None]
 ) -> Iterator[None]:
     """Follow feeds while the block runs; calls `changed` when a feed serves something else."""
     ended = threading.Event()
 
     def follow() -> None:
         while not ended.wait(LOOK_EVERY):
-            for shelf in shelves:
+            for store in stores:
                 try:
-                    if shelf.look():
+                    if store.look():
                         changed()
-                    _show(shelf, metrics)
+                    _show(store, metrics)
                 except Exception:  # one feed's defect must not end the thread for all
-                    log.exception("a defect: feed=%s is not followed", shelf.served.name)
+                    log.exception("a defect: feed=%s is not followed", store.served.name)
             if metrics:
                 metrics.flush()
 
-    for shelf in shelves:
-        shelf.watch()
-        _show(shelf, metrics)
+    for store in stores:
+        store.watch()
+        _show(store, metrics)
     thread = threading.Thread(target=follow, name="follow", daemon=True)
     thread.start()
     try:
@@ -43,10 +43,10 @@ def following(
         thread.join()
 
 
-def _show(shelf: LiveEditions, metrics: Metrics | None) -> None:
+def _show(store: LiveEditions, metrics: Metrics | None) -> None:
     if metrics is None:
         return
     with suppress(ServeError, OSError):
-        confirmed = shelf.confirmed()
+        confirmed = store.confirmed()
         at = confirmed.timestamp() if confirmed else None
-        metrics.show(shelf.served.name, shelf.live().manifest, at)
+        metrics.show(store.served.name, store.live().manifest, at)

@@ -116,7 +116,7 @@ class CachedResponse:
     """An answer with the edition that it was made of, and the feed and route that it counts for.
     `lasts`: it can be sent again until another edition is live."""
 
-    shelf: EditionStore
+    store: EditionStore
     edition: Edition
     feed: str
     route: str

@@ -202,13 +202,13 @@ def compare(model: Model, requests: Requests, target: str, status: int, body: by
 def test_every_answer_is_that_of_the_model(feed: Feed, model: Model, part: int) -> None:
     edition = feed.current()
     assert edition is not None
-    shelf = FixedEditions(ServedFeed("default", "Default", "/"), edition)
+    store = FixedEditions(ServedFeed("default", "Default", "/"), edition)
     api, requests = Api(version="0", skew=60.0), Requests(model, part)
     statuses: dict[int, int] = {}
     for _ in range(REQUESTS // 4):
         target = requests.next()
         path, _, query = target.partition("?")
-        answer = api.answer(Request(b"GET", path.encode(), query.encode()), shelf)
+        answer = api.answer(Request(b"GET", path.encode(), query.encode()), store)
         status, body = (answer.status, answer.body) if answer else (404, b'{"status":404}')
         compare(model, requests, target, status, body)
         statuses[status] = statuses.get(status, 0) + 1

@@ -173,9 +173,12 @@ def test_a_resolver_that_does_not_answer_is_left_at_the_deadline(
         raise OSError("no")
 
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    manners = RequestPolicy(tries=1, deadline=0.3)
+    request_policy = RequestPolicy(tries=1, deadline=0.3)
     try:
-        with HttpClient(AddressPolicy(), "test", manners) as http, pytest.raises(Unreachable):
+        with (
+            HttpClient(AddressPolicy(), "test", request_policy) as http,
+            pytest.raises(Unreachable),
+        ):
             http.get("https://registry.example/")
         assert not ended.is_set()
     finally:
@@ -285,9 +288,9 @@ def test_the_total_deadline_holds(drip: Talk) -> None:
     port, stop = raw_server(drip)
     start = time.monotonic()
     try:
-        manners = RequestPolicy(tries=1, timeout=30, deadline=0.5)
+        request_policy = RequestPolicy(tries=1, timeout=30, deadline=0.5)
         with (
-            HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http,
+            HttpClient(AddressPolicy(loopback_only=True), "test", request_policy) as http,
             pytest.raises(ConnectorError),
         ):
             http.get(f"http://127.0.0.1:{port}/")

@@ -157,10 +157,10 @@ def test_a_drip_is_cut_at_the_total_deadline() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        manners = RequestPolicy(rate=0, tries=1, timeout=30, deadline=0.4)
+        request_policy = RequestPolicy(rate=0, tries=1, timeout=30, deadline=0.4)
         try:
             with (
-                HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http,
+                HttpClient(AddressPolicy(loopback_only=True), "test", request_policy) as http,
                 pytest.raises(Unreachable, match="did not answer"),
             ):
                 http.get(f"http://127.0.0.1:{server.getsockname()[1]}/")

@@ -20,7 +20,7 @@ from tests.support.deployments import START
 MINUTE = timedelta(minutes=1)
 
 
-def governor(
+def make_limiter(
     clock: FakeClock, state: HostState | None = None, **limits: float | int
 ) -> AdaptiveLimiter:
     rate, slots = float(limits.get("rate", 0)), int(limits.get("slots", 4))
@@ -47,7 +47,7 @@ def sends(limiter: AdaptiveLimiter) -> bool:
 
 
 def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: FakeClock) -> None:
-    limiter = governor(clock)
+    limiter = make_limiter(clock)
     limiter.failed(limited(1))
     limiter.failed(trouble(503))
     assert limiter.state.load_factor == 0.25
@@ -80,7 +80,7 @@ def test_what_a_host_cannot_bear_is_halved_and_comes_back_by_tenths(clock: FakeC
 def test_a_host_is_let_alone_for_as_long_as_is_polite(
     clock: FakeClock, errors: list[ConnectorError], minutes: int
 ) -> None:
-    limiter = governor(clock)
+    limiter = make_limiter(clock)
     for error in errors:
         limiter.failed(error)
     assert sends(limiter) == (minutes == 0)
@@ -92,11 +92,11 @@ def test_a_host_is_let_alone_for_as_long_as_is_polite(
 
 
 def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> None:
-    limiter = governor(clock)
+    limiter = make_limiter(clock)
     for _ in range(5):
         limiter.failed(trouble())
     clock.move_to(START + 31 * MINUTE)
-    again = governor(clock, limiter.state)
+    again = make_limiter(clock, limiter.state)
     with again.turn():
         waiting = threading.Thread(target=sends, args=(again,))
         waiting.start()
@@ -113,14 +113,14 @@ def test_after_the_pause_one_request_probes_and_decides(clock: FakeClock) -> Non
 
 
 def test_an_answer_that_was_under_way_does_not_open_a_closed_host(clock: FakeClock) -> None:
-    limiter = governor(clock)
+    limiter = make_limiter(clock)
     limiter.failed(limited())
     limiter.answered()
     assert not sends(limiter)
 
 
 def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: FakeClock) -> None:
-    limiter = governor(clock, rate=1)
+    limiter = make_limiter(clock, rate=1)
     assert sends(limiter)
     # The host closes while the request waits for its turn.
     limiter._sleep = lambda _: limiter.failed(limited())
@@ -128,16 +128,16 @@ def test_who_waited_for_its_pace_asks_again_whether_the_host_is_open(clock: Fake
 
 
 def test_the_budget_of_a_day_outlives_the_run_and_ends_with_the_day(clock: FakeClock) -> None:
-    limiter = governor(clock, budget=3)
+    limiter = make_limiter(clock, budget=3)
     assert [sends(limiter) for _ in range(4)] == [True, True, True, False]
-    again = governor(clock, limiter.state, budget=3)
+    again = make_limiter(clock, limiter.state, budget=3)
     assert not sends(again)
     clock.move_to(START + timedelta(days=1))
     assert sends(again)
 
 
 def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: FakeClock) -> None:
-    limiter = governor(clock)
+    limiter = make_limiter(clock)
     assert [limiter.may_retry() for _ in range(11)].count(True) == 10
     for _ in range(200):
         sends(limiter)
@@ -145,7 +145,7 @@ def test_second_tries_are_a_tenth_of_the_requests_or_ten(clock: FakeClock) -> No
 
 
 def test_never_more_at_once_than_there_are_slots(clock: FakeClock) -> None:
-    limiter, lock = governor(clock, slots=2), threading.Lock()
+    limiter, lock = make_limiter(clock, slots=2), threading.Lock()
     busy, most, release = 0, 0, threading.Event()
 
     def ask() -> None:

@@ -32,11 +32,11 @@ def origins_of(urls: dict[str, str]) -> Origins:
 
 
 def client(_: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
-    governor = AdaptiveLimiter(RateLimits(rate=0), state=state, now=FakeClock(START))
+    limiter = AdaptiveLimiter(RateLimits(rate=0), state=state, now=FakeClock(START))
     policy = AddressPolicy(loopback_only=True)
-    manners = RequestPolicy(tries=1, timeout=5, deadline=5)
-    http = HttpClient(policy, "test", manners, sleep=lambda _: None, pacer=governor)
-    return http, governor
+    request_policy = RequestPolicy(tries=1, timeout=5, deadline=5)
+    http = HttpClient(policy, "test", request_policy, sleep=lambda _: None, pacer=limiter)
+    return http, limiter
 
 
 def ask(

@@ -170,8 +170,8 @@ def test_two_answers_that_contradict_each_other_are_no_end(
 def test_a_page_too_large_to_read_is_read_in_parts(upstream: Upstream) -> None:
     for number in range(30):
         upstream.registry.publish(server_json(f"a.b/{number:03d}", title="x" * 5000), START)
-    manners = RequestPolicy(rate=0, cap=100_000)
-    with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
+    request_policy = RequestPolicy(rate=0, cap=100_000)
+    with HttpClient(AddressPolicy(loopback_only=True), "test", request_policy) as http:
         pages = list(Registry(http, upstream.url, now=lambda: START).walk())
     assert sum(len(fetched.entries) for fetched in pages) == 30
 
@@ -201,8 +201,8 @@ def test_a_bad_record_at_the_end_of_a_page_proves_nothing(
 
 
 def test_a_run_has_a_budget(upstream: Upstream) -> None:
-    manners = RequestPolicy(rate=0, budget=3)
-    with HttpClient(AddressPolicy(loopback_only=True), "test", manners) as http:
+    request_policy = RequestPolicy(rate=0, budget=3)
+    with HttpClient(AddressPolicy(loopback_only=True), "test", request_policy) as http:
         registry = Registry(http, upstream.url, now=lambda: START)
         list(registry.walk())
         registry.versions("a.b/c")

@@ -46,7 +46,7 @@ class World:
     def __post_init__(self) -> None:
         self.feed = Feed(self.root, "default")
         served = ServedFeed("default", "Default", "/")
-        self.shelf = LiveEditions(self.root, served, now=lambda: self.now)
+        self.editions = LiveEditions(self.root, served, now=lambda: self.now)
         lag = VISIBLE_WITHIN.total_seconds() + LOOK_EVERY
         self.api = Api(version="0", skew=SKEW + lag)
         self.pending: list[tuple[datetime, Callable[[], object]]] = []
@@ -97,7 +97,7 @@ class World:
 
     def go_back(self) -> None:
         live = self.feed.current()
-        kept = [name for name in self.feed.ledger.read() if self.shelf.kept(name)]
+        kept = [name for name in self.feed.ledger.read() if self.editions.kept(name)]
         if live is None or len(kept) < 2:
             return
         self.number += 1
@@ -125,7 +125,7 @@ class World:
             kept = Retention(self.random.randint(2, 4), timedelta(minutes=5))
             self.feed.tidy(kept, now=self.now)
         visible_at = self.now + self.random.uniform(0, 1) * VISIBLE_WITHIN
-        self.pending.append((visible_at, self.shelf.look))
+        self.pending.append((visible_at, self.editions.look))
 
     def live(self) -> Edition:
         edition = self.feed.current()
@@ -134,7 +134,7 @@ class World:
 
     def ask(self, target: str) -> tuple[int, Json]:
         path, _, query = target.partition("?")
-        answer = self.api.answer(Request(b"GET", path.encode(), query.encode()), self.shelf)
+        answer = self.api.answer(Request(b"GET", path.encode(), query.encode()), self.editions)
         assert answer is not None, target
         return answer.status, json.loads(answer.body)
 

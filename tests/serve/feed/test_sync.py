@@ -9,7 +9,7 @@ import pytest
 
 from serve.build.draft import Draft
 from serve.feed.feed import VISIBLE_WITHIN
-from serve.server import live_editions as shelf
+from serve.server import live_editions as store
 from tests.support.readers import Reader, World
 
 LIVES = int(os.environ.get("SUBREGISTRY_SYNC", "60"))
@@ -23,7 +23,7 @@ def live_once(seed: int, root: Path) -> dict[str, int]:
     for _ in range(chance.randint(0, 12)):
         world.change()
     world.publish()
-    world.shelf.look()
+    world.editions.look()
     readers = [
         Reader(world, kind, random.Random(seed * 31 + index))
         for index, kind in enumerate(KINDS * 2)
@@ -80,7 +80,7 @@ def test_every_rule_of_it_is_needed(
 ) -> None:
     """Without the rule, some reader misses a change."""
     if rule == "pins":
-        monkeypatch.setattr(shelf.LiveEditions, "following", lambda self, _: self.live())
+        monkeypatch.setattr(store.LiveEditions, "following", lambda self, _: self.live())
     elif rule == "skew":
         # The skew of the API becomes zero.
         monkeypatch.setattr(

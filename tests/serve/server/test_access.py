@@ -133,8 +133,8 @@ def test_the_home_page_lists_what_is_open(root: Path) -> None:
 def test_there_is_an_answer_with_cors_at_the_root(
     root: Path, method: str, path: str, status: int
 ) -> None:
-    shelves = [LiveEditions(root, HIDDEN)]  # no feed at the root
-    with served_app(App(shelves, skew=0)) as client:
+    stores = [LiveEditions(root, HIDDEN)]  # no feed at the root
+    with served_app(App(stores, skew=0)) as client:
         actual, headers, _ = client.ask(path, method=method)
         assert (actual, headers["access-control-allow-origin"]) == (status, "*")
 

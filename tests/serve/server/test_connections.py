@@ -227,9 +227,9 @@ def test_nobody_waits_for_a_new_edition_to_be_verified(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(feed, [entry("a.b/s000", title="New")], "e2", now=NOW + HOUR)
-    shelf = LiveEditions(feed.folder.parent, FEED)
-    shelf.watch()
-    assert shelf.find("e1").tag == "e1"
+    store = LiveEditions(feed.folder.parent, FEED)
+    store.watch()
+    assert store.find("e1").tag == "e1"
     reached, go_on = threading.Event(), threading.Event()
 
     def slowly(*arguments: Any, **named: Any) -> Any:
@@ -239,28 +239,28 @@ def test_nobody_waits_for_a_new_edition_to_be_verified(
 
     monkeypatch.setattr("serve.server.live_editions.verify", slowly)
     publish(feed, [entry("a.b/s001", title="New")], "e3", now=NOW + 2 * HOUR)
-    thread = threading.Thread(target=shelf.look)
+    thread = threading.Thread(target=store.look)
     thread.start()
     try:
         assert reached.wait(20)
-        assert (shelf.find("e1").tag, shelf.live().tag) == ("e1", "e2")
+        assert (store.find("e1").tag, store.live().tag) == ("e1", "e2")
     finally:
         go_on.set()
         thread.join()
-    assert shelf.live().tag == "e3"
+    assert store.live().tag == "e3"
 
 
 def test_a_catalog_is_made_once(feed: Feed) -> None:
     api = Api(version="0", skew=0.0)
-    shelf = LiveEditions(feed.folder.parent, FEED)
+    store = LiveEditions(feed.folder.parent, FEED)
     request = Request(b"GET", b"/registry.json", b"")
-    first = api.answer(request, shelf)
+    first = api.answer(request, store)
     assert first is not None
-    assert api.answer(request, shelf) is first
+    assert api.answer(request, store) is first
     assert gzip.decompress(first.packed["gzip"]) == first.body
     publish(feed, [entry("a.b/s001", title="New")], "e2", now=NOW + HOUR)
-    shelf.look()
-    later = api.answer(request, shelf)
+    store.look()
+    later = api.answer(request, store)
     assert later is not None
     assert b'"title":"New"' in later.body
 
@@ -271,9 +271,9 @@ def test_switches_under_load_fail_and_mix_nothing(feed: Feed) -> None:
     expected: dict[tuple[str, str], str] = {}
 
     def note(edition: str) -> None:
-        shelf = LiveEditions(feed.folder.parent, FEED)
+        store = LiveEditions(feed.folder.parent, FEED)
         api = application(feed)
-        assert shelf.live().tag == edition
+        assert store.live().tag == edition
         with served_app(api) as client:
             for target in targets:
                 expected[edition, target] = hashlib.sha256(client.ask(target)[2]).hexdigest()

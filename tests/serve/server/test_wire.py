@@ -157,9 +157,9 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     assert starts == [0, 100, 200]
     assert pages.at(100, Selection(), 50) == {}
     assert pages.at(100, Selection(search=b"x"), 0) == {}
-    shelf = LiveEditions(feed.folder.parent, FEED)
-    shelf.look()
-    assert shelf.pages(shelf.live()) is not None
+    store = LiveEditions(feed.folder.parent, FEED)
+    store.look()
+    assert store.pages(store.live()) is not None
     with served_app(application(feed)) as client:
         time.sleep(2 * LOOK_EVERY)  # by then the server looked for pages
         headers = {"Accept-Encoding": "gzip"}
@@ -174,8 +174,8 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
     with pytest.raises(EditionBroken, match="is not what was written"):
         Pages(edition.folder / "pages")
     caplog.clear()
-    shelf = LiveEditions(feed.folder.parent, FEED)
+    store = LiveEditions(feed.folder.parent, FEED)
     for _ in range(3):
-        shelf.look()
-    assert shelf.pages(shelf.live()) is None
+        store.look()
+    assert store.pages(store.live()) is None
     assert caplog.text.count("pages not used") == 1

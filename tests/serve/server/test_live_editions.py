@@ -121,14 +121,14 @@ def test_a_bad_edition_is_refused_and_the_last_good_one_stays(
         flip(feed.segments / "e2")
     else:
         (folder / "manifest.json").write_text("{")
-    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"))
-    assert shelf.live().manifest.edition == "e1"
+    store = LiveEditions(tmp_path, ServedFeed("default", "x", "/"))
+    assert store.live().manifest.edition == "e1"
     assert "edition refused feed=default edition=e2" in caplog.text
     publish_at = datetime.fromisoformat("2026-01-05T15:00:00+00:00")
     if damage == "hash":
         publish(feed, [entry("a.b/three")], "e3", now=publish_at)
-        shelf.look()
-        assert shelf.live().manifest.edition == "e3"
+        store.look()
+        assert store.live().manifest.edition == "e3"
 
 
 def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
@@ -138,22 +138,22 @@ def test_what_was_shown_late_is_not_missed_by_a_reader_of_the_clock(
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")
-    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
-    shelf.live()
+    store = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
+    store.live()
     publish(feed, [entry("a.b/one"), entry("a.b/two")], "e2", now=NOW + HOUR)
     flip(feed.editions / "e2" / "records")
     clock[0] = NOW + 2 * HOUR
-    shelf.look()
-    assert shelf.live().manifest.edition == "e1"
+    store.look()
+    assert store.live().manifest.edition == "e1"
     flip(feed.editions / "e2" / "records")  # the disk is repaired
     clock[0] = NOW + 3 * HOUR
-    shelf.look()
-    assert shelf.live().manifest.edition == "e2"
+    store.look()
+    assert store.live().manifest.edition == "e2"
     api = Api(version="0", skew=60)
 
     def since(at: datetime) -> list[str]:
         query = f"updated_since={at:%Y-%m-%dT%H:%M:%SZ}".encode()
-        answer = api.answer(Request(b"GET", b"/v0.1/servers", query), shelf)
+        answer = api.answer(Request(b"GET", b"/v0.1/servers", query), store)
         assert answer is not None
         return [item["server"]["name"] for item in json.loads(answer.body)["servers"]]
 
@@ -166,14 +166,14 @@ def test_a_switch_that_nobody_looked_at_for_hours_was_not_shown_late(tmp_path: P
     feed = Feed(tmp_path, "default")
     clock = [NOW]
     publish(feed, [entry("a.b/one")], "e1")
-    shelf = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
-    shelf.live()
+    store = LiveEditions(tmp_path, ServedFeed("default", "x", "/"), now=lambda: clock[0])
+    store.live()
     publish(feed, [entry("a.b/two")], "e2", now=NOW + HOUR)
     clock[0] = NOW + 9 * HOUR
-    shelf.look()
-    assert shelf.live().manifest.edition == "e2"
+    store.look()
+    assert store.live().manifest.edition == "e2"
     at = int((NOW + 2 * HOUR).timestamp()) * 1_000_000
-    assert shelf.since(at) == at
+    assert store.since(at) == at
 
 
 def flip(path: Path) -> None:
