@@ -59,7 +59,7 @@ def columns() -> str:
 
 def commands() -> str:
     """Every command with its options."""
-    # argparse has no public list of what was added.
+    # argparse has no public list of what was added, hence the two private ones below.
     (commands,) = [a for a in parser()._actions if a.dest == "command"]  # noqa: SLF001
     assert isinstance(commands.choices, dict)
     rows = []
