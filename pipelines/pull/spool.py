@@ -186,7 +186,9 @@ def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
 
 def _line(file: BinaryIO, kind: type[Line]) -> Line | None:
     """The next line as JSON; None at the end, and for a line that is torn or in another format."""
+    line = file.readline()
     try:
-        return msgspec.json.decode(file.readline(), type=kind)
+        # A line without its end may be whole all the same, but nothing can be appended to it.
+        return msgspec.json.decode(line, type=kind) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None
