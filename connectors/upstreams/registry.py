@@ -86,7 +86,7 @@ class Registry:
         an entry that the answer before it showed.
         """
         last: Key | None = None
-        left_over: Key | None = None
+        expected: Key | None = None  # shown before, and left for the next page
         seen = {cursor} if cursor else set()
         query = {"updated_since": since} if since else {"include_deleted": "true"}
         fullest = 0
@@ -99,10 +99,10 @@ class Registry:
                 not page.entries or len(page.entries) >= max(full_size, 2)
             ):
                 page = self._end(page, query, cursor)
-            leftover = _left_over(first, page)
-            if left_over and left_over not in page.keys:
+            left_over = _left_over(first, page)
+            if expected and expected not in page.keys:
                 page = replace(page, stale=True)
-            left_over = leftover
+            expected = left_over
             last = _risen(page, last)
             _check_cursor(page)
             yield page
