@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from serve.build.draft import Draft
 from serve.build.entries import ServedEntry, carried
 from serve.build.sorted_keys import SortedKeyCursor
 from serve.build.totals import Digest, positive
@@ -30,30 +31,19 @@ What = Literal["raw", "seen", "reason"]
 class Columns:
     """The rows of all shown entries and the records of all known ones, in key order.
 
-    Rows that equal those of the previous edition are left out. With `names` only entries of these
-    servers are passed in; otherwise all are. A known entry that is missing is noted as unknown.
+    Rows that equal those of the previous edition are left out. If the draft has names, only entries
+    of these servers are passed in, else all. A known entry that is missing is noted as unknown.
     """
 
-    def __init__(
-        self,
-        segments: SegmentWriter,
-        previous: Edition | None,
-        *,
-        edition: str,
-        sequence: int,
-        namespace: str,
-        now: datetime,
-        names: Collection[bytes] | None = None,
-    ) -> None:
+    def __init__(self, segments: SegmentWriter, draft: Draft) -> None:
         self._segments = segments
-        self._previous = previous
+        self._draft = draft
+        self._previous = previous = draft.previous
         self._records = previous.records if previous else None
         self._follow = SortedKeyCursor(self._records.keys if self._records else None)
-        self._edition = edition
-        self._sequence = sequence
-        self._namespace = namespace
-        self._now = micros(now)
-        self._due = self._known_of(names)
+        self._sequence = draft.sequence
+        self._now = micros(draft.now)
+        self._due = self._known_of(draft.names)
         self._next = next(self._due, None)
         self.entries, self.records = TableBuilder(ENTRIES), TableBuilder(RECORDS)
         self._reasons: dict[bytes, Place] = {}
@@ -98,9 +88,9 @@ class Columns:
             served = body(
                 content,
                 state=entry.state,
-                edition=self._edition,
+                edition=self._draft.edition,
                 sequence=self._sequence,
-                namespace=self._namespace,
+                namespace=self._draft.namespace,
             )
             place = self._segments.add(served)
             values |= {

@@ -74,15 +74,7 @@ def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
     with path.open("wb") as file, TemporaryFile(dir=path.parent) as aside:
         number = len(previous.manifest.segments) if previous else 0
         writer = SegmentWriter(file, number, aside)
-        columns = Columns(
-            writer,
-            previous,
-            edition=edition,
-            sequence=sequence,
-            namespace=draft.namespace,
-            now=draft.now,
-            names=draft.names,
-        )
+        columns = Columns(writer, draft)
         fill(columns)
         totals = columns.finish()
         records = writer.settle(columns.records.layer())
