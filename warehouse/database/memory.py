@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -27,12 +26,14 @@ def limit_of(connection: duckdb.DuckDBPyConnection) -> int:
     return parse_size(str(row[0]) if row else "")
 
 
-@cache
-def total_memory() -> int:
-    """Bytes of memory of the machine, or of the container if that is less."""
-    with duckdb.connect(":memory:") as connection:
-        # DuckDB's own default limit is 80 % of the memory that it sees: calculate back.
-        return int(limit_of(connection) / _DUCKDB_SHARE)
+def total_memory(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes of memory of the machine, or of the container if that is less.
+
+    The connection then has DuckDB's default limit: set another one after it.
+    """
+    connection.execute("RESET memory_limit")
+    # The default is 80 % of the memory that DuckDB sees: calculate back.
+    return int(limit_of(connection) / _DUCKDB_SHARE)
 
 
 def default_limit(memory: int) -> int:
@@ -53,9 +54,11 @@ def shortage_explained(path: Path, limit: int) -> Iterator[None]:
         # DuckDB reports a full disk as lack of memory when it cannot spill.
         if "temp_directory" in reason or "offload" in reason:
             raise _disk_full(path, reason) from error
+        with duckdb.connect(":memory:") as other:
+            total = total_memory(other)
         raise WarehouseFull(
             f"DuckDB needs more than its {format_size(limit)} of memory for this ({reason}); the "
-            f"machine or container has {format_size(total_memory())}. Set "
+            f"machine or container has {format_size(total)}. Set "
             f"SUBREGISTRY_MEMORY_LIMIT to a larger size, such as {2 * limit // 1_000_000}MB, or "
             "give it more memory, and run the same command again"
         ) from error

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from warehouse.database.memory import default_limit, total_memory
@@ -21,7 +22,10 @@ def test_the_limit_follows_the_memory_there_is_between_a_floor_and_a_cap() -> No
 
 def test_the_memory_there_is_is_that_of_the_machine_or_less() -> None:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 0 < total_memory() <= machine * 1.01
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET memory_limit = '300MB'")
+        assert 0 < total_memory(connection) <= machine * 1.01
+        assert total_memory(connection) > 400_000_000  # not taken from the limit that was set
 
 
 @pytest.mark.parametrize(
