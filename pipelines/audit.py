@@ -8,12 +8,13 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from serve.disk import locked
+from warehouse.operation import AuditHead
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,21 @@ class AuditLog:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self) -> tuple[list[AuditEntry], list[str]]:
+    def head(self) -> AuditHead:
+        """How many lines there are, and the hash of the last one."""
+        lines = self._lines()
+        return AuditHead(len(lines), _link(lines[-1]) if lines else "")
+
+    def _lines(self) -> list[bytes]:
+        return self._path.read_bytes().splitlines() if self._path.exists() else []
+
+    def read(self, heads: Sequence[AuditHead] = ()) -> tuple[list[AuditEntry], list[str]]:
         """Return all actions, oldest first, and the problems of the file: lines that cannot be
-        read, or whose `chain` does not match the line before."""
+        read, or whose `chain` does not match the line before, or that are not as earlier runs found
+        them (`heads`)."""
         entries, problems, before = [], [], b""
-        data = self._path.read_bytes() if self._path.exists() else b""
-        for number, line in enumerate(data.splitlines(), start=1):
+        lines = self._lines()
+        for number, line in enumerate(lines, start=1):
             try:
                 entry = AuditEntry(**json.loads(line))
             except (ValueError, TypeError):
@@ -82,6 +92,17 @@ class AuditLog:
                     )
             # Also for a broken line: `add` chained the next line to these very bytes.
             before = line
+        for head in heads:
+            if head.lines > len(lines):
+                problems.append(
+                    f"{self._path} has {len(lines)} lines and once had {head.lines}: its end was "
+                    "cut off; compare it with a backup"
+                )
+            elif _link(lines[head.lines - 1]) != head.chain:
+                problems.append(
+                    f"line {head.lines} of {self._path} is not the one that a run found there; "
+                    "compare it with a backup"
+                )
         return entries, problems
 
 

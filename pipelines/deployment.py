@@ -20,6 +20,7 @@ from connectors.upstreams.places import base_url
 from enrich.ecosystems import ECOSYSTEMS
 from pipelines.audit import AuditLog
 from pipelines.settings import Settings
+from serve.accounts import Accounts
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
 from serve.policy.policy import Policies, Policy, read_policies
@@ -72,6 +73,11 @@ class Deployment:
         """A client for the registry at a URL; the caller closes it."""
         # Only a host that the operator names may resolve to a private address.
         return self._client(policy, frozenset({urlsplit(base_url(place)).hostname or ""}))
+
+    @property
+    def accounts(self) -> Accounts:
+        """What was tried last, and what came of it."""
+        return Accounts(self.settings.state)
 
     @property
     def audit(self) -> AuditLog:

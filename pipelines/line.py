@@ -4,48 +4,51 @@ Steps are plain functions in the rooms below. The command line, cron and Dagster
 here.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 from connectors.http.client import RequestPolicy
-from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
 from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
-from pipelines.deployment import Deployment
-from pipelines.errors import StepError, UsageError
-from pipelines.operate.block import BlockReport, block, lift
-from pipelines.operate.export import Exporter, ExportReport, export, renew_all
-from pipelines.operate.release import release
+from pipelines.attempts import Success, as_json, attempt
+from pipelines.errors import GateRefused, StepError, UsageError
+from pipelines.operations import Operations
 from pipelines.profile.profile import ProfileReport, profile
 from pipelines.progress import Progress, silent
+from pipelines.publish.build import BuildReport, build
 from pipelines.publish.curate import CurateReport, curate, note_overlays
 from pipelines.publish.gate import ShrinkLimits
-from pipelines.publish.switch import SwitchReport, go_back, switch
+from pipelines.publish.index import IndexReport, index
+from pipelines.publish.switch import SwitchReport, examine_candidate, refusal, switch
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
-from pipelines.report.doctor import Finding, Sources, doctor
-from pipelines.report.preview import PreviewReport, preview
-from pipelines.report.status import StatusReport, status
-from serve.errors import ServeError
-from serve.feed.feed import Feed
-from serve.policy.blocks import Block
+from pipelines.shortage import shortage_explained
+from serve.accounts import AccountFile
 from serve.policy.policy import Policy
-from warehouse.database.session import Row
+from warehouse.analytics import publish_copy
+from warehouse.operation import note_operation
+from warehouse.packages.hosts import count_due
 from warehouse.walk.state import read_state
+
+log = logging.getLogger(__name__)
 
 _PATIENCE = 900.0  # seconds that a profile run waits for the warehouse
 
 
-class Line(Deployment):
-    """A deployment whose steps can be run."""
+class Line(Operations):
+    """A deployment whose steps can be run, each noted in the account of its upstream or feed."""
 
     def curate(self, policy: Policy, *, progress: Progress = silent) -> CurateReport:
         """Run the curate step with the present blocks; record overlays that came or went."""
-        report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
-        self.feed(policy.name).identify(policy.served)
-        note_overlays(self.feed(policy.name), policy, self.audit, now=self.clock())
+        feed = self.feed(policy.name)
+        with self._attempt(self.accounts.feed(policy.name), "curate"):
+            report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
+            feed.identify(policy.served)
+            note_overlays(feed, policy, self.audit, now=self.clock())
         return report
 
     def pull(
@@ -54,22 +57,48 @@ class Line(Deployment):
         *,
         full: bool = False,
         accept_shrink: bool = False,
+        reason: str = "",
+        by: str | None = None,
         progress: Progress = silent,
     ) -> PullReport:
-        """Run the pull step for one upstream, by default the first."""
+        """Run the pull step for one upstream, by default the first.
+
+        `accept_shrink` passes its brake, for a `reason` that is recorded.
+        """
+        sources = self.settings.sources
+        name = upstream or next(iter(sources))
+        if name not in sources:
+            raise UsageError(f"there is no upstream {name}; they are {', '.join(sources)}")
+        if accept_shrink and not reason:
+            raise UsageError("say why, for the audit log: add --reason WHY")
+        file = self.accounts.upstream(name)
+        with self._attempt(file, "pull") as success:
+            self._check_precedence(name)
+            self._warn_of_lost_history()
+            report = self._pull(
+                name,
+                full=full,
+                accept_shrink=accept_shrink,
+                braked=file.read().stop is not None,
+                progress=progress,
+            )
+            success.figures = as_json(report)
+            success.ends_stop = report.kind != "incremental"
+            if accept_shrink:
+                success.override = self.overridden("accept-shrink", name, None, reason, by)
+        return report
+
+    def _pull(
+        self, name: str, *, full: bool, accept_shrink: bool, braked: bool, progress: Progress
+    ) -> PullReport:
         settings = self.settings
-        sources = settings.sources
-        upstream = upstream or next(iter(sources))
-        if upstream not in sources:
-            raise UsageError(f"there is no upstream {upstream}; they are {', '.join(sources)}")
-        self._check_precedence(upstream)
-        place = sources[upstream]
+        place = settings.sources[name]
         # Only the list of upstreams may name a path; SUBREGISTRY_UPSTREAM_URL is always a URL.
         if settings.upstreams and not is_registry(place):
             return pull_documents(
                 self.warehouse,
                 folder_path(place),
-                upstream=upstream,
+                upstream=name,
                 now=self.clock,
                 spool_folder=settings.spool,
                 accept_shrink=accept_shrink,
@@ -79,13 +108,14 @@ class Line(Deployment):
             return pull(
                 self.warehouse,
                 Registry(http, place, now=self.clock, page=settings.upstream_page),
-                upstream=upstream,
+                upstream=name,
                 now=self.clock,
                 spool_folder=settings.spool,
                 overlap=timedelta(seconds=settings.overlap),
                 requests=lambda: http.requests,
                 full=full,
                 accept_shrink=accept_shrink,
+                braked=braked,
                 progress=progress,
             )
 
@@ -102,8 +132,11 @@ class Line(Deployment):
         """
         settings = self.settings
         warehouse = self.warehouse.waiting(max(settings.warehouse_wait, _PATIENCE))
-        with self.registries() as registries:
-            return profile(
+        with (
+            self._attempt(self.accounts.packages, "profile") as success,
+            self.registries() as registries,
+        ):
+            report = profile(
                 warehouse,
                 registries,
                 now=self.clock,
@@ -114,6 +147,44 @@ class Line(Deployment):
                 advised=not settings.offline or self.origins.is_named(OSV),
                 progress=progress,
             )
+            success.figures = {"origins": as_json(count_due(warehouse, now=self.clock()))}
+        return report
+
+    def build(
+        self, policy: Policy, *, from_scratch: bool = False, progress: Progress = silent
+    ) -> BuildReport:
+        """Run the build step."""
+        with self._attempt(self.accounts.feed(policy.name), "build") as success:
+            report = build(
+                self.warehouse,
+                policy,
+                self.feed(policy.name),
+                now=self.clock,
+                from_scratch=from_scratch,
+                progress=progress,
+            )
+            # What was refused is no longer wanted.
+            success.ends_stop = report.unchanged
+        return report
+
+    def index(self, policy: Policy, *, progress: Progress = silent) -> IndexReport:
+        """Run the index step."""
+        with self._attempt(self.accounts.feed(policy.name), "index"):
+            return index(self.warehouse, self.feed(policy.name), now=self.clock, progress=progress)
+
+    def examine(self, policy: Policy, *, progress: Progress = silent) -> list[str]:
+        """Why the gate refuses the candidate; empty if it does not. Noted like a switch."""
+        feed = self.feed(policy.name)
+        with (
+            suppress(GateRefused),
+            self._attempt(self.accounts.feed(policy.name), "switch"),
+        ):
+            problems = examine_candidate(
+                feed, self.limits(policy), now=self.clock, progress=progress
+            )
+            if problems:
+                raise refusal(feed, str(feed.candidate_id()), problems)
+        return problems
 
     def limits(self, policy: Policy) -> ShrinkLimits:
         """How many entries the gate allows a feed to lose."""
@@ -134,118 +205,50 @@ class Line(Deployment):
         """Run the switch step with the feed's gate; record what was switched or accepted."""
         feed = self.feed(policy.name)
         live = feed.current_id()
-        report = switch(
-            self.warehouse,
-            feed,
-            now=self.clock,
-            limits=self.limits(policy),
-            retention=self.settings.retention,
-            accept=accept,
-            resume=resume,
-            progress=progress,
-        )
-        if resume:
-            self.audit.add("resume", feed.name, feed=feed.name, reason=reason, by=by)
-        if report.edition != live:  # a repeat switches nothing, so it is not recorded
-            action = "accept" if accept else "switch"
-            self.audit.add(action, report.edition, feed=feed.name, reason=reason, by=by)
+        with self._attempt(self.accounts.feed(feed.name), "switch") as success:
+            report = switch(
+                self.warehouse,
+                feed,
+                now=self.clock,
+                limits=self.limits(policy),
+                retention=self.settings.retention,
+                accept=accept,
+                resume=resume,
+                progress=progress,
+            )
+            success.ends_stop = True
+            if resume:
+                success.override = self.overridden("resume", feed.name, feed, reason, by)
+            if report.edition != live:  # a repeat switches nothing, so it is not recorded
+                if accept:
+                    success.override = self.overridden("accept", report.edition, feed, reason, by)
+                else:
+                    self.audit.add("switch", report.edition, feed=feed.name, reason=reason, by=by)
         return report
 
-    def end_hold(self, name: str, *, reason: str = "", by: str | None = None) -> None:
-        """End the hold of a feed for which no candidate waits."""
-        self.feed(name).set_hold(None)
-        self.audit.add("resume", name, feed=name, reason=reason, by=by)
+    def copy(self) -> Path:
+        """Renew the analysts' copy, with the accounts and the head of the audit log in it."""
+        with self.warehouse.session() as session:
+            note_operation(session, self.accounts.texts(), self.audit.head(), now=self.clock())
+        return publish_copy(self.warehouse, self.settings.analytics, now=self.clock())
 
-    def go_back(
-        self, feed: Feed, to: str, *, reason: str = "", by: str | None = None
-    ) -> SwitchReport:
-        """Serve an earlier edition again and hold the feed there."""
-        report = go_back(
-            self.warehouse,
-            feed,
-            to,
-            now=self.clock,
-            retention=self.settings.retention,
-        )
-        self.audit.add("rollback", to, feed=feed.name, reason=reason, by=by)
-        return report
+    @contextmanager
+    def _attempt(self, file: AccountFile, step: str) -> Iterator[Success]:
+        with (
+            attempt(file, step, now=self.clock) as success,
+            shortage_explained(self.settings.home),
+        ):
+            yield success
 
-    def block(self, target: str, *, reason: str, by: str | None = None) -> list[BlockReport]:
-        """Withdraw NAME or NAME@VERSION from every feed, now and until the block is lifted."""
-        return block(
-            self.warehouse,
-            self.settings.feed_root,
-            target,
-            reason=reason,
-            by=by,
-            audit=self.audit,
-            now=self.clock,
-        )
-
-    def lift(self, target: str, *, reason: str = "", by: str | None = None) -> Block:
-        """End a block; feeds show the target again with their next edition."""
-        lifted = lift(self.warehouse, self.settings.feed_root, target, now=self.clock)
-        self.audit.add("lift", target, reason=reason, by=by)
-        return lifted
-
-    def export(
-        self, policy: Policy, form: str, path: Path, *, key: Path | None = None
-    ) -> ExportReport:
-        """Write the live edition of a feed as files."""
-        return export(self._exporter, policy.served, form, path, key=key)
-
-    def renew_exports(self) -> list[ExportReport | str]:
-        """Write every export again that still exists where it was written."""
-        try:
-            served = {policy.name: policy.served for policy in self.documents().valid}
-        except ServeError:
-            served = {}  # then each feed's folder says how it was served
-        return renew_all(self._exporter, served)
-
-    def release(self, names: Sequence[str], *, of: str | None = None) -> list[Row]:
-        """Give names to the first upstream, by precedence, that has them now."""
-        order = list(self.settings.sources)
-        return release(self.warehouse, names, of=of, precedence=order, now=self.clock())
-
-    def status(self) -> StatusReport:
-        """What the warehouse holds, where the pull stands, what is due, what is live."""
-        origins = self.origins
-        return status(
-            self.warehouse,
-            self.documents(),
-            self.blocks,
-            feed_root=self.settings.feed_root,
-            uncounted=[name for name in COUNTERS if not origins.is_named(name)],
-            now=self.clock(),
-        )
-
-    def preview(self, path: Path) -> PreviewReport:
-        """What the feed document at `path` would change."""
-        return preview(
-            self.warehouse,
-            path,
-            documents=self.documents(),
-            blocks=self.blocks,
-            feed_root=self.settings.feed_root,
-            now=self.clock(),
-        )
-
-    def doctor(self, *, only: str | None = None) -> list[Finding]:
-        """Probe the sources with at most ten requests."""
-        settings = self.settings
-        sources = Sources(
-            upstreams=settings.sources,
-            upstream_client=self.upstream_client,
-            origins=self.origins,
-            named=list(settings.origins),
-            advised=() if settings.offline else (OSV,),
-            registries=self.registries,
-        )
-        return doctor(sources, only=only)
-
-    @property
-    def _exporter(self) -> Exporter:
-        return Exporter(self.settings.feed_root, self.settings.public_url, self.clock)
+    def _warn_of_lost_history(self) -> None:
+        """Warn if there are feeds but no warehouse: it was lost, and begins again."""
+        if not self.warehouse.path.exists() and any(self.settings.feed_root.glob("*/current")):
+            log.warning(
+                "there are feeds in %s, but no %s: a new one is begun, whose history starts today. "
+                "If you have a backup of it, stop and put it back",
+                self.settings.feed_root,
+                self.warehouse.path,
+            )
 
     def _check_precedence(self, upstream: str) -> None:
         """Raise StepError if an upstream above never had a full walk.

@@ -7,12 +7,9 @@ from connectors.errors import ConnectorError
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.line import Line
 from pipelines.progress import Progress, silent
-from pipelines.publish.build import build
-from pipelines.publish.index import index, is_due
-from pipelines.shortage import shortage_explained
+from pipelines.publish.index import is_due
 from serve.errors import ServeError
 from serve.policy.policy import Policy
-from warehouse.analytics import publish_copy
 from warehouse.errors import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -27,6 +24,7 @@ def pull_all(
     upstream: str | None = None,
     full: bool = False,
     accept_shrink: bool = False,
+    reason: str = "",
     report_step: StepReporter,
     progress: Progress = silent,
 ) -> SomeFailed | None:
@@ -39,15 +37,14 @@ def pull_all(
     names = [upstream] if upstream else list(deployment.settings.sources)
     if accept_shrink and len(names) > 1:
         raise UsageError(
-            "say whose loss is accepted: subregistry pull --accept-shrink --upstream NAME, with "
-            f"one of {', '.join(names)}"
+            "say whose loss is accepted: subregistry pull --upstream NAME --accept-shrink --reason "
+            f"WHY, with one of {', '.join(names)}"
         )
     for name in names:
         try:
-            with shortage_explained(deployment.settings.home):
-                report = deployment.pull(
-                    name, full=full, accept_shrink=accept_shrink, progress=progress
-                )
+            report = deployment.pull(
+                name, full=full, accept_shrink=accept_shrink, reason=reason, progress=progress
+            )
         except (ConnectorError, WarehouseError, StepError, OSError) as error:
             errors[name] = error
         else:
@@ -80,7 +77,6 @@ def refresh(
     deployment: Line,
     *,
     full: bool = False,
-    accept_shrink: bool = False,
     profile: bool = False,
     report_step: StepReporter,
     progress: Progress = silent,
@@ -93,23 +89,15 @@ def refresh(
     """
     documents = deployment.documents()
     errors: dict[str, Exception] = dict(documents.broken)
-    failed = pull_all(
-        deployment,
-        full=full,
-        accept_shrink=accept_shrink,
-        report_step=report_step,
-        progress=progress,
-    )
+    failed = pull_all(deployment, full=full, report_step=report_step, progress=progress)
     if profile:
         report_step("profile", deployment.profile(progress=progress))
     for policy in documents.valid:
         try:
-            with shortage_explained(deployment.settings.home):
-                publish(deployment, policy, report_step=report_step, progress=progress)
+            publish(deployment, policy, report_step=report_step, progress=progress)
         except (ServeError, WarehouseError, StepError, OSError) as error:
             errors[f"feed {policy.name}"] = error
-    copy = publish_copy(deployment.warehouse, deployment.settings.analytics, now=deployment.clock())
-    report_step("copy", {"path": str(copy)})
+    report_step("copy", {"path": str(deployment.copy())})
     errors |= failed.errors if failed else {}
     if errors:
         raise SomeFailed(errors)
@@ -124,7 +112,7 @@ def publish(
     """
     feed = deployment.feed(policy.name)
     report_step("curate", deployment.curate(policy, progress=progress))
-    built = build(deployment.warehouse, policy, feed, now=deployment.clock, progress=progress)
+    built = deployment.build(policy, progress=progress)
     report_step("build", built)
     if held := feed.hold():
         log.warning(
@@ -136,6 +124,4 @@ def publish(
     elif not built.unchanged:
         report_step("switch", deployment.switch(policy, progress=progress))
     if is_due(feed):
-        report_step(
-            "index", index(deployment.warehouse, feed, now=deployment.clock, progress=progress)
-        )
+        report_step("index", deployment.index(policy, progress=progress))

@@ -181,6 +181,10 @@ class Settings(BaseSettings):
         return self.home / "warehouse.duckdb"
 
     @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
     def analytics(self) -> Path:
         return self.home / "analytics"
 

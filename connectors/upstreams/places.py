@@ -31,6 +31,12 @@ def folder_path(place: str) -> Path:
     return Path(place.removeprefix(_FILE))
 
 
+def without_credentials(place: str) -> str:
+    """A place as it may be shown and stored: a URL without user name and password."""
+    parts = urlsplit(place)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def base_url(url: str) -> str:
     """A registry's base URL without version prefix and trailing slash. Raises ConnectorError."""
     base = url.strip().rstrip("/")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from connectors.errors import (
     BodyRefused,
@@ -22,7 +22,7 @@ from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.page import EntryHead, read_head, read_page
-from connectors.upstreams.places import base_url
+from connectors.upstreams.places import base_url, without_credentials
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
@@ -72,8 +72,7 @@ class Registry:
     ) -> None:
         self._http = http
         self._base = base_url(url)
-        parts = urlsplit(self._base)
-        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.url = without_credentials(self._base)
         self._now = now
         self._limit = page
 
@@ -115,6 +114,10 @@ class Registry:
             cursor = page.next_cursor
             seen.add(cursor)
             fullest = max(fullest, len(page.entries))
+
+    def is_empty(self) -> bool:
+        """Whether the whole list shows no entry at all; one request."""
+        return not self._list({"include_deleted": "true"}, None, 2).entries
 
     def versions(self, name: str) -> list[RawPage]:
         """All versions of a name, deleted ones too; never an old copy of an edge cache.

@@ -29,6 +29,10 @@ def print_report(step: str, report: object) -> None:
     print(f"{step:<8} {' '.join(shown)}", flush=True)
 
 
+def print_line(text: str) -> None:
+    print(text, flush=True)
+
+
 def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows as an aligned table; texts are literal, without rich's markup."""
     from rich import box

@@ -30,7 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
             refresh(
                 open_deployment(),
                 full=arguments.full,
-                accept_shrink=arguments.accept_shrink,
                 profile=arguments.profile,
                 report_step=reporter,
                 progress=progress,
@@ -51,6 +50,7 @@ def pull(arguments: argparse.Namespace) -> int:
             upstream=arguments.upstream,
             full=arguments.full,
             accept_shrink=arguments.accept_shrink,
+            reason=arguments.reason,
             report_step=reporter,
             progress=progress,
         )

@@ -32,7 +32,8 @@ compressed, the index for ranked search. Serving goes on without."""
 _EDITIONS = """List the editions of a feed that are kept, or verify them: every file against its
 manifest, and every page that was compressed beforehand."""
 _SERVE = "Serve the live editions over HTTP. A switch is picked up by itself."
-_STATUS = "Show what the warehouse holds, where the pull stands, what is due and what is live."
+_STATUS = """Show what is live, where each pull stands, what failed last and what somebody must do.
+Exit code 1 while somebody is needed."""
 _EXPLAIN = "Explain why a server is in a feed, or why not, and what is known of its packages."
 _CHANGES = "List what became different after an instant: added, changed, latest moved, vanished."
 _QUARANTINE = "List upstream records that could not be read, with their reasons."
@@ -70,13 +71,14 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--full", action="store_true", help="walk everything, not only changes"
         )
-        command.add_argument(
-            "--accept-shrink",
-            action="store_true",
-            help="go on although upstream lost more than is plausible",
-        )
     run.add_argument("--profile", action="store_true", help="profile too, before the feeds")
     pull.add_argument("--upstream", metavar="NAME", help="one upstream only")
+    pull.add_argument(
+        "--accept-shrink",
+        action="store_true",
+        help="walk everything, and go on although upstream lost more than is plausible",
+    )
+    pull.add_argument("--reason", default="", metavar="WHY", help="for the audit log")
     profile = add("profile", _PROFILE)
     profile.add_argument("--budget", type=_positive, metavar="N", help="ask for N packages at most")
     profile.add_argument("--only", metavar="ORIGIN:NAME", help="ask for one package, due or not")
@@ -169,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
-        from pipelines.cli.dispatch import exit_code
+        from pipelines.errors import exit_code
 
         code = exit_code(error)
         if code is None:

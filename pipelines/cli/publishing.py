@@ -21,30 +21,18 @@ def curate(arguments: argparse.Namespace) -> int:
 
 
 def build(arguments: argparse.Namespace) -> int:
-    from pipelines.publish.build import build as build_candidate
-
-    def run(deployment: "Line", policy: "Policy", progress: Progress) -> object:
-        feed, clock = deployment.feed(policy.name), deployment.clock
-        return build_candidate(
-            deployment.warehouse,
-            policy,
-            feed,
-            now=clock,
-            from_scratch=arguments.from_scratch,
-            progress=progress,
-        )
-
-    return _each(arguments, run)
+    return _each(
+        arguments,
+        lambda deployment, policy, progress: deployment.build(
+            policy, from_scratch=arguments.from_scratch, progress=progress
+        ),
+    )
 
 
 def index(arguments: argparse.Namespace) -> int:
-    from pipelines.publish.index import index as index_feed
-
-    def run(deployment: "Line", policy: "Policy", progress: Progress) -> object:
-        feed = deployment.feed(policy.name)
-        return index_feed(deployment.warehouse, feed, now=deployment.clock, progress=progress)
-
-    return _each(arguments, run)
+    return _each(
+        arguments, lambda deployment, policy, progress: deployment.index(policy, progress=progress)
+    )
 
 
 def _each(

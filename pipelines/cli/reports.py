@@ -4,7 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from pipelines.cli.console import print_json, print_report, print_table
+from pipelines.cli.console import print_json, print_line, print_report, print_table
 from pipelines.cli.context import find_policies, open_deployment
 from pipelines.errors import StepError
 from pipelines.settings import load_settings
@@ -12,13 +12,17 @@ from pipelines.settings import load_settings
 
 def status(arguments: argparse.Namespace) -> int:
     report = open_deployment().status()
+    code = 1 if report.problems else 0
     if arguments.json:
         print_json(report)
-        return 0
-    for part in ("entries", "upstreams", "packages", "feeds", "blocks"):
+        return code
+    for part in ("upstreams", "packages", "feeds", "blocks"):
         for row in getattr(report, part):
             print_report(part, row)
-    return 0
+    for problem in report.problems:
+        since = f", since {problem.since:%Y-%m-%dT%H:%M:%SZ}" if problem.since else ""
+        print_line(f"! {problem.subject}{since}: {problem.message}")
+    return code
 
 
 def explain(arguments: argparse.Namespace) -> int:

@@ -15,14 +15,10 @@ from pipelines.cli.console import as_json
 from pipelines.errors import OutOfResources, Refused, UsageError
 from pipelines.line import Line
 from pipelines.progress import Progress, in_lines
-from pipelines.publish.build import build
-from pipelines.publish.index import index
-from pipelines.publish.switch import examine_candidate
 from pipelines.refresh import pull_all
 from pipelines.shortage import shortage_explained
 from serve.errors import ServeError
 from serve.policy.policy import Policy
-from warehouse.analytics import publish_copy
 from warehouse.errors import BrakeEngaged, WarehouseFull, WarehouseTooNew
 
 log = logging.getLogger(__name__)
@@ -48,11 +44,13 @@ _RETRY = dg.RetryPolicy(
 
 
 class PullConfig(dg.Config):
-    """Options of one pull: its upstream, a full walk, whether to accept an implausible loss."""
+    """Options of one pull: its upstream, a full walk, whether to accept an implausible loss, and
+    why."""
 
     upstream: str | None = None
     full: bool = False
     accept_shrink: bool = False
+    reason: str = ""
 
 
 class SwitchConfig(dg.Config):
@@ -105,6 +103,7 @@ def registry(
             upstream=config.upstream,
             full=config.full,
             accept_shrink=config.accept_shrink,
+            reason=config.reason,
             report_step=lambda _, report: reports.append(_metadata(report)),
             progress=progress,
         ),
@@ -160,17 +159,9 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
     @dg.asset(name=candidate_key.path[0], group_name=name, deps=[verdicts])
     def candidate(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
         """A built edition that is not live yet."""
-        feed = deployment.feed(policy.name)
         return dg.MaterializeResult(
             metadata=_finally(
-                deployment,
-                lambda progress: build(
-                    deployment.warehouse,
-                    policy,
-                    feed,
-                    now=deployment.clock,
-                    progress=progress,
-                ),
+                deployment, lambda progress: deployment.build(policy, progress=progress)
             )
         )
 
@@ -182,9 +173,7 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
         if waiting is None or waiting == feed.current_id():
             return dg.AssetCheckResult(passed=True, metadata={"candidate": "none, as before"})
         with in_lines(log.info, every=60.0) as progress:
-            problems = examine_candidate(
-                feed, deployment.limits(policy), now=deployment.clock, progress=progress
-            )
+            problems = deployment.examine(policy, progress=progress)
         return dg.AssetCheckResult(
             passed=not problems,
             metadata={"candidate": waiting, "problems": dg.MetadataValue.json(problems)},
@@ -217,10 +206,7 @@ def feed_assets(policy: Policy) -> tuple[list[dg.AssetsDefinition], dg.AssetChec
             return dg.MaterializeResult(metadata={"edition": "none"})
         return dg.MaterializeResult(
             metadata=_finally(
-                deployment,
-                lambda progress: index(
-                    deployment.warehouse, feed, now=deployment.clock, progress=progress
-                ),
+                deployment, lambda progress: deployment.index(policy, progress=progress)
             )
         )
 
@@ -233,9 +219,7 @@ def copy_asset(editions: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
     @dg.asset(name="out_analytics__copy", group_name="out", kinds={"duckdb"}, deps=editions)
     def copy(deployment: dg.ResourceParam[Line]) -> dg.MaterializeResult[Any]:
         """An immutable copy of the warehouse under a stable name."""
-        path = publish_copy(
-            deployment.warehouse, deployment.settings.analytics, now=deployment.clock()
-        )
+        path = deployment.copy()
         return dg.MaterializeResult(metadata={"path": str(path), "bytes": path.stat().st_size})
 
     return copy

@@ -40,7 +40,10 @@ _TOOLHIVE = 10_000  # ToolHive's CLI fails above this number of latest servers
 
 @dataclass(frozen=True)
 class BuildReport:
-    """A finished candidate; `unchanged`: it would serve the same as the live edition."""
+    """A finished candidate; `entries` counts what it would show, without its tombstones.
+
+    `unchanged`: it would serve the same as the live edition.
+    """
 
     feed: str
     edition: str
@@ -139,7 +142,7 @@ def build(
         feed=policy.name,
         edition=edition,
         sequence=manifest.sequence,
-        entries=manifest.entries,
+        entries=manifest.running,
         servers=manifest.servers,
         tombstones=manifest.tombstones,
         withheld=manifest.withheld,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipelines.errors import Refused, StepError
+from pipelines.errors import GateRefused, Refused, StepError
 from pipelines.progress import Progress, silent
 from pipelines.publish.gate import ShrinkLimits, examine
 from serve.build.rollback import write_rollback
@@ -21,6 +21,8 @@ from warehouse.database.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class SwitchReport:
+    """An edition that went live; `entries` counts what it shows, without its tombstones."""
+
     feed: str
     edition: str
     sequence: int
@@ -41,6 +43,16 @@ def examine_candidate(
     edition = _candidate(feed)
     verify(feed.editions / edition)
     return examine(feed, feed.open(edition), limits, now=now, progress=progress)
+
+
+def refusal(feed: Feed, edition: str, problems: list[str]) -> GateRefused:
+    return GateRefused(
+        f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
+        "The live edition stays; if this is meant, run "
+        f"subregistry switch --feed {feed.name} --accept --reason WHY",
+        reasons=problems,
+        edition=edition,
+    )
 
 
 def switch(
@@ -69,11 +81,7 @@ def switch(
             )
         problems = [] if accept else examine_candidate(feed, limits, now=now, progress=progress)
         if problems:
-            raise Refused(
-                f"candidate {edition} of feed {feed.name} was not switched: {'; '.join(problems)}. "
-                "The live edition stays; if this is meant, run "
-                f"subregistry switch --feed {feed.name} --accept --reason WHY"
-            )
+            raise refusal(feed, edition, problems)
         report = _live(warehouse, feed, edition, now=now, retention=retention)
         if resume:
             # Last, so that a switch that is refused or fails does not end the hold.
@@ -150,7 +158,7 @@ def _live(
         edition=edition,
         sequence=manifest.sequence,
         published_at=published_at,
-        entries=manifest.entries,
+        entries=manifest.running,
         tombstones=manifest.tombstones,
         changed=manifest.changed,
         removed_editions=len(removed),

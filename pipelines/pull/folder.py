@@ -23,7 +23,7 @@ from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.walk.merge import commit_walk, known_entries
 from warehouse.walk.staging import content_hash
-from warehouse.walk.state import read_state
+from warehouse.walk.state import read_state, summarize
 from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def pull_documents(
                 overlap=timedelta(0),
                 accept_shrink=accept_shrink,
             )
+            totals = summarize(session, upstream)
     return PullReport(
         upstream=upstream,
         kind="documents",
@@ -94,6 +95,7 @@ def pull_documents(
         unreadable=merge.unreadable,
         stale=bool(keyless),
         watermark=merge.watermark,
+        totals=totals,
     )
 
 

@@ -9,7 +9,7 @@ watermark; a full walk also finds what changed silently or is gone. The merge it
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from pipelines.pull.confirm import confirm
 from pipelines.pull.readings import batches
 from pipelines.pull.spool import PageKind, Spool, Start
 from pipelines.pull.survey import Survey, survey
+from warehouse.database.session import Row
 from warehouse.database.warehouse import GENERATION, Warehouse
 from warehouse.errors import BrakeEngaged
+from warehouse.walk.brake import hold_empty
 from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_to_reread
 from warehouse.walk.quarantine import list_due_retries
-from warehouse.walk.state import State, read_state
+from warehouse.walk.state import State, read_state, summarize
 from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class PullReport:
 
     `unsettled_names` counts names that could not be read again: the next pull tries once more.
     `unmet` counts known entries that the walk did not show; unless all are explained, the watermark
-    stays.
+    stays. `totals` are the counts of what is known of the upstream now.
     """
 
     upstream: str
@@ -58,6 +60,7 @@ class PullReport:
     reread_names: int = 0
     unsettled_names: int = 0
     resumed_pages: int = 0
+    totals: Row = field(default_factory=dict)
 
 
 def pull(
@@ -71,19 +74,20 @@ def pull(
     requests: Callable[[], int],
     full: bool = False,
     accept_shrink: bool = False,
+    braked: bool = False,
     progress: Progress = silent,
 ) -> PullReport:
     """Bring the warehouse up to upstream's present state; a repeat changes nothing.
 
     `full` forces a full walk (so do `accept_shrink`, a first pull, another URL and a new generation
-    of our parser). Raises the errors of `connectors`, Busy, and BrakeEngaged; in each case the
-    warehouse is unchanged.
+    of our parser). After a brake (`braked`), an incremental pull deletes nothing. Raises the errors
+    of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is unchanged.
     """
     asked_before = requests()
     with Spool.hold(spool_folder / upstream) as spools:
         with warehouse.session() as session:
             state = read_state(session, upstream)
-            retries = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
+            due = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
             unsettled_before = list_unsettled(session, upstream)
         full = full or accept_shrink or state is None or _must_walk(state, registry)
         spool = spools[0] if full else spools[1]
@@ -91,8 +95,12 @@ def pull(
         start, resumed = _drain(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
         )
-        gone = _retry(spool, registry, [] if full else retries, _commits(state))
+        retries = [] if full or braked else due
+        gone = _retry(spool, registry, retries, _commits(state))
         met = survey(spool, _commits(state))
+        if not full and not met.entries and registry.is_empty():
+            with warehouse.session() as session:
+                hold_empty(session, upstream=upstream, url=registry.url)
         to_reread = _names_to_reread(warehouse, spool, met, upstream, unsettled_before, full=full)
         unsettled = _read_again(spool, registry, to_reread, _commits(state), progress)
         spool.sync()
@@ -107,7 +115,7 @@ def pull(
             after_commit=met.after_commit,
             pages=met.pages,
             stale=met.stale,
-            retried=[] if full else retries,
+            retried=retries,
             gone=gone,
             unsettled=unsettled,
         )
@@ -121,6 +129,7 @@ def pull(
                     overlap=overlap,
                     accept_shrink=accept_shrink,
                 )
+                totals = summarize(session, upstream)
         except BrakeEngaged:  # never resume a walk that was refused
             spool.clear()
             raise
@@ -128,9 +137,11 @@ def pull(
         for done in spools if full else spools[1:]:
             done.clear()
         vanished, watermark = merge.vanished, merge.watermark
-        if merge.unconfirmed or merge.unmet:
+        if (merge.unconfirmed or merge.unmet) and (full or not braked):
             gone_now, watermark = confirm(warehouse, registry, upstream, merge, walk.since, now=now)
             vanished += gone_now
+            with warehouse.session() as session:
+                totals = summarize(session, upstream)
     return PullReport(
         upstream=upstream,
         kind="full" if full else "incremental",
@@ -149,6 +160,7 @@ def pull(
         resumed_pages=resumed,
         stale=walk.stale,
         watermark=watermark,
+        totals=totals,
     )
 
 
@@ -226,7 +238,8 @@ def _drain(
         cursor, resumed = _continue(spool)
     if start is None or not resumed:
         since = None if full or state is None else _since(state)
-        start = Start(registry.url, _walk_id(started_at), since, started_at)
+        walk_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+        start = Start(registry.url, walk_id, since, started_at)
         spool.begin(start)
     elif cursor is None:  # the earlier walk had its last page already
         return start, resumed
@@ -264,10 +277,6 @@ def _since(state: State) -> str:
     return since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _walk_id(started_at: datetime) -> str:
-    return f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
-
-
 def _names_to_reread(
     warehouse: Warehouse,
     spool: Spool,
@@ -282,7 +291,7 @@ def _names_to_reread(
     Names that were read already are left out.
     """
     if full:
-        names = sorted(name for name, count in survey.latest.items() if count != 1)
+        names = [name for name, count in survey.latest.items() if count != 1]
     else:
         with warehouse.session() as session:
             names = names_to_reread(session, upstream, batches(spool.pages(), bodies=False))

@@ -9,10 +9,12 @@ from pipelines.pull.spool import PageKind, Spool
 
 @dataclass(frozen=True)
 class Survey:
-    """What a drained spool holds: `reread` are the names read again since the last commit, `latest`
-    counts flags per name, `after_commit` is the smallest number of a list page."""
+    """What a drained spool holds: `entries` counts those of list pages, `reread` are the names read
+    again since the last commit, `latest` counts flags per name, `after_commit` is the smallest
+    number of a list page."""
 
     pages: int
+    entries: int
     stale: bool
     asked_at: datetime
     after_commit: int
@@ -21,7 +23,7 @@ class Survey:
 
 
 def survey(spool: Spool, commits: int) -> Survey:
-    pages, stale, asked_at, after_commit = 0, False, None, commits
+    pages, entries, stale, asked_at, after_commit = 0, 0, False, None, commits
     reread: set[str] = set()
     latest: Counter[str] = Counter()
     for page in spool.pages():
@@ -38,6 +40,7 @@ def survey(spool: Spool, commits: int) -> Survey:
                 reread.update(name for name, _ in flags)
             continue
         pages += 1
+        entries += len(page.heads)
         stale = stale or page.stale
         asked_at = asked_at or page.asked_at
         after_commit = min(after_commit, page.after_commit)
@@ -45,4 +48,4 @@ def survey(spool: Spool, commits: int) -> Survey:
             latest[name] += is_latest
     if asked_at is None:
         raise AssertionError("a drained walk has a page")
-    return Survey(pages, stale, asked_at, after_commit, frozenset(reread), latest)
+    return Survey(pages, entries, stale, asked_at, after_commit, frozenset(reread), latest)

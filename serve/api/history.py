@@ -60,7 +60,7 @@ def _editions(query: Query, store: EditionStore) -> Answer:
     ]
     shown = [
         models.EditionInfo(
-            **msgspec.structs.asdict(row),
+            **msgspec.structs.asdict(row) | {"entries": row.entries - row.tombstones},
             live=row.edition == live,
             kept=store.kept(row.edition),
         )

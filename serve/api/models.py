@@ -55,8 +55,9 @@ class Catalog(Struct):
 
 
 class Health(Struct, rename="camel"):
-    """How fresh the feed is. `freshness` compares the age of `confirmedAt` (the pull that the feed
-    shows) with `objective` (seconds); `action` says what to do if it is not `fresh`."""
+    """How fresh the feed is. `entries` counts what it shows, without `tombstones`. `freshness`
+    compares the age of `confirmedAt` (the pull that the feed shows) with `objective` (seconds);
+    `action` says what to do if it is not `fresh`."""
 
     status: Literal["ok"]
     feed: str
@@ -64,6 +65,7 @@ class Health(Struct, rename="camel"):
     sequence: Sequence
     published_at: datetime | None
     entries: int
+    tombstones: int
     freshness: Literal["fresh", "stale", "never"]
     confirmed_at: datetime | None
     objective: float
@@ -104,7 +106,8 @@ class Version(Struct):
 class EditionInfo(Published, frozen=True):
     """An edition that is or was live; `kept` says whether it can still be requested.
 
-    `treatments` counts entries by named repair (`repaired:RULE`, `withheld:RULE`).
+    `entries` counts what it shows, without `tombstones`; `treatments` counts entries by named
+    repair (`repaired:RULE`, `withheld:RULE`).
     """
 
     live: bool

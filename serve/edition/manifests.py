@@ -78,6 +78,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     segments: tuple[str, ...]
     files: Files
 
+    @property
+    def running(self) -> int:
+        """How many entries are shown, without tombstones."""
+        return self.entries - self.tombstones
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Read an edition's manifest. Raises EditionBroken if missing, invalid or of another format."""

@@ -27,7 +27,9 @@ def deployment(deployment: Line, upstream: Upstream) -> Line:
     return deployment
 
 
-def execute(deployment: Line, job: str = "refresh", **config: bool) -> dg.ExecuteInProcessResult:
+def execute(
+    deployment: Line, job: str = "refresh", **config: bool | str
+) -> dg.ExecuteInProcessResult:
     """Run a job; keywords are the run config of the pull."""
     with dg.DagsterInstance.ephemeral() as instance:
         definition = build_defs(deployment=deployment).resolve_job_def(job)
@@ -140,11 +142,12 @@ def test_the_brake_fails_the_run_and_run_config_passes_it(
     result = execute(deployment, "reconcile")
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert "pull --accept-shrink" in str(failure.step_failure_data.user_failure_data)
-    execute(deployment, full=True, accept_shrink=True)
-    with deployment.warehouse.session() as session:
-        counts = session.rows("report/count_entries")[0]
-    assert counts["missing"] + counts["vanished"] == 50
+    assert "pull --upstream official --accept-shrink --reason" in str(
+        failure.step_failure_data.user_failure_data
+    )
+    execute(deployment, full=True, accept_shrink=True, reason="upstream was cleaned up")
+    counts = deployment.status().upstreams[0]
+    assert (counts["missing"], counts["vanished"]) == (0, 50)
 
 
 def test_an_upstream_that_fails_fails_a_check_and_stops_no_other(

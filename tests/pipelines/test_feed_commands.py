@@ -117,8 +117,9 @@ def test_a_broken_live_edition_is_built_anew(
     assert live is not None
     before = live.manifest.sequence
     (live.folder / "manifest.json").unlink()
-    assert main(["status"]) == 0
-    assert "has no readable manifest" in capsys.readouterr().out
+    assert main(["status"]) == 1
+    assert "! feed mirror: " in (out := capsys.readouterr().out)
+    assert "has no readable manifest" in out
     capsys.readouterr()
     assert main(["run"]) == 1
     assert "subregistry build --from-scratch" in capsys.readouterr().err

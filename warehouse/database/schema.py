@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -22,8 +23,6 @@ from warehouse.errors import WarehouseBroken, WarehouseError, WarehouseTooNew
 
 log = logging.getLogger(__name__)
 
-_LANDED = ("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd6501180dd2b")
-"""Shapes with the same tables: of the numbered schema, and of the first baseline."""
 _RENAMED = (
     "ALTER TABLE verdicts RENAME COLUMN print TO fingerprint",
     "ALTER TABLE served_packages RENAME COLUMN print TO fingerprint",
@@ -33,14 +32,31 @@ _RENAMED = (
     "ALTER TABLE served RENAME TO published_entries",
     # Absences that came of comparing versions as text are asked for again.
     "UPDATE package_checks SET due_at = checked_at WHERE origin = 'pypi' AND len(missing) > 0",
+    # User names and passwords in the URLs of upstreams.
+    "UPDATE state SET url = regexp_replace(url, '^([a-z]+://)[^/@]*@', '\\1')",
+    "DROP TABLE IF EXISTS schema_version",
 )
+_ADDED = (
+    "ALTER TABLE walks RENAME TO walks_before",
+    "CREATE TABLE walks",
+    "INSERT INTO walks SELECT *, true FROM walks_before",
+    "DROP TABLE walks_before",
+    "CREATE TABLE accounts",
+    "CREATE TABLE audit_heads",
+)
+_UPGRADES = (
+    # The numbered schema, and the first baseline, which had the same tables.
+    (("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd6501180dd2b"), _RENAMED),
+    (("20b86ceeda310dcf660a86cb8338eef5753ca1605e2dbb874c59820b2d3989cc",), _ADDED),
+)
+"""The shapes that landed, oldest first, and the statements that make the next one of each. A table
+without columns is created as the baseline does."""
 _STATE = "CREATE TABLE schema_state (tables VARCHAR NOT NULL, views VARCHAR NOT NULL)"
 # Groups: 1 head comment, 2 kind, 3 name, 4 parameters of a table macro.
 _RELATION = re.compile(
     r"((?:^--[^\n]*\n)*)CREATE (?:OR REPLACE )?(TABLE|VIEW|MACRO) (\w+)(\([^)]*\) AS TABLE)?",
     re.MULTILINE,
 )
-_NO_PASSWORDS = "UPDATE state SET url = regexp_replace(url, '^([a-z]+://)[^/@]*@', '\\1')"
 
 
 @cache
@@ -110,7 +126,7 @@ def migrate(session: Session, connection: duckdb.DuckDBPyConnection, path: Path)
             if stored is None:
                 _run(connection, tables())
                 connection.execute(_STATE)
-            elif stored[0] in _LANDED:
+            elif any(stored[0] in shapes for shapes, _ in _UPGRADES):
                 _hand_over(connection, path, stored[0])
             elif stored[0] != wanted[0]:
                 raise _other_shape(path, stored[0][:12])
@@ -155,24 +171,24 @@ def _other_shape(path: Path, shape: str) -> WarehouseTooNew:
 
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, path: Path, shape: str) -> None:
-    """Upgrade a warehouse of a shape that landed last: the same tables except for names.
-
-    User names and passwords in the stored URLs of upstreams are removed.
-    """
+    """Upgrade a warehouse of a shape that landed; no row is lost."""
     with duckdb.connect(":memory:") as fresh:
         _run(fresh, tables())
         wanted = _columns(fresh)
+    steps = [statements for _, statements in _UPGRADES]
+    first = next(index for index, (shapes, _) in enumerate(_UPGRADES) if shape in shapes)
+    baseline = {match[3]: text for text in tables() if (match := _RELATION.match(text))}
     try:
         for kind, name in _standing(connection):  # they refer to columns
             connection.execute(f"DROP {kind} {name}")
-        _run(connection, _RENAMED)
+        for statement in chain.from_iterable(steps[first:]):
+            table = statement.removeprefix("CREATE TABLE ")
+            connection.execute(baseline.get(table, statement))
     except duckdb.Error as error:
         raise _other_shape(path, f"{shape[:12]}, altered") from error
     # The tables may have been altered by hand: compare with a fresh schema.
     if _columns(connection) != wanted:
         raise _other_shape(path, f"{shape[:12]}, altered")
-    connection.execute(_NO_PASSWORDS)
-    connection.execute("DROP TABLE IF EXISTS schema_version")
     connection.execute(_STATE.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
 
 

@@ -88,7 +88,8 @@ def connect(
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
         connection.execute("SET TimeZone='UTC'")
-        limit = parse_size(memory_limit) if memory_limit else default_limit(total_memory(connection))
+        total = total_memory(connection)
+        limit = parse_size(memory_limit) if memory_limit else default_limit(total)
         connection.execute(f"SET memory_limit = '{limit} B'")
     except duckdb.IOException as error:
         text = str(error)

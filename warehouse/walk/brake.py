@@ -9,6 +9,7 @@ from datetime import datetime
 
 from warehouse.database.session import Row, Session
 from warehouse.errors import BrakeEngaged
+from warehouse.walk.state import summarize
 
 _FLOOR = 20
 """Up to so many lost entries engage no brake, whatever share they are."""
@@ -44,7 +45,7 @@ def hold_loss(
     elif loss["newer"] > _FLOOR and not certain:
         reason = f"{loss['newer']} entries are known that are newer than its newest"
     if reason:
-        raise _engaged(url, reason, missing=missing, known=known, met=met)
+        raise _engaged(upstream, url, reason, missing=missing, known=known, met=met)
 
 
 def hold_unmet(
@@ -61,13 +62,22 @@ def hold_unmet(
         return []
     if len(unmet) > _FLOOR:
         reason = f"more than {_FLOOR} entries that changed after {since} are not shown"
-        raise _engaged(url, reason, missing=len(unmet), known=len(unmet), met=met)
+        raise _engaged(upstream, url, reason, missing=len(unmet), known=len(unmet), met=met)
     return unmet
 
 
-def _engaged(url: str, reason: str, **counts: int) -> BrakeEngaged:
+def hold_empty(session: Session, *, upstream: str, url: str) -> None:
+    """Raise BrakeEngaged for a registry that shows nothing at all, if entries of it are known."""
+    known = summarize(session, upstream)["versions"]
+    if known:
+        reason = f"it is empty where {known} entries are known"
+        raise _engaged(upstream, url, reason, missing=known, known=known, met=0)
+
+
+def _engaged(upstream: str, url: str, reason: str, **counts: int) -> BrakeEngaged:
     return BrakeEngaged(
-        f"{url} looks wiped, restored or cut off: {reason}. Nothing was changed and the feed stays "
-        "as it is; if upstream is right, run subregistry pull --accept-shrink",
+        f"{url} looks wiped, restored or cut off: {reason}. Nothing was changed and the feeds stay "
+        "as they are; nothing of it is deleted until a full walk passes. If upstream is right, run "
+        f"subregistry pull --upstream {upstream} --accept-shrink --reason WHY",
         **counts,
     )

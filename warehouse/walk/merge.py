@@ -101,6 +101,7 @@ def commit_walk(
                 after_commit=walk.after_commit,
                 commit=commit,
                 keyless=_count(session, "walk/count_keyless"),
+                accepted=accept_shrink,
             )
             vanished = session.run(
                 "walk/update_vanished", upstream=walk.upstream, now=now, commit=commit
@@ -128,9 +129,6 @@ def commit_walk(
         pending = None if walk.stale else next_watermark(walk, watermark, now, overlap)
         # Until missing entries are confirmed, the next walk must start where this one did.
         cut_short = unmet or (missing and not accept_shrink)
-        if pending is not None and not cut_short:
-            move_watermark(session, walk.upstream, pending)
-            watermark = pending
         session.run(
             "walk/insert_walk",
             walk_id=walk.walk_id,
@@ -148,6 +146,9 @@ def commit_walk(
             unreadable=unreadable,
             watermark=watermark,
         )
+        if pending is not None and not cut_short:
+            move_watermark(session, walk.upstream, pending)
+            watermark = pending
         session.run("walk/delete_unsettled", upstream=walk.upstream)
         if walk.unsettled or sweeping:
             session.run(

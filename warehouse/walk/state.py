@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from warehouse.database.session import Session
+from warehouse.database.session import Row, Session
 from warehouse.database.warehouse import GENERATION
 from warehouse.walk.types import Walk
 
@@ -23,6 +23,11 @@ def read_state(session: Session, upstream: str) -> State | None:
     """The state of an upstream's pull; None before its first walk."""
     rows = session.rows("walk/read_state", upstream=upstream)
     return State(**rows[0]) if rows else None
+
+
+def summarize(session: Session, upstream: str) -> Row:
+    """What is known of an upstream: counts by status, of unreadable records and contested names."""
+    return session.rows("report/summarize_upstream", upstream=upstream)[0]
 
 
 def next_commit(session: Session, state: State | None, now: datetime) -> tuple[datetime, int]:
@@ -52,9 +57,11 @@ def move_watermark(session: Session, upstream: str, watermark: datetime) -> None
     """Move the watermark: the only place that does, in the transaction of the rows that allow it.
 
     That is the commit of a walk that showed every entry it had to. If entries were missing, it is
-    the commit that records the last one's fate. Until then the next walk starts where this one did.
+    the commit that records the last one's fate. Until then the next walk starts where this one did,
+    and the walk confirms nothing.
     """
     session.run("walk/update_watermark", upstream=upstream, watermark=watermark)
+    session.run("walk/complete_walk", upstream=upstream, watermark=watermark)
 
 
 def write_state(

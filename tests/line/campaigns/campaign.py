@@ -151,7 +151,7 @@ class History(ChangingUpstream):
             self.tally.brakes += 1
             if self._trouble or self._mood:
                 return None
-            report = self._deployment.pull(accept_shrink=True)
+            report = self._deployment.pull(accept_shrink=True, reason="it is right")
         except ConnectorError:
             assert self._trouble or self._mood
             self.tally.failed_pulls += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.origins import OriginSettings
+from pipelines.attempts import as_json
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
@@ -23,6 +24,7 @@ from pipelines.report.doctor import MAX_REQUESTS
 from tests.line.profiling.test_profile import claim
 from tests.support.deployments import START, Upstream, make_deployment, server_json
 from warehouse.database.session import Row
+from warehouse.packages.hosts import count_due
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -50,8 +52,8 @@ def counting(deployment: Line, upstream: Upstream) -> tuple[LoopbackServer, Coun
 
 
 def hosts(deployment: Line) -> list[Row]:
-    """The package hosts in the status report, without those that are off."""
-    return [row for row in deployment.status().packages if "off" not in row]
+    """What is due per package host now."""
+    return count_due(deployment.warehouse, now=deployment.clock())
 
 
 def test_a_killed_run_repeats_at_most_one_batch(
@@ -191,6 +193,8 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     assert npm["closed_until"] - START >= timedelta(minutes=30)
     assert "answered 500" in npm["reason"]
     assert (ghcr["due"], ghcr["done"], ghcr["closed_until"]) == (0, 1, None)
+    reported = [row for row in deployment.status().packages if "off" not in row]
+    assert reported == as_json([npm, ghcr])  # as the run left it
     assert deployment.profile().due == 0, "the next run leaves it alone too"
     clock.move_to(START + timedelta(minutes=31))
     assert deployment.profile().asked == 7

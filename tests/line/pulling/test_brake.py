@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.demo.registry import ScriptedRegistry
+from pipelines.errors import UsageError
 from pipelines.line import Line
 from tests.line.campaigns.states import states, truth
 from tests.line.pulling.test_history import HOUR
@@ -28,9 +30,9 @@ def test_a_wiped_upstream_engages_the_brake_and_the_operator_can_pass_it(
         deployment.pull(full=True)
     assert "--accept-shrink" in str(caught.value)
     assert states(deployment) == before
-    deployment.pull(accept_shrink=True)
+    deployment.pull(accept_shrink=True, reason="it is right")
     clock.move_to(START + 2 * HOUR)
-    deployment.pull(accept_shrink=True)
+    deployment.pull(accept_shrink=True, reason="it is right")
     assert states(deployment) == truth(upstream)
 
 
@@ -50,7 +52,7 @@ def test_after_the_brake_upstream_is_asked_again_and_one_yes_is_enough(
     assert deployment.pull(full=True).missing == 0
     for key in list(rows)[:90]:
         upstream.registry.remove(key)
-    deployment.pull(accept_shrink=True)
+    deployment.pull(accept_shrink=True, reason="it is right")
     clock.move_to(START + 2 * HOUR)
     deployment.pull(full=True)
     assert states(deployment) == truth(upstream)
@@ -78,10 +80,69 @@ def test_an_empty_answer_loses_nothing(
     empty = b'{"servers":[],"metadata":{"count":0}}'
     full_of_servers.fault = lambda _: Reply(200, empty, {"Content-Type": "application/json"})
     clock.move_to(START + HOUR)
+    watermark = deployment.status().upstreams[0]["watermark"]
+    for full in (False, True):  # an hourly pull looks whether anything is there at all
+        with pytest.raises(BrakeEngaged, match="it is empty where 180 entries are known"):
+            deployment.pull(full=full)
+    assert states(deployment) == before
+    assert deployment.status().upstreams[0]["watermark"] == watermark
+
+
+def test_after_a_brake_nothing_is_deleted_until_a_full_walk_passes(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream = full_of_servers
+    deployment.pull()
+    clock.move_to(START + HOUR / 2)
+    upstream.registry.publish(server_json("io.github.o/new"), clock())
+    deployment.pull()
+    before = states(deployment)
+    rows = upstream.registry.rows()
+    for key in [*list(rows)[:90], ("io.github.o/new", "1.0.0")]:
+        upstream.registry.remove(key)
+    clock.move_to(START + HOUR)
     with pytest.raises(BrakeEngaged):
         deployment.pull(full=True)
+    # The known entry in their window is not shown, and its detail route says 404.
+    for minutes in (65, 70, 75):
+        clock.move_to(START + timedelta(minutes=minutes))
+        deployment.pull()
+        assert states(deployment) == before
+        assert [one.subject for one in deployment.status().problems][:1] == ["upstream official"]
+    upstream.registry.put(rows["io.github.o/new", "1.0.0"])
+    for key in list(rows)[:90]:
+        upstream.registry.put(rows[key])
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull(full=True).vanished == 0
+    upstream.registry.publish(server_json("io.github.o/newer"), clock())
     deployment.pull()
-    assert states(deployment) == before
+    upstream.registry.remove(("io.github.o/newer", "1.0.0"))
+    clock.move_to(START + 2 * HOUR + timedelta(minutes=5))
+    assert deployment.pull().vanished == 1  # a full walk has passed
+
+
+def test_accepting_a_loss_is_one_act_with_a_reason_on_record(
+    full_of_servers: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    deployment.pull()
+    for key in list(full_of_servers.registry.rows())[:90]:
+        full_of_servers.registry.remove(key)
+    clock.move_to(START + 24 * HOUR)
+    with pytest.raises(BrakeEngaged, match="--upstream official --accept-shrink --reason WHY"):
+        deployment.pull(full=True)
+    with pytest.raises(UsageError, match="add --reason WHY"):
+        deployment.pull(accept_shrink=True)
+    assert deployment.pull(accept_shrink=True, reason="they cleaned up", by="ops").vanished == 90
+    assert states(deployment) == truth(full_of_servers)
+    (entry,), problems = deployment.audit.read()
+    assert (entry.action, entry.target, entry.reason) == (
+        "accept-shrink",
+        "official",
+        "they cleaned up",
+    )
+    assert not problems
+    assert deployment.pull().vanished == 0
+    assert not [one for one in deployment.status().problems if one.subject.startswith("upstream")]
 
 
 def test_records_without_a_key_do_not_hide_a_loss(
@@ -138,5 +199,5 @@ def test_an_emptied_upstream_can_be_accepted(
     for key in upstream.registry.rows():
         upstream.registry.remove(key)
     clock.move_to(START + 24 * HOUR)
-    assert deployment.pull(accept_shrink=True).vanished == 12
+    assert deployment.pull(accept_shrink=True, reason="it is right").vanished == 12
     assert states(deployment) == {}

@@ -41,13 +41,13 @@ def test_the_warehouse_follows_every_status_change(
         assert states(deployment) == truth(upstream)
 
 
-def test_a_quiet_registry_costs_two_requests(
+def test_a_quiet_registry_costs_three_requests(
     full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
     deployment.pull()
     clock.move_to(START + HOUR)
     report = deployment.pull()
-    assert (report.requests, report.new, report.changed) == (2, 0, 0)
+    assert (report.requests, report.new, report.changed) == (3, 0, 0)
 
 
 def test_a_repeated_pull_changes_nothing(
@@ -118,7 +118,7 @@ def test_another_upstream_starts_with_a_full_walk(
         moved = Line(settings, clock=clock, sleep=lambda _: None)
         with pytest.raises(BrakeEngaged):
             moved.pull()
-        assert moved.pull(accept_shrink=True).new == 1
+        assert moved.pull(accept_shrink=True, reason="it is right").new == 1
 
 
 def test_a_name_that_cannot_be_read_again_holds_nothing_up(

@@ -55,7 +55,7 @@ def test_it_neither_stops_the_walk_nor_holds_the_watermark(
     (row,) = listed(deployment)
     assert (row["name"], row["version"]) == KEY
     assert "surrogate" in row["reason"]
-    assert deployment.status().entries[0]["quarantined"] == 1
+    assert deployment.status().upstreams[0]["quarantined"] == 1
 
 
 def test_it_is_asked_for_again_ever_more_rarely(

@@ -1,5 +1,5 @@
 SELECT upstream, max(committed_at) AS pulled_at
 FROM walks
-WHERE $at IS NULL OR committed_at <= $at
+WHERE complete AND ($at IS NULL OR committed_at <= $at)
 GROUP BY upstream
 ORDER BY upstream

@@ -10,7 +10,8 @@ CREATE TABLE state (
     full_walk_entries BIGINT
 );
 
--- Append-only: every committed walk with its counts.
+-- Append-only: every committed walk with its counts. `complete`: it showed every entry that it had to, so what we have
+-- is what upstream had at `asked_at`; else the watermark stayed.
 CREATE TABLE walks (
     walk_id VARCHAR NOT NULL,
     upstream VARCHAR NOT NULL,
@@ -25,7 +26,8 @@ CREATE TABLE walks (
     missing BIGINT NOT NULL,
     vanished BIGINT NOT NULL,
     unreadable BIGINT NOT NULL,
-    watermark TIMESTAMPTZ
+    watermark TIMESTAMPTZ,
+    complete BOOLEAN NOT NULL
 );
 
 -- Append-only: JSON as upstream sent it, once per distinct content. The key is its sha256 (hex): join it with

@@ -94,6 +94,7 @@ LEFT JOIN name_look_alikes l ON l.namespace = split_part(e.name, '/', 1)
 LEFT JOIN (
     SELECT upstream, bootstrap, pulled_at
     FROM (SELECT upstream, min(first_seen) AS bootstrap FROM entries GROUP BY upstream)
-    LEFT JOIN (SELECT upstream, max(committed_at) AS pulled_at FROM walks GROUP BY upstream)
-        USING (upstream)
+    LEFT JOIN (
+        SELECT upstream, max(committed_at) AS pulled_at FROM walks WHERE complete GROUP BY upstream
+    ) USING (upstream)
 ) b ON b.upstream = e.upstream

@@ -1,0 +1,67 @@
+"""Attempts: each try of a step goes into the account of its upstream or feed, well or ill."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pipelines.errors import GateRefused, exit_code
+from serve.accounts import Account, AccountFile, Attempt, Outcome, Override, Stop
+from warehouse.errors import BrakeEngaged
+
+_OUTCOMES: dict[int | None, Outcome] = {3: "refused", 4: "busy"}
+
+
+class Success:
+    """What a step that succeeds adds to its account."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Any] | None = None  # JSON of a report
+        self.ends_stop = False
+        self.override: Override | None = None
+
+    def __call__(self, account: Account) -> Account:
+        return msgspec.structs.replace(
+            account,
+            stop=None if self.ends_stop else account.stop,
+            override=self.override or account.override,
+            figures=account.figures if self.figures is None else self.figures,
+        )
+
+
+def as_json(value: object) -> Any:  # JSON values
+    """A report as JSON values: instants as RFC 3339, NaN and infinities as null."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+@contextmanager
+def attempt(file: AccountFile, step: str, *, now: Callable[[], datetime]) -> Iterator[Success]:
+    """Try a step while the block runs. Its errors are noted and raised again."""
+    success = Success()
+    try:
+        yield success
+    except Exception as error:
+        at, outcome = now(), _OUTCOMES.get(exit_code(error), "failed")
+        tried, stop = Attempt(at, outcome, str(error)), _stop(error, at)
+        file.update(lambda account: _stopped(account.noted(step, tried), stop))
+        raise
+    done = Attempt(now(), "done")
+    file.update(lambda account: success(account.noted(step, done)))
+
+
+def _stop(error: Exception, at: datetime) -> Stop | None:
+    if isinstance(error, BrakeEngaged):
+        return Stop(at, (str(error),))
+    if isinstance(error, GateRefused):
+        return Stop(at, error.reasons, error.edition)
+    return None
+
+
+def _stopped(account: Account, stop: Stop | None) -> Account:
+    if stop is None:
+        return account
+    if account.stop is not None:
+        stop = msgspec.structs.replace(stop, since=account.stop.since)
+    return msgspec.structs.replace(account, stop=stop)

@@ -1,0 +1,1 @@
+SELECT lines, chain FROM audit_heads ORDER BY noted_at
