@@ -15,6 +15,7 @@ from pipelines.operate.export import Exporter, ExportReport, export, renew_all
 from pipelines.operate.release import release
 from pipelines.publish.switch import SwitchReport, go_back
 from pipelines.report.doctor import Finding, Sources, doctor
+from pipelines.report.explain import ExplainedRow, explain, explain_at
 from pipelines.report.preview import PreviewReport, preview
 from pipelines.report.status import StatusReport, status
 from serve.accounts import Override
@@ -97,6 +98,21 @@ class Operations(Deployment):
             uncounted=[name for name in COUNTERS if not origins.is_named(name)],
             objective=timedelta(seconds=self.settings.objective),
             now=self.clock(),
+        )
+
+    def explain(
+        self, policy: Policy, name: str, version: str | None, *, at: str | None = None
+    ) -> list[ExplainedRow]:
+        """Why a feed shows a server or not: what is live, and what the last curation says."""
+        if at:
+            return explain_at(self.warehouse, policy.name, name, version, at)
+        return explain(
+            self.warehouse,
+            self.feed(policy.name),
+            name,
+            version,
+            blocks=self.blocks.read(),
+            account=self.accounts.feed(policy.name).read(),
         )
 
     def preview(self, path: Path) -> PreviewReport:

@@ -26,18 +26,19 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    from pipelines.report.explain import explain as explain_entry
-
     deployment = open_deployment()
-    find_policies(deployment, arguments.feed)
+    (policy,) = find_policies(deployment, arguments.feed)
     name, at, version = arguments.server.partition("@")
-    rows = explain_entry(
-        deployment.warehouse, arguments.feed, name, version if at else None, at=arguments.at
-    )
+    rows = deployment.explain(policy, name, version if at else None, at=arguments.at)
     if arguments.json:
         print_json(rows)
         return 0
     for row in rows:
+        for text in (row.get("summary"), row.get("waits"), row.get("trouble")):
+            if text:
+                print_line(text)
+        if "decision" not in row:
+            continue
         print_report(f"{row['name']}@{row['version']}", row["decision"])
         for rule in row.get("rules", ()):
             mark = "decided" if rule["decided"] else rule["result"]

@@ -1,7 +1,7 @@
 """Why an entry is in an edition or not: every rule in order, what it read, what would admit it.
 
-This reads the edition's own records; `pipelines.report.explain` does the same for the verdicts in
-the warehouse.
+This reads the edition's own records. `pipelines.report.explain` shows the same, and beside it what
+the last curation says in the warehouse.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,27 @@ from serve.api import models
 from serve.api.answers import Answer, document, problem
 from serve.edition.edition import Edition
 from serve.entry.meta import EnrichmentBlock, PackageFacts
+from serve.entry.reasons import sentence
 from serve.policy.trace import trace
 
 
 def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
-    """Explain one version of a server, or all of them, the latest publication first.
+    """Explain one version of a server, or all of them; 404 if the edition knows none of them."""
+    answer = explanation(names, versions, edition)
+    if answer is None:
+        return problem(
+            404, "Never seen upstream: check the spelling, or ask again after the next pull"
+        )
+    return document(answer, edition)
 
-    `names` are spellings of one name, `versions` spellings of one version (none: all versions). The
-    answer is 404 if upstream never showed such an entry, as far as the edition knows.
+
+def explanation(
+    names: Sequence[bytes], versions: Sequence[bytes], edition: Edition
+) -> models.ServerExplanation | None:
+    """One version of a server, or all of them, the latest publication first.
+
+    `names` are spellings of one name, `versions` spellings of one version (none: all versions).
+    None if upstream never showed such an entry, as far as the edition knows.
     """
     records = edition.records
     for name in names:
@@ -31,14 +44,13 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
         if indexes:
             dated = [_told(edition, index) for index in indexes]
             dated.sort(key=lambda pair: -pair[0])
-            answer = models.ServerExplanation(
+            return models.ServerExplanation(
                 records.keys.pair(indexes[0])[0],
                 edition.manifest.edition,
                 edition.manifest.published_at,
-                [explanation for _, explanation in dated],
+                [explained for _, explained in dated],
             )
-            return document(answer, edition)
-    return problem(404, "Never seen upstream: check the spelling, or ask again after the next pull")
+    return None
 
 
 def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
@@ -54,13 +66,14 @@ def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
         if block is not None:
             packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
     judged, seen = records.judged(index), records.seen(index)
-    explanation = models.Explanation(
+    explained = models.Explanation(
+        summary=sentence(version, judged.reason),
         **msgspec.structs.asdict(judged.reason),
         **msgspec.structs.asdict(trace(records.outline, judged, seen)),
         version=version,
         packages=packages,
     )
-    return int(edition.arrays["published"][shown]) if shown is not None else 0, explanation
+    return int(edition.arrays["published"][shown]) if shown is not None else 0, explained
 
 
 class _Body(msgspec.Struct):

@@ -175,13 +175,14 @@ class DifferenceList(Struct, rename={"before": "from", "after": "to"}):
 class Explanation(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Why a version is in the feed or not: the rule that decided, and what was done to the entry.
 
-    `rules`, `values` and `nearest` show how the rules came to the verdict, and what would admit the
-    entry. `packages` are the facts that are served with it.
+    `summary` says it in one sentence. `rules`, `values` and `nearest` show how the rules came to
+    the verdict, and what would admit the entry. `packages` are the facts that are served with it.
     """
 
     # The members are those of `serve.entry.reasons.Reason` and of `serve.policy.trace.Trace`.
 
     version: str
+    summary: str
     state: EntryState
     verdict: EntryVerdict
     rule: str

@@ -35,6 +35,35 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     held_until: datetime | None = None
 
 
+def sentence(version: str, reason: Reason) -> str:
+    """What a reason says of a version, for people who do not know the rules."""
+    by = "" if reason.rule == "default" else f" (rule {reason.rule})"
+    match reason.state:
+        case "admitted" if reason.rule == "default":
+            return f"Version {version} is in this feed: no rule is against it."
+        case "admitted":
+            return f"Version {version} is in this feed: {reason.reason}{by}."
+        case "held" if reason.held_until:
+            until = f"{reason.held_until:%Y-%m-%d %H:%M} UTC"
+            return f"Version {version} waits until {until}, when it is old enough for this feed."
+        case "held":
+            return f"Version {version} waits: {reason.reason}."
+        case "excluded" if reason.rule == "default":
+            return f"Version {version} is not in this feed: no rule admits it."
+        case "excluded":
+            return f"Version {version} is not in this feed: {reason.reason}{by}."
+        case "withheld":
+            causes = [t.detail for t in reason.treatments if t.kind == "withheld"]
+            return (
+                f"Version {version} is meant for this feed, but cannot be shown: "
+                f"{'; '.join(causes) or reason.reason}."
+            )
+        case "withdrawn":
+            return f"Version {version} was withdrawn from this feed: {reason.reason}{by}."
+        case "deleted":
+            return f"Version {version} was deleted upstream, so this feed shows it as deleted."
+
+
 class Judged(msgspec.Struct, frozen=True):
     """A reason as an edition stores it, with one character (t, f or ?) per atom of its policy."""
 

@@ -123,6 +123,13 @@ class RuleBook:
             f"CASE WHEN rule_{i} IS NULL AND decided >= {i} THEN $names[{i + 1}] END"
             for i in range(count)
         )
+        # A reason must not tell people what nobody knows.
+        guesses = " ".join(
+            f"WHEN decided = {i} AND rule_{i} IS NULL THEN ' (not known, so taken as true)'"
+            for i, rule in enumerate(self.rules)
+            if rule.unknown == "match"
+        )
+        guessed = f"CASE {guesses} ELSE '' END" if guesses else "''"
         results = _signs([f"rule_{i}" for i in range(count)])
         return f"""
             CREATE TEMP TABLE deciding AS
@@ -135,7 +142,7 @@ class RuleBook:
                         THEN 'the publication of a package should be known and is not'
                     WHEN held THEN 'younger than ' || $period || ': held until '
                         || strftime(release, '%Y-%m-%dT%H:%M:%SZ')
-                    ELSE $reasons[decided + 1]
+                    ELSE $reasons[decided + 1] || {guessed}
                 END AS reason,
                 list_filter([{unknown}]::VARCHAR[], lambda x: x IS NOT NULL) AS unknown,
                 $now AS decided_at, $policy_hash AS policy_hash, $outline_hash AS outline_hash,

@@ -13,13 +13,13 @@ from pipelines.errors import StepError
 from pipelines.line import Line
 from pipelines.publish.candidates import candidates
 from pipelines.refresh import publish
-from pipelines.report.explain import explain
 from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.policy.blocks import Block
 from serve.policy.policy import read_policy
 from serve.policy.trace import trace
 from tests.support.deployments import START, Upstream, make_deployment, server_json, upstream_server
+from tests.support.explain import explained
 from tests.support.feeds import served
 from tests.support.policies import make_team, published, team
 from tests.support.shared import base_dump, recorded_row, timeline
@@ -104,7 +104,7 @@ def test_the_commands_and_the_relation_tell_the_same(recorded: Line) -> None:
         for row in generator.sample(rows, 12):
             assert row["decided"] == (row["rule"] not in ("default", "cooldown"))
             name, version = row["name"], row["version"]
-            (mine,) = explain(recorded.warehouse, "strict", name, version)
+            (mine,) = explained(recorded, "strict", name, version)
             answer = client.json(f"/explain/{name}/{version}")["versions"][0]
             assert mine["decision"]["verdict"] == answer["verdict"] == row["verdict"]
             assert mine["rules"] == answer["rules"]
@@ -194,11 +194,11 @@ def test_what_was_decided_is_told_as_of_then(
     upstream.registry.publish(server_json("a.b/two", title="Two"), clock())
     team(tmp_path / "documents", "")
     published(deployment)
-    (now,) = explain(deployment.warehouse, "team", "a.b/one", None)
+    (now,) = explained(deployment, "team", "a.b/one", None)
     assert (now["decision"]["verdict"], now["decision"]["rule"]) == ("admit", "default")
     assert now["rules"] == []
     at = (START + timedelta(hours=1)).isoformat()
-    (then,) = explain(deployment.warehouse, "team", "a.b/one", None, at=at)
+    (then,) = explained(deployment, "team", "a.b/one", None, at=at)
     assert (then["decision"]["verdict"], then["decision"]["rule"]) == ("exclude", "titled")
     assert then["rules"][0]["result"] == "true"
     assert then["values"]["title"] == {
@@ -209,9 +209,9 @@ def test_what_was_decided_is_told_as_of_then(
     }
     assert then["nearest"] == [{"test": "title IS NULL", "is": "true", "mustBe": "false"}]
     with pytest.raises(StepError, match="never seen upstream by"):
-        explain(deployment.warehouse, "team", "a.b/two", None, at=at)
+        explained(deployment, "team", "a.b/two", None, at=at)
     with pytest.raises(StepError, match="never seen upstream"):
-        explain(deployment.warehouse, "team", "a.b/three", None)
+        explained(deployment, "team", "a.b/three", None)
 
 
 def test_history_grows_by_what_changes(
@@ -273,7 +273,7 @@ def test_a_policy_that_comes_back_is_told_once(
         ("a.b/two", "titled", True),
     ]
     assert history == 6
-    assert explain(deployment.warehouse, "team", "a.b/one", None)[0]["rules"][0]["decided"]
+    assert explained(deployment, "team", "a.b/one", None)[0]["rules"][0]["decided"]
 
 
 def test_many_blocks_and_overlays_are_curated_in_little_memory(
@@ -331,7 +331,7 @@ expires = "never"
     needs = {
         row["name"]: [change["test"] for change in row["nearest"]]
         for name in ("a.b/one", "a.b/two")
-        for row in explain(deployment.warehouse, "team", name, None)
+        for row in explained(deployment, "team", name, None)
     }
     assert needs["a.b/one"] == ["title IS NULL", "the clock passes 2026-01-12T12:00:00Z"]
     assert needs["a.b/two"] == ["the overlay no stands", *needs["a.b/one"]]

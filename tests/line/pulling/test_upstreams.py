@@ -13,9 +13,9 @@ from pipelines.demo.loopback import Reply
 from pipelines.errors import SomeFailed, StepError, UsageError
 from pipelines.line import Line
 from pipelines.refresh import pull_all, refresh
-from pipelines.report.explain import explain
 from tests.line.pulling.inhouse import HOUR, current, pulled, walked, write
 from tests.support.deployments import START, Upstream, make_deployment, server_json
+from tests.support.explain import explained
 from tests.support.feeds import served
 
 
@@ -30,7 +30,7 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
     assert current(deployment) == [("inhouse", "com.example/one", "1.0.0", True), public]
     assert walked(deployment) == [("com.example/one", "1.0.0"), ("io.github.o/public", "1.0.0")]
     decisions = [
-        row["decision"] for row in explain(deployment.warehouse, "mirror", "com.example/one", None)
+        row["decision"] for row in explained(deployment, "mirror", "com.example/one", None)
     ]
     assert {
         (item["upstream"], item.get("belongs_to"), item.get("verdict")) for item in decisions
