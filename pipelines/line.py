@@ -30,6 +30,7 @@ from pipelines.shortage import shortage_explained
 from serve.accounts import AccountFile
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
+from warehouse.errors import BrakeEngaged
 from warehouse.operation import note_operation
 from warehouse.packages.hosts import count_due
 from warehouse.walk.state import read_state
@@ -234,11 +235,24 @@ class Line(Operations):
 
     @contextmanager
     def _attempt(self, file: AccountFile, step: str) -> Iterator[Success]:
-        with (
-            attempt(file, step, now=self.clock) as success,
-            shortage_explained(self.settings.home),
-        ):
-            yield success
+        before = file.read().stop
+        try:
+            with (
+                attempt(file, step, now=self.clock) as success,
+                shortage_explained(self.settings.home),
+            ):
+                yield success
+        except (BrakeEngaged, GateRefused) as error:
+            if before is None:  # the first of several in a row
+                gate = isinstance(error, GateRefused)
+                self.audit.add(
+                    "refuse" if gate else "brake",
+                    error.edition if isinstance(error, GateRefused) else file.name,
+                    feed=file.name if gate else None,
+                    reason=str(error),
+                    by="subregistry",
+                )
+            raise
 
     def _warn_of_lost_history(self) -> None:
         """Warn if there are feeds but no warehouse: it was lost, and begins again."""

@@ -1,5 +1,6 @@
 """Operations: what an operator does and asks beside the steps of the line; acts are audited."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import msgspec
 
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
-from pipelines.audit import user
+from pipelines.audit import AuditEntry, user
 from pipelines.deployment import Deployment
 from pipelines.operate.block import BlockReport, block, lift
 from pipelines.operate.export import Exporter, ExportReport, export, renew_all
@@ -24,6 +25,10 @@ from serve.feed.feed import Feed
 from serve.policy.blocks import Block
 from serve.policy.policy import Policy
 from warehouse.database.session import Row
+from warehouse.errors import WarehouseError
+from warehouse.operation import audit_heads
+
+log = logging.getLogger(__name__)
 
 
 class Operations(Deployment):
@@ -99,6 +104,17 @@ class Operations(Deployment):
             objective=timedelta(seconds=self.settings.objective),
             now=self.clock(),
         )
+
+    def read_audit(self) -> tuple[list[AuditEntry], list[str]]:
+        """All acts, and what is wrong with the log, also beside what earlier runs found in it."""
+        try:
+            heads = []
+            if self.warehouse.path.exists():
+                with self.warehouse.session() as session:
+                    heads = audit_heads(session)
+        except WarehouseError as error:
+            log.warning("the log is not compared with what earlier runs found in it: %s", error)
+        return self.audit.read(heads)
 
     def explain(
         self, policy: Policy, name: str, version: str | None, *, at: str | None = None

@@ -116,17 +116,17 @@ class AccountFile:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._name = name
+        self.name = name
 
     def read(self) -> Account:
         """The account; an empty one if there is none, or if it is damaged."""
         try:
             return _decoder.decode(self._path.read_bytes())
         except FileNotFoundError:
-            return Account(self._name)
+            return Account(self.name)
         except (OSError, msgspec.DecodeError) as error:
             log.warning("account not read, it begins again path=%s error=%s", self._path, error)
-            return Account(self._name)
+            return Account(self.name)
 
     def update(self, change: Callable[[Account], Account]) -> None:
         """Replace the account. What cannot be written is logged: no step fails because of it."""

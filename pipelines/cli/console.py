@@ -1,6 +1,8 @@
 """Printing: reports as lines or JSON, progress bars on a terminal."""
 
 import json
+import logging
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,6 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.progress import Progress, in_lines
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal would obey: controls but tab and line feed, and changes of direction."""
 
 
 def as_json(value: object) -> Any:  # JSON values of a report
@@ -19,18 +24,33 @@ def as_json(value: object) -> Any:  # JSON values of a report
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(as_json(value), ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(as_json(value), ensure_ascii=False, indent=2, allow_nan=False)
+    # JSON escapes what is below U+0020; the escape of the rest is JSON's too.
+    print(escaped(text))
 
 
 def print_report(step: str, report: object) -> None:
     """Print a report as one line of `key=value`; zero and empty values are left out."""
     facts = as_json(report)
     shown = [f"{key}={_short(value)}" for key, value in facts.items() if value or key == "entries"]
-    print(f"{step:<8} {' '.join(shown)}", flush=True)
+    print_line(f"{step:<8} {' '.join(shown)}")
 
 
 def print_line(text: str) -> None:
-    print(text, flush=True)
+    """Print one line: its line feeds are escaped too."""
+    print(escaped(text).replace("\n", "\\n"), flush=True)
+
+
+def escaped(text: str) -> str:
+    """A text from elsewhere, as a terminal may show it."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class EscapingFormatter(logging.Formatter):
+    """Log lines, as a terminal may show them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
 
 
 def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
@@ -44,7 +64,7 @@ def print_table(names: list[str], rows: Iterable[Sequence[object]]) -> None:
     for name in names:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*[Text("" if value is None else str(value)) for value in row])
+        table.add_row(*[Text("" if value is None else escaped(str(value))) for value in row])
     # Without a terminal, rich would fold at 80 columns.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 

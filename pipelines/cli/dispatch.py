@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from pipelines.cli import publishing, reports
+from pipelines.cli.console import EscapingFormatter
 from pipelines.cli.demonstration import demo
 from pipelines.cli.feeds import keys, list_feeds
 from pipelines.cli.operating import block, export, profile, pull, release, run, serve
@@ -14,7 +15,9 @@ from pipelines.shortage import shortage_explained
 
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     command = _COMMANDS[arguments.command]
     with shortage_explained(load_settings().home):
         return command(arguments)

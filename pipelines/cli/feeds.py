@@ -65,10 +65,12 @@ def keys(arguments: argparse.Namespace) -> int:
         raise UsageError("write keys list, keys add LABEL or keys revoke ID")
     if arguments.action == "revoke":
         store.revoke(target)
+        deployment.audit.add("revoke key", target, feed=policy.name, reason="")
         print_report("revoked", {"feed": policy.name, "key": target})
         return 0
     if arguments.action == "add":
         token = store.add(target, now=deployment.clock())
+        deployment.audit.add("add key", target, feed=policy.name, reason="")
         if policy.document.access != "key":
             log.warning('feed %s lacks access = "key", so everybody may read it', policy.name)
         if arguments.json:

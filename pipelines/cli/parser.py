@@ -171,12 +171,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
+        from pipelines.cli.console import escaped
         from pipelines.errors import exit_code
 
         code = exit_code(error)
         if code is None:
             raise
-        sys.stderr.write(f"subregistry: {error}\n")
+        sys.stderr.write(f"subregistry: {escaped(str(error))}\n")
         return code
 
 

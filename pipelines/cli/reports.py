@@ -63,7 +63,7 @@ def _origin(value: dict[str, object]) -> str:
 
 
 def audit(arguments: argparse.Namespace) -> int:
-    entries, problems = open_deployment().audit.read()
+    entries, problems = open_deployment().read_audit()
     rows = [asdict(entry) for entry in entries]
     if arguments.json:
         print_json(rows)

@@ -171,6 +171,60 @@ def test_on_a_full_disk_an_account_is_written_over_in_place(
     assert disk.replace_file is not full
 
 
+def test_the_first_refusal_is_on_record_with_its_reason(
+    running: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(30):
+        upstream.registry.set_status(f"c.d/s{number:02}", None, "deleted", "", START)
+    for _ in range(2):
+        assert main(["run", "--full"]) == 3
+    assert main(["keys", "add", "ide", "--feed", "mirror"]) == 0
+    capsys.readouterr()
+    assert main(["audit", "--json"]) == 0
+    acts = [(row["action"], row["feed"]) for row in json.loads(capsys.readouterr().out)]
+    assert acts == [
+        ("switch", "default"),
+        ("switch", "mirror"),
+        ("refuse", "default"),
+        ("refuse", "mirror"),
+        ("add key", "mirror"),
+    ]
+
+
+@pytest.mark.parametrize("harm", ["the last line changed", "the end cut off"])
+def test_an_audit_log_whose_end_was_changed_is_noticed_after_the_next_run(
+    running: Path, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    assert main(["block", "a.b/one", "--reason", "bad"]) == 0
+    assert main(["run"]) == 0
+    log = running / "audit.jsonl"
+    lines = log.read_text().splitlines()
+    lines = lines[:-1] if "cut" in harm else [*lines[:-1], lines[-1].replace('"at":"2', '"at":"1')]
+    log.write_text("".join(f"{line}\n" for line in lines))
+    capsys.readouterr()
+    assert main(["audit"]) == 1
+    said = capsys.readouterr().err
+    assert ("its end was cut off" if "cut" in harm else "is not the one that a run found") in said
+
+
+def test_what_a_terminal_would_obey_is_shown_escaped(
+    home: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "\x1b]0;owned\x07 \x9b31m red\r \u202e back"
+    upstream.registry.publish(server_json("a.b/odd", title=odd, description="x\ny"), START)
+    assert main(["run"]) == 0
+    assert main(["block", "a.b/odd", "--reason", odd]) == 0
+    main(["explain", "a.b/odd"])
+    main(["explain", "a.b/odd", "--json"])
+    main(["query", "SELECT title FROM contents"])
+    main(["query", "SELECT title FROM contents", "--json"])
+    main(["audit"])
+    main(["explain", odd])
+    captured = capsys.readouterr()
+    assert "\\u001b]0;owned\\u0007 \\u009b31m red\\u000d \\u202e back" in captured.out
+    assert not set("\x1b\x07\x9b\r\u202e") & set(captured.out + captured.err)
+
+
 def test_a_damaged_account_begins_again(tmp_path: Path) -> None:
     file = Accounts(tmp_path).feed("default")
     (tmp_path / "feeds").mkdir()

@@ -249,6 +249,24 @@ def test_not_in_the_feed_is_not_never_seen(
         assert "Never seen upstream" in client.json("/explain/a.b%2Fnever", status=404)["detail"]
 
 
+def test_a_reason_never_tells_what_nobody_knows(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    text = """
+    [[rules]]
+    name = "licensed"
+    verdict = "exclude"
+    when = "'GPL-3.0-only' IN licenses OR downloads < 10"
+    unknown = "match"
+    reason = "nobody uses it"
+    """
+    deployment = make_team(tmp_path, upstream, clock, text)
+    upstream.registry.publish(server_json("a.b/one"), START)
+    published(deployment)
+    (row,) = explained(deployment, "team", "a.b/one", None)
+    assert row["decision"]["reason"] == "nobody uses it (not known, so taken as true)"
+
+
 def test_a_policy_that_comes_back_is_told_once(
     tmp_path: Path, upstream: Upstream, clock: FakeClock
 ) -> None:
