@@ -157,7 +157,8 @@ class Operations(Deployment):
 
     @property
     def _exporter(self) -> Exporter:
-        return Exporter(self.settings.feed_root, self.settings.public_url, self.clock)
+        settings = self.settings
+        return Exporter(settings.feed_root, settings.public_url, self.warehouse, self.clock)
 
     def overridden(
         self, action: str, target: str, feed: Feed | None, reason: str, by: str | None

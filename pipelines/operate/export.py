@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,9 @@ from serve.export.static import export_static
 from serve.feed.feed import Feed
 from serve.policy.served_feed import ServedFeed
 from serve.server.live_editions import LiveEditions
+from warehouse.curation.feeds import server_documents
+from warehouse.database.warehouse import Warehouse
+from warehouse.errors import WarehouseError
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,12 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Exporter:
-    """The folder of a deployment's feeds, the address that readers use, and the clock."""
+    """The folder of a deployment's feeds, the address that readers use, the warehouse, which knows
+    what was withdrawn, and the clock."""
 
     feed_root: Path
     public_url: str
+    warehouse: Warehouse
     now: Callable[[], datetime]
 
     def memory(self, feed: str) -> JsonFile[_Remembered]:
@@ -89,7 +95,10 @@ def _written(
     if form == "vscode" and not site:
         raise UsageError("VS Code is told where the feed is: set SUBREGISTRY_PUBLIC_URL")
     homes = {kind: default_url(kind) for kind in DEFAULTS}
-    listing = allow_list(edition, form, url=site + served.prefix.decode(), homes=homes)
+    denied, unknown = _withdrawn(exporter.warehouse, edition)
+    listing = allow_list(
+        edition, form, url=site + served.prefix.decode(), homes=homes, denied=denied
+    )
     data = msgspec.json.format(msgspec.json.encode(listing.document), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +106,28 @@ def _written(
     except OSError as error:
         raise StepError(f"{path} cannot be written: {error}") from error
     name = edition.manifest.edition
-    return ExportReport(served.name, form, str(path), name, 1, len(data), listing.left_out)
+    left_out = (*listing.left_out, *unknown)
+    return ExportReport(served.name, form, str(path), name, 1, len(data), left_out)
+
+
+def _withdrawn(
+    warehouse: Warehouse, edition: Edition
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The server.json of all that was withdrawn from an edition or is blocked, and what is not
+    known of it. An export never waits for the warehouse: a block must be fast."""
+    keys = [
+        edition.keys.pair(index)
+        for index in range(edition.count)
+        if edition.state(index) == "withdrawn"
+    ]
+    if not keys:
+        return [], ()
+    try:
+        with warehouse.waiting(0).session() as session:
+            documents = server_documents(session, keys)
+    except WarehouseError as error:
+        return [], (f"not denied: what was withdrawn, since it cannot be read: {error}",)
+    return [msgspec.json.decode(document) for document in documents], ()
 
 
 def renew_all(exporter: Exporter, served: Mapping[str, ServedFeed]) -> list[ExportReport | str]:

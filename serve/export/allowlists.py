@@ -1,13 +1,14 @@
 """Allow-lists of a feed's latest versions, in the formats that clients read.
 
-copilot      managed-settings.json of GitHub Copilot: `allowedMcpServers` by URL and command
+copilot      managed-settings.json of GitHub Copilot: `allowedMcpServers` by URL and command, and
+             `deniedMcpServers` with what was withdrawn or blocked
 claude-code  managed settings of Claude Code: the same, and managed servers only
 vscode       policies of VS Code: only the servers that this registry lists
 registry     registry.json: one document, for clients that read a file
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,12 @@ import msgspec
 
 from serve.edition.edition import Edition
 from serve.edition.selection import Selection
+from serve.entry.launches import Command, Connection, NoLaunch, launches
 
 Json = dict[str, Any]  # what clients read
 _VARIABLE = re.compile(r"\{[^{}]*\}")
 # A variable in the host would become a `*` that allows any host.
 _FIXED_HOST = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?([/?#]|$)")
-_IMAGE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?/[^@:]+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,34 @@ class AllowList:
 FORMS = ("copilot", "claude-code", "vscode", "registry")
 
 
-def allow_list(edition: Edition, form: str, *, url: str, homes: Mapping[str, str]) -> AllowList:
+def allow_list(
+    edition: Edition,
+    form: str,
+    *,
+    url: str,
+    homes: Mapping[str, str],
+    denied: Sequence[Json] = (),
+) -> AllowList:
     """The allow-list in one of FORMS; `url` is the feed's address, for forms that point to it.
 
-    `homes` are the default registries of the clients' commands, by registry type.
+    `homes` are the default registries of the clients' commands, by registry type; `denied` are the
+    server.json of what clients must not start, even if something else lets them.
     """
     if form == "vscode":
         return AllowList({"ChatMCP": "registry", "McpGalleryServiceUrl": url})
     if form == "registry":
         return AllowList({"servers": [{"server": server} for server in _servers(edition)]})
-    entries, left_out = _entries(edition, homes)
+    entries, left_out = _entries(_servers(edition), homes, any_path=form == "claude-code")
+    bad, unsaid = _entries(denied, homes, any_path=False)
+    # A deny wins everywhere, so it must not hit what another server is allowed.
+    shared = [entry for entry in bad if entry in entries]
+    bad = [entry for entry in bad if entry not in entries]
+    bad += [{"serverUrl": f"{one['serverUrl']}/*"} for one in bad if "serverUrl" in one]
+    left_out += tuple(f"not denied: {text}" for text in unsaid)
+    left_out += tuple(f"not denied, because another server uses it: {entry}" for entry in shared)
     only: Json = {"allowManagedMcpServersOnly": True} if form == "claude-code" else {}
-    return AllowList(only | {"allowedMcpServers": entries}, left_out)
+    deny: Json = {"deniedMcpServers": bad} if bad else {}
+    return AllowList(only | {"allowedMcpServers": entries} | deny, left_out)
 
 
 def _servers(edition: Edition) -> Iterator[Json]:
@@ -54,73 +71,44 @@ def _servers(edition: Edition) -> Iterator[Json]:
         yield server
 
 
-def _entries(edition: Edition, homes: Mapping[str, str]) -> tuple[list[Json], tuple[str, ...]]:
-    """Each remote as its URL, each package as the commands that clients run; no duplicates."""
+def _entries(
+    servers: Iterable[Json], homes: Mapping[str, str], *, any_path: bool
+) -> tuple[list[Json], tuple[str, ...]]:
+    """Each remote as its URL, each package as the commands that clients run; no duplicates.
+
+    `any_path`: to this client a URL without a path means every path.
+    """
     unique: dict[bytes, Json] = {}
     left_out = []
-    for server in _servers(edition):
+    for server in servers:
         entries: list[Json] = []
-        for remote in server.get("remotes", ()):
-            url = _wild(remote["url"])
-            if url:
-                entries.append({"serverUrl": url})
-            else:
-                left_out.append(f"{server['name']}: {remote['url']} could be any host, or has a *")
-        for package in server.get("packages", ()):
-            commands = list(_commands(package, homes))
-            entries += [{"serverCommand": command} for command in commands]
-            if not commands:
-                left_out.append(
-                    f"{server['name']}: {package['registryType']} package {package['identifier']} "
-                    "has no command that means it and nothing else"
-                )
+        for launch in launches(server, homes):
+            match launch:
+                case Connection(url):
+                    wild, why = _wild(url, any_path=any_path)
+                    entries += [{"serverUrl": wild}] if wild else []
+                    shown = url
+                case Command(spellings, asks):
+                    entries += [] if asks else [{"serverCommand": list(one)} for one in spellings]
+                    why = f"the user fills in {', '.join(asks)}" if asks else ""
+                    shown = " ".join(spellings[0])
+                case NoLaunch(shown, why):
+                    pass
+            if why:
+                left_out.append(f"{server['name']}: {shown}: {why}")
         for entry in entries:
             unique.setdefault(msgspec.json.encode(entry), entry)
     return list(unique.values()), tuple(left_out)
 
 
-def _wild(url: str) -> str | None:
-    """A URL with `*` for each variable after the host; None for any other variable or `*`."""
+def _wild(url: str, *, any_path: bool) -> tuple[str | None, str]:
+    """A URL with `*` for each variable after the host, or why it cannot be listed."""
     fixed = _FIXED_HOST.match(url)
     if fixed is None or "*" in url:
-        return None
-    return _VARIABLE.sub("*", url)
-
-
-def _commands(package: Json, homes: Mapping[str, str]) -> Iterator[list[str]]:
-    """The command lines that run this package and nothing else: all of its arguments are fixed, it
-    names a version, and it comes from the registry that the command uses by default."""
-    runtime, own = _fixed(package.get("runtimeArguments")), _fixed(package.get("packageArguments"))
-    kind, name, version = package["registryType"], package["identifier"], package.get("version")
-    if runtime is None or own is None or package["transport"]["type"] != "stdio":
-        return
-    home, base = homes.get(kind), package.get("registryBaseUrl")
-    # An image needs no `version`: its identifier names the registry and, if it has one, the tag.
-    if kind == "oci" and base is None and _IMAGE.fullmatch(name):
-        yield ["docker", "run", "-i", "--rm", *runtime, name, *own]
-    if not version or (base is not None and base.rstrip("/") != home):
-        return
-    if kind == "npm":
-        given = [part for part in runtime if part not in ("-y", "--yes")]
-        for yes in (["-y"], []):  # clients start npx either way
-            yield ["npx", *yes, *given, f"{name}@{version}", *own]
-    elif kind == "pypi":
-        for spec in (f"{name}=={version}", f"{name}@{version}"):
-            yield ["uvx", *runtime, spec, *own]
-
-
-def _fixed(arguments: list[Json] | None) -> list[str] | None:
-    """Arguments as words; None if the user has to fill one in."""
-    words = []
-    for argument in arguments or ():
-        value = argument.get("value")
-        if _VARIABLE.search(argument.get("name") or ""):
-            return None
-        if value is None or _VARIABLE.search(value) or argument.get("isRepeated"):
-            if argument.get("isRequired") or value is not None:
-                return None
-            continue  # optional and without a value: clients leave it out
-        if argument["type"] == "named":
-            words.append(argument["name"])
-        words.append(value)
-    return words
+        return None, "it could be any host, or has a *"
+    path = url[fixed.end() - len(fixed[2]) :]
+    if _VARIABLE.search(path) and not re.search("[A-Za-z0-9]", _VARIABLE.sub("", path)):
+        return None, "its whole path is filled in by the user, so it would allow every path"
+    if any_path and path in ("", "/"):
+        return None, "it has no path, which means every path to this client"
+    return _VARIABLE.sub("*", url), ""

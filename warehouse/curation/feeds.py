@@ -55,6 +55,12 @@ def wanted(session: Session, feed: str, names: Sequence[str] | None) -> Iterator
         yield
 
 
+def server_documents(session: Session, keys: Sequence[tuple[str, str]]) -> list[str]:
+    """The server.json of each entry (name, version) that is known, by name and version."""
+    with session.registering(wanted=table(keys, columns(name=TEXT, version=TEXT))):
+        return [row["body"] for row in session.rows("curation/list_server_json")]
+
+
 def downloads_by_server(session: Session) -> dict[str, int]:
     """Downloads of a server's most fetched package, for servers where this is known."""
     rows = session.rows("curation/list_server_downloads")

@@ -1,5 +1,6 @@
 """Allow-lists allow what the feed serves, and nothing else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ import pytest
 from serve.export.allowlists import allow_list
 from serve.feed.feed import Feed
 from tests.support.feeds import entry, publish
+from tests.support.shared import require
 
 STDIO = {"type": "stdio"}
 NAMED = {"type": "named", "name": "--{x}", "value": "1"}
+SAFE = [{"type": "named", "name": "--safe"}, {"type": "named", "name": "--static-tools"}]
+VARIABLES = [{"name": "API_KEY", "isSecret": True}, {"name": "LOG", "value": "debug"}]
+RUN = [{"type": "positional", "value": "run"}, {"type": "named", "name": "--rm"}]
+DOCKER = ["docker", "run", "-i", "--rm"]
 HOMES = {"npm": "https://npm.example.org", "pypi": "https://pypi.example.org"}
 
 
@@ -43,8 +49,66 @@ def package(kind: str, name: str, version: str | None = "1.2.3", **extra: Any) -
             [["npx", "-y", "one@1.2.3", "stdio"], ["npx", "one@1.2.3", "stdio"]],
         ),
         # A number: so many commands.
-        (package("npm", "one", registryBaseUrl="https://npm.example.org/"), 2),
-        (package("npm", "one", registryBaseUrl="https://npm.corp.example"), []),
+        (package("npm", "one", registryBaseUrl="https://npm.example.org/"), 4),
+        (
+            package("npm", "one", registryBaseUrl="https://npm.corp.example"),
+            [
+                ["npx", "-y", "--registry", "https://npm.corp.example", "one@1.2.3"],
+                ["npx", "--registry", "https://npm.corp.example", "one@1.2.3"],
+            ],
+        ),
+        (
+            package("pypi", "b", registryBaseUrl="https://b.example", packageArguments=SAFE),
+            [
+                ["uvx", "--index-url", "https://b.example", "b==1.2.3", "--safe", "--static-tools"],
+                ["uvx", "--index-url", "https://b.example", "b@1.2.3", "--safe", "--static-tools"],
+            ],
+        ),
+        (package("pypi", "b", packageArguments=[{**SAFE[0], "description": "How safe"}]), []),
+        (package("npm", "one", packageArguments=[{**SAFE[0], "default": "8080"}]), []),
+        (package("npm", "one", "latest"), []),
+        (package("npm", "one", "^1.2.0"), []),
+        (
+            package("oci", "ghcr.io/o/a:1", None, environmentVariables=VARIABLES),
+            [[*DOCKER, "-e", "API_KEY", "-e", "LOG", "ghcr.io/o/a:1"]],
+        ),
+        (package("oci", "ghcr.io/o/l", "4.0"), [[*DOCKER, "ghcr.io/o/l:4.0"]]),
+        (package("oci", "o/a", "1", registryBaseUrl="ghcr.io"), [[*DOCKER, "ghcr.io/o/a:1"]]),
+        (package("oci", "ghcr.io/o/l:latest", None), []),
+        (
+            package("oci", f"ghcr.io/o/l@sha256:{'0' * 64}", None),
+            [[*DOCKER, f"ghcr.io/o/l@sha256:{'0' * 64}"]],
+        ),
+        (package("oci", "ghcr.io/o/b:1", None, runtimeArguments=RUN), []),
+        (
+            package(
+                "oci",
+                "ghcr.io/o/c:1",
+                None,
+                runtimeArguments=[{"type": "named", "name": "-v", "value": "{dir}:/d"}],
+            ),
+            [],
+        ),
+        (
+            package(
+                "nuget",
+                "O.D",
+                "2.0.0",
+                packageArguments=[{"type": "positional", "value": "mcp"}],
+            ),
+            [["dnx", "O.D@2.0.0", "--yes", "--", "mcp"]],
+        ),
+        (
+            package(
+                "npm",
+                "u",
+                packageArguments=[
+                    {"type": "named", "name": "--dir", "value": "/a", "isRepeated": True}
+                ],
+            ),
+            [["npx", "-y", "u@1.2.3", "--dir", "/a"], ["npx", "u@1.2.3", "--dir", "/a"]],
+        ),
+        (package("npm", "one", transport={"type": "sse", "url": "http://localhost:1/sse"}), []),
         (package("npm", "one", None), []),
         (package("oci", "o/one", None), []),
         (package("oci", "o/one", None, registryBaseUrl="https://ghcr.io"), []),
@@ -88,6 +152,8 @@ def test_a_command_means_the_package_and_nothing_else(
         ("https://*/*", None),
         ("https://mcp.example.org/*", None),
         ("https://mcp.example.org@evil.example/x", None),
+        ("https://mcp.example.org/{tenant}", None),
+        ("https://mcp.example.org", None),  # to this client it means every path
     ],
 )
 def test_a_url_is_allowed_if_its_host_is_fixed(
@@ -96,6 +162,44 @@ def test_a_url_is_allowed_if_its_host_is_fixed(
     document, left_out = listed(tmp_path, remotes=[{"type": "sse", "url": url}])
     assert document["allowedMcpServers"] == ([{"serverUrl": allowed}] if allowed else [])
     assert bool(left_out) == (allowed is None)
+
+
+def test_the_small_cases(tmp_path: Path) -> None:
+    commands = {
+        "org.t/a-env": [[*DOCKER, "-e", "API_KEY", "ghcr.io/o/a:1"]],
+        "org.t/b-run": [],
+        "org.t/f-npmflag": [["npx", "-y", "p2@1.0.0", "--stdio"], ["npx", "p2@1.0.0", "--stdio"]],
+        "org.t/b-oci-untagged": [[*DOCKER, "ghcr.io/o/l:4.0"]],
+        "org.t/b-oci-old": [],
+    }
+    for case in ("01-allowlist-docker-env", "02-allowlist-bare-flag", "03-allowlist-image-version"):
+        for line in require(f"cases/{case}/base.jsonl").read_text().splitlines():
+            server = json.loads(line)["server"]
+            name = server["name"]
+            document, left_out = listed(tmp_path / name, packages=server["packages"])
+            allowed = [item["serverCommand"] for item in document["allowedMcpServers"]]
+            assert allowed == commands.pop(name)
+            assert bool(left_out) == (not allowed)
+    assert not commands
+
+
+def test_what_is_denied_is_named_in_every_spelling(tmp_path: Path) -> None:
+    feed = Feed(tmp_path / "feeds", "team")
+    publish(feed, [entry("a.b/one", packages=[package("npm", "good")], remotes=[])], "e1")
+    edition = feed.current()
+    assert edition is not None
+    bad = [
+        {"name": "x", "packages": [package("npm", "bad"), package("npm", "good")]},
+        {"name": "y", "remotes": [{"type": "sse", "url": "https://bad.example/mcp"}]},
+    ]
+    exported = allow_list(edition, "copilot", url="", homes=HOMES, denied=bad)
+    assert exported.document["deniedMcpServers"] == [
+        {"serverCommand": ["npx", "-y", "bad@1.2.3"]},
+        {"serverCommand": ["npx", "bad@1.2.3"]},
+        {"serverUrl": "https://bad.example/mcp"},
+        {"serverUrl": "https://bad.example/mcp/*"},
+    ]
+    assert len(exported.left_out) == 2  # both spellings of what another server may run
 
 
 def test_each_client_gets_its_form(tmp_path: Path) -> None:
