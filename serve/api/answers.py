@@ -1,6 +1,7 @@
 """Answers as bytes: JSON bodies, problem documents, and the headers that every answer carries."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,9 +21,17 @@ CORS: tuple[Header, ...] = (
 PREFLIGHT: tuple[Header, ...] = (
     *CORS,
     (b"access-control-allow-methods", b"GET, OPTIONS"),
-    (b"access-control-allow-headers", b"Authorization, Content-Type, If-None-Match"),
     (b"access-control-max-age", b"86400"),
 )
+_HEADERS = re.compile(rb"[\w!#$%&'*+.^`|~, -]{1,1000}")
+"""Names of headers, with commas between them."""
+
+
+def preflight(wanted: bytes | None) -> tuple[Header, ...]:
+    """The headers that answer a browser which asks before it sends headers of its own: all may."""
+    asked = wanted if wanted and _HEADERS.fullmatch(wanted) else b""
+    allowed = asked or b"Authorization, Content-Type, If-None-Match"
+    return (*PREFLIGHT, (b"access-control-allow-headers", allowed))
 
 
 @dataclass(frozen=True, slots=True)

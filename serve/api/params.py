@@ -44,6 +44,10 @@ class BadParameter(ValueError):
         self.message = message
 
 
+MAX_SEARCH = 255
+"""Bytes to search for: names have 200 at most."""
+
+
 @dataclass(frozen=True)
 class ListParameters:
     cursor: bytes
@@ -80,7 +84,9 @@ def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
     deleted = _boolean(query, "include_deleted")
     if since is not None and deleted is False:
         raise BadParameter(400, "Cannot set include_deleted=false together with updated_since")
-    version = query.get("version", b"")
+    version, search = query.get("version", b""), query.get("search", b"")
+    if len(search) > MAX_SEARCH:
+        raise BadParameter(400, f"search has more than {MAX_SEARCH} bytes, which no name has")
     return ListParameters(
         cursor=query.get("cursor", b""),
         limit=read_limit(query),
@@ -89,7 +95,7 @@ def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
             version=version if version not in (b"", b"latest") else None,
             since=since - int(skew * 1_000_000) if since is not None else None,
             include_deleted=bool(deleted) or since is not None,
-            search=query.get("search", b"").lower(),
+            search=search.lower(),
         ),
     )
 

@@ -102,9 +102,8 @@ class Columns:
         if gone and previous is not None and before is not None:
             text = previous.text(before)  # still matches, so followers of a search see it go
         else:
-            shown = msgspec.json.decode(content.server, type=_Described)
-            own = entry.key.partition(b"\0")[0].lower()
-            text = b"%b\0%b\0" % (own, shown.description.encode().lower())
+            shown = msgspec.json.decode(content.server, type=_Parts)
+            text = entry.key.partition(b"\0")[0].lower() + b"\0"
             self._parts.update(shown.parts)
         version = entry.key.partition(b"\0")[2]
         self.entries.add(
@@ -275,8 +274,7 @@ class _Package(msgspec.Struct):
     kind: str = msgspec.field(name="registryType")
 
 
-class _Described(msgspec.Struct):
-    description: str
+class _Parts(msgspec.Struct):
     packages: tuple[_Package, ...] = ()
     remotes: tuple[msgspec.Raw, ...] = ()
 
@@ -287,4 +285,4 @@ class _Described(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    server: _Described
+    server: _Parts

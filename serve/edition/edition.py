@@ -7,7 +7,7 @@ editions/ID/  manifest.json     identity, counts, sizes and hashes (format 4)
 bases/ID/     manifest.json     the edition that it holds whole, its files and segments
               entries, records  tables; the strings of entries are
                   keys          name NUL version, in byte order
-                  texts         name NUL description NUL in lower case (ASCII), for search
+                  texts         name NUL in lower case (ASCII), for search
               indexes           see `serve.edition.indexes`
 segments/ID   bodies that edition ID added, each followed by a comma, then other bytes; later
               editions share them
@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from serve.disk import Mapped, map_file
 from serve.edition.base import DELETED, ENTRIES, GONE, KINDS, LATEST, Base, open_base
+from serve.edition.indexes import names
 from serve.edition.layers import Array, Layer, MergePositions, Numbers, read_layer
 from serve.edition.manifests import Manifest, read_manifest
 from serve.edition.packed import PackedFile
@@ -175,7 +176,10 @@ class Edition:
         return kind if kind in GONE else "admitted"
 
     def text(self, index: int) -> bytes:
-        """The text to search in: name and description in lower case, each followed by a NUL."""
+        """The text to search in: the name in lower case (ASCII), followed by a NUL.
+
+        In editions that were built by earlier versions the description follows; it is not searched.
+        """
         return self.entries.string("texts", index)
 
     def deleted(self, index: int) -> bool:
@@ -205,7 +209,7 @@ class Edition:
             yield from table.of_upper(behind[mask]).tolist()
             return
         for row in table.upper.strings["texts"].containing(wanted.search, low):
-            if mask[row - low]:
+            if mask[row - low] and names(table.upper.strings["texts"][row], wanted.search):
                 yield int(table.of_upper(np.array([row]))[0])
 
     def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
@@ -228,7 +232,7 @@ class Edition:
                 rows = few[start : start + _FIRST_BLOCK]
                 rows = rows[self._mask(base, rows, wanted)]
                 if wanted.search:
-                    hits = [wanted.search in texts[row] for row in rows.tolist()]
+                    hits = [names(texts[row], wanted.search) for row in rows.tolist()]
                     rows = rows[np.array(hits, dtype=np.bool_)]
                 yield from self.entries.of_base(rows).tolist()
         elif wanted.search:

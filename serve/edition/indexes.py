@@ -88,7 +88,7 @@ class Indexes:
                 # Rows of one document share its text, so search it once, in its first row.
                 new = _first_of(owners)
                 heads = first[owners[new]].tolist()
-                hits = np.array([needle in texts[row] for row in heads], dtype=np.bool_)
+                hits = np.array([names(texts[row], needle) for row in heads], dtype=np.bool_)
                 yield rows[hits[np.cumsum(new) - 1]]
 
     def _candidates(self, needle: bytes, start: int) -> Iterator[Numbers]:
@@ -101,22 +101,30 @@ class Indexes:
     def _in_shard(self, needle: bytes, shard: int) -> list[Array]:
         """The containers of all pieces of a needle; empty if one of them occurs in no document."""
         length = min(len(needle), 3)
-        lists = []
         pieces = [needle[i : i + length] for i in range(len(needle) - length + 1)]
-        frequent = []
+        # By piece, so that one that comes again costs nothing.
+        found: dict[bytes, Array] = {}
         for piece in pieces:
-            postings = self._documents_of(piece, shard)
-            if postings is None:
+            if piece not in found and not self._add(found, piece, shard):
                 return []
-            lists.append(postings)
-            frequent.append(len(postings) == _UNITS)
         for i in range(len(pieces) - 1 if length == 3 else 0):
-            if frequent[i] and frequent[i + 1]:
-                postings = self._documents_of(needle[i : i + 4], shard)
-                if postings is None:
-                    return []
-                lists.append(postings)
-        return lists
+            halves = (found[pieces[i]], found[pieces[i + 1]])
+            four = needle[i : i + 4]
+            if (
+                all(len(half) == _UNITS for half in halves)
+                and four not in found
+                and not self._add(found, four, shard)
+            ):
+                return []
+        return list(found.values())
+
+    def _add(self, found: dict[bytes, Array], piece: bytes, shard: int) -> bool:
+        """Add the documents of a piece; False if there are none."""
+        postings = self._documents_of(piece, shard)
+        if postings is None:
+            return False
+        found[piece] = postings
+        return True
 
     def _documents_of(self, piece: bytes, shard: int) -> Array | None:
         """The documents of a shard that contain a piece: a bitmap if _UNITS long, else a list."""
@@ -153,6 +161,11 @@ def _common(lists: list[Array], low: int) -> Iterator[Array]:
         common = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little")) + (at << 4)
         yield common[common >= low]
         at, size = at + size, min(size * 4, _UNITS)
+
+
+def names(text: bytes, needle: bytes) -> bool:
+    """Whether the name in a text to search in contains the needle."""
+    return needle in text[: text.find(b"\0")]
 
 
 def _expanded(first: Array, documents: Numbers) -> tuple[Numbers, Numbers]:

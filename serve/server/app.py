@@ -9,10 +9,11 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from serve.api.answers import PREFLIGHT, Answer, problem
+from serve.api.answers import PREFLIGHT, Answer, preflight, problem
 from serve.api.editions import EditionStore
 from serve.api.params import beside_prefix
 from serve.api.registry import Api, Request, other_method
@@ -103,7 +104,7 @@ class App:
             answer = NO_CONTENT if preflight else problem(404, _no_route(path))
         status, size = answer.status, 0
         if answer is not HOME:
-            wire = self._wire(answer, store)
+            wire = self._wire(_allowing(answer, headers), store)
             status, size = await _send(wire, scope, headers, send)
         took = time.perf_counter() - began
         if self._metrics and store:
@@ -265,6 +266,13 @@ def build_app(
         metrics=metrics,
         objective=objective,
     )
+
+
+def _allowing(answer: Answer, headers: dict[bytes, bytes]) -> Answer:
+    """The answer to a preflight with the headers that were asked for."""
+    if answer.headers is not PREFLIGHT:
+        return answer
+    return replace(answer, headers=preflight(headers.get(b"access-control-request-headers")))
 
 
 def _no_route(path: bytes) -> str:

@@ -28,7 +28,6 @@ class Known:
     name: str
     version: str
     body: Json
-    description: str
     latest: bool
     deleted: bool
     published: datetime
@@ -124,6 +123,8 @@ class Model:
         deleted = self._boolean(query, "include_deleted")
         if since and deleted is False:
             raise Refused(400)
+        if len(query.get("search", b"")) > 255:
+            raise Refused(400)
         limit = 30
         if "limit" in query:
             if not re.fullmatch(rb"[+-]?\d{1,18}", query["limit"]):
@@ -168,8 +169,7 @@ class Model:
             return False
         if wanted.since and not max(entry.updated, entry.changed) > wanted.since:
             return False
-        texts = (entry.name.encode().lower(), entry.description.encode().lower())
-        return any(wanted.search in text for text in texts)
+        return wanted.search in entry.name.encode().lower()
 
     def _lookup(self, parts: list[str], deleted: bool) -> Said:
         # A name holds a slash, so `versions` without one before it is part of the name.

@@ -60,25 +60,18 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Feed:
 def model(feed: Feed) -> Model:
     edition = feed.current()
     assert edition is not None
-    # Tombstones of e2 have lost their description; e1 still has it.
-    first = feed.open("e1")
-    described = {
-        first.keys.pair(index): json.loads(first.body(index))["server"]["description"]
-        for index in range(first.count)
-    }
-    entries = [known(edition, index, described) for index in range(edition.count)]
+    entries = [known(edition, index) for index in range(edition.count)]
     return Model(entries, timedelta(seconds=60))
 
 
-def known(edition: Edition, index: int, described: dict[tuple[str, str], str]) -> Known:
-    """An entry as it is served; searches find a tombstone by its former description."""
+def known(edition: Edition, index: int) -> Known:
+    """An entry as it is served."""
     body = json.loads(edition.body(index))
     official = body["_meta"][OFFICIAL]
     return Known(
         name=body["server"]["name"],
         version=body["server"]["version"],
         body=body,
-        description=described[edition.keys.pair(index)],
         latest=official["isLatest"],
         deleted=official["status"] == "deleted",
         published=datetime.fromisoformat(official["publishedAt"]),

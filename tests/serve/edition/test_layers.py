@@ -234,7 +234,7 @@ def looked(edition: Edition, start: int, wanted: Selection) -> Iterator[int]:
             (wanted.include_deleted or not flags & DELETED)
             and (not wanted.latest or flags & LATEST)
             and (wanted.since is None or since > wanted.since)
-            and wanted.search in edition.text(index)
+            and wanted.search in edition.text(index).partition(b"\0")[0]
             and wanted.version in (None, edition.key(index).partition(b"\0")[2])
         ):
             yield index
