@@ -10,15 +10,42 @@ import msgspec
 
 from serve.api import models
 from serve.api.answers import Answer, document, problem
+from serve.api.cursor import seal, unseal
+from serve.api.editions import EditionStore
+from serve.api.params import read_limit
 from serve.edition.edition import Edition
 from serve.entry.meta import EnrichmentBlock, PackageFacts
 from serve.entry.reasons import sentence
 from serve.policy.trace import trace
 
+PAGE = 10
+"""Versions on one page: the nearest changes of each are searched for, which takes its time."""
+Query = dict[str, bytes]
 
-def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition) -> Answer:
-    """Explain one version of a server, or all of them; 404 if the edition knows none of them."""
-    answer = explanation(names, versions, edition)
+
+class _Place(msgspec.Struct, array_like=True):
+    """How many versions came before, and the edition, whose order they are in."""
+
+    start: int
+    edition: str
+
+
+def explain(
+    names: Sequence[bytes],
+    versions: Sequence[bytes],
+    query: Query,
+    edition: Edition,
+    store: EditionStore,
+) -> Answer:
+    """Explain one version of a server, or all of them, by pages; 404 if the edition knows none.
+
+    All pages of a list are of the edition of the first.
+    """
+    limit, start = read_limit(query), 0
+    if query.get("cursor"):
+        place = unseal(query["cursor"], _Place)
+        start, edition = place.start, store.find(place.edition)
+    answer = explanation(names, versions, edition, start=start, limit=min(limit, PAGE))
     if answer is None:
         return problem(
             404, "Never seen upstream: check the spelling, or ask again after the next pull"
@@ -27,9 +54,15 @@ def explain(names: Sequence[bytes], versions: Sequence[bytes], edition: Edition)
 
 
 def explanation(
-    names: Sequence[bytes], versions: Sequence[bytes], edition: Edition
+    names: Sequence[bytes],
+    versions: Sequence[bytes],
+    edition: Edition,
+    *,
+    start: int = 0,
+    limit: int | None = None,
 ) -> models.ServerExplanation | None:
-    """One version of a server, or all of them, the latest publication first.
+    """One version of a server, or all of them, the latest publication first; at most `limit` of
+    them from `start` on.
 
     `names` are spellings of one name, `versions` spellings of one version (none: all versions).
     None if upstream never showed such an entry, as far as the edition knows.
@@ -42,19 +75,30 @@ def explanation(
             if not versions or records.keys[index].partition(b"\0")[2] in versions
         ]
         if indexes:
-            dated = [_told(edition, index) for index in indexes]
-            dated.sort(key=lambda pair: -pair[0])
+            indexes.sort(key=lambda index: -_published(edition, index))
+            end = len(indexes) if limit is None else start + limit
+            shown = [_told(edition, index) for index in indexes[start:end]]
+            metadata = models.PageMetadata(len(shown))
+            if end < len(indexes):
+                metadata.next_cursor = seal(_Place(end, edition.manifest.edition))
             return models.ServerExplanation(
                 records.keys.pair(indexes[0])[0],
                 edition.manifest.edition,
                 edition.manifest.published_at,
-                [explained for _, explained in dated],
+                shown,
+                metadata,
             )
     return None
 
 
-def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
-    """Explain one record; comes with the publication instant to sort by (0: it is not served)."""
+def _published(edition: Edition, index: int) -> int:
+    """When the entry of a record was published, in microseconds; 0: it is not served."""
+    shown = edition.keys.find(*edition.records.keys[index].split(b"\0", 1))
+    return int(edition.arrays["published"][shown]) if shown is not None else 0
+
+
+def _told(edition: Edition, index: int) -> models.Explanation:
+    """Explain one record."""
     records = edition.records
     name, version = records.keys.pair(index)
     # `index` numbers the records, which cover all known entries; `shown` numbers served entries.
@@ -66,14 +110,13 @@ def _told(edition: Edition, index: int) -> tuple[int, models.Explanation]:
         if block is not None:
             packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
     judged, seen = records.judged(index), records.seen(index)
-    explained = models.Explanation(
+    return models.Explanation(
         summary=sentence(version, judged.reason),
         **msgspec.structs.asdict(judged.reason),
         **msgspec.structs.asdict(trace(records.outline, judged, seen)),
         version=version,
         packages=packages,
     )
-    return int(edition.arrays["published"][shown]) if shown is not None else 0, explained
 
 
 class _Body(msgspec.Struct):

@@ -197,12 +197,14 @@ class Explanation(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ServerExplanation(Struct, rename="camel"):
-    """Every known version of a server, latest publication first; versions not served come last."""
+    """Every known version of a server, latest publication first; versions not served come last. A
+    page has at most ten."""
 
     name: str
     edition: str
     published_at: datetime | None
     versions: list[Explanation]
+    metadata: PageMetadata
 
 
 class JsonFeedItem(Struct):

@@ -149,7 +149,7 @@ _ROUTES: list[_Route] = [
         "explainServer",
         "Why the versions of a server are in the feed or not",
         models.ServerExplanation,
-        [NAME, *EDITION],
+        [NAME, CURSOR, LIMIT, *EDITION],
         _GONE,
     ),
     (

@@ -172,7 +172,7 @@ def _beside(
             edition = _edition(query, store)
             return history.syndicated(name, query, edition, store.served.title, request.site)
         case [b"explain", *rest] if rest:
-            return explain(*explained(rest), _edition(query, store))
+            return explain(*explained(rest), query, _edition(query, store), store)
         case [b"schemas", name]:
             return _schema(name.decode("ascii", "replace"))
         case [b"openapi.json" | b"openapi.yaml" as name]:

@@ -6,7 +6,7 @@ are public descriptions in the OpenAPI document.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any, Literal
 
 import msgspec
@@ -18,8 +18,9 @@ from warehouse.rules.ternary import value_of
 
 _SIGNS = {"t": True, "f": False, "?": None}
 _TOLD = {True: "true", False: "false", None: "unknown"}
-# Bounds the search for the nearest changes: 60 choose 3 is about 34,000 combinations.
-_SEARCHED = 60
+# Bounds the search for the nearest changes: 60 choose 3 is about 34,000 combinations, each tried on
+# every rule; so many rules are tried at most for one entry.
+_SEARCHED, _TRIED = 60, 60_000
 Facts = dict[str, Any]  # JSON of what the rules read of an entry
 
 
@@ -59,7 +60,8 @@ class NeededChange(Struct, frozen=True, rename={"now": "is", "wanted": "mustBe"}
 
 class Trace(Struct, frozen=True, omit_defaults=True):
     """Every rule in order (blocks and overlays only if they apply), the values that the rules read,
-    and in `nearest` the fewest tests whose result must change to admit the entry."""
+    and in `nearest` the fewest tests whose result must change to admit the entry (none if more than
+    three must, or if a bounded search does not find them)."""
 
     rules: tuple[RuleResult, ...] = ()
     values: dict[str, SeenValue] = msgspec.field(default_factory=dict)
@@ -148,7 +150,7 @@ def _nearest(
         # The overlay must go first; the remaining rules may need changes besides.
         rules = [rule for rule in outline.rules if rule.name != reason.rule]
         outline = structs.replace(outline, rules=tuple(rules))
-    for flips in _flips(outline, atoms):
+    for flips in islice(_flips(outline, atoms), _TRIED // (len(outline.rules) + 1)):
         changed = list(atoms)
         for number, wanted in flips:
             changed[number] = wanted
