@@ -176,10 +176,8 @@ class Edition:
         return kind if kind in GONE else "admitted"
 
     def text(self, index: int) -> bytes:
-        """The text to search in: the name in lower case (ASCII), followed by a NUL.
-
-        In editions that were built by earlier versions the description follows; it is not searched.
-        """
+        """The text to search in: the name in lower case (ASCII) and a NUL; what follows it in
+        editions of earlier versions is not searched."""
         return self.entries.string("texts", index)
 
     def deleted(self, index: int) -> bool:

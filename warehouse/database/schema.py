@@ -43,6 +43,9 @@ _ADDED = (
     "DROP TABLE walks_before",
     "CREATE TABLE accounts",
     "CREATE TABLE audit_heads",
+    # Derived at each curation.
+    "DROP TABLE package_columns",
+    "CREATE TABLE package_columns",
 )
 _UPGRADES = (
     # The numbered schema, and the first baseline, which had the same tables.

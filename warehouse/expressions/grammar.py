@@ -46,6 +46,7 @@ _NODES = (
     exp.Upper,
     exp.Trim,
     exp.Length,
+    exp.ConcatWs,
     exp.Abs,
     exp.Greatest,
     exp.Least,
@@ -67,8 +68,8 @@ _NODES = (
 )
 _FUNCTIONS = (
     "lower, upper, trim, length, left, right, split_part, strpos, starts_with, ends_with, "
-    "contains, regexp_matches, abs, greatest, least, coalesce, nullif, len, list_contains, "
-    "list_has_any, list_has_all, date_diff"
+    "contains, concat_ws, regexp_matches, abs, greatest, least, coalesce, nullif, len, "
+    "list_contains, list_has_any, list_has_all, date_diff"
 )
 _INSTEAD: list[tuple[str, str]] = [
     (r"\b(now|today|current_\w+|get_current_\w+)\b", "use age_days, updated_days"),
@@ -105,7 +106,7 @@ def _validation_error(node: exp.Expr) -> str | None:
         return None if _is_date(node.parent) else "write the value as it is, without a cast"
     if isinstance(node, exp.Anonymous) and node.name.lower() in _PLAIN:
         return None
-    if (reason := _slow_pattern(node)) is not None:
+    if (reason := _slow_pattern(node) or _long_text(node)) is not None:
         return reason
     if isinstance(node, exp.Var) and not (
         isinstance(node.parent, exp.DateDiff) and node.name.upper() in _PARTS
@@ -131,6 +132,18 @@ def _slow_pattern(node: exp.Expr) -> str | None:
         return "a pattern of regexp_matches must be a text of 300 characters at most"
     if isinstance(node, exp.Like | exp.ILike) and (text is None or text.count("%") > 2):
         return "a pattern of LIKE must be a text with two % at most; use contains for the rest"
+    return None
+
+
+def _long_text(node: exp.Expr) -> str | None:
+    """What is wrong with a joined text, which must not grow beyond the columns; None if nothing."""
+    if not isinstance(node, exp.ConcatWs):
+        return None
+    separator, *parts = node.expressions
+    names = [part.name for part in parts if isinstance(part, exp.Column)]
+    fixed = isinstance(separator, exp.Literal) and len(separator.name) <= 10
+    if not fixed or len(set(names)) != len(parts):
+        return "write concat_ws with a short text between, and columns, each once"
     return None
 
 

@@ -30,6 +30,7 @@ def _maybe(kind: str, source: Source, meaning: str) -> Column:
 COLUMNS: dict[str, Column] = {
     "name": Column("VARCHAR", "name", "server name"),
     "version": Column("VARCHAR", "name", "version of the server"),
+    "upstream": Column("VARCHAR", "upstream", "the upstream that it comes from"),
     "namespace": Column("VARCHAR", "name", "the name up to its slash"),
     "publisher": Column(
         "VARCHAR",
@@ -102,7 +103,26 @@ COLUMNS: dict[str, Column] = {
         "registries",
         "packages that come with provenance; NULL if none is known to and one is unknown",
     ),
-    "licenses": _maybe("VARCHAR[]", "registries", "SPDX licenses of its packages"),
+    "licenses": _maybe(
+        "VARCHAR[]",
+        "registries",
+        "SPDX licenses of its packages; `NONE` for one without a license, `NOASSERTION` for one "
+        "whose license is none of SPDX's (see `license_statuses`)",
+    ),
+    "license_statuses": Column(
+        "VARCHAR[]",
+        "registries",
+        "how the license of each package is known: spdx, alias (a common name of one), file, "
+        "proprietary, unparsed, none, unknown",
+    ),
+    "package_identifiers": Column(
+        "VARCHAR[]", "upstream", "identifiers of its packages, as published"
+    ),
+    "npm_scopes": Column("VARCHAR[]", "upstream", "scopes of its npm packages, such as @example"),
+    "image_hosts": Column("VARCHAR[]", "upstream", "registries of its images, such as ghcr.io"),
+    "image_owners": Column(
+        "VARCHAR[]", "upstream", "first parts of the names of its images: whose they are"
+    ),
     "ownerships": Column(
         "VARCHAR[]",
         "registries",

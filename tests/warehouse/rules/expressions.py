@@ -286,6 +286,8 @@ format('{:1000000000}', 1) = 'x'
 replace(description, '', description) = 'x'
 concat(description, description) = 'x'
 concat_ws(description, description, description) = 'x'
+concat_ws(' ', description, description) = 'x'
+concat_ws(' ', concat_ws(' ', title), description) = 'x'
 description || description = 'x'
 list_aggregate(signals, 'string_agg', description) = 'x'
 string_agg(name, ',') = 'x'
@@ -336,7 +338,7 @@ temp.deciding.name = 'x'
 verdicts.feed = 'x'
 nam = 'x'
 rowid = 1
-upstream = 'official'
+walk_id = 'official'
 known_since < published_at
 atom_0
 rule_0

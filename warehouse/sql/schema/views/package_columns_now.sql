@@ -15,7 +15,20 @@ SELECT
         THEN count(*) FILTER (install_scripts) END AS install_script_package_count,
     CASE WHEN bool_or(provenance) OR NOT bool_or(untold)
         THEN count(*) FILTER (provenance) END AS provenance_package_count,
-    list_sort(list_distinct(coalesce(list(license) FILTER (license IS NOT NULL), []))) AS licenses,
+    -- SPDX's words stand for what is no license, so that no test of all licenses passes without one.
+    list_sort(list_distinct(coalesce(list(coalesce(
+        license, CASE WHEN license_status = 'none' THEN 'NONE' ELSE 'NOASSERTION' END
+    )) FILTER (license IS NOT NULL OR NOT untold), []))) AS licenses,
+    list_sort(list_distinct(list(coalesce(license_status, 'unknown')))) AS license_statuses,
+    list_sort(list_distinct(list(identifier))) AS package_identifiers,
+    list_sort(list_distinct(coalesce(list(split_part(identifier, '/', 1)) FILTER (
+        registry_type = 'npm' AND starts_with(identifier, '@')
+    ), []))) AS npm_scopes,
+    list_sort(list_distinct(coalesce(list(origin[5:]) FILTER (starts_with(origin, 'oci:')), [])))
+        AS image_hosts,
+    list_sort(list_distinct(coalesce(list(split_part(package, '/', 1)) FILTER (
+        starts_with(origin, 'oci:')
+    ), []))) AS image_owners,
     list_sort(list_distinct(list(ownership))) AS ownerships,
     list_sort(list_distinct(list(availability))) AS availabilities,
     list_sort(list_distinct(flatten(list(signals)))) AS signals,
