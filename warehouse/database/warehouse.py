@@ -59,6 +59,8 @@ class Warehouse:
         try:
             migrate(session, connection, self.path)
             yield session
+        except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
+            raise damaged(self.path, error) from error
         finally:
             session.close()
 
@@ -71,6 +73,22 @@ class Warehouse:
                 if time.monotonic() >= end:
                     raise
                 self._sleep(0.2)
+
+
+def damaged(path: Path, error: duckdb.Error) -> WarehouseBroken:
+    """What to do about a file that cannot be read: a copy of it is renewed by each run."""
+    reason = str(error).split("\n", maxsplit=1)[0]
+    copy = path.parent / "analytics" / "warehouse.duckdb"
+    remedy = (
+        f"and copy {copy} to its place: it is the warehouse after the last run, and what came "
+        "since is pulled again"
+        if copy.exists()
+        else "and put a backup in its place; without one, history begins today"
+    )
+    return WarehouseBroken(
+        f"{path} cannot be read ({reason}). Feeds are served on. If the file is damaged, move it "
+        f"and {path.name}.wal away {remedy}. Then run subregistry run --full"
+    )
 
 
 def connect(
@@ -93,7 +111,7 @@ def connect(
         connection.execute(f"SET memory_limit = '{limit} B'")
     except duckdb.IOException as error:
         text = str(error)
-        if "lock" in text:
+        if "Could not set lock" in text:  # not the word alone: a damaged *block* is no lock
             raise WarehouseBusy(
                 f"{path} is in use by another process; try again when it is done ({text})"
             ) from error
@@ -101,7 +119,7 @@ def connect(
             raise WarehouseTooNew(
                 f"{path} was written by a newer DuckDB; upgrade subregistry ({text})"
             ) from error
-        raise WarehouseBroken(f"{path} cannot be opened: {text}") from error
+        raise damaged(path, error) from error
     except duckdb.Error as error:
-        raise WarehouseBroken(f"{path} cannot be opened: {error}") from error
+        raise damaged(path, error) from error
     return connection
