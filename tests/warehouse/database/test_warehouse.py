@@ -69,7 +69,7 @@ def test_a_file_that_is_no_warehouse_is_refused_and_kept(tmp_path: Path) -> None
     path = tmp_path / "w.duckdb"
     path.write_bytes(b"not a database" * 1000)
     with (
-        pytest.raises(WarehouseBroken, match="cannot be read.*a backup in its place"),
+        pytest.raises(WarehouseBroken, match=r"cannot be read.*a backup in its place"),
         Warehouse(path).session(),
     ):
         pass
