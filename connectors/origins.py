@@ -171,6 +171,10 @@ class Origins:
         """Whether the operator configured this origin; some origins are off until then."""
         return origin_id in self._settings
 
+    def is_mirror(self, origin_id: str) -> bool:
+        """Whether the operator named another address for this origin."""
+        return self.is_named(origin_id) and self._settings[origin_id].url is not None
+
     def hosts(self, kind: str) -> frozenset[str]:
         """The parts after `KIND:` in the ids of the origins that the operator configured."""
         pairs = (name.partition(":") for name in self._settings)

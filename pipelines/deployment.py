@@ -96,7 +96,13 @@ class Deployment:
 
         def client(origin: Origin, state: HostState) -> tuple[HttpClient, AdaptiveLimiter]:
             limits = origin.limits if rate is None else replace(origin.limits, rate=rate)
-            limiter = AdaptiveLimiter(limits, state=state, now=self.clock, sleep=self._sleep)
+            limiter = AdaptiveLimiter(
+                limits,
+                state=state,
+                now=self.clock,
+                sleep=self._sleep,
+                bans=not origins.is_mirror(origin.id),
+            )
             hosts = origins.operator_hosts()
             return self._client(policy, hosts, origins.route(origin), limiter), limiter
 

@@ -23,6 +23,7 @@ from connectors.errors import (
     BudgetSpent,
     ConnectorError,
     TransientError,
+    UnexpectedStatus,
     Unreachable,
 )
 from connectors.http.answers import HttpResponse, is_ban, status_error
@@ -85,6 +86,7 @@ class HttpClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         self._lock = threading.Lock()
+        self._good = ""  # the last document that was sent whole
 
     def __enter__(self) -> Self:
         return self
@@ -138,12 +140,38 @@ class HttpClient:
                         treat_403_html_as_ban=treat_403_html_as_ban,
                     )
                 except ConnectorError as error:
+                    if isinstance(error, UnexpectedStatus) and error.ban:
+                        error.ban = self._is_banned(url)
                     self._pacer.failed(error)
                     raise
                 if affects_rate and answer.status != 401:
                     self._pacer.answered()
+                    if answer.status == 200 and method == "GET":
+                        self._good = url
                 return answer
         raise AssertionError("tenacity returns or raises")
+
+    def _is_banned(self, url: str) -> bool:
+        """Whether a refusal of `url` means all of its host: a document that the host sent before is
+        refused now too. Without one, the host is asked more slowly.
+
+        A mirror of the operator's is never taken for a ban: its package firewall refuses packages.
+        """
+        if not self._pacer.bans:
+            return False
+        if not self._good or self._good == url:
+            self._pacer.slow_down()
+            return False
+        try:
+            self._once(
+                "GET", self._good, frozenset({200, 304}), {}, self.policy.cap,
+                content=None, treat_403_html_as_ban=True,
+            )  # fmt: skip
+        except UnexpectedStatus as error:
+            return error.ban
+        except ConnectorError:
+            return False
+        return False
 
     def _worth_another_try(self, error: BaseException) -> bool:
         return isinstance(error, TransientError) and self._pacer.may_retry()

@@ -90,6 +90,14 @@ class Pacer:
     def failed(self, error: ConnectorError) -> None:
         """Note a failed request."""
 
+    def slow_down(self) -> None:
+        """Note that the host may dislike the present rate."""
+
+    @property
+    def bans(self) -> bool:
+        """Whether the host may refuse this client as a whole."""
+        return False
+
     def _pace(self, rate: float) -> float:
         """Reserve the next time slot; return the seconds to wait for it."""
         now = time.monotonic()
@@ -108,9 +116,11 @@ class AdaptiveLimiter(Pacer):
         state: HostState | None = None,
         now: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
+        bans: bool = True,
     ) -> None:
         super().__init__(limits.rate, sleep=sleep)
         self.limits = limits
+        self._bans = bans
         self._state = state or HostState()
         self._now = now
         self._busy = 0
@@ -205,6 +215,15 @@ class AdaptiveLimiter(Pacer):
                 reason=str(error)[:200],
             )
             self._condition.notify_all()
+
+    def slow_down(self) -> None:
+        with self._condition:
+            factor = max(_FLOOR, self._state.load_factor / 2)
+            self._state = replace(self._state, load_factor=factor)
+
+    @property
+    def bans(self) -> bool:
+        return self._bans
 
     def _refuse(self) -> None:
         state = self._today()

@@ -2,7 +2,7 @@
 -- curators.md).
 CREATE OR REPLACE VIEW entry_packages AS
 SELECT
-    * EXCLUDE (verdict, seen),
+    * EXCLUDE (verdict, seen, check_outcome),
     verdict AS ownership_now,
     CASE
         WHEN verdict NOT IN ('verified', 'unknown', 'unsupported') AND was_verified
@@ -51,7 +51,8 @@ SELECT
         CASE WHEN owners_changed_at IS NOT NULL THEN 'owners_changed' END,
         CASE WHEN recreated_at IS NOT NULL THEN 'name_reused' END,
         CASE WHEN newer_versions > 0 THEN 'behind' END,
-        CASE WHEN claimants > 1 THEN 'multi_claim' END
+        CASE WHEN claimants > 1 THEN 'multi_claim' END,
+        CASE WHEN check_outcome = 'forbidden' THEN 'forbidden' END
     ], lambda s: s IS NOT NULL) AS signals
 FROM (
     SELECT
@@ -70,7 +71,7 @@ FROM (
         v.newer_versions, v.resolved_version, v.evidence_sha256,
         v.observed_at AS version_observed_at,
         l.server_names AS latest_server_names,
-        c.checked_at, c.stale_since, g.owners_changed_at, g.recreated_at, h.digest_moved_at,
+        c.checked_at, c.outcome AS check_outcome, c.stale_since, g.owners_changed_at, g.recreated_at, h.digest_moved_at,
         n.claimants, h.version IS NOT NULL AS seen,
         coalesce(list_contains(h.ever_names, e.name), false) AS was_verified,
         repository_of(t.repository_url) = repository_of(f.repository_url) AS repository_matches,
