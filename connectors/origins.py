@@ -5,58 +5,38 @@ CA bundle or a proxy. An entry's own `registryBaseUrl` is compared with this tab
 ever goes to it.
 """
 
-import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from packageurl.contrib.purl2url import get_download_url, get_repo_url
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
+from connectors.access import Access, safe_url
 from connectors.errors import ConnectorError
 from connectors.http.pacing import RateLimits
-from connectors.http.routes import Route, base_of, is_loopback
+from connectors.http.routes import Route, base_of
 
 
-class OriginSettings(BaseModel):
-    """An operator's settings of one origin; secrets come from the environment or from a file.
+class OriginSettings(Access):
+    """An operator's settings of one origin.
 
     Credentials go only to the base URL and the token service (`realm`) of this origin.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: str | None = Field(None, description="Base URL of a mirror")
     realm: str | None = Field(None, description="Base URL of its token service, if another host")
     index: str = Field("simple", description="Where a Python index lies below its base URL")
     blob_hosts: tuple[str, ...] = Field((), description="Hosts that its images may be sent from")
-    token: SecretStr | None = Field(None, description="Sent as Bearer")
-    token_file: Path | None = None
-    username: str | None = Field(None, description="Sent as Basic, with a password")
-    password: SecretStr | None = None
-    password_file: Path | None = None
-    ca_bundle: Path | None = Field(None, description="PEM file that its certificate is checked by")
-    proxy: SecretStr | None = Field(None, description="http(s)://[USER:PASSWORD@]HOST:PORT")
-    rate: float | None = Field(None, ge=0, description="Requests per second, 0 = unlimited")
     slots: int | None = Field(None, ge=1, le=16, description="Requests at once")
     budget: int | None = Field(None, ge=1, description="Requests per UTC day")
 
     @field_validator("url", "realm")
     @classmethod
     def _safe(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write https://HOST[:PORT][/PATH]")
-        if parts.username or parts.query or parts.fragment:
-            raise ValueError("credentials have fields of their own; no query, no fragment")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("plain http is for loopback addresses only; write https")
-        return value.rstrip("/")
+        return None if value is None else safe_url(value)
 
     @field_validator("index")
     @classmethod
@@ -64,38 +44,6 @@ class OriginSettings(BaseModel):
         if not re.fullmatch(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*", value):
             raise ValueError("write a path such as simple or +simple")
         return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _is_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write http://[USER:PASSWORD@]HOST:PORT")
-        return value
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "OriginSettings":
-        tokens = [value for value in (self.token, self.token_file) if value is not None]
-        passwords = [value for value in (self.password, self.password_file) if value is not None]
-        if len(tokens) + len(passwords) > 1:
-            raise ValueError("give one of token, token_file, password, password_file")
-        if bool(passwords) != (self.username is not None):
-            raise ValueError("username and password (or password_file) belong together")
-        return self
-
-    def authorization(self) -> str | None:
-        """The value of the Authorization header; None without credentials.
-
-        Raises ConnectorError if a secret's file cannot be read.
-        """
-        if self.token or self.token_file:
-            return f"Bearer {_secret(self.token, self.token_file)}"
-        if self.username is None:
-            return None
-        pair = f"{self.username}:{_secret(self.password, self.password_file)}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 @dataclass(frozen=True)
@@ -185,17 +133,12 @@ class Origins:
         setting = self._settings.get(origin.id)
         if setting is None:
             return Route()
-        secret = setting.authorization()
         # A public registry with a token service gets credentials at that service only.
         bases = [origin.url] if setting.url or not origin.realm_hosts else []
         bases += [setting.realm] if setting.realm else []
         if not setting.url:
             bases += [f"https://{host}" for host in origin.realm_hosts]
-        return Route(
-            ca_bundle=str(setting.ca_bundle) if setting.ca_bundle else None,
-            proxy=setting.proxy.get_secret_value() if setting.proxy else None,
-            authorization={base_of(base): secret for base in bases} if secret else {},
-        )
+        return setting.route(bases)
 
     def operator_hosts(self) -> frozenset[str]:
         """The hosts that the operator configured; they may be private or loopback addresses."""
@@ -212,16 +155,6 @@ class Origins:
         kind, _, rest = origin_id.partition(":")
         find = self._defaults.get(kind)
         return find(rest) if find else None
-
-
-def _secret(value: SecretStr | None, file: Path | None) -> str:
-    if value is not None:
-        return value.get_secret_value()
-    assert file is not None
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
 
 
 DEFAULTS = ("npm", "pypi")

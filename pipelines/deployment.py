@@ -69,10 +69,16 @@ class Deployment:
     def feed(self, name: str) -> Feed:
         return Feed(self.settings.feed_root, name)
 
-    def upstream_client(self, place: str, policy: RequestPolicy) -> HttpClient:
-        """A client for the registry at a URL; the caller closes it."""
-        # Only a host that the operator names may resolve to a private address.
-        return self._client(policy, frozenset({urlsplit(base_url(place)).hostname or ""}))
+    def upstream_client(self, name: str, policy: RequestPolicy) -> HttpClient:
+        """A client for the registry of an upstream; the caller closes it. Raises ConnectorError."""
+        upstream = self.settings.sources[name]
+        base = base_url(upstream.url)
+        route = upstream.route([base])
+        if upstream.rate is not None:
+            policy = replace(policy, rate=upstream.rate)
+        # Only hosts that the operator names may resolve to a private address.
+        hosts = {urlsplit(url).hostname or "" for url in (base, route.proxy) if url}
+        return self._client(policy, frozenset(hosts), route)
 
     @property
     def accounts(self) -> Accounts:

@@ -93,7 +93,7 @@ class Line(Operations):
         self, name: str, *, full: bool, accept_shrink: bool, braked: bool, progress: Progress
     ) -> PullReport:
         settings = self.settings
-        place = settings.sources[name]
+        place = settings.sources[name].url
         # Only the list of upstreams may name a path; SUBREGISTRY_UPSTREAM_URL is always a URL.
         if settings.upstreams and not is_registry(place):
             return pull_documents(
@@ -105,7 +105,7 @@ class Line(Operations):
                 accept_shrink=accept_shrink,
             )
         policy = RequestPolicy(rate=settings.upstream_rate, budget=settings.upstream_budget)
-        with self.upstream_client(place, policy) as http:
+        with self.upstream_client(name, policy) as http:
             return pull(
                 self.warehouse,
                 Registry(http, place, now=self.clock, page=settings.upstream_page),

@@ -99,7 +99,7 @@ class Operations(Deployment):
             documents,
             self.blocks,
             {policy.name: self.feed(policy.name) for policy in documents.valid},
-            sources=self.settings.sources,
+            sources={name: source.url for name, source in self.settings.sources.items()},
             uncounted=[name for name in COUNTERS if not origins.is_named(name)],
             objective=timedelta(seconds=self.settings.objective),
             now=self.clock(),
@@ -146,7 +146,7 @@ class Operations(Deployment):
         """Probe the sources with at most ten requests."""
         settings = self.settings
         sources = Sources(
-            upstreams=settings.sources,
+            upstreams={name: source.url for name, source in settings.sources.items()},
             upstream_client=self.upstream_client,
             origins=self.origins,
             named=list(settings.origins),

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from connectors.errors import ConnectorError
 from connectors.origins import OriginSettings
-from connectors.upstreams.places import base_url, check_place
+from connectors.upstreams.places import UpstreamSettings, base_url
 from pipelines.errors import UsageError
 from serve.feed.retention import Retention
 from warehouse.database.sizes import parse_size
@@ -48,10 +49,10 @@ class Settings(BaseSettings):
         description="Base URL of the registry to pull from. A `/v0.1` at its end is understood. "
         "Another URL starts with a full walk",
     )
-    upstreams: dict[str, str] = Field(
+    upstreams: dict[str, UpstreamSettings] = Field(
         default_factory=dict,
-        description="JSON object from name to URL or path: several upstreams instead of that "
-        "URL, highest precedence first (see Upstreams)",
+        description="JSON object from name to URL or path, or to an object with more members: "
+        "several upstreams instead of that URL, highest precedence first (see Upstreams)",
     )
     upstream_rate: float = Field(1.0, ge=0, description="Requests to one upstream")
     upstream_page: int = Field(100, ge=2, le=100, description="Entries to ask for on one page")
@@ -144,17 +145,19 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is too little; 128MB is the least")
         return value or None
 
-    @field_validator("upstreams")
+    @field_validator("upstreams", mode="before")
     @classmethod
-    def _named(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, place in value.items():
-            if not _NAME.fullmatch(name):
+    def _named(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        for name in value:
+            if not _NAME.fullmatch(str(name)):
                 raise ValueError(f"{name!r} is no name; use a-z, 0-9 and -, 63 at most")
-            try:
-                check_place(place)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-        return value
+        # A text alone is the place.
+        return {
+            name: {"url": place} if isinstance(place, str) else place
+            for name, place in value.items()
+        }
 
     @model_validator(mode="after")
     def _is_registry(self) -> "Settings":
@@ -167,9 +170,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def sources(self) -> dict[str, str]:
-        """Name to URL or path of every upstream, highest precedence first."""
-        return self.upstreams or {"official": self.upstream_url}
+    def sources(self) -> dict[str, UpstreamSettings]:
+        """Every upstream by its name, highest precedence first."""
+        return self.upstreams or {"official": UpstreamSettings(url=self.upstream_url)}
 
     @property
     def retention(self) -> Retention:
@@ -208,13 +211,7 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"{_PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
-            if item["loc"]
-            else item["msg"]
-            for item in error.errors()
-        ]
-        raise UsageError("; ".join(lines)) from error
+        raise UsageError("; ".join(_shown(item) for item in error.errors())) from error
     except SettingsError as error:
         # pydantic names the field in its text alone.
         field = re.search(r'field "(\w+)"', str(error))
@@ -222,6 +219,17 @@ def load_settings(**overrides: Any) -> Settings:  # values of any field, checked
         raise UsageError(f"{name} is not JSON: {error.__cause__ or error}") from error
     except ValueError as error:
         raise UsageError(f"a {_PREFIX} variable cannot be read: {error}") from error
+
+
+def _shown(item: ErrorDetails) -> str:
+    """An error of pydantic: the variable, the place in its JSON, what is wrong."""
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    field, *places = map(str, item["loc"])
+    return ": ".join(
+        [f"{_PREFIX}{field.upper()}", *([".".join(places)] if places else []), message]
+    )
 
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:

@@ -3,10 +3,44 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import Field, field_validator, model_validator
+
+from connectors.access import Access, safe_url
 from connectors.errors import ConnectorError
 
 _REGISTRY = ("http://", "https://")
 _FILE = "file://"
+
+
+class UpstreamSettings(Access):
+    """An operator's settings of one upstream: its URL or path, and how it is reached."""
+
+    url: str = Field(description="URL of a registry, or path of a folder of documents")
+    private: bool | None = Field(
+        None,
+        description="Names of it that a feed does not show are unknown to that feed's readers. By "
+        "default so for paths and for upstreams with credentials",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_place(cls, value: str) -> str:
+        check_place(value)
+        return value
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "UpstreamSettings":
+        if self.has_credentials:
+            if not is_registry(self.url):
+                raise ValueError("a path takes no credentials")
+            safe_url(self.url)
+        return self
+
+    @property
+    def is_private(self) -> bool:
+        if self.private is not None:
+            return self.private
+        return self.has_credentials or not is_registry(self.url)
 
 
 def check_place(place: str) -> None:
@@ -31,12 +65,6 @@ def folder_path(place: str) -> Path:
     return Path(place.removeprefix(_FILE))
 
 
-def without_credentials(place: str) -> str:
-    """A place as it may be shown and stored: a URL without user name and password."""
-    parts = urlsplit(place)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
 def base_url(url: str) -> str:
     """A registry's base URL without version prefix and trailing slash. Raises ConnectorError."""
     base = url.strip().rstrip("/")
@@ -45,8 +73,14 @@ def base_url(url: str) -> str:
     try:
         parts = urlsplit(base)
         usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+        secret = "@" in parts.netloc
     except ValueError:
-        usable = False
+        usable, secret = False, "@" in base
+    if secret:
+        raise ConnectorError(
+            "a registry URL holds no user name and no password; give them as username and "
+            'password_file of that upstream: SUBREGISTRY_UPSTREAMS={"NAME": {"url": ...}}'
+        )
     if not usable:
         raise ConnectorError(f"{url!r} is not a registry URL; write https://HOST[/PATH]", url=url)
     return base.rstrip("/")

@@ -22,7 +22,7 @@ from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
 from connectors.upstreams.contract import Entry, read_entry
 from connectors.upstreams.page import EntryHead, read_head, read_page
-from connectors.upstreams.places import base_url, without_credentials
+from connectors.upstreams.places import base_url
 
 PAGE = 100
 _FALLBACK_LAG = timedelta(minutes=5)
@@ -62,17 +62,14 @@ class Missing:
 
 
 class Registry:
-    """A registry, read through `http`; `now` is used only if upstream sends no Date.
-
-    `url` is the base URL in the form that may be stored: without user name and password.
-    """
+    """A registry, read through `http`; `now` is used only if upstream sends no Date."""
 
     def __init__(
         self, http: HttpClient, url: str, *, now: Callable[[], datetime], page: int = PAGE
     ) -> None:
         self._http = http
         self._base = base_url(url)
-        self.url = without_credentials(self._base)
+        self.url = self._base
         self._now = now
         self._limit = page
 

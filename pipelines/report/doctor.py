@@ -59,7 +59,7 @@ def doctor(sources: Sources, *, only: str | None = None) -> list[Finding]:
     probes: dict[str, Callable[[RequestPolicy], tuple[Probe, int]]] = {}
     for name, place in sources.upstreams.items():
         if is_registry(place):
-            probes[f"upstream:{name}"] = _Upstream(sources, place)
+            probes[f"upstream:{name}"] = _Upstream(sources, name, place)
     for origin in dict.fromkeys((*sources.named, *USUAL, *sources.advised)):
         probes[origin] = _Registry(sources, origin)
     off = [source for source in COUNTERS if not sources.origins.is_named(source)]
@@ -112,10 +112,11 @@ class _Upstream:
     """Probe an upstream: read one page of two entries."""
 
     sources: Sources
+    name: str
     place: str
 
     def __call__(self, policy: RequestPolicy) -> tuple[Probe, int]:
-        with self.sources.upstream_client(self.place, policy) as http:
+        with self.sources.upstream_client(self.name, policy) as http:
             try:
                 return _page(http, f"{base_url(self.place)}/v0.1/servers?limit=2"), http.requests
             except _TROUBLE as error:

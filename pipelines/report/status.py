@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from connectors.upstreams.places import without_credentials
 from serve.accounts import Account, Accounts
 from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
@@ -125,7 +124,7 @@ def _upstream(place: str, account: Account) -> Row:
     pull = account.steps.get("pull")
     return {
         "upstream": account.name,
-        "url": without_credentials(place),
+        "url": place,
         **figures.get("totals", {}),
         "watermark": figures.get("watermark"),
         "last_kind": figures.get("kind"),

@@ -77,7 +77,7 @@ def test_explain_tells_rule_and_reason_and_tells_unknown_from_excluded(
         ("UPSTREAM_UR", "https://registry.example", 2, "mean SUBREGISTRY_UPSTREAM_URL?"),
         ("KEEP_HOUR", "3", 2, "mean SUBREGISTRY_KEEP_HOURS?"),
         ("UPSTREAMS", '{"a": "b",}', 2, "SUBREGISTRY_UPSTREAMS is not JSON: "),
-        ("UPSTREAMS", '{"a": "https://h.example?x=1"}', 2, "SUBREGISTRY_UPSTREAMS: "),
+        ("UPSTREAMS", '{"a": "https://h.example?x=1"}', 2, "SUBREGISTRY_UPSTREAMS: a.url: "),
         ("UPSTREAMS", '{"a": "ftp://x"}', 2, "neither an http(s) URL nor a path"),
         ("UPSTREAM_URL", "https://192.0.2.1", 1, "SUBREGISTRY_OFFLINE"),
         ("UPSTREAM_RATE", "fast", 2, "SUBREGISTRY_UPSTREAM_RATE"),

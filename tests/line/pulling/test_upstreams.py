@@ -128,7 +128,10 @@ def test_the_command_line_knows_upstreams(
 ) -> None:
     settings = deployment.settings
     monkeypatch.setenv("SUBREGISTRY_HOME", str(settings.home))
-    monkeypatch.setenv("SUBREGISTRY_UPSTREAMS", json.dumps(settings.upstreams))
+    monkeypatch.setenv(
+        "SUBREGISTRY_UPSTREAMS",
+        json.dumps({name: source.url for name, source in settings.upstreams.items()}),
+    )
     monkeypatch.setenv("SUBREGISTRY_UPSTREAM_RATE", "0")
     assert main(["pull", "--upstream", "inhouse"]) == 0
     assert main(["pull", "--upstream", "other"]) == 2
