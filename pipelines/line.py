@@ -162,6 +162,9 @@ class Line(Operations):
                 self.feed(policy.name),
                 now=self.clock,
                 from_scratch=from_scratch,
+                private=[
+                    name for name, source in self.settings.sources.items() if source.is_private
+                ],
                 progress=progress,
             )
             # What was refused is no longer wanted.

@@ -5,7 +5,7 @@ all bodies in the warehouse costs more.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 
@@ -29,17 +29,20 @@ def candidates(
     names: Sequence[str] | None = None,
     since: datetime | None = None,
     stale: list[Key] | None = None,
+    private: Collection[str] = (),
 ) -> Iterator[Candidate]:
     """Every entry with its verdict under the key `verdicts`, by name and version bytes; also
     entries that were shown once and have no verdict any more.
 
     With `names`, only the entries of these servers; those that did not change `since` an instant
     come without bodies. The keys of entries that changed after their decision are added to `stale`.
+    `private` are the upstreams whose names are told only if they are shown.
     """
     with wanted(session, verdicts, names):
         # With names, the previous edition knows the entries that lost their verdict.
         lost = session.rows("curation/list_lost", feed=verdicts) if names is None else []
-        decided = _decided(session, verdicts, since, draft.previous, [] if stale is None else stale)
+        stale = [] if stale is None else stale
+        decided = _decided(session, verdicts, since, draft.previous, stale, private)
         # Both streams come sorted by key, as `merge` needs.
         yield from merge(
             decided, (_lost(row, draft.now) for row in lost), key=lambda entry: entry.key
@@ -66,13 +69,15 @@ def _decided(
     since: datetime | None,
     previous: Edition | None,
     stale: list[Key],
+    private: Collection[str],
 ) -> Iterator[Candidate]:
     for rows in feed_entries(session, verdicts, since=since):
         bodies = _bodies(session, rows, since, previous)
         for row in rows:
             if not row["as_decided"]:
                 stale.append((row["upstream"], row["name"], row["version"]))
-            yield _candidate(row, *(bodies.get(row[column]) for column in BODIES))
+            texts = (bodies.get(row[column]) for column in BODIES)
+            yield _candidate(row, *texts, private=row["upstream"] in private)
 
 
 def _bodies(
@@ -99,7 +104,9 @@ def _copies(edition: Edition, name: bytes, version: bytes) -> dict[str, bytes]:
     return {hashlib.sha256(part).hexdigest(): bytes(part) for part in parts}
 
 
-def _candidate(row: Row, server: bytes | None, meta: bytes | None, raw: bytes | None) -> Candidate:
+def _candidate(
+    row: Row, server: bytes | None, meta: bytes | None, raw: bytes | None, *, private: bool
+) -> Candidate:
     return Candidate(
         name=row["name"],
         version=row["version"],
@@ -124,4 +131,5 @@ def _candidate(row: Row, server: bytes | None, meta: bytes | None, raw: bytes | 
         atoms=row["atoms"] or "",
         seen=(row["seen"] or "").encode(),
         kept=row["kept"],
+        private=private,
     )

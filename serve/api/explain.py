@@ -15,7 +15,7 @@ from serve.api.editions import EditionStore
 from serve.api.params import read_limit
 from serve.edition.edition import Edition
 from serve.entry.meta import EnrichmentBlock, PackageFacts
-from serve.entry.reasons import sentence
+from serve.entry.reasons import FORGOTTEN, sentence
 from serve.policy.trace import trace
 
 PAGE = 10
@@ -72,7 +72,8 @@ def explanation(
         indexes = [
             index
             for index in records.keys.of(name)
-            if not versions or records.keys[index].partition(b"\0")[2] in versions
+            if (not versions or records.keys[index].partition(b"\0")[2] in versions)
+            and not _is_forgotten(edition, index)
         ]
         if indexes:
             indexes.sort(key=lambda index: -_published(edition, index))
@@ -89,6 +90,12 @@ def explanation(
                 metadata,
             )
     return None
+
+
+def _is_forgotten(edition: Edition, index: int) -> bool:
+    """Whether the record is of an entry that was known once, is not now, and never was shown."""
+    key = edition.records.keys[index].split(b"\0", 1)
+    return edition.keys.find(*key) is None and edition.records.judged(index).reason == FORGOTTEN
 
 
 def _published(edition: Edition, index: int) -> int:

@@ -16,6 +16,7 @@ class Candidate:
     `served`: an earlier edition showed the entry, even if that edition is gone. `held`: a cooldown
     holds it until `held_until`, or until its age is known. `atoms` and `seen` are for explanations.
     `kept`: nothing changed since the previous edition; the fields with JSON are then empty.
+    `private`: unless the feed shows it or once did, its readers must not learn that it exists.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Candidate:
     atoms: str = ""
     seen: bytes = b""
     kept: bool = False
+    private: bool = False
 
     @property
     def key(self) -> bytes:

@@ -19,12 +19,11 @@ from serve.edition.layers import TableBuilder
 from serve.edition.records import RECORDS
 from serve.edition.segments import Place, SegmentWriter
 from serve.edition.selection import micros
-from serve.entry.reasons import Held, Judged, Reason
+from serve.entry.reasons import FORGOTTEN, Held, Judged, Reason
 from serve.entry.render import body
 from serve.errors import EditionBroken
 
 _NOTHING = Place(0, 0, 0)
-_GONE = Reason("excluded", "exclude", "unknown", "it is no longer known upstream")
 What = Literal["raw", "seen", "reason"]
 
 
@@ -176,7 +175,7 @@ class Columns:
     def _forget(self, until: int) -> None:
         """Mark records before number `until` that were skipped as no longer known upstream."""
         while self._records is not None and self._next is not None and self._next < until:
-            gone = Judged(_GONE, "")
+            gone = Judged(FORGOTTEN, "")
             self._note(self._records.keys[self._next], gone, b"", 0, b"", self._next)
             self._next = next(self._due, None)
 

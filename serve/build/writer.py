@@ -124,6 +124,8 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
     columns.servers += bool(shown) and all(judged.before is None for judged in group)
     for judged in group:
         entry = judged.entry
+        if entry.private and not judged.shown:
+            continue  # not even a record: to this edition it is an unknown name
         latest = judged.shown and judged is chosen[0]
         if entry.kept:
             columns.keep(entry.key, judged.before, latest=latest)

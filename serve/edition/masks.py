@@ -19,7 +19,7 @@ from serve.edition.records import RECORD_COLUMNS, RECORDS
 from serve.edition.selection import from_micros, micros
 from serve.edition.tables import TableKeys
 from serve.entry.latest import choose_latest
-from serve.entry.reasons import Judged, Reason
+from serve.entry.reasons import FORGOTTEN, Judged, Reason
 from serve.entry.render import (
     Content,
     body,
@@ -77,6 +77,8 @@ def apply_blocks(edition: Edition, blocks: Sequence[Block]) -> Edition:
     for index, block in sorted(known.items()):
         key = edition.records.keys[index]
         shown = edition.keys.find(*key.split(b"\0", 1))
+        if shown is None and edition.records.judged(index).reason == FORGOTTEN:
+            continue  # to readers it is unknown, and stays so
         reason = msgspec.json.encode(judged_by(block, shown=shown))
         place = {"segment": behind, "offset": len(data), "length": len(reason)}
         records.add((key,), **nothing | {f"reason_{name}": n for name, n in place.items()})

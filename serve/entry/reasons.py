@@ -35,6 +35,10 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     held_until: datetime | None = None
 
 
+FORGOTTEN = Reason("excluded", "exclude", "unknown", "it is no longer known upstream")
+"""The reason of an entry that was known once and is not any more."""
+
+
 def sentence(version: str, reason: Reason) -> str:
     """What a reason says of a version, for people who do not know the rules."""
     by = "" if reason.rule == "default" else f" (rule {reason.rule})"
