@@ -183,7 +183,7 @@ def test_pieces_of_text_find_what_reading_finds(
         # Otherwise the text repeats: consecutive rows with one text are one document.
         if number == 0 or source.random() < 0.6:
             words = "".join(source.choices("abäé -日", k=source.randrange(1, 30)))
-            text = f"n{number:03}\0{words}\0".encode()
+            text = f"n{number:03}{words}\0".encode()
         texts.append(text)
         values = dict.fromkeys(KINDLESS, 0)
         rows.add((f"k{number:03}\0v".encode(), text), **values, signature=b"x" * 16)
