@@ -206,5 +206,6 @@ def audit(killer: Killer) -> None:
     assert served <= truth.keys()
     assert len(truth) - len(served) == mirror.manifest.withheld
     assert len(list((home / "analytics").iterdir())) <= 3
-    assert not list(home.rglob("*.part"))
+    # An account that was cut off is written again by the next try of its step.
+    assert not [path for path in home.rglob("*.part") if path.parts[-2] != "state"]
     assert not list((home / "spool").rglob("*.spool"))
