@@ -3,12 +3,15 @@
 Entries stay raw here; `connectors.upstreams.contract` reads them.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from connectors.errors import MalformedPage
 from connectors.upstreams.contract import OFFICIAL, UNREADABLE
 from connectors.upstreams.json_split import refuse_doubled_keys, split_page
 
+_BRACES = 8  # an entry has some five objects
 _FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
 
@@ -33,8 +36,12 @@ class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
 
 
+MAX_ENTRIES = 100_000
+"""Entries of one page: a registry without pages sends all it has."""
+
+
 class _Page(msgspec.Struct, gc=False):
-    servers: list[msgspec.Raw]
+    servers: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_ENTRIES)]
     metadata: _Metadata
 
 
@@ -67,7 +74,8 @@ _flag_only = msgspec.json.Decoder(_FlagOnly)
 
 
 def read_page(body: bytes, *, url: str = "") -> PageHead:
-    """Cut a list answer into its entries. Raises MalformedPage if it does not have the API's shape.
+    """Cut a list answer into its entries. Raises MalformedPage if it does not have the API's shape,
+    or more than MAX_ENTRIES entries.
 
     A record that breaks the parsing of its page is cut out at byte level.
     """
@@ -79,6 +87,12 @@ def read_page(body: bytes, *, url: str = "") -> PageHead:
         else:
             entries, metadata = _split(body)
     except UNREADABLE:
+        # Each entry has a brace of its own; too many are not cut out one by one.
+        if body.count(b"{") > MAX_ENTRIES * _BRACES:
+            raise MalformedPage(
+                f"{url} has more than {MAX_ENTRIES} entries on one page; is the URL right?",
+                url=url,
+            ) from None
         try:
             entries, metadata = _split(body)
         except UNREADABLE as error:

@@ -25,6 +25,8 @@ from connectors.upstreams.page import EntryHead, read_head, read_page
 from connectors.upstreams.places import base_url
 
 PAGE = 100
+MAX_PAGES, MAX_BYTES = 100, 64 << 20
+"""Of all versions of one name, which are held in memory."""
 _FALLBACK_LAG = timedelta(minutes=5)
 _STALE = ("STALE", "UPDATING")
 # The official registry's cursors are NAME:VERSION.
@@ -119,16 +121,25 @@ class Registry:
     def versions(self, name: str) -> list[RawPage]:
         """All versions of a name, deleted ones too; never an old copy of an edge cache.
 
-        The official registry gives them on one page. Empty if it has no such name.
+        The official registry gives them on one page. Empty if it has no such name. Raises
+        MalformedPage for more than MAX_PAGES pages or MAX_BYTES.
         """
         path = f"servers/{quote(name, safe='')}/versions"
         pages: list[RawPage] = []
+        size = 0
         position: dict[str, str] = {}
         while True:
             page = self._one(path, position)
             if isinstance(page, Missing):
                 return []
             pages.append(page)
+            size += sum(len(entry) for entry in page.entries)
+            if len(pages) > MAX_PAGES or size > MAX_BYTES:
+                raise MalformedPage(
+                    f"{page.url}: the versions of one name come to more than {MAX_PAGES} pages or "
+                    f"{MAX_BYTES >> 20} MiB; they were not read",
+                    url=page.url,
+                )
             cursor = page.next_cursor
             if cursor is None:
                 return pages

@@ -8,6 +8,7 @@ walks of the same upstream out.
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,12 @@ import msgspec
 
 from connectors.upstreams.page import EntryHead
 from connectors.upstreams.registry import RawPage
-from pipelines.errors import Busy
+from pipelines.errors import Busy, OutOfResources
 from serve.disk import locked
+from warehouse.database.sizes import format_size
 
+LARGEST, RESERVE = 16_000_000_000, 256_000_000
+"""Bytes of one walk, and bytes of the disk that a walk leaves free."""
 _SYNC_EVERY = 1.0  # seconds between two fsyncs, which are slow
 
 Line = TypeVar("Line", bound=msgspec.Struct)
@@ -123,8 +127,14 @@ class Spool:
         self._file.flush()
 
     def append(self, page: RawPage, *, after_commit: int, kind: PageKind = PageKind.LIST) -> None:
+        """Add a page. Raises OutOfResources if the walk becomes too large, or the disk too full."""
         if self._file is None:
             self._file = self._path.open("ab")
+        if self._file.tell() > LARGEST:
+            raise OutOfResources(
+                f"the walk in {self._path} has more than {format_size(LARGEST)}: upstream sends "
+                "without end; see subregistry doctor. Nothing was changed"
+            )
         entries = b"".join(page.entries)
         facts = _PageFacts(
             lengths=[len(entry) for entry in page.entries],
@@ -142,9 +152,17 @@ class Spool:
             self.sync()
 
     def sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._synced = time.monotonic()
+        if self._file is None:
+            return
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+        free = shutil.disk_usage(self._path.parent).free
+        if free < RESERVE:
+            raise OutOfResources(
+                f"only {format_size(free)} are free at {self._path.parent}: the walk was stopped "
+                "before the disk is full. Make room and run the same command again: a full walk "
+                "goes on where it was"
+            )
 
     def pages(self) -> Iterator[SpooledPage]:
         """All whole pages in the order they were appended."""
