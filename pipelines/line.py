@@ -21,7 +21,6 @@ from pipelines.profile.profile import ProfileReport, profile
 from pipelines.progress import Progress, silent
 from pipelines.publish.build import BuildReport, build
 from pipelines.publish.curate import CurateReport, curate, note_overlays
-from pipelines.publish.gate import ShrinkLimits
 from pipelines.publish.index import IndexReport, index
 from pipelines.publish.switch import SwitchReport, examine_candidate, refusal, switch
 from pipelines.pull.folder import pull_documents
@@ -189,12 +188,6 @@ class Line(Operations):
             if problems:
                 raise refusal(feed, str(feed.candidate_id()), problems)
         return problems
-
-    def limits(self, policy: Policy) -> ShrinkLimits:
-        """How many entries the gate allows a feed to lose."""
-        gate = policy.document.gate
-        share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
-        return ShrinkLimits(share, gate.floor)
 
     def switch(
         self,

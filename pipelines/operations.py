@@ -14,7 +14,9 @@ from pipelines.deployment import Deployment
 from pipelines.operate.block import BlockReport, block, lift
 from pipelines.operate.export import Exporter, ExportReport, export, renew_all
 from pipelines.operate.release import release
+from pipelines.publish.gate import ShrinkLimits
 from pipelines.publish.switch import SwitchReport, go_back
+from pipelines.report.check import columns, matches
 from pipelines.report.doctor import Finding, Sources, doctor
 from pipelines.report.explain import ExplainedRow, explain, explain_at
 from pipelines.report.preview import PreviewReport, preview
@@ -131,6 +133,20 @@ class Operations(Deployment):
             account=self.accounts.feed(policy.name).read(),
         )
 
+    def limits(self, policy: Policy) -> ShrinkLimits:
+        """How many entries the gate allows a feed to lose."""
+        gate = policy.document.gate
+        share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
+        return ShrinkLimits(share, gate.floor)
+
+    def matches(self, policy: Policy) -> dict[str, int]:
+        """How many entries each rule and overlay of a feed matches; empty before the first pull."""
+        return matches(self.warehouse, policy, self.blocks.read(), now=self.clock())
+
+    def columns(self, name: str | None = None) -> list[Row]:
+        """The columns that a rule may use, or their values for a server's latest version."""
+        return columns(self.warehouse, name, now=self.clock())
+
     def preview(self, path: Path) -> PreviewReport:
         """What the feed document at `path` would change."""
         return preview(
@@ -139,6 +155,7 @@ class Operations(Deployment):
             documents=self.documents(),
             blocks=self.blocks,
             feed_root=self.settings.feed_root,
+            limits=self.limits,
             now=self.clock(),
         )
 

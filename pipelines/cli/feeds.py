@@ -5,44 +5,76 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pipelines.cli.console import print_json, print_report
+from pipelines.cli.console import print_json, print_line, print_report, print_table
 from pipelines.cli.context import find_policies, open_deployment
 from pipelines.errors import UsageError
+from warehouse.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from pipelines.line import Line
+    from serve.policy.policy import Policy
 
 log = logging.getLogger(__name__)
 
 
 def list_feeds(arguments: argparse.Namespace) -> int:
+    if arguments.action == "columns":
+        return _columns(arguments)
     # FILE belongs to diff, and to nothing else.
-    if (arguments.action == "diff") != bool(arguments.policy):
-        raise UsageError("write feeds, feeds check, or feeds diff FILE")
+    if (arguments.action == "diff") != bool(arguments.what):
+        raise UsageError("write feeds, feeds check, feeds diff FILE, or feeds columns [NAME]")
     if arguments.action == "diff":
         return _preview(arguments)
     deployment = open_deployment()
     documents = deployment.documents()
     for error in documents.broken.values():
         sys.stderr.write(f"subregistry: {error}\n")
-    rows = [
-        {
+    rows: list[dict[str, Any]] = []  # what is printed of each feed
+    for policy in documents.valid:
+        row: dict[str, Any] = {
             "name": policy.name,
             "base_path": policy.document.base_path,
             "title": policy.document.title,
             "rules": len(policy.rules),
             "live": deployment.feed(policy.name).current_id(),
         }
-        for policy in documents.valid
-    ]
+        if arguments.action == "check":
+            row["matches"] = _matches(deployment, policy)
+        rows.append(row)
     if arguments.json:
         print_json(rows)
     else:
         for row in rows:
+            matches: dict[str, int] = row.pop("matches", {})
             print_report("ok" if arguments.action == "check" else "feed", row)
+            for rule, count in matches.items():
+                print_report("  rule" if count else "! rule", {"name": rule, "matches": str(count)})
     return 2 if documents.broken else 0
 
 
+def _matches(deployment: "Line", policy: "Policy") -> dict[str, int]:
+    """How many entries each rule matches now; a document is checked without a warehouse too."""
+    try:
+        return deployment.matches(policy)
+    except WarehouseError as error:
+        log.warning("not known what the rules of feed %s match: %s", policy.name, error)
+        return {}
+
+
+def _columns(arguments: argparse.Namespace) -> int:
+    rows = open_deployment().columns(arguments.what)
+    if arguments.json:
+        print_json(rows)
+        return 0
+    names = ["column", "type", "said by", "meaning"] if not arguments.what else ["column", "value"]
+    print_table(names, [list(row.values()) for row in rows])
+    return 0
+
+
 def _preview(arguments: argparse.Namespace) -> int:
-    report = open_deployment().preview(Path(arguments.policy))
+    report = open_deployment().preview(Path(arguments.what))
     if arguments.json:
         print_json(report)
         return 0
@@ -51,8 +83,12 @@ def _preview(arguments: argparse.Namespace) -> int:
         facts = {"rule": f"{change.before} → {change.after}", "reason": change.reason}
         facts["details"] = "; ".join(change.details)
         print_report(f"{sign} {change.name}@{change.version}", facts)
-    counts = {key: value for key, value in asdict(report).items() if key != "changes"}
+    counts = {key: value for key, value in asdict(report).items() if key not in ("changes", "gate")}
     print_report("diff", counts)
+    if not report.shown:
+        print_line("! nothing would be admitted")
+    for problem in report.gate:
+        print_line(f"! the gate would refuse it: {problem}")
     return 0
 
 

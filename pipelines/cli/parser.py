@@ -40,11 +40,29 @@ _QUARANTINE = "List upstream records that could not be read, with their reasons.
 _RELEASE = """Take names from the upstream they belong to. Each goes to the first upstream in order
 of precedence that has it now, or to nobody until one brings it."""
 _QUERY = "Run one SQL statement on the analysts' copy, read only."
-_FEEDS = """List the feeds, check the feed documents, or say what a changed document would add,
-withdraw and change, with reasons, before anything is published."""
+_FEEDS = """List the feeds, check the feed documents and how many entries each rule takes, say what
+a changed document would add, withdraw and change before anything is published, or list the columns
+that a rule may use."""
 _KEYS = """List, make or revoke the keys of a feed whose document says access = "key". A new key is
 printed once; only its hash is kept."""
 _DEMO = "Run the whole line on embedded sample data, with no network, then serve the feed."
+
+
+class _Command(argparse.ArgumentParser):
+    """Takes options before, between and after its words; argparse alone loses words behind one."""
+
+    _inside = False
+
+    def parse_known_args(  # type: ignore[override]  # argparse's overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Command
+    )
 
     def add(name: str, text: str, *, report: bool = True) -> argparse.ArgumentParser:
         # The list of commands shows the first sentence only.
@@ -141,8 +161,15 @@ def parser() -> argparse.ArgumentParser:
     query = add("query", _QUERY)
     query.add_argument("sql", metavar="SQL", help='for example "FROM current_entries LIMIT 5"')
     feeds = add("feeds", _FEEDS)
-    feeds.add_argument("action", nargs="?", choices=["list", "check", "diff"], default="list")
-    feeds.add_argument("policy", nargs="?", metavar="FILE", help="with diff: a changed document")
+    feeds.add_argument(
+        "action", nargs="?", choices=["list", "check", "diff", "columns"], default="list"
+    )
+    feeds.add_argument(
+        "what",
+        nargs="?",
+        metavar="FILE|NAME",
+        help="with diff: a changed document; with columns: a server, to see its values",
+    )
     editions = add("editions", _EDITIONS)
     editions.add_argument("action", nargs="?", choices=["list", "verify"], default="list")
     editions.add_argument("edition", nargs="?", metavar="ID", help="one edition only")

@@ -51,13 +51,13 @@ def examine(
     live = feed.current_id()
     if live is not None:
         try:
-            problems += _losses(feed.open(live), candidate, limits)
+            problems += losses(feed.open(live), candidate, limits)
         except (EditionBroken, NoEdition):
             problems += _shrink(feed, live, candidate, limits)
     return problems + self_walk(candidate, now=now, progress=progress)[:_SHOWN]
 
 
-def _losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
+def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[str]:
     """Too many running entries that would go, and kinds of entries that would disappear."""
     gone: Counter[str] = Counter()
     example = ""

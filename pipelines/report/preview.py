@@ -7,13 +7,14 @@ compares the two editions. Nothing that is live or stored changes.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pipelines.errors import StepError, UsageError
 from pipelines.publish.candidates import candidates
+from pipelines.publish.gate import ShrinkLimits, losses
 from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition.edition import Edition
@@ -44,11 +45,17 @@ class PreviewChange:
 
 @dataclass(frozen=True)
 class PreviewReport:
+    """`shown` counts what the feed would show, `by_rule` entries as `verdict:rule`; `gate` says why
+    the gate would refuse it."""
+
     feed: str
     added: int
     withdrawn: int
     changed: int
     same: int
+    shown: int
+    by_rule: dict[str, int]
+    gate: tuple[str, ...]
     changes: list[PreviewChange]
 
 
@@ -59,6 +66,7 @@ def preview(
     documents: Policies,
     blocks: BlockList,
     feed_root: Path,
+    limits: Callable[[Policy], ShrinkLimits],
     now: datetime,
 ) -> PreviewReport:
     """Compare the document at `path` with the present document of the same feed.
@@ -105,6 +113,9 @@ def preview(
         kinds.count("withdraw"),
         kinds.count("change"),
         same,
+        after.manifest.running,
+        after.manifest.verdicts,
+        tuple(losses(live, after, limits(changed))) if live else (),
         changes,
     )
 

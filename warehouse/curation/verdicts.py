@@ -85,6 +85,24 @@ def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -
         session.run("curation/delete_verdicts", feed=key)
 
 
+def count_matches(session: Session, feed: str, book: RuleBook, *, now: datetime) -> dict[str, int]:
+    """How many entries each rule of a book matches, by its name, in order; without the blocks."""
+    with provisional(session, feed, book, now=now) as key:
+        rows = session.rows("curation/count_matches", feed=key, rules=len(book.rules))
+    counts = {row["ordinal"]: row["matches"] for row in rows}
+    return {
+        rule.name: counts.get(number, 0)
+        for number, rule in enumerate(book.rules, start=1)
+        if rule.kind != "block"
+    }
+
+
+def column_values(session: Session, name: str, *, now: datetime) -> Row:
+    """What rules read of the latest version of a server; empty if there is none."""
+    rows = session.rows("curation/read_columns", name=name, now=now)
+    return rows[0] if rows else {}
+
+
 @contextmanager
 def _judged(
     session: Session,
