@@ -51,7 +51,7 @@ class Access(BaseModel):
 
     @property
     def has_credentials(self) -> bool:
-        return any((self.token, self.token_file, self.username))
+        return any(value is not None for value in (self.token, self.token_file, self.username))
 
     def route(self, bases: Iterable[str]) -> Route:
         """How to reach the source; the credentials go to these base URLs only.
@@ -70,7 +70,7 @@ class Access(BaseModel):
 
         Raises ConnectorError if a secret's file cannot be read.
         """
-        if self.token or self.token_file:
+        if self.token is not None or self.token_file is not None:
             return f"Bearer {_secret(self.token, self.token_file)}"
         if self.username is None:
             return None
@@ -83,7 +83,7 @@ def safe_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("write https://HOST[:PORT][/PATH]")
-    if parts.username or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("credentials have fields of their own; no query, no fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("plain http is for loopback addresses only; write https")
@@ -91,10 +91,16 @@ def safe_url(value: str) -> str:
 
 
 def _secret(value: SecretStr | None, file: Path | None) -> str:
+    """Raises ConnectorError, without the secret, for one that no header can hold."""
     if value is not None:
-        return value.get_secret_value()
-    assert file is not None
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
+        secret, place = value.get_secret_value(), "the settings"
+    else:
+        assert file is not None
+        place = str(file)
+        try:
+            secret = file.read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise ConnectorError(f"the secret in {file} cannot be read: {error}") from error
+    if not (secret.isascii() and secret.isprintable()):
+        raise ConnectorError(f"the secret in {place} is not one line of ASCII")
+    return secret

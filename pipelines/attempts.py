@@ -20,11 +20,18 @@ class Success:
     def __init__(self) -> None:
         self.figures: dict[str, Any] | None = None  # JSON of a report
         self.ends_stop = False
+        self.forgets: str | None = None  # a step whose failure no longer matters
         self.override: Override | None = None
 
     def __call__(self, account: Account) -> Account:
+        steps = {
+            name: step
+            for name, step in account.steps.items()
+            if name != self.forgets or step.last.outcome == "done"
+        }
         return msgspec.structs.replace(
             account,
+            steps=steps,
             stop=None if self.ends_stop else account.stop,
             override=self.override or account.override,
             figures=account.figures if self.figures is None else self.figures,
@@ -44,11 +51,16 @@ def attempt(file: AccountFile, step: str, *, now: Callable[[], datetime]) -> Ite
         yield success
     except Exception as error:
         at, outcome = now(), _OUTCOMES.get(exit_code(error), "failed")
-        tried, stop = Attempt(at, outcome, str(error)), _stop(error, at)
+        tried, stop = Attempt(at, outcome, _text(error)), _stop(error, at)
         file.update(lambda account: _stopped(account.noted(step, tried), stop))
         raise
     done = Attempt(now(), "done")
     file.update(lambda account: success(account.noted(step, done)))
+
+
+def _text(error: Exception) -> str:
+    """The message, in what JSON can hold: a path may have bytes that are no text."""
+    return str(error).encode("utf-8", "backslashreplace").decode()
 
 
 def _stop(error: Exception, at: datetime) -> Stop | None:

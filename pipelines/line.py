@@ -26,7 +26,7 @@ from pipelines.publish.switch import SwitchReport, examine_candidate, refusal, s
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
 from pipelines.shortage import shortage_explained
-from serve.accounts import AccountFile
+from serve.accounts import Account, AccountFile
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import BrakeEngaged
@@ -79,17 +79,20 @@ class Line(Operations):
                 name,
                 full=full,
                 accept_shrink=accept_shrink,
-                braked=file.read().stop is not None,
+                account=file.read(),
                 progress=progress,
             )
             success.figures = as_json(report)
-            success.ends_stop = report.kind != "incremental"
+            if not report.totals:  # nothing changed
+                success.figures["totals"] = file.read().figures.get("totals", {})
+            # A walk of old copies proves nothing.
+            success.ends_stop = report.kind != "incremental" and not report.stale
             if accept_shrink:
                 success.override = self.overridden("accept-shrink", name, None, reason, by)
         return report
 
     def _pull(
-        self, name: str, *, full: bool, accept_shrink: bool, braked: bool, progress: Progress
+        self, name: str, *, full: bool, accept_shrink: bool, account: Account, progress: Progress
     ) -> PullReport:
         settings = self.settings
         place = settings.sources[name].url
@@ -115,7 +118,8 @@ class Line(Operations):
                 requests=lambda: http.requests,
                 full=full,
                 accept_shrink=accept_shrink,
-                braked=braked,
+                braked=account.stop is not None,
+                counted="totals" in account.figures,
                 progress=progress,
             )
 
@@ -161,13 +165,15 @@ class Line(Operations):
                 self.feed(policy.name),
                 now=self.clock,
                 from_scratch=from_scratch,
-                private=[
-                    name for name, source in self.settings.sources.items() if source.is_private
+                # One that was taken off the list may have been private.
+                public=[
+                    name for name, source in self.settings.sources.items() if not source.is_private
                 ],
                 progress=progress,
             )
-            # What was refused is no longer wanted.
-            success.ends_stop = report.unchanged
+            if report.unchanged:  # what was refused, or failed to go live, is no longer wanted
+                success.ends_stop = True
+                success.forgets = "switch"
         return report
 
     def index(self, policy: Policy, *, progress: Progress = silent) -> IndexReport:
@@ -178,14 +184,9 @@ class Line(Operations):
     def examine(self, policy: Policy, *, progress: Progress = silent) -> list[str]:
         """Why the gate refuses the candidate; empty if it does not. Noted like a switch."""
         feed = self.feed(policy.name)
-        with (
-            suppress(GateRefused),
-            self._attempt(self.accounts.feed(policy.name), "switch"),
-        ):
-            problems = examine_candidate(
-                feed, self.limits(policy), now=self.clock, progress=progress
-            )
-            if problems:
+        problems = examine_candidate(feed, self.limits(policy), now=self.clock, progress=progress)
+        if problems:
+            with suppress(GateRefused), self._attempt(self.accounts.feed(feed.name), "switch"):
                 raise refusal(feed, str(feed.candidate_id()), problems)
         return problems
 
@@ -241,13 +242,16 @@ class Line(Operations):
         except (BrakeEngaged, GateRefused) as error:
             if before is None:  # the first of several in a row
                 gate = isinstance(error, GateRefused)
-                self.audit.add(
-                    "refuse" if gate else "brake",
-                    error.edition if isinstance(error, GateRefused) else file.name,
-                    feed=file.name if gate else None,
-                    reason=str(error),
-                    by="subregistry",
-                )
+                try:
+                    self.audit.add(
+                        "refuse" if gate else "brake",
+                        error.edition if isinstance(error, GateRefused) else file.name,
+                        feed=file.name if gate else None,
+                        reason=str(error),
+                        by="subregistry",
+                    )
+                except OSError as trouble:
+                    log.warning("the audit log cannot be written: %s", trouble)
             raise
 
     def _warn_of_lost_history(self) -> None:

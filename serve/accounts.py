@@ -72,6 +72,8 @@ class Account(Struct, frozen=True, rename="camel"):
     def noted(self, step: str, attempt: Attempt) -> "Account":
         """The account after another try of a step."""
         before = self.steps.get(step)
+        if before and attempt.outcome == "busy" and step in self.failed:
+            return self  # what failed before is still the news
         done_at = before.done_at if before else None
         if attempt.outcome == "done":
             done_at = attempt.at
@@ -105,10 +107,11 @@ class Accounts:
 
     def texts(self) -> dict[str, str]:
         """Every account as JSON, by its place without the ending: `upstreams/official`."""
-        return {
-            str(path.relative_to(self._root).with_suffix("")): path.read_text("utf-8").rstrip()
-            for path in sorted(self._root.glob("**/*.json"))
-        }
+        texts = {}
+        for path in sorted(self._root.glob("**/*.json")):
+            place = path.relative_to(self._root).with_suffix("")
+            texts[str(place)] = path.read_text("utf-8", "replace").rstrip()
+        return texts
 
 
 class AccountFile:
@@ -124,7 +127,7 @@ class AccountFile:
             return _decoder.decode(self._path.read_bytes())
         except FileNotFoundError:
             return Account(self.name)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
             log.warning("account not read, it begins again path=%s error=%s", self._path, error)
             return Account(self.name)
 
@@ -133,7 +136,7 @@ class AccountFile:
         try:
             with locked(self._path.with_suffix(".lock")):
                 self._write(msgspec.json.format(_encoder.encode(change(self.read()))) + b"\n")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.warning("account not written path=%s error=%s", self._path, error)
 
     def _write(self, text: bytes) -> None:

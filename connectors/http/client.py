@@ -86,7 +86,8 @@ class HttpClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         self._lock = threading.Lock()
-        self._good = ""  # the last document that was sent whole
+        # The last document that was sent whole, and the headers that it was asked with.
+        self._good: tuple[str, dict[str, str]] = "", {}
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +148,7 @@ class HttpClient:
                 if affects_rate and answer.status != 401:
                     self._pacer.answered()
                     if answer.status == 200 and method == "GET":
-                        self._good = url
+                        self._good = url, dict(headers or {})
                 return answer
         raise AssertionError("tenacity returns or raises")
 
@@ -159,18 +160,19 @@ class HttpClient:
         """
         if not self._pacer.bans:
             return False
-        if not self._good or self._good == url:
+        good, headers = self._good
+        if good == url or base_of(good) != base_of(url):
             self._pacer.slow_down()
             return False
         try:
             self._once(
-                "GET", self._good, frozenset({200, 304}), {}, self.policy.cap,
+                "GET", good, frozenset({200, 304}), headers, self.policy.cap,
                 content=None, treat_403_html_as_ban=True,
             )  # fmt: skip
         except UnexpectedStatus as error:
             return error.ban
-        except ConnectorError:
-            return False
+        except ConnectorError as error:
+            self._pacer.failed(error)
         return False
 
     def _worth_another_try(self, error: BaseException) -> bool:

@@ -87,8 +87,8 @@ def read_page(body: bytes, *, url: str = "") -> PageHead:
         else:
             entries, metadata = _split(body)
     except UNREADABLE:
-        # Each entry has a brace of its own; too many are not cut out one by one.
-        if body.count(b"{") > MAX_ENTRIES * _BRACES:
+        # Too many entries are not cut out one by one.
+        if body.count(b"},") > MAX_ENTRIES * _BRACES:
             raise MalformedPage(
                 f"{url} has more than {MAX_ENTRIES} entries on one page; is the URL right?",
                 url=url,

@@ -47,7 +47,7 @@ def check_place(place: str) -> None:
     """Raise ValueError for a text that is neither."""
     if not place.strip():
         raise ValueError("there is no URL or path")
-    if "://" in place and not place.startswith((*_REGISTRY, f"{_FILE}/")):
+    if "://" in place and not (is_registry(place) or place.startswith(f"{_FILE}/")):
         raise ValueError(f"{place!r} is neither an http(s) URL nor a path")
     if is_registry(place):
         try:
@@ -57,7 +57,7 @@ def check_place(place: str) -> None:
 
 
 def is_registry(place: str) -> bool:
-    return place.startswith(_REGISTRY)
+    return place.strip().lower().startswith(_REGISTRY)
 
 
 def folder_path(place: str) -> Path:
@@ -72,11 +72,12 @@ def base_url(url: str) -> str:
         base = base.removesuffix(prefix)
     try:
         parts = urlsplit(base)
-        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query
-        secret = "@" in parts.netloc
+        extra = parts.query or parts.fragment
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not extra
     except ValueError:
-        usable, secret = False, "@" in base
-    if secret:
+        usable = False
+    # Wherever it stands: a password may hold a slash.
+    if "@" in base:
         raise ConnectorError(
             "a registry URL holds no user name and no password; give them as username and "
             'password_file of that upstream: SUBREGISTRY_UPSTREAMS={"NAME": {"url": ...}}'

@@ -106,13 +106,14 @@ def keys(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.action == "add":
         token = store.add(target, now=deployment.clock())
-        deployment.audit.add("add key", target, feed=policy.name, reason="")
         if policy.document.access != "key":
             log.warning('feed %s lacks access = "key", so everybody may read it', policy.name)
         if arguments.json:
             print_json({"feed": policy.name, "label": target, "token": token})
         else:
             sys.stdout.write(f"{token}\n")
+        sys.stdout.flush()
+        deployment.audit.add("add key", target, feed=policy.name, reason="")
         return 0
     rows = [{"key": k.id, "label": k.label, "created_at": k.created_at} for k in store.all()]
     if arguments.json:

@@ -22,6 +22,8 @@ from warehouse.curation.feeds import server_documents
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseError
 
+_DENYING = ("copilot", "claude-code")
+
 
 @dataclass(frozen=True)
 class ExportReport:
@@ -95,10 +97,12 @@ def _written(
     if form == "vscode" and not site:
         raise UsageError("VS Code is told where the feed is: set SUBREGISTRY_PUBLIC_URL")
     homes = {kind: default_url(kind) for kind in DEFAULTS}
-    denied, unknown = _withdrawn(exporter.warehouse, edition)
+    denied, unknown = _withdrawn(exporter.warehouse, edition) if form in _DENYING else ([], ())
     listing = allow_list(
         edition, form, url=site + served.prefix.decode(), homes=homes, denied=denied
     )
+    if unknown:  # what was denied stays denied
+        listing.document.update(_denied_before(path))
     data = msgspec.json.format(msgspec.json.encode(listing.document), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +112,14 @@ def _written(
     name = edition.manifest.edition
     left_out = (*listing.left_out, *unknown)
     return ExportReport(served.name, form, str(path), name, 1, len(data), left_out)
+
+
+def _denied_before(path: Path) -> dict[str, Any]:
+    try:
+        former = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {key: former[key] for key in ("deniedMcpServers",) if key in former}
 
 
 def _withdrawn(
@@ -122,11 +134,13 @@ def _withdrawn(
     ]
     if not keys:
         return [], ()
+    if not warehouse.path.exists():
+        return [], ("not denied: what was withdrawn since; there is no warehouse here",)
     try:
         with warehouse.waiting(0).session() as session:
             documents = server_documents(session, keys)
-    except WarehouseError as error:
-        return [], (f"not denied: what was withdrawn, since it cannot be read: {error}",)
+    except (WarehouseError, OSError) as error:
+        return [], (f"not denied: what was withdrawn since; it cannot be read now: {error}",)
     return [msgspec.json.decode(document) for document in documents], ()
 
 

@@ -65,15 +65,15 @@ def build(
     *,
     now: Callable[[], datetime],
     from_scratch: bool = False,
-    private: Collection[str] = (),
+    public: Collection[str] | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Write a candidate from the feed's last verdicts; drop it if it equals the live edition.
 
     `from_scratch` builds without the live edition: every entry counts as changed, and what earlier
-    editions showed stays as tombstones, if the warehouse knows it. What a feed never showed of the
-    upstreams in `private` is not in the edition at all. Raises StepError before the
-    first curation, EditionBroken if the live edition cannot be read.
+    editions showed stays as tombstones, if the warehouse knows it. What a feed never showed of an
+    upstream that is not in `public` is not in the edition at all (None: all are public). Raises
+    StepError before the first curation, EditionBroken if the live edition cannot be read.
     """
     with feed.held(), warehouse.session() as session:
         session.use_threads(2)
@@ -94,7 +94,7 @@ def build(
                 "run subregistry pull and subregistry curate first"
             )
         edition = new_edition(at)
-        basis = Basis(last_change(session, policy.name) or at, _digest(policy, at, private))
+        basis = Basis(last_change(session, policy.name) or at, _digest(policy, at, public))
         outline, stale = read_outline(session, policy.name), list[Key]()
         since = _alike_since(previous, basis)
         # In a warehouse that was rebuilt or restored, `since` says nothing about its verdicts.
@@ -119,7 +119,7 @@ def build(
             basis=basis,
             names=None if names is None else [name.encode() for name in names],
         )
-        entries = candidates(session, draft, policy.name, names, since, stale, private)
+        entries = candidates(session, draft, policy.name, names, since, stale, public)
         done = counted(entries, lambda n: progress(f"{policy.name}: entries built", n, None))
         built = write_candidate(draft, done, policy.overlays(at))
         forget_fingerprints(session, policy.name, stale)
@@ -161,10 +161,10 @@ def _alike_since(previous: Edition | None, basis: Basis) -> datetime | None:
     return before.until if before is not None and before.digest == basis.digest else None
 
 
-def _digest(policy: Policy, now: datetime, private: Collection[str]) -> str:
+def _digest(policy: Policy, now: datetime, public: Collection[str] | None) -> str:
     """A digest of everything besides the verdicts that decides about an edition."""
     overlays = [overlay.model_dump_json() for overlay in policy.overlays(now)]
-    parts = [version("subregistry"), str(FORMAT), policy.hash, *overlays, *sorted(private)]
+    parts = [version("subregistry"), str(FORMAT), policy.hash, *overlays, *sorted(public or ())]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

@@ -29,20 +29,20 @@ def candidates(
     names: Sequence[str] | None = None,
     since: datetime | None = None,
     stale: list[Key] | None = None,
-    private: Collection[str] = (),
+    public: Collection[str] | None = None,
 ) -> Iterator[Candidate]:
     """Every entry with its verdict under the key `verdicts`, by name and version bytes; also
     entries that were shown once and have no verdict any more.
 
     With `names`, only the entries of these servers; those that did not change `since` an instant
     come without bodies. The keys of entries that changed after their decision are added to `stale`.
-    `private` are the upstreams whose names are told only if they are shown.
+    Names of upstreams that are not `public` are told only if they are shown (None: all are public).
     """
     with wanted(session, verdicts, names):
         # With names, the previous edition knows the entries that lost their verdict.
         lost = session.rows("curation/list_lost", feed=verdicts) if names is None else []
         stale = [] if stale is None else stale
-        decided = _decided(session, verdicts, since, draft.previous, stale, private)
+        decided = _decided(session, verdicts, since, draft.previous, stale, public)
         # Both streams come sorted by key, as `merge` needs.
         yield from merge(
             decided, (_lost(row, draft.now) for row in lost), key=lambda entry: entry.key
@@ -69,7 +69,7 @@ def _decided(
     since: datetime | None,
     previous: Edition | None,
     stale: list[Key],
-    private: Collection[str],
+    public: Collection[str] | None,
 ) -> Iterator[Candidate]:
     for rows in feed_entries(session, verdicts, since=since):
         bodies = _bodies(session, rows, since, previous)
@@ -77,7 +77,9 @@ def _decided(
             if not row["as_decided"]:
                 stale.append((row["upstream"], row["name"], row["version"]))
             texts = (bodies.get(row[column]) for column in BODIES)
-            yield _candidate(row, *texts, private=row["upstream"] in private)
+            yield _candidate(
+                row, *texts, private=public is not None and row["upstream"] not in public
+            )
 
 
 def _bodies(

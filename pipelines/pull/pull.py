@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from connectors.errors import BudgetSpent, ConnectorError
@@ -26,7 +26,7 @@ from warehouse.errors import BrakeEngaged
 from warehouse.walk.brake import hold_empty
 from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_to_reread
 from warehouse.walk.quarantine import list_due_retries
-from warehouse.walk.state import State, read_state, summarize
+from warehouse.walk.state import State, read_state, since_watermark, summarize
 from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class PullReport:
 
     `unsettled_names` counts names that could not be read again: the next pull tries once more.
     `unmet` counts known entries that the walk did not show; unless all are explained, the watermark
-    stays. `totals` are the counts of what is known of the upstream now.
+    stays. `totals` are the counts of what is known of the upstream now; empty: as before.
     """
 
     upstream: str
@@ -75,6 +75,7 @@ def pull(
     full: bool = False,
     accept_shrink: bool = False,
     braked: bool = False,
+    counted: bool = False,
     progress: Progress = silent,
 ) -> PullReport:
     """Bring the warehouse up to upstream's present state; a repeat changes nothing.
@@ -129,7 +130,10 @@ def pull(
                     overlap=overlap,
                     accept_shrink=accept_shrink,
                 )
-                totals = summarize(session, upstream)
+                same = counted and not (
+                    merge.new or merge.changed or merge.missing or merge.vanished
+                )
+                totals = {} if same else summarize(session, upstream)
         except BrakeEngaged:  # never resume a walk that was refused
             spool.clear()
             raise
@@ -140,8 +144,9 @@ def pull(
         if (merge.unconfirmed or merge.unmet) and (full or not braked):
             gone_now, watermark = confirm(warehouse, registry, upstream, merge, walk.since, now=now)
             vanished += gone_now
-            with warehouse.session() as session:
-                totals = summarize(session, upstream)
+            if gone_now:
+                with warehouse.session() as session:
+                    totals = summarize(session, upstream)
     return PullReport(
         upstream=upstream,
         kind="full" if full else "incremental",
@@ -237,7 +242,7 @@ def _drain(
     if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool)
     if start is None or not resumed:
-        since = None if full or state is None else _since(state)
+        since = None if full or state is None else since_watermark(state)
         walk_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
         start = Start(registry.url, walk_id, since, started_at)
         spool.begin(start)
@@ -267,14 +272,6 @@ def _continue(spool: Spool) -> tuple[str | None, int]:
         if page.kind == PageKind.LIST:
             cursor, count = page.next_cursor, count + 1
     return cursor, count
-
-
-def _since(state: State) -> str:
-    """The watermark minus a random part of a second, so that no cache knows the URL."""
-    if state.watermark is None:
-        raise AssertionError("an incremental walk has a watermark")
-    since = state.watermark - timedelta(microseconds=secrets.randbelow(1_000_000))
-    return since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _names_to_reread(

@@ -103,9 +103,14 @@ def _live(
 def _waits(feed: Feed, live: Explanation | None, decision: Row, account: Account) -> str:
     """How the last curation differs from what is live, and what it waits for."""
     said = {key: decision.get(key) for key in ("verdict", "rule", "reason")}
-    if said["verdict"] is None or (
-        live is not None
-        and said == {"verdict": live.verdict, "rule": live.rule, "reason": live.reason}
+    # What was never shown and is not admitted waits for nothing.
+    if (
+        said["verdict"] is None
+        or (live is None and said["verdict"] != "admit")
+        or (
+            live is not None
+            and said == {"verdict": live.verdict, "rule": live.rule, "reason": live.reason}
+        )
     ):
         return ""
     if live is not None and live.rule == "block":

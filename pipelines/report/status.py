@@ -65,6 +65,15 @@ def status(
     problems: list[Problem] = []
     for name, account in pulls.items():
         problems += _of_account(f"upstream {name}", account)
+        if account.figures.get("stale"):
+            problems.append(
+                Problem(
+                    f"upstream {name}",
+                    None,
+                    "its last walk confirms nothing (a document or record that cannot be read, or "
+                    "an old copy of a cache): see subregistry quarantine",
+                )
+            )
         if not account.steps:
             problems.append(Problem(f"upstream {name}", None, "never pulled: run subregistry run"))
     rows: list[Row] = []

@@ -45,7 +45,8 @@ def explain(
     if query.get("cursor"):
         place = unseal(query["cursor"], _Place)
         start, edition = place.start, store.find(place.edition)
-    answer = explanation(names, versions, edition, start=start, limit=min(limit, PAGE))
+    limit = min(limit, PAGE)
+    answer = explanation(names, versions, edition, start=start, limit=limit, live=store.live())
     if answer is None:
         return problem(
             404, "Never seen upstream: check the spelling, or ask again after the next pull"
@@ -60,12 +61,14 @@ def explanation(
     *,
     start: int = 0,
     limit: int | None = None,
+    live: Edition | None = None,
 ) -> models.ServerExplanation | None:
     """One version of a server, or all of them, the latest publication first; at most `limit` of
     them from `start` on.
 
     `names` are spellings of one name, `versions` spellings of one version (none: all versions).
-    None if upstream never showed such an entry, as far as the edition knows.
+    None if upstream never showed such an entry, as far as the edition knows; of what an earlier
+    edition did not show, only what the `live` one knows too.
     """
     records = edition.records
     for name in names:
@@ -73,7 +76,7 @@ def explanation(
             index
             for index in records.keys.of(name)
             if (not versions or records.keys[index].partition(b"\0")[2] in versions)
-            and not _is_forgotten(edition, index)
+            and not _is_forgotten(edition, records.keys[index], live)
         ]
         if indexes:
             indexes.sort(key=lambda index: -_published(edition, index))
@@ -92,10 +95,16 @@ def explanation(
     return None
 
 
-def _is_forgotten(edition: Edition, index: int) -> bool:
-    """Whether the record is of an entry that was known once, is not now, and never was shown."""
-    key = edition.records.keys[index].split(b"\0", 1)
-    return edition.keys.find(*key) is None and edition.records.judged(index).reason == FORGOTTEN
+def _is_forgotten(edition: Edition, key: bytes, live: Edition | None) -> bool:
+    """Whether an entry that the edition does not show is no longer known, by it or by the live one."""
+    parts = key.split(b"\0", 1)
+    if edition.keys.find(*parts) is not None:
+        return False
+    for records in {edition.records, (live or edition).records}:
+        index = records.keys.find(*parts)
+        if index is None or records.judged(index).reason == FORGOTTEN:
+            return True
+    return False
 
 
 def _published(edition: Edition, index: int) -> int:

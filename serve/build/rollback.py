@@ -20,7 +20,7 @@ from serve.edition.edition import Edition
 from serve.edition.selection import from_micros
 from serve.edition.tables import TableKeys
 from serve.entry.latest import choose_latest
-from serve.entry.reasons import Judged, Reason
+from serve.entry.reasons import FORGOTTEN, Judged, Reason
 from serve.entry.render import tombstone
 
 
@@ -35,8 +35,8 @@ def write_rollback(
 def _restore(columns: Columns, target: Edition, live: Edition) -> None:
     records, later = target.records, live.records
     known = merge(_all(records.keys), _all(later.keys))
-    recorded, shown, now_shown = (
-        SortedKeyCursor(table) for table in (records.keys, target.keys, live.keys)
+    recorded, now_recorded, shown, now_shown = (
+        SortedKeyCursor(table) for table in (records.keys, later.keys, target.keys, live.keys)
     )
     for _, names in groupby(known, key=lambda key: key.partition(b"\0")[0]):
         keys = [key for key, _ in groupby(names)]  # most keys occur in both editions
@@ -62,8 +62,15 @@ def _restore(columns: Columns, target: Edition, live: Edition) -> None:
                 columns.add(carried(target, then), index)
             elif index is not None:
                 columns.add(_left(target, live, index, latest=key == latest), index)
-            at = recorded.at(key)
-            if at is not None and (then is not None or index is None):
+            at, now_at = recorded.at(key), now_recorded.at(key)
+            if (
+                then is None
+                and index is None
+                and (now_at is None or later.judged(now_at).reason == FORGOTTEN)
+            ):
+                # Unknown to the readers of the live edition, and it stays so.
+                columns.know(key, Judged(FORGOTTEN, ""), b"", 0, b"")
+            elif at is not None and (then is not None or index is None):
                 stored, shared = records.stored(at), records.shared(at)
                 columns.know(key, records.judged(at), stored, shared, records.seen(at))
             else:

@@ -151,13 +151,14 @@ class Columns:
         if record is None or records is None or self._previous is None:
             raise EditionBroken(f"the live edition knows nothing of {key!r}; {REMEDY}")
         self._next = next(self._due, None)
-        self._treat(key, records.judged(record).reason)
+        self.treat(key, records.judged(record).reason)
         if before is not None:
             flags = self._previous.arrays["flags"][before]
             if latest != bool(flags & LATEST):
                 self.add(carried(self._previous, before, latest=latest), before)
 
-    def _treat(self, key: bytes, reason: Reason) -> None:
+    def treat(self, key: bytes, reason: Reason) -> None:
+        """Note what was done to an entry, for the report of the build."""
         name, _, version = key.decode().partition("\0")
         self.treatments += [(name, version, t.kind, t.rule, t.detail) for t in reason.treatments]
 
@@ -184,7 +185,7 @@ class Columns:
     ) -> None:
         reason, records = judged.reason, self._records
         name, _, version = key.decode().partition("\0")
-        self._treat(key, reason)
+        self.treat(key, reason)
         known = self._held.pop((name, version), None)
         if reason.state == "held":
             self._hold(name, version, reason.held_until, known)

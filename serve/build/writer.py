@@ -125,7 +125,9 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
     for judged in group:
         entry = judged.entry
         if entry.private and not judged.shown:
-            continue  # not even a record: to this edition it is an unknown name
+            # Not even a record: to this edition it is an unknown name. The operator is told.
+            columns.treat(entry.key, judged.reason)
+            continue
         latest = judged.shown and judged is chosen[0]
         if entry.kept:
             columns.keep(entry.key, judged.before, latest=latest)

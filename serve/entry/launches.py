@@ -13,8 +13,14 @@ from typing import Any
 Json = dict[str, Any]  # a server.json, or a part of it
 
 _VARIABLE = re.compile(r"\{[^{}]*\}")
-# A range, a tag or a word such as `latest` means another version tomorrow.
-_FIXED_VERSION = re.compile(r"v?\d+(\.\d+)*[0-9A-Za-z.+!_-]*")
+# A range, a tag or a word such as `latest` means another version tomorrow; to npm, so does `1.2`.
+_FIXED_VERSION = {
+    "npm": re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?"),
+    "pypi": re.compile(
+        r"(\d+!)?\d+(\.\d+)*([._-]?(a|b|c|rc|alpha|beta|post|dev)[._-]?\d*)*(\+[\w.]+)?"
+    ),
+    "nuget": re.compile(r"\d+(\.\d+){1,3}(-[0-9A-Za-z.-]+)?"),
+}
 _TAG_OR_DIGEST = re.compile(r"(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?$")
 _IMAGE = re.compile(
     r"([a-z0-9-]+(\.[a-z0-9-]+)*(:\d+)?/)?[a-z0-9._/-]+(:[\w][\w.-]*)?(@sha256:[0-9a-f]{64})?"
@@ -56,27 +62,27 @@ def launches(server: Json, homes: Mapping[str, str]) -> Iterator[Launch]:
 
     `homes` are the registries that the clients' commands ask by default, by registry type.
     """
-    for remote in server.get("remotes", ()):
+    for remote in server.get("remotes") or ():
         yield Connection(remote["url"])
-    for package in server.get("packages", ()):
-        what = f"{package['registryType']} package {package['identifier']}"
+    for package in server.get("packages") or ():
+        what = f"{package.get('registryType')} package {package.get('identifier')}"
         command = _command(package, homes)
         yield NoLaunch(what, command) if isinstance(command, str) else command
 
 
 def _command(package: Json, homes: Mapping[str, str]) -> Command | str:
     """The command of a package, or why there is none."""
-    build = _BUILDERS.get(package["registryType"])
-    if build is None:
+    build = _BUILDERS.get(package.get("registryType", ""))
+    if build is None or not package.get("identifier"):
         return "no client has a command for this kind of package"
-    if package["transport"]["type"] != "stdio":
+    if (package.get("transport") or {}).get("type") != "stdio":
         return "clients start packages for stdio, and this one serves HTTP"
     runtime = _words(package.get("runtimeArguments"))
     own = _words(package.get("packageArguments"))
     spellings = build(package, runtime.words, own.words, homes.get(package["registryType"]))
     if isinstance(spellings, str):
         return spellings
-    names = tuple(variable["name"] for variable in package.get("environmentVariables", ()))
+    names = tuple(variable["name"] for variable in package.get("environmentVariables") or ())
     return Command(spellings, runtime.asks + own.asks, names)
 
 
@@ -86,19 +92,22 @@ _Spellings = tuple[_Words, ...] | str
 
 def _npm(package: Json, runtime: _Words, own: _Words, home: str | None) -> _Spellings:
     version = package.get("version")
-    if reason := _moving(version):
+    if reason := _moving("npm", version):
         return reason
     given = tuple(word for word in runtime if word not in ("-y", "--yes"))
     return tuple(
-        ("npx", *yes, *given, *base, f"{package['identifier']}@{version}", *own)
-        for base in _bases("--registry", package, home)
-        for yes in (("-y",), ())  # people write it, VS Code does not
+        dict.fromkeys(
+            ("npx", *words, *base, f"{package['identifier']}@{version}", *own)
+            for base in _bases("--registry", package, home)
+            # People write -y, VS Code adds none and keeps the entry's own words.
+            for words in (("-y", *given), given, runtime)
+        )
     )
 
 
 def _pypi(package: Json, runtime: _Words, own: _Words, home: str | None) -> _Spellings:
     name, version = package["identifier"], package.get("version")
-    if reason := _moving(version):
+    if reason := _moving("pypi", version):
         return reason
     return tuple(
         ("uvx", *runtime, *base, spec, *own)
@@ -109,7 +118,7 @@ def _pypi(package: Json, runtime: _Words, own: _Words, home: str | None) -> _Spe
 
 def _nuget(package: Json, runtime: _Words, own: _Words, home: str | None) -> _Spellings:
     version = package.get("version")
-    if reason := _moving(version):
+    if reason := _moving("nuget", version):
         return reason
     spec = f"{package['identifier']}@{version}"
     rest = ("--", *own) if own else ()
@@ -139,7 +148,7 @@ def _oci(package: Json, runtime: _Words, own: _Words, _: str | None) -> _Spellin
         return "it names no version: no tag, digest or `version` but `latest`"
     if not _IMAGE.fullmatch(image):
         return "its identifier is no image name"
-    variables = [variable["name"] for variable in package.get("environmentVariables", ())]
+    variables = [variable["name"] for variable in package.get("environmentVariables") or ()]
     passed = tuple(word for name in variables for word in ("-e", name))
     return ((*_DOCKER, *runtime, *passed, image, *own),)
 
@@ -147,11 +156,12 @@ def _oci(package: Json, runtime: _Words, own: _Words, _: str | None) -> _Spellin
 _BUILDERS = {"npm": _npm, "pypi": _pypi, "nuget": _nuget, "oci": _oci}
 
 
-def _moving(version: str | None) -> str:
+def _moving(kind: str, version: str | None) -> str:
     """Why a version does not name one release; empty if it does."""
     if not version:
         return "it names no version"
-    return "" if _FIXED_VERSION.fullmatch(version) else f"its version {version} can mean several"
+    fixed = _FIXED_VERSION[kind].fullmatch(version)
+    return "" if fixed else f"its version {version} can mean several"
 
 
 def _bases(option: str, package: Json, home: str | None) -> tuple[_Words, ...]:

@@ -54,10 +54,10 @@ def allow_list(
         return AllowList({"servers": [{"server": server} for server in _servers(edition)]})
     entries, left_out = _entries(_servers(edition), homes, any_path=form == "claude-code")
     bad, unsaid = _entries(denied, homes, any_path=False)
+    bad += [{"serverUrl": f"{one['serverUrl'].rstrip('/')}/*"} for one in bad if "serverUrl" in one]
     # A deny wins everywhere, so it must not hit what another server is allowed.
-    shared = [entry for entry in bad if entry in entries]
-    bad = [entry for entry in bad if entry not in entries]
-    bad += [{"serverUrl": f"{one['serverUrl']}/*"} for one in bad if "serverUrl" in one]
+    shared = [entry for entry in bad if _hits(entry, entries)]
+    bad = [entry for entry in bad if entry not in shared]
     left_out += tuple(f"not denied: {text}" for text in unsaid)
     left_out += tuple(f"not denied, because another server uses it: {entry}" for entry in shared)
     only: Json = {"allowManagedMcpServersOnly": True} if form == "claude-code" else {}
@@ -82,7 +82,12 @@ def _entries(
     left_out = []
     for server in servers:
         entries: list[Json] = []
-        for launch in launches(server, homes):
+        try:
+            found = list(launches(server, homes))
+        except (TypeError, KeyError, AttributeError, ValueError):
+            left_out.append(f"{server.get('name')}: its server.json has another form")
+            continue
+        for launch in found:
             match launch:
                 case Connection(url):
                     wild, why = _wild(url, any_path=any_path)
@@ -99,6 +104,20 @@ def _entries(
         for entry in entries:
             unique.setdefault(msgspec.json.encode(entry), entry)
     return list(unique.values()), tuple(left_out)
+
+
+def _hits(denied: Json, allowed: list[Json]) -> bool:
+    """Whether a denied entry would also stop one that is allowed."""
+    pattern = denied.get("serverUrl")
+    if pattern is None:
+        return denied in allowed
+    # A URL without a path means every path to some clients.
+    pathless = re.fullmatch(r"https?://[^/]+/?", pattern)
+    text = f"{pattern.rstrip('/')}*" if pathless else pattern
+    regex = re.compile(".*".join(map(re.escape, text.split("*"))))
+    return any(
+        regex.fullmatch(one["serverUrl"].replace("*", "x")) for one in allowed if "serverUrl" in one
+    )
 
 
 def _wild(url: str, *, any_path: bool) -> tuple[str | None, str]:

@@ -1,7 +1,8 @@
 """The state of an upstream's pull, and its watermark."""
 
+import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from warehouse.database.session import Row, Session
 from warehouse.database.warehouse import GENERATION
@@ -28,6 +29,14 @@ def read_state(session: Session, upstream: str) -> State | None:
 def summarize(session: Session, upstream: str) -> Row:
     """What is known of an upstream: counts by status, of unreadable records and contested names."""
     return session.rows("report/summarize_upstream", upstream=upstream)[0]
+
+
+def since_watermark(state: State) -> str:
+    """The watermark minus a random part of a second, so that no cache knows the URL."""
+    if state.watermark is None:
+        raise AssertionError("an incremental walk has a watermark")
+    since = state.watermark - timedelta(microseconds=secrets.randbelow(1_000_000))
+    return since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def next_commit(session: Session, state: State | None, now: datetime) -> tuple[datetime, int]:

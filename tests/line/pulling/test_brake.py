@@ -134,7 +134,8 @@ def test_accepting_a_loss_is_one_act_with_a_reason_on_record(
         deployment.pull(accept_shrink=True)
     assert deployment.pull(accept_shrink=True, reason="they cleaned up", by="ops").vanished == 90
     assert states(deployment) == truth(full_of_servers)
-    (entry,), problems = deployment.audit.read()
+    (brake, entry), problems = deployment.audit.read()
+    assert (brake.action, brake.target, brake.by) == ("brake", "official", "subregistry")
     assert (entry.action, entry.target, entry.reason) == (
         "accept-shrink",
         "official",

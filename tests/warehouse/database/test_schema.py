@@ -15,7 +15,7 @@ from warehouse.errors import WarehouseBroken, WarehouseTooNew
 
 _NEW = {"ecosystems", "verdict_fingerprint", "accounts", "audit_heads"}
 """Relations added since then."""
-_NEW_COLUMNS = {("walks", "complete")} | {
+_NEW_COLUMNS = {("walks", "complete"), ("entry_packages", "registry_base_url")} | {
     (relation, column)
     for relation in ("package_columns", "package_columns_now", "policy_columns")
     for column in (

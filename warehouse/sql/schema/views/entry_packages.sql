@@ -56,13 +56,16 @@ SELECT
     ], lambda s: s IS NOT NULL) AS signals
 FROM (
     SELECT
-        e.upstream, e.name, e.version, p.ordinal, p.registry_type, p.identifier,
+        e.upstream, e.name, e.version, p.ordinal, p.registry_type, p.registry_base_url, p.identifier,
         p.version AS claimed_version, r.purl, r.origin, r.package, r.package_version,
         r.version_kind, r.rejected,
         f.state AS package_state, f.outcome AS package_outcome, f.latest_version, f.version_count,
         f.first_published_at, f.last_published_at, f.latest_published_at,
         CASE WHEN v.complete THEN v.license ELSE coalesce(v.license, f.license) END AS license,
-        f.license_status,
+        -- The status is that of the latest version.
+        CASE WHEN v.complete AND r.package_version IS DISTINCT FROM f.latest_version
+            THEN CASE WHEN v.license IS NOT NULL THEN 'spdx' ELSE 'unknown' END
+            ELSE f.license_status END AS license_status,
         f.repository_url AS package_repository_url, f.status AS package_status,
         f.owner_count, f.source, f.observed_at,
         v.state AS version_state, v.outcome AS version_outcome,

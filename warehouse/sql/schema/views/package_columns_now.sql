@@ -24,11 +24,10 @@ SELECT
     list_sort(list_distinct(coalesce(list(split_part(identifier, '/', 1)) FILTER (
         registry_type = 'npm' AND starts_with(identifier, '@')
     ), []))) AS npm_scopes,
-    list_sort(list_distinct(coalesce(list(origin[5:]) FILTER (starts_with(origin, 'oci:')), [])))
+    list_sort(list_distinct(coalesce(list(image_host) FILTER (registry_type = 'oci'), [])))
         AS image_hosts,
-    list_sort(list_distinct(coalesce(list(split_part(package, '/', 1)) FILTER (
-        starts_with(origin, 'oci:')
-    ), []))) AS image_owners,
+    list_sort(list_distinct(coalesce(list(image_owner) FILTER (registry_type = 'oci'), [])))
+        AS image_owners,
     list_sort(list_distinct(list(ownership))) AS ownerships,
     list_sort(list_distinct(list(availability))) AS availabilities,
     list_sort(list_distinct(flatten(list(signals)))) AS signals,
@@ -57,8 +56,25 @@ SELECT
     min(checked_at) AS asked_at,
     list_sort(list_distinct(list(source) FILTER (source IS NOT NULL))) AS sources
 FROM (
-    SELECT *, absent IS NULL AS untold
-    FROM entry_packages
+    SELECT
+        *, absent IS NULL AS untold,
+        -- As published: the first part is a host if it looks like one, else the image is Docker Hub's.
+        CASE WHEN regexp_matches(split_part(image, '/', 1), '[.:]|^localhost$') AND contains(image, '/')
+            THEN lower(split_part(image, '/', 1)) ELSE 'docker.io' END AS image_host,
+        CASE
+            WHEN NOT contains(image, '/') THEN 'library'
+            WHEN regexp_matches(split_part(image, '/', 1), '[.:]|^localhost$')
+                THEN split_part(image, '/', 2)
+            ELSE split_part(image, '/', 1)
+        END AS image_owner
+    FROM (
+        SELECT
+            *,
+            CASE WHEN registry_base_url <> ''
+                THEN rtrim(regexp_replace(registry_base_url, '^[a-z]+://', ''), '/') || '/' || identifier
+                ELSE identifier END AS image
+        FROM entry_packages
+    )
     LEFT JOIN current_popularity USING (origin, package)
 )
 GROUP BY upstream, name, version
