@@ -96,11 +96,11 @@ def explanation(
 
 
 def _is_forgotten(edition: Edition, key: bytes, live: Edition | None) -> bool:
-    """Whether an entry that the edition does not show is no longer known, by it or by the live one."""
+    """Whether an entry that the edition does not show is forgotten, by it or by the live one."""
     parts = key.split(b"\0", 1)
     if edition.keys.find(*parts) is not None:
         return False
-    for records in {edition.records, (live or edition).records}:
+    for records in (edition.records, (live or edition).records):
         index = records.keys.find(*parts)
         if index is None or records.judged(index).reason == FORGOTTEN:
             return True

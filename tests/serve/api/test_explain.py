@@ -51,7 +51,7 @@ def test_the_versions_of_a_server_are_explained_by_pages(tmp_path: Path) -> None
         now=NOW,
         outline=outline,
     )
-    write_candidate(draft, versions)
+    write_candidate(draft, sorted(versions, key=lambda candidate: candidate.key))
     feed.set_candidate("e1")
     feed.switch("e1", now=lambda: NOW)
     with served(tmp_path, ("default", "/")) as client:
