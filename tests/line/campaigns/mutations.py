@@ -90,6 +90,7 @@ def an_end_is_believed(patch: Patch) -> None:
 
 def what_an_incremental_walk_does_not_show_is_ignored(patch: Patch) -> None:
     patch.setattr(entries, "hold_unmet", lambda *_, **__: [])
+    patch.setattr(pull, "hold_empty", lambda *_, **__: None)
 
 
 def nothing_is_quarantined(patch: Patch) -> None:

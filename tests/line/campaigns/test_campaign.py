@@ -14,7 +14,7 @@ PARTS = 20
 NOTICED_BY = {
     "names_in_doubt_are_not_read_again": 27,
     "stale_pages_are_believed": 37,
-    "what_an_incremental_walk_does_not_show_is_ignored": 47,
+    "what_an_incremental_walk_does_not_show_is_ignored": 55,
     "one_miss_is_a_tombstone": 53,
     "an_end_is_believed": 63,
     "a_partial_walk_advances": 77,
