@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from pipelines.accounts import Account, AccountFile, Attempt, Outcome, Override, Stop
 from pipelines.errors import GateRefused, exit_code
-from serve.accounts import Account, AccountFile, Attempt, Outcome, Override, Stop
 from warehouse.errors import BrakeEngaged
 
 _OUTCOMES: dict[int | None, Outcome] = {3: "refused", 4: "busy"}

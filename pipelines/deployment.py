@@ -18,9 +18,9 @@ from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import ADVISORIES
 from connectors.upstreams.places import base_url
 from enrich.ecosystems import ECOSYSTEMS
+from pipelines.accounts import Accounts
 from pipelines.audit import AuditLog
 from pipelines.settings import Settings
-from serve.accounts import Accounts
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
 from serve.policy.policy import Policies, Policy, read_policies

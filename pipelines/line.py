@@ -14,6 +14,7 @@ from connectors.http.client import RequestPolicy
 from connectors.registries.osv import OSV
 from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
+from pipelines.accounts import Account, AccountFile
 from pipelines.attempts import Success, as_json, attempt
 from pipelines.errors import GateRefused, StepError, UsageError
 from pipelines.operations import Operations
@@ -26,7 +27,6 @@ from pipelines.publish.switch import SwitchReport, examine_candidate, refusal, s
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
 from pipelines.shortage import shortage_explained
-from serve.accounts import Account, AccountFile
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
 from warehouse.errors import BrakeEngaged

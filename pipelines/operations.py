@@ -9,6 +9,7 @@ import msgspec
 
 from connectors.registries.downloads import COUNTERS
 from connectors.registries.osv import OSV
+from pipelines.accounts import Override
 from pipelines.audit import AuditEntry, user
 from pipelines.deployment import Deployment
 from pipelines.operate.block import BlockReport, block, lift
@@ -21,7 +22,6 @@ from pipelines.report.doctor import Finding, Sources, doctor
 from pipelines.report.explain import ExplainedRow, explain, explain_at
 from pipelines.report.preview import PreviewReport, preview
 from pipelines.report.status import StatusReport, status
-from serve.accounts import Override
 from serve.errors import ServeError
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from pipelines.accounts import Account
 from pipelines.errors import StepError, UsageError
-from serve.accounts import Account
 from serve.api.explain import explanation
 from serve.api.models import Explanation
 from serve.edition.masks import apply_blocks

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from serve.accounts import Account, Accounts
+from pipelines.accounts import Account, Accounts
 from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
 from serve.feed.feed import Feed
