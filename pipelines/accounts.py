@@ -8,7 +8,7 @@ repeated here: an edition says it itself (`serve.feed.feed`).
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,14 +122,19 @@ class AccountFile:
         self.name = name
 
     def read(self) -> Account:
-        """The account; an empty one if there is none, or if it is damaged."""
+        """The account; an empty one if there is none. One that is damaged is stopped, since it may
+        have been. Raises OSError."""
         try:
             return _decoder.decode(self._path.read_bytes())
         except FileNotFoundError:
             return Account(self.name)
-        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
-            log.warning("account not read, it begins again path=%s error=%s", self._path, error)
-            return Account(self.name)
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            reason = (
+                f"{self._path} is damaged ({error}), so nobody knows what was refused before: "
+                "run subregistry run --full"
+            )
+            since = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
+            return Account(self.name, stop=Stop(since, (reason,)))
 
     def update(self, change: Callable[[Account], Account]) -> None:
         """Replace the account. What cannot be written is logged: no step fails because of it."""

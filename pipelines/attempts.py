@@ -17,8 +17,9 @@ _OUTCOMES: dict[int | None, Outcome] = {3: "refused", 4: "busy"}
 class Success:
     """What a step that succeeds adds to its account."""
 
-    def __init__(self) -> None:
-        self.figures: dict[str, Any] | None = None  # JSON of a report
+    def __init__(self, before: Account) -> None:
+        self.before = before
+        self.figures: dict[str, Any] | None = None  # what the account's JSON will hold of a report
         self.ends_stop = False
         self.forgets: str | None = None  # a step whose failure no longer matters
         self.override: Override | None = None
@@ -38,15 +39,12 @@ class Success:
         )
 
 
-def as_json(value: object) -> Any:  # JSON values
-    """A report as JSON values: instants as RFC 3339, NaN and infinities as null."""
-    return msgspec.json.decode(msgspec.json.encode(value))
-
-
 @contextmanager
-def attempt(file: AccountFile, step: str, *, now: Callable[[], datetime]) -> Iterator[Success]:
+def attempt(
+    file: AccountFile, step: str, before: Account, *, now: Callable[[], datetime]
+) -> Iterator[Success]:
     """Try a step while the block runs. Its errors are noted and raised again."""
-    success = Success()
+    success = Success(before)
     try:
         yield success
     except Exception as error:

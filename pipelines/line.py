@@ -7,6 +7,7 @@ here.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from connectors.registries.osv import OSV
 from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
 from pipelines.accounts import Account, AccountFile
-from pipelines.attempts import Success, as_json, attempt
+from pipelines.attempts import Success, attempt
 from pipelines.errors import GateRefused, StepError, UsageError
 from pipelines.operations import Operations
 from pipelines.profile.profile import ProfileReport, profile
@@ -71,20 +72,16 @@ class Line(Operations):
             raise UsageError(f"there is no upstream {name}; they are {', '.join(sources)}")
         if accept_shrink and not reason:
             raise UsageError("say why, for the audit log: add --reason WHY")
-        file = self.accounts.upstream(name)
-        with self._attempt(file, "pull") as success:
+        with self._attempt(self.accounts.upstream(name), "pull") as success:
             self._check_precedence(name)
             self._warn_of_lost_history()
+            before = success.before
             report = self._pull(
-                name,
-                full=full,
-                accept_shrink=accept_shrink,
-                account=file.read(),
-                progress=progress,
+                name, full=full, accept_shrink=accept_shrink, account=before, progress=progress
             )
-            success.figures = as_json(report)
+            success.figures = asdict(report)
             if not report.totals:  # nothing changed
-                success.figures["totals"] = file.read().figures.get("totals", {})
+                success.figures["totals"] = before.figures.get("totals", {})
             # A walk of old copies proves nothing.
             success.ends_stop = report.kind != "incremental" and not report.stale
             if accept_shrink:
@@ -151,7 +148,8 @@ class Line(Operations):
                 advised=not settings.offline or self.origins.is_named(OSV),
                 progress=progress,
             )
-            success.figures = {"origins": as_json(count_due(warehouse, now=self.clock()))}
+            success.figures = {"origins": count_due(warehouse, now=self.clock())}
+            success.ends_stop = True
         return report
 
     def build(
@@ -232,15 +230,15 @@ class Line(Operations):
 
     @contextmanager
     def _attempt(self, file: AccountFile, step: str) -> Iterator[Success]:
-        before = file.read().stop
+        before = file.read()
         try:
             with (
-                attempt(file, step, now=self.clock) as success,
+                attempt(file, step, before, now=self.clock) as success,
                 shortage_explained(self.settings.home),
             ):
                 yield success
         except (BrakeEngaged, GateRefused) as error:
-            if before is None:  # the first of several in a row
+            if before.stop is None:  # the first of several in a row
                 gate = isinstance(error, GateRefused)
                 try:
                     self.audit.add(

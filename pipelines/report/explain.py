@@ -53,18 +53,19 @@ def explain(
     if not live and not curated:
         raise _unseen(name, version, None)
     rows = []
-    for version in dict.fromkeys([*live, *(row["version"] for row in curated)]):
-        shown = live.get(version)
-        summary = shown.summary if shown else f"Version {version} is not known to this feed yet."
-        row: ExplainedRow = {"name": name, "version": version, "summary": summary}
+    for one in dict.fromkeys([*live, *(row["version"] for row in curated)]):
+        shown = live.get(one)
+        summary = shown.summary if shown else f"Version {one} is not known to this feed yet."
+        row: ExplainedRow = {"name": name, "version": one, "summary": summary}
         if trouble:
             row["trouble"] = trouble
-        row["live"] = shown and msgspec.json.decode(msgspec.json.encode(shown))
+        row["live"] = msgspec.to_builtins(shown)
         # Several upstreams may have the name; the one it belongs to was decided about.
-        for decided in (one for one in curated if one["version"] == version):
+        decisions = [decided for decided in curated if decided["version"] == one]
+        for decided in decisions:
             waits = _waits(feed, shown, decided["decision"], account)
             rows.append(row | ({"waits": waits} if waits else {}) | decided)
-        if not any(one["version"] == version for one in curated):
+        if not decisions:
             rows.append(row)
     return rows
 
@@ -117,7 +118,7 @@ def _waits(feed: Feed, live: Explanation | None, decision: Row, account: Account
         why = "but it was blocked since"
     elif held := feed.hold():
         why = f"but {held}; subregistry switch --feed {feed.name} --resume ends that"
-    elif account.stop is not None:
+    elif account.stop is not None and account.stop.edition:  # a gate that refused
         why = (
             f"but the gate refused it: {'; '.join(account.stop.reasons)}; if this is meant, run "
             f"subregistry switch --feed {feed.name} --accept --reason WHY"

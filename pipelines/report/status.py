@@ -74,7 +74,7 @@ def status(
                     "an old copy of a cache): see subregistry quarantine",
                 )
             )
-        if not account.steps:
+        if not account.steps and account.stop is None:
             problems.append(Problem(f"upstream {name}", None, "never pulled: run subregistry run"))
     rows: list[Row] = []
     for policy in documents.valid:

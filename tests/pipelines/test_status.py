@@ -224,9 +224,19 @@ def test_what_a_terminal_would_obey_is_shown_escaped(
     assert not set("\x1b\x07\x9b\r\u202e") & set(captured.out + captured.err)
 
 
-def test_a_damaged_account_begins_again(tmp_path: Path) -> None:
-    file = Accounts(tmp_path).feed("default")
-    (tmp_path / "feeds").mkdir()
-    (tmp_path / "feeds" / "default.json").write_text('{"name": "def')
-    file.update(lambda account: account.noted("build", Attempt(START, "done")))
-    assert file.read().steps["build"].done_at == START
+def test_a_damaged_account_is_said_until_a_full_run_passes(
+    running: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for subject in ("upstreams/official", "feeds/mirror"):
+        (running / "state" / f"{subject}.json").write_text('{"name": "off')
+    for _ in range(2):
+        problems = status(capsys, 1)["problems"]
+        assert [problem["subject"] for problem in problems] == ["upstream official", "feed mirror"]
+        for problem in problems:
+            assert (
+                "nobody knows what was refused before: run subregistry run --full"
+                in (problem["message"])
+            )
+        assert main(["pull"]) == 0
+    assert main(["run", "--full"]) == 0
+    assert status(capsys)["problems"] == []

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors.origins import OriginSettings
-from pipelines.attempts import as_json
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import LoopbackServer, Reply, Request
 from pipelines.demo.packages import Release, SamplePackage
@@ -194,7 +194,7 @@ def test_status_tells_what_is_due_done_and_failing_per_host(
     assert "answered 500" in npm["reason"]
     assert (ghcr["due"], ghcr["done"], ghcr["closed_until"]) == (0, 1, None)
     reported = [row for row in deployment.status().packages if "off" not in row]
-    assert reported == as_json([npm, ghcr])  # as the run left it
+    assert reported == msgspec.to_builtins([npm, ghcr])  # as the run left it
     assert deployment.profile().due == 0, "the next run leaves it alone too"
     clock.move_to(START + timedelta(minutes=31))
     assert deployment.profile().asked == 7

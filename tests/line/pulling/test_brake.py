@@ -121,6 +121,24 @@ def test_after_a_brake_nothing_is_deleted_until_a_full_walk_passes(
     assert deployment.pull().vanished == 1  # a full walk has passed
 
 
+def test_a_damaged_account_may_have_had_a_brake_so_nothing_is_deleted(
+    upstream: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    for name in ("one", "two"):
+        upstream.registry.publish(server_json(f"io.github.o/{name}"), clock())
+    deployment.pull()
+    before = states(deployment)
+    account = deployment.settings.home / "state" / "upstreams" / "official.json"
+    account.write_bytes(account.read_bytes()[:60])
+    upstream.registry.remove(("io.github.o/one", "1.0.0"))
+    for minutes in (5, 10):
+        clock.move_to(START + timedelta(minutes=minutes))
+        assert deployment.pull().vanished == 0
+        assert states(deployment) == before
+    clock.move_to(START + 2 * HOUR)
+    assert deployment.pull(full=True).vanished == 1
+
+
 def test_accepting_a_loss_is_one_act_with_a_reason_on_record(
     full_of_servers: Upstream, deployment: Line, clock: FakeClock
 ) -> None:
