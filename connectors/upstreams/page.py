@@ -11,6 +11,8 @@ from connectors.errors import MalformedPage
 from connectors.upstreams.contract import OFFICIAL, UNREADABLE
 from connectors.upstreams.json_split import refuse_doubled_keys, split_page
 
+MAX_ENTRIES = 100_000
+"""Entries of one page: a registry without pages sends all it has."""
 _BRACES = 8  # an entry has some five objects
 _FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
@@ -34,10 +36,6 @@ class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     next_cursor: str | None = None
     # Older registries write next_cursor.
     old_next_cursor: str | None = msgspec.field(name="next_cursor", default=None)
-
-
-MAX_ENTRIES = 100_000
-"""Entries of one page: a registry without pages sends all it has."""
 
 
 class _Page(msgspec.Struct, gc=False):

@@ -119,7 +119,8 @@ def _denied_before(path: Path) -> dict[str, Any]:
         former = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         return {}
-    return {key: former[key] for key in ("deniedMcpServers",) if key in former}
+    key = "deniedMcpServers"
+    return {key: former[key]} if key in former else {}
 
 
 def _withdrawn(

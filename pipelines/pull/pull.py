@@ -130,9 +130,9 @@ def pull(
                     overlap=overlap,
                     accept_shrink=accept_shrink,
                 )
-                same = counted and not (
-                    merge.new or merge.changed or merge.missing or merge.vanished
-                )
+                # Counting reads every entry, so an hourly pull that met nothing does not.
+                moved = merge.new, merge.changed, merge.missing, merge.vanished, merge.unreadable
+                same = counted and not full and not gone and not any(moved)
                 totals = {} if same else summarize(session, upstream)
         except BrakeEngaged:  # never resume a walk that was refused
             spool.clear()

@@ -140,7 +140,7 @@ def _curated(
             else Outline()
             for row in rows
         ]
-    return [_told(row, outline) for row, outline in zip(rows, outlines, strict=True)]
+    return [_readable(row, outline) for row, outline in zip(rows, outlines, strict=True)]
 
 
 def _unseen(name: str, version: str | None, at: str | None) -> StepError:
@@ -151,7 +151,7 @@ def _unseen(name: str, version: str | None, at: str | None) -> StepError:
     )
 
 
-def _told(row: Row, outline: Outline) -> ExplainedRow:
+def _readable(row: Row, outline: Outline) -> ExplainedRow:
     explained: ExplainedRow = {
         "name": row["name"],
         "version": row["version"],

@@ -81,7 +81,7 @@ def explanation(
         if indexes:
             indexes.sort(key=lambda index: -_published(edition, index))
             end = len(indexes) if limit is None else start + limit
-            shown = [_told(edition, index) for index in indexes[start:end]]
+            shown = [_explain(edition, index) for index in indexes[start:end]]
             metadata = models.PageMetadata(len(shown))
             if end < len(indexes):
                 metadata.next_cursor = seal(_Place(end, edition.manifest.edition))
@@ -113,7 +113,7 @@ def _published(edition: Edition, index: int) -> int:
     return int(edition.arrays["published"][shown]) if shown is not None else 0
 
 
-def _told(edition: Edition, index: int) -> models.Explanation:
+def _explain(edition: Edition, index: int) -> models.Explanation:
     """Explain one record."""
     records = edition.records
     name, version = records.keys.pair(index)

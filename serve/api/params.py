@@ -45,7 +45,7 @@ class BadParameter(ValueError):
 
 
 MAX_SEARCH = 255
-"""Bytes to search for: names have 200 at most."""
+"""Bytes to search for."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read_list(query: dict[str, bytes], *, skew: float) -> ListParameters:
         raise BadParameter(400, "Cannot set include_deleted=false together with updated_since")
     version, search = query.get("version", b""), query.get("search", b"")
     if len(search) > MAX_SEARCH:
-        raise BadParameter(400, f"search has more than {MAX_SEARCH} bytes, which no name has")
+        raise BadParameter(400, f"search has more than {MAX_SEARCH} bytes; use a part of the name")
     return ListParameters(
         cursor=query.get("cursor", b""),
         limit=read_limit(query),

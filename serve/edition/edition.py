@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from serve.disk import Mapped, map_file
 from serve.edition.base import DELETED, ENTRIES, GONE, KINDS, LATEST, Base, open_base
-from serve.edition.indexes import names
+from serve.edition.indexes import name_contains
 from serve.edition.layers import Array, Layer, MergePositions, Numbers, read_layer
 from serve.edition.manifests import Manifest, read_manifest
 from serve.edition.packed import PackedFile
@@ -207,7 +207,7 @@ class Edition:
             yield from table.of_upper(behind[mask]).tolist()
             return
         for row in table.upper.strings["texts"].containing(wanted.search, low):
-            if mask[row - low] and names(table.upper.strings["texts"][row], wanted.search):
+            if mask[row - low] and name_contains(table.upper.strings["texts"][row], wanted.search):
                 yield int(table.of_upper(np.array([row]))[0])
 
     def _plain(self, start: int, wanted: Selection) -> Iterator[int]:
@@ -230,7 +230,7 @@ class Edition:
                 rows = few[start : start + _FIRST_BLOCK]
                 rows = rows[self._mask(base, rows, wanted)]
                 if wanted.search:
-                    hits = [names(texts[row], wanted.search) for row in rows.tolist()]
+                    hits = [name_contains(texts[row], wanted.search) for row in rows.tolist()]
                     rows = rows[np.array(hits, dtype=np.bool_)]
                 yield from self.entries.of_base(rows).tolist()
         elif wanted.search:

@@ -88,7 +88,9 @@ class Indexes:
                 # Rows of one document share its text, so search it once, in its first row.
                 new = _first_of(owners)
                 heads = first[owners[new]].tolist()
-                hits = np.array([names(texts[row], needle) for row in heads], dtype=np.bool_)
+                hits = np.array(
+                    [name_contains(texts[row], needle) for row in heads], dtype=np.bool_
+                )
                 yield rows[hits[np.cumsum(new) - 1]]
 
     def _candidates(self, needle: bytes, start: int) -> Iterator[Numbers]:
@@ -103,27 +105,27 @@ class Indexes:
         length = min(len(needle), 3)
         pieces = [needle[i : i + length] for i in range(len(needle) - length + 1)]
         # By piece, so that one that comes again costs nothing.
-        found: dict[bytes, Array] = {}
+        postings: dict[bytes, Array] = {}
         for piece in pieces:
-            if piece not in found and not self._add(found, piece, shard):
+            if piece not in postings and not self._add(postings, piece, shard):
                 return []
         for i in range(len(pieces) - 1 if length == 3 else 0):
-            halves = (found[pieces[i]], found[pieces[i + 1]])
+            halves = (postings[pieces[i]], postings[pieces[i + 1]])
             four = needle[i : i + 4]
             if (
                 all(len(half) == _UNITS for half in halves)
-                and four not in found
-                and not self._add(found, four, shard)
+                and four not in postings
+                and not self._add(postings, four, shard)
             ):
                 return []
-        return list(found.values())
+        return list(postings.values())
 
-    def _add(self, found: dict[bytes, Array], piece: bytes, shard: int) -> bool:
+    def _add(self, postings: dict[bytes, Array], piece: bytes, shard: int) -> bool:
         """Add the documents of a piece; False if there are none."""
-        postings = self._documents_of(piece, shard)
-        if postings is None:
+        documents = self._documents_of(piece, shard)
+        if documents is None:
             return False
-        found[piece] = postings
+        postings[piece] = documents
         return True
 
     def _documents_of(self, piece: bytes, shard: int) -> Array | None:
@@ -163,8 +165,8 @@ def _common(lists: list[Array], low: int) -> Iterator[Array]:
         at, size = at + size, min(size * 4, _UNITS)
 
 
-def names(text: bytes, needle: bytes) -> bool:
-    """Whether the name in a text to search in contains the needle."""
+def name_contains(text: bytes, needle: bytes) -> bool:
+    """Whether the name in a text contains the needle. Older editions have the description too."""
     return needle in text[: text.find(b"\0")]
 
 

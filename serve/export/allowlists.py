@@ -83,11 +83,11 @@ def _entries(
     for server in servers:
         entries: list[Json] = []
         try:
-            found = list(launches(server, homes))
+            ways = list(launches(server, homes))
         except (TypeError, KeyError, AttributeError, ValueError):
             left_out.append(f"{server.get('name')}: its server.json has another form")
             continue
-        for launch in found:
+        for launch in ways:
             match launch:
                 case Connection(url):
                     wild, why = _wild(url, any_path=any_path)

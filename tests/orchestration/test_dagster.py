@@ -1,9 +1,7 @@
 """The line under Dagster: loadable, materialized, checked, launched headless."""
 
 import json
-import os
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from pipelines.demo.clock import FakeClock
 from pipelines.demo.loopback import Reply
 from pipelines.line import Line
 from pipelines.orchestration.definitions import build_defs
+from tests.orchestration.processes import environment, program
 from tests.support.deployments import START, Upstream, make_deployment, server_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,21 +180,10 @@ def test_dg_launches_the_line_headless(
 ) -> None:
     folder = tmp_path / "dagster"
     folder.mkdir()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "DAGSTER_HOME": str(ROOT),
-        "SUBREGISTRY_DAGSTER_DIR": str(folder),
-        "SUBREGISTRY_HOME": str(tmp_path / "home"),
-        "SUBREGISTRY_OFFLINE": "1",
-        "SUBREGISTRY_UPSTREAM_URL": upstream.url,
-        "SUBREGISTRY_UPSTREAM_RATE": "0",
-        "SUBREGISTRY_ORIGINS__NPM__URL": f"{upstream.packages_url}/npm",
-    }
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "dg"), "launch", "--job", "refresh"],
+        [program("dg"), "launch", "--job", "refresh"],
         cwd=ROOT,
-        env=environment,
+        env=environment(tmp_path, upstream, home=ROOT, state=folder),
         capture_output=True,
         text=True,
         check=False,

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from pipelines.demo.loopback import Request
+from tests.orchestration.processes import environment, program
 from tests.support.deployments import START, Upstream, server_json
 from warehouse.database.warehouse import Warehouse
 
@@ -43,26 +43,17 @@ def test_a_killed_run_gives_its_place_in_the_pool_to_the_next(
     upstream.fault = stall
     home = dagster_home(tmp_path / "dagster")
     monkeypatch.setenv("SUBREGISTRY_DAGSTER_DIR", str(home))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "DAGSTER_HOME": str(home),
-        "SUBREGISTRY_DAGSTER_DIR": str(home),
-        "SUBREGISTRY_HOME": str(tmp_path / "home"),
-        "SUBREGISTRY_OFFLINE": "1",
-        "SUBREGISTRY_UPSTREAM_URL": upstream.url,
-        "SUBREGISTRY_UPSTREAM_RATE": "0",
-    }
+    variables = environment(tmp_path, upstream, home=home, state=home)
     location = tmp_path / "location.py"
     location.write_text(LOCATION)
 
     def dagster(*arguments: str) -> None:
         command = [program("dagster"), *arguments]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True)
 
     dagster("instance", "info")  # makes the tables, before two processes would at once
     with (
-        daemon(location, environment, tmp_path / "daemon.log"),
+        daemon(location, variables, tmp_path / "daemon.log"),
         dg.DagsterInstance.from_config(str(home)) as instance,
     ):
         dagster("job", "launch", "-f", str(location), "-j", "pull")
@@ -98,13 +89,13 @@ def dagster_home(folder: Path) -> Path:
 
 
 @contextmanager
-def daemon(location: Path, environment: dict[str, str], log: Path) -> Iterator[None]:
+def daemon(location: Path, variables: dict[str, str], log: Path) -> Iterator[None]:
     with (
         log.open("wb") as output,
         subprocess.Popen(
             [program("dagster-daemon"), "run", "-f", str(location)],
             cwd=ROOT,
-            env=environment,
+            env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,
         ) as process,
@@ -120,9 +111,9 @@ def worker(instance: dg.DagsterInstance) -> int:
     """The process of the first run, as Dagster's own log names it."""
     (run,) = instance.get_runs()
     text = "\n".join(event.user_message or event.message for event in instance.all_logs(run.run_id))
-    found = re.search(r"Started process for run \(pid: (\d+)\)", text)
-    assert found, text
-    return int(found[1])
+    started = re.search(r"Started process for run \(pid: (\d+)\)", text)
+    assert started, text
+    return int(started[1])
 
 
 def children(pid: int) -> list[int]:
@@ -142,8 +133,4 @@ def until(condition: Callable[[], bool], *, seconds: float = 180.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def program(name: str) -> str:
-    return str(Path(sys.executable).parent / name)
+        time.sleep(0.2)  # Dagster's state is in its database, which nobody can wait on

@@ -4,7 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.parser import main
 from tests.support.deployments import START, Upstream, server_json, two_feeds
+
+WITHOUT_C = """
+name = "mirror"
+title = "Mirror"
+base_path = "/feeds/mirror"
+default = "admit"
+
+[[rules]]
+name = "no-c"
+verdict = "exclude"
+when = "starts_with(name, 'c.d/')"
+reason = "we run no such servers"
+"""
+"""A document of the feed `mirror` whose gate refuses it: 60 of its 63 servers would go."""
 
 
 @pytest.fixture
@@ -24,6 +39,15 @@ def home(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in settings.items():
         monkeypatch.setenv(f"SUBREGISTRY_{name}", value)
     return tmp_path / "home"
+
+
+@pytest.fixture
+def running(home: Path, upstream: Upstream) -> Path:
+    """A home whose two feeds are live, with 60 more servers."""
+    for number in range(60):
+        upstream.registry.publish(server_json(f"c.d/s{number:02}", title=f"T{number}"), START)
+    assert main(["run"]) == 0
+    return home
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -9,19 +9,12 @@ import pytest
 
 from pipelines.cli.parser import main
 from serve.feed.feed import Feed
+from tests.pipelines.conftest import WITHOUT_C
 from tests.support.deployments import START, Upstream, server_json
 from tests.support.feeds import Client, served
 
 NAME = "a.b/one"
 SHOWN = "Version 1.0.0 is in this feed: no rule is against it."
-
-
-@pytest.fixture
-def running(home: Path, upstream: Upstream) -> Path:
-    for number in range(60):
-        upstream.registry.publish(server_json(f"c.d/s{number:02}"), START)
-    assert main(["run"]) == 0
-    return home
 
 
 @pytest.fixture
@@ -78,20 +71,7 @@ def test_after_a_rollback(
 def test_after_a_refused_gate(
     home: Path, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (home.parent / "two-feeds" / "mirror.toml").write_text(
-        """
-        name = "mirror"
-        title = "Mirror"
-        base_path = "/feeds/mirror"
-        default = "admit"
-
-        [[rules]]
-        name = "no-c"
-        when = "name LIKE 'c.%'"
-        verdict = "exclude"
-        reason = "we run no such servers"
-        """
-    )
+    (home.parent / "two-feeds" / "mirror.toml").write_text(WITHOUT_C)
     assert main(["run"]) == 3
     row = explained(capsys, client, "c.d/s07")
     assert row["summary"] == SHOWN

@@ -7,20 +7,9 @@ from typing import Any
 import pytest
 
 from pipelines.cli.parser import main
-from tests.support.deployments import START, Upstream, server_json
+from tests.pipelines.conftest import WITHOUT_C
 
-DOCUMENT = """
-name = "mirror"
-title = "Mirror"
-base_path = "/feeds/mirror"
-default = "admit"
-
-[[rules]]
-name = "no-c"
-verdict = "exclude"
-when = "starts_with(name, 'c.d/')"
-reason = "we run no such servers"
-
+DOCUMENT = f"""{WITHOUT_C}
 [[rules]]
 name = "misspelt"
 verdict = "exclude"
@@ -29,15 +18,7 @@ reason = "it is not there"
 """
 
 
-@pytest.fixture
-def running(home: Path, upstream: Upstream) -> Path:
-    for number in range(60):
-        upstream.registry.publish(server_json(f"c.d/s{number:02}", title=f"T{number}"), START)
-    assert main(["run"]) == 0
-    return home
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:  # JSON of a command
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:  # JSON of a command
     capsys.readouterr()
     assert main(list(words)) == 0
     return json.loads(capsys.readouterr().out)
@@ -47,7 +28,7 @@ def test_check_says_what_each_rule_matches_and_what_matches_nothing(
     running: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (running.parent / "two-feeds" / "mirror.toml").write_text(DOCUMENT)
-    rows = {row["name"]: row for row in told(capsys, "feeds", "check", "--json")}
+    rows = {row["name"]: row for row in printed(capsys, "feeds", "check", "--json")}
     assert rows["mirror"]["matches"] == {"no-c": 60, "misspelt": 0}
     assert main(["feeds", "check"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -65,7 +46,7 @@ def test_diff_says_that_the_gate_would_refuse_and_why(
         ["feeds", "--json", "diff", str(changed)],
         ["feeds", "diff", str(changed), "--json"],
     ):
-        report = told(capsys, *words)
+        report = printed(capsys, *words)
         assert (report["withdrawn"], report["shown"]) == (60, 3)
         assert report["by_rule"] == {"exclude:no-c": 60, "admit:default": 3}
         assert report["gate"][0].startswith("60 of 63 running entries would go")
@@ -85,10 +66,10 @@ def test_diff_says_so_when_nothing_is_admitted(
 def test_columns_are_listed_with_the_values_of_a_server(
     running: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = {row["column"]: row for row in told(capsys, "feeds", "columns", "--json")}
+    rows = {row["column"]: row for row in printed(capsys, "feeds", "columns", "--json")}
     assert rows["licenses"]["type"] == "VARCHAR[] or NULL"
     assert "meaning" in rows["upstream"]
-    values = told(capsys, "feeds", "columns", "c.d/s07", "--json")
+    values = printed(capsys, "feeds", "columns", "c.d/s07", "--json")
     assert {row["column"]: row["value"] for row in values}["title"] == "T7"
     assert main(["feeds", "columns", "c.d/never"]) == 1
     assert "never seen upstream" in capsys.readouterr().err

@@ -61,11 +61,6 @@ class Merge:
     watermark: datetime | None
     pending: datetime | None
 
-    @property
-    def counts(self) -> bool:
-        """Whether the walk may have changed how many entries there are of any kind."""
-        return any((self.new, self.changed, self.missing, self.vanished))
-
 
 def keys(rows: list[Row]) -> list[Key]:
     return [(row["name"], row["version"]) for row in rows]

@@ -58,6 +58,27 @@ def test_it_neither_stops_the_walk_nor_holds_the_watermark(
     assert deployment.status().upstreams[0]["quarantined"] == 1
 
 
+def test_the_figures_follow_what_counts_as_no_change(
+    upstream: Upstream, deployment: Line, clock: FakeClock
+) -> None:
+    upstream.registry.publish(server_json("a.b/good"), START - HOUR)
+    deployment.pull()
+    first = deployment.status().upstreams[0]
+    clock.move_to(START + HOUR)
+    upstream.registry.publish(server_json(*KEY), clock())
+    spoil(upstream)
+    report = deployment.pull()
+    assert (report.new, report.changed, report.unreadable) == (0, 0, 1)
+    assert deployment.status().upstreams[0]["quarantined"] == 1
+    upstream.registry.remove(KEY)
+    clock.move_to(START + 24 * HOUR)
+    assert deployment.pull().retried == 1
+    assert deployment.status().upstreams[0]["quarantined"] == 0
+    clock.move_to(START + 25 * HOUR)
+    deployment.pull(full=True)
+    assert deployment.status().upstreams[0]["full_walk_at"] > first["full_walk_at"]
+
+
 def test_it_is_asked_for_again_ever_more_rarely(
     odd: Upstream, deployment: Line, clock: FakeClock
 ) -> None:

@@ -38,6 +38,8 @@ def test_a_name_belongs_to_the_first_upstream_that_has_it(deployment: Line) -> N
         ("inhouse", None, "admit"),
         ("official", "inhouse", None),
     }
+    values = {row["column"]: row["value"] for row in deployment.columns("com.example/one")}
+    assert values["upstream"] == "inhouse"
     contested = {row["upstream"]: row["contested"] for row in deployment.status().upstreams}
     assert contested == {"inhouse": 0, "official": 1}
     rows = deployment.status().upstreams

@@ -1,9 +1,7 @@
 """Walks that break off, resume, or are committed just before the process ends."""
 
-from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from pipelines.line import Line
 from pipelines.pull.spool import Spool
 from tests.line.campaigns.states import states, truth
 from tests.line.pulling.test_history import HOUR
-from tests.support.deployments import START, Upstream, make_deployment, server_json, upstream_server
+from tests.support.deployments import START, Upstream, server_json, upstream_server
 
 
 def test_a_broken_walk_goes_on_where_it_broke(
@@ -149,26 +147,3 @@ def test_flags_read_before_an_incremental_pull_undo_nothing_of_it(
     assert states(deployment) == truth(upstream)
     assert deployment.pull(full=True).resumed_pages == 2
     assert states(deployment) == truth(upstream)
-
-
-def test_a_password_in_an_upstreams_url_is_sent_and_never_stored(
-    full_of_servers: Upstream, clock: FakeClock, tmp_path: Path
-) -> None:
-    upstream = full_of_servers
-    sent: set[str | None] = set()
-
-    def note(request: Request) -> Reply | None:
-        sent.add(request.headers.get("authorization"))
-        return None
-
-    upstream.fault = note
-    with_password = replace(upstream, url=upstream.url.replace("//", "//me:s3cret@"))
-    deployment = make_deployment(tmp_path / "home", with_password, clock)
-    assert deployment.pull().kind == "full"
-    with deployment.warehouse.session() as session:
-        stored = session.text("SELECT url FROM state").to_pylist()
-    assert stored == [{"url": upstream.url}]
-    spooled = [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
-    assert not [file for file in spooled if b"s3cret" in file.read_bytes()]
-    assert deployment.pull().kind == "incremental"  # the stored url is enough to know it again
-    assert sent == {"Basic " + b64encode(b"me:s3cret").decode()}
