@@ -182,18 +182,30 @@ class History(ChangingUpstream):
         self.tally.kills += left <= 0
 
     def _wipe(self) -> None:
-        """Empty upstream for a while: the brake must engage, and no entry may change."""
-        assert self._pull(full=True)  # otherwise a broken walk would resume with old pages
-        rows = self._upstream.registry.rows()
-        before = self._known()
-        for key in rows:
-            self._upstream.registry.remove(key)
+        """Lose all or most of upstream for a while: the brake must engage, and no entry may change,
+        neither then nor in the incremental pulls that follow."""
+        while (report := self._pull(full=True)) and report.resumed_pages:
+            pass  # a resumed walk has old pages
+        registry = self._upstream.registry
+        rows, before = registry.rows(), self._known()
+        can_stay = max(len(before) - 21, 0)  # the brake lets 20 go
+        staying = self._random.sample(sorted(before), self._random.randint(0, can_stay))
+        late, self._lagging = self._lagging, []
+        for key in rows.keys() - set(staying):
+            registry.remove(key)
         if before:
             with pytest.raises(BrakeEngaged):
                 self._deployment.pull(full=True)
             assert self._known() == before
+            for _ in range(2):
+                self._advance(timedelta(minutes=10))
+                with contextlib.suppress(BrakeEngaged):
+                    self._deployment.pull()
+                assert self._known() == before, self.seed
+            self.tally.brakes += 1
         for row in rows.values():
-            self._upstream.registry.put(row)
+            registry.put(row)
+        self._lagging = [(due + timedelta(minutes=20), apply) for due, apply in late]
         self._mend()
 
     # -- faults and lies on the way ----------------------------------------------------------

@@ -97,6 +97,15 @@ def nothing_is_quarantined(patch: Patch) -> None:
     patch.setattr(entries, "quarantine", lambda *_, **__: None)
 
 
+def a_brake_is_forgotten(patch: Patch) -> None:
+    original = pull.pull
+
+    def forgetful(*arguments: Any, **keywords: Any) -> pull.PullReport:
+        return original(*arguments, **keywords | {"braked": False})
+
+    patch.setattr("pipelines.line.pull", forgetful)
+
+
 MUTATIONS: list[Callable[[Patch], None]] = [
     overlap_zero,
     watermark_is_the_largest_updated_at,
@@ -112,6 +121,7 @@ MUTATIONS: list[Callable[[Patch], None]] = [
     an_end_is_believed,
     what_an_incremental_walk_does_not_show_is_ignored,
     nothing_is_quarantined,
+    a_brake_is_forgotten,
 ]
 
 

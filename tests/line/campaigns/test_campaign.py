@@ -18,6 +18,7 @@ NOTICED_BY = {
     "one_miss_is_a_tombstone": 53,
     "an_end_is_believed": 63,
     "a_partial_walk_advances": 77,
+    "a_brake_is_forgotten": 86,
 }
 """The history to start with, because many before it notice nothing; all others follow."""
 
