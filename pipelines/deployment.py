@@ -23,7 +23,8 @@ from pipelines.audit import AuditLog
 from pipelines.settings import Settings
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
-from serve.policy.policy import Policies, Policy, read_policies
+from serve.policy.policy import Policy
+from serve.policy.reader import Policies, read_policies
 from warehouse.database.warehouse import Warehouse
 from warehouse.expressions.compile import compile_predicate
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connectors.http.client import RequestPolicy
 from connectors.registries.osv import OSV
+from connectors.upstreams.kinds import Kind
 from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
 from pipelines.accounts import Account, AccountFile
@@ -92,7 +93,8 @@ class Line(Operations):
         self, name: str, *, full: bool, accept_shrink: bool, account: Account, progress: Progress
     ) -> PullReport:
         settings = self.settings
-        place = settings.sources[name].url
+        source = settings.sources[name]
+        place = source.url
         # Only the list of upstreams may name a path; SUBREGISTRY_UPSTREAM_URL is always a URL.
         if settings.upstreams and not is_registry(place):
             return pull_documents(
@@ -107,7 +109,9 @@ class Line(Operations):
         with self.upstream_client(name, policy) as http:
             return pull(
                 self.warehouse,
-                Registry(http, place, now=self.clock, page=settings.upstream_page),
+                Registry(
+                    http, place, now=self.clock, page=settings.upstream_page, kind=source.kind
+                ),
                 upstream=name,
                 now=self.clock,
                 spool_folder=settings.spool,
@@ -115,6 +119,10 @@ class Line(Operations):
                 requests=lambda: http.requests,
                 full=full,
                 accept_shrink=accept_shrink,
+                # Any other verdict is found anew: a page of an outage may have told it.
+                kind_before=Kind.OFFICIAL
+                if account.figures.get("reads_as") == Kind.OFFICIAL
+                else None,
                 braked=account.stop is not None,
                 counted="totals" in account.figures,
                 progress=progress,

@@ -17,7 +17,7 @@ from pipelines.operate.export import Exporter, ExportReport, export, renew_all
 from pipelines.operate.release import release
 from pipelines.publish.gate import ShrinkLimits
 from pipelines.publish.switch import SwitchReport, go_back
-from pipelines.report.check import columns, matches
+from pipelines.report.check import Check, check, columns
 from pipelines.report.doctor import Finding, Sources, doctor
 from pipelines.report.explain import ExplainedRow, explain, explain_at
 from pipelines.report.preview import PreviewReport, preview
@@ -139,9 +139,10 @@ class Operations(Deployment):
         share = self.settings.max_shrink if gate.max_withdrawn is None else gate.max_withdrawn
         return ShrinkLimits(share, gate.floor)
 
-    def matches(self, policy: Policy) -> dict[str, int]:
-        """How many entries each rule and overlay of a feed matches; empty before the first pull."""
-        return matches(self.warehouse, policy, self.blocks.read(), now=self.clock())
+    def check(self, policy: Policy) -> Check:
+        """What each rule and overlay of a feed matches, and what its editor should know."""
+        live = self.feed(policy.name).current()
+        return check(self.warehouse, policy, self.blocks.read(), live=live, now=self.clock())
 
     def columns(self, name: str | None = None) -> list[Row]:
         """The columns that a rule may use, or their values for a server's latest version."""

@@ -17,12 +17,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from connectors.errors import ConnectorError
 from connectors.origins import OriginSettings
-from connectors.upstreams.places import UpstreamSettings, base_url
+from connectors.upstreams.kinds import Kind
+from connectors.upstreams.places import UpstreamSettings, base_url, is_registry
 from pipelines.errors import UsageError
 from serve.feed.retention import Retention
 from warehouse.database.sizes import parse_size
 
 _PREFIX = "SUBREGISTRY_"
+OFFICIAL_URL = "https://registry.modelcontextprotocol.io"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
         None, description="Folder of feed documents, one TOML file each (see curators.md)"
     )
     upstream_url: str = Field(
-        "https://registry.modelcontextprotocol.io",
+        OFFICIAL_URL,
         description="Base URL of the registry to pull from. A `/v0.1` at its end is understood. "
         "Another URL starts with a full walk",
     )
@@ -172,7 +174,15 @@ class Settings(BaseSettings):
     @property
     def sources(self) -> dict[str, UpstreamSettings]:
         """Every upstream by its name, highest precedence first."""
-        return self.upstreams or {"official": UpstreamSettings(url=self.upstream_url)}
+        official = base_url(OFFICIAL_URL)
+        return {
+            name: source.model_copy(update={"kind": Kind.OFFICIAL})
+            if is_registry(source.url) and base_url(source.url) == official
+            else source
+            for name, source in (
+                self.upstreams or {"official": UpstreamSettings(url=self.upstream_url)}
+            ).items()
+        }
 
     @property
     def retention(self) -> Retention:

@@ -5,6 +5,7 @@ msgspec cuts a page into raw entries without building objects. Nothing is repair
 follow the registry's OpenAPI document and its server.json schema.
 """
 
+import codecs
 import re
 from datetime import UTC, datetime
 
@@ -19,7 +20,8 @@ MAX_ENTRY = 2 * 1024 * 1024
 _MAX_DEPTH = 64
 _MAX_KEY = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_KEPT = 65536
+KEPT = 65536
+"""Bytes of an unreadable entry that are kept."""
 
 
 class Package(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -128,10 +130,10 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
     """Read one raw entry. Never raises: an unreadable one comes back with its reason."""
     data = bytes(raw)
     try:
-        _check(data)
+        check_json(data)
     except UNREADABLE as error:
-        name, version = _readable_key(data)
-        return Unreadable(data[:_KEPT], str(error)[:500], name, version)
+        name, version = readable_key(data)
+        return Unreadable(data[:KEPT], str(error)[:500], name, version)
     name = version = None
     details: Details | None = None
     try:
@@ -145,10 +147,10 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
             key = _key.decode(server)
             name, version = key.name, key.version
         official = _meta.decode(meta).official
-        published = _utc(official.published_at)
-        updated = _utc(official.updated_at) if official.updated_at else published
-        changed = _utc(official.status_changed_at) if official.status_changed_at else None
-        if reason := _refused_key(name, version):
+        published = utc(official.published_at)
+        updated = utc(official.updated_at) if official.updated_at else published
+        changed = utc(official.status_changed_at) if official.status_changed_at else None
+        if reason := refused_key(name, version):
             return Unreadable(data, reason)
         if official.status not in STATUSES:
             return Unreadable(data, f"the status {official.status!r} is unknown", name, version)
@@ -171,8 +173,10 @@ def read_entry(raw: msgspec.Raw | bytes) -> Entry | Unreadable:
     )
 
 
-def _check(data: bytes) -> None:
+def check_json(data: bytes) -> None:
     """Raise ValueError for JSON that some readers would refuse or understand differently."""
+    if data.startswith(codecs.BOM_UTF8):
+        raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
     if len(data) > MAX_ENTRY:
         raise ValueError(f"it has {len(data)} bytes, more than {MAX_ENTRY}")
     # A cheap upper bound first: few brackets cannot nest deeply.
@@ -185,7 +189,7 @@ def _check(data: bytes) -> None:
         refuse_doubled_keys(data)
 
 
-def _readable_key(data: bytes) -> tuple[str | None, str | None]:
+def readable_key(data: bytes) -> tuple[str | None, str | None]:
     """The key of an otherwise unreadable entry, so that it can be asked for again."""
     try:
         server = dict(members(dict(members(data))[b"server"]))
@@ -194,10 +198,11 @@ def _readable_key(data: bytes) -> tuple[str | None, str | None]:
         )
     except (*UNREADABLE, KeyError):
         return None, None
-    return (None, None) if _refused_key(name, version) else (name, version)
+    return (None, None) if refused_key(name, version) else (name, version)
 
 
-def _refused_key(name: str, version: str) -> str | None:
+def refused_key(name: str, version: str) -> str | None:
+    """Why a key cannot be kept; None if it can."""
     if not name or not version:
         return "the name or the version is empty"
     if max(len(name), len(version)) > _MAX_KEY:
@@ -212,7 +217,8 @@ def compose(server: bytes, meta: bytes) -> bytes:
     return b'{"server":%b,"_meta":%b}' % (server, meta)
 
 
-def _utc(instant: datetime) -> datetime:
+def utc(instant: datetime) -> datetime:
+    """An instant in UTC. Raises ValueError without a time zone."""
     if instant.tzinfo is None:
         raise ValueError("an instant has no time zone")
     return instant.astimezone(UTC)

@@ -62,4 +62,4 @@ def _place(item: Path, path: Path) -> str:
 
 def _read(path: Path, place: str) -> Document:
     with path.open("rb") as file:
-        return Document(place, file.read(MAX_ENTRY + 1).strip())
+        return Document(place, file.read(MAX_ENTRY + 1))

@@ -18,8 +18,8 @@ class NotAPage(ValueError):
     """The bytes have no valid frame."""
 
 
-def split_page(body: bytes) -> tuple[list[bytes], bytes]:
-    """The records of a list answer and its metadata, as bytes. Raises NotAPage.
+def split_page(body: bytes) -> tuple[list[bytes], bytes | None]:
+    """The records of a list answer and its metadata (None: it has none), as bytes. Raises NotAPage.
 
     Keys other than `servers` and `metadata` are skipped; either of the two twice is an error.
     """
@@ -28,11 +28,9 @@ def split_page(body: bytes) -> tuple[list[bytes], bytes]:
         if key in values and key in (b"servers", b"metadata"):
             raise NotAPage(f"the page has {key.decode()} twice")
         values[key] = value
-    try:
-        records, metadata = values[b"servers"], values[b"metadata"]
-    except KeyError as error:
-        raise NotAPage(f"the page has no {error.args[0].decode()}") from None
-    return list(_parts(records, b"[", b"]")), metadata
+    if b"servers" not in values:
+        raise NotAPage("the page has no servers")
+    return list(_parts(values[b"servers"], b"[", b"]")), values.get(b"metadata")
 
 
 def members(body: bytes) -> Iterator[tuple[bytes, bytes]]:

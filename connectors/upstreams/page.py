@@ -18,10 +18,14 @@ _FRAME = (b'"servers"', b'"metadata"', b'"nextCursor"')
 
 
 class PageHead(msgspec.Struct, frozen=True, gc=False):
-    """The frame of a page: raw entries and the cursor of the next page (None at the end)."""
+    """The frame of a page: raw entries and the cursor of the next page (None at the end).
+
+    Metadata is optional by the OpenAPI document; the official registry always sends it.
+    """
 
     entries: list[msgspec.Raw]
     next_cursor: str | None
+    has_metadata: bool
 
 
 class EntryHead(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -40,7 +44,7 @@ class _Metadata(msgspec.Struct, gc=False, rename="camel"):
 
 class _Page(msgspec.Struct, gc=False):
     servers: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_ENTRIES)]
-    metadata: _Metadata
+    metadata: _Metadata | None = None
 
 
 class _Key(msgspec.Struct, gc=False):
@@ -66,7 +70,7 @@ class _FlagOnly(msgspec.Struct, gc=False):
 
 
 _page = msgspec.json.Decoder(_Page)
-_metadata = msgspec.json.Decoder(_Metadata)
+_metadata = msgspec.json.Decoder(_Metadata | None)
 _key_only = msgspec.json.Decoder(_KeyOnly)
 _flag_only = msgspec.json.Decoder(_FlagOnly)
 
@@ -97,13 +101,16 @@ def read_page(body: bytes, *, url: str = "") -> PageHead:
             raise MalformedPage(
                 f"{url} is not a page of a registry ({error}); is the upstream URL right?", url=url
             ) from error
-    return PageHead(entries, metadata.next_cursor or metadata.old_next_cursor or None)
+    cursor = metadata.next_cursor or metadata.old_next_cursor if metadata else None
+    return PageHead(entries, cursor or None, metadata is not None)
 
 
-def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata]:
+def _split(body: bytes) -> tuple[list[msgspec.Raw], _Metadata | None]:
     entries, metadata = split_page(body)
-    parsed = _metadata.decode(metadata)
-    refuse_doubled_keys(metadata)
+    parsed = None
+    if metadata is not None:
+        parsed = _metadata.decode(metadata)
+        refuse_doubled_keys(metadata)
     return [msgspec.Raw(entry) for entry in entries], parsed
 
 

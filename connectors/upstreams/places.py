@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.access import Access, safe_url
 from connectors.errors import ConnectorError
+from connectors.upstreams.kinds import Kind
 
 _REGISTRY = ("http://", "https://")
 _FILE = "file://"
@@ -16,6 +17,12 @@ class UpstreamSettings(Access):
     """An operator's settings of one upstream: its URL or path, and how it is reached."""
 
     url: str = Field(description="URL of a registry, or path of a folder of documents")
+    kind: Kind | None = Field(
+        None,
+        description="`official`: the official registry, a mirror of it, or a feed like ours. "
+        "`registry`: any other by the OpenAPI document; each pull reads all of it. By default the "
+        "first page of its list tells",
+    )
     private: bool | None = Field(
         None,
         description="Names of it that a feed does not show are unknown to that feed's readers. By "
@@ -27,6 +34,12 @@ class UpstreamSettings(Access):
     def _is_place(cls, value: str) -> str:
         check_place(value)
         return value
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "UpstreamSettings":
+        if self.kind is not None and (self.kind is Kind.FOLDER) == is_registry(self.url):
+            raise ValueError(f"{self.url} is not of the kind {self.kind}")
+        return self
 
     @model_validator(mode="after")
     def _guarded(self) -> "UpstreamSettings":

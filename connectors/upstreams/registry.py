@@ -4,12 +4,10 @@ Follows the read API under `/v0.1`. Entries are not interpreted (`connectors.ups
 does that) and nothing is stored: pages come out as they came in.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import pairwise
 from urllib.parse import quote, urlencode
 
 from connectors.errors import (
@@ -20,42 +18,23 @@ from connectors.errors import (
 )
 from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
-from connectors.upstreams.contract import Entry, read_entry
-from connectors.upstreams.page import EntryHead, read_head, read_page
+from connectors.upstreams.kinds import PROMISES, Kind, kind_of
+from connectors.upstreams.page import read_head, read_page
 from connectors.upstreams.places import base_url
+from connectors.upstreams.raw_page import (
+    Key,
+    RawPage,
+    check_cursor,
+    left_over,
+    refuse_repeated,
+    risen,
+)
 
 PAGE = 100
 MAX_PAGES, MAX_BYTES = 100, 64 << 20
 """Of all versions of one name, which are held in memory."""
 _FALLBACK_LAG = timedelta(minutes=5)
 _STALE = ("STALE", "UPDATING")
-# The official registry's cursors are NAME:VERSION.
-_NAMES_AN_ENTRY = re.compile(r"[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]*/[^:]*(:.*)?", re.DOTALL)
-
-Key = tuple[bytes, bytes]
-"""Name and version of an entry."""
-
-
-@dataclass(frozen=True)
-class RawPage:
-    """One list answer: its entries as bytes, what the next request needs, and when it was asked.
-
-    `heads` are read once, in the order of the entries. `asked_at` is on upstream's clock: its Date
-    header minus the duration of the request and one second. `stale`: an old copy, either marked by
-    an edge cache or shown by an entry that it lacks.
-    """
-
-    url: str
-    entries: tuple[bytes, ...]
-    heads: tuple[EntryHead | None, ...]
-    next_cursor: str | None
-    asked_at: datetime
-    stale: bool
-
-    @property
-    def keys(self) -> list[Key | None]:
-        """Name and version of each entry as bytes, as upstream sorts; None where unreadable."""
-        return [_key(head) if head else None for head in self.heads]
 
 
 @dataclass(frozen=True)
@@ -64,11 +43,21 @@ class Missing:
 
 
 class Registry:
-    """A registry, read through `http`; `now` is used only if upstream sends no Date."""
+    """A registry, read through `http`; `now` is used only if upstream sends no Date.
+
+    `kind` None: the first page of a walk tells it, and then it stands in `kind`.
+    """
 
     def __init__(
-        self, http: HttpClient, url: str, *, now: Callable[[], datetime], page: int = PAGE
+        self,
+        http: HttpClient,
+        url: str,
+        *,
+        now: Callable[[], datetime],
+        page: int = PAGE,
+        kind: Kind | None = Kind.OFFICIAL,
     ) -> None:
+        self.kind = kind
         self._http = http
         self._base = base_url(url)
         self.url = self._base
@@ -90,6 +79,11 @@ class Registry:
         fullest = 0
         while True:
             first = page = self._list(query, cursor, self._limit)
+            if self.kind is None:
+                self.kind = kind_of(page.entries, has_metadata=page.has_metadata)
+            if not PROMISES[self.kind].ordered:
+                yield from self._walk_loosely(page, query, seen)
+                return
             # Upstream may cap pages below our limit; on a full walk's first page we do not know the
             # cap.
             full_size = min(self._limit, fullest or (self._limit if since or cursor else 2))
@@ -97,22 +91,32 @@ class Registry:
                 not page.entries or len(page.entries) >= max(full_size, 2)
             ):
                 page = self._end(page, query, cursor)
-            left_over = _left_over(first, page)
+            left = left_over(first, page)
             if expected and expected not in page.keys:
                 page = replace(page, stale=True)
-            expected = left_over
-            last = _risen(page, last)
-            _check_cursor(page)
+            expected = left
+            last = risen(page, last)
+            check_cursor(page)
             yield page
             if page.next_cursor is None:
                 return
-            if page.next_cursor in seen:
-                raise MalformedPage(
-                    f"{page.url} names the cursor {page.next_cursor!r} twice", url=page.url
-                )
+            refuse_repeated(page, page.next_cursor, seen)
             cursor = page.next_cursor
             seen.add(cursor)
             fullest = max(fullest, len(page.entries))
+
+    def _walk_loosely(
+        self, page: RawPage, query: dict[str, str], seen: set[str]
+    ) -> Iterator[RawPage]:
+        """The pages from this one on, in any order and of any size, until one names no next."""
+        while True:
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+            refuse_repeated(page, cursor, seen)
+            seen.add(cursor)
+            page = self._list(query, cursor, self._limit)
 
     def is_empty(self) -> bool:
         """Whether the whole list shows no entry at all; one request."""
@@ -143,8 +147,7 @@ class Registry:
             cursor = page.next_cursor
             if cursor is None:
                 return pages
-            if cursor in [earlier.next_cursor for earlier in pages[:-1]]:
-                raise MalformedPage(f"{page.url} names the cursor {cursor!r} twice", url=page.url)
+            refuse_repeated(page, cursor, {earlier.next_cursor for earlier in pages[:-1]})
             position = {"cursor": cursor}
 
     def version(self, name: str, version: str) -> RawPage | Missing:
@@ -213,6 +216,12 @@ class Registry:
 
     def _page(self, answer: HttpResponse, body: bytes) -> RawPage:
         head = read_page(body, url=answer.url)
+        if self.kind and PROMISES[self.kind].ordered and not head.has_metadata:
+            raise MalformedPage(
+                f"{answer.url} is not a page of a registry (the page has no metadata); is the "
+                "upstream URL right?",
+                url=answer.url,
+            )
         return RawPage(
             answer.url,
             tuple(bytes(raw) for raw in head.entries),
@@ -220,6 +229,7 @@ class Registry:
             head.next_cursor,
             self._asked_at(answer),
             _is_stale(answer),
+            head.has_metadata,
         )
 
     def _asked_at(self, answer: HttpResponse) -> datetime:
@@ -231,58 +241,5 @@ class Registry:
             return self._now() - _FALLBACK_LAG
 
 
-def _left_over(first: RawPage, page: RawPage) -> Key | None:
-    """The last entry of the first answer for a page, if `page` leaves it for the next page."""
-    if page is first or not first.entries:
-        return None
-    last = first.keys[-1]
-    return None if last in page.keys else last
-
-
-def _key(entry: EntryHead | Entry) -> Key:
-    return entry.name.encode(), entry.version.encode()
-
-
-def _check_cursor(page: RawPage) -> None:
-    """A cursor that names an entry, as the official registry's do, must name the page's last one.
-
-    A later one would skip entries in between. Raises MalformedPage.
-    """
-    cursor = page.next_cursor
-    if cursor is None or not page.entries or not _NAMES_AN_ENTRY.fullmatch(cursor):
-        return
-    last = page.keys[-1]
-    name, _, version = cursor.partition(":")
-    if last is not None and (name.encode(), version.encode()) > last:
-        raise MalformedPage(
-            f"{page.url} ends with {last!r} and goes on behind {cursor!r}, which would skip what "
-            "lies between; the walk was stopped",
-            url=page.url,
-        )
-
-
 def _is_stale(answer: HttpResponse) -> bool:
     return answer.headers.get("x-registry-cache", "").upper() in _STALE
-
-
-def _risen(page: RawPage, last: Key | None) -> Key | None:
-    """Check that a page lies behind the last one and rises; return its last readable key.
-
-    A key that is twice on one page is a matter of its records, not of the walk.
-    """
-    keys = [key for key in page.keys if key is not None]
-    # Keys of otherwise unreadable records prove nothing.
-    odd_end = bool(page.entries) and not isinstance(read_entry(page.entries[-1]), Entry)
-    if odd_end or not _rises(keys, last):
-        keys = [_key(entry) for entry in map(read_entry, page.entries) if isinstance(entry, Entry)]
-        if not _rises(keys, last):
-            raise MalformedPage(
-                f"{page.url} repeats or goes back: {keys[0]!r} after {last!r}, or within itself; "
-                "the walk was stopped",
-                url=page.url,
-            )
-    return keys[-1] if keys else last
-
-
-def _rises(keys: list[Key], last: Key | None) -> bool:
-    return (last is None or not keys or keys[0] > last) and all(a <= b for a, b in pairwise(keys))

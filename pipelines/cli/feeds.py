@@ -41,23 +41,26 @@ def list_feeds(arguments: argparse.Namespace) -> int:
             "live": deployment.feed(policy.name).current_id(),
         }
         if arguments.action == "check":
-            row["matches"] = _matches(deployment, policy)
+            row |= _checked(deployment, policy)
         rows.append(row)
     if arguments.json:
         print_json(rows)
     else:
         for row in rows:
             matches: dict[str, int] = row.pop("matches", {})
+            warnings: tuple[str, ...] = row.pop("warnings", ())
             print_report("ok" if arguments.action == "check" else "feed", row)
             for rule, count in matches.items():
                 print_report("  rule" if count else "! rule", {"name": rule, "matches": str(count)})
+            for warning in warnings:
+                print_line(f"! {warning}")
     return 2 if documents.broken else 0
 
 
-def _matches(deployment: "Line", policy: "Policy") -> dict[str, int]:
-    """How many entries each rule matches now; a document is checked without a warehouse too."""
+def _checked(deployment: "Line", policy: "Policy") -> dict[str, Any]:
+    """What each rule matches now, and warnings; a document is checked without a warehouse too."""
     try:
-        return deployment.matches(policy)
+        return asdict(deployment.check(policy))
     except WarehouseError as error:
         log.warning("not known what the rules of feed %s match: %s", policy.name, error)
         return {}
@@ -83,10 +86,13 @@ def _preview(arguments: argparse.Namespace) -> int:
         facts = {"rule": f"{change.before} → {change.after}", "reason": change.reason}
         facts["details"] = "; ".join(change.details)
         print_report(f"{sign} {change.name}@{change.version}", facts)
-    counts = {key: value for key, value in asdict(report).items() if key not in ("changes", "gate")}
+    apart = ("changes", "gate", "warnings")
+    counts = {key: value for key, value in asdict(report).items() if key not in apart}
     print_report("diff", counts)
     if not report.shown:
         print_line("! nothing would be admitted")
+    for warning in report.warnings:
+        print_line(f"! {warning}")
     for problem in report.gate:
         print_line(f"! the gate would refuse it: {problem}")
     return 0

@@ -61,15 +61,18 @@ def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[
     """Too many running entries that would go, and kinds of entries that would disappear."""
     gone: Counter[str] = Counter()
     example = ""
+    held = 0
     for key in _running(live, candidate):
         index = candidate.keys.find(*key.split(b"\0", 1))
         if index is None or candidate.deleted(index):
             gone[candidate.state(index) if index is not None else "gone"] += 1
+            held += _rule(candidate, key) == "cooldown"
             example = example or key.decode().replace("\0", "@")
     before = live.manifest.entries - live.manifest.tombstones
     count, allowed = gone.total(), max(limits.floor, before * limits.share)
     if count > allowed:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(gone.items()))
+        kinds += f"; {held} because the cooldown holds them" if held else ""
         yield (
             f"{count} of {before} running entries would go ({kinds}; {example} is one), "
             f"which is more than the gate allows: {limits.share:.0%}, or {limits.floor}"
@@ -80,6 +83,11 @@ def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[
                 f"nothing of the kind {kind} would be left, of {count} entries, which is more than "
                 f"the gate allows: {limits.floor}"
             )
+
+
+def _rule(edition: Edition, key: bytes) -> str:
+    number = edition.records.keys.find(*key.split(b"\0", 1))
+    return edition.records.judged(number).reason.rule if number is not None else ""
 
 
 def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:

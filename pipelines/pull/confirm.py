@@ -10,7 +10,8 @@ from datetime import datetime
 
 from connectors.errors import ConnectorError
 from connectors.upstreams.contract import Entry, read_entry
-from connectors.upstreams.registry import Missing, RawPage, Registry
+from connectors.upstreams.raw_page import RawPage
+from connectors.upstreams.registry import Missing, Registry
 from warehouse.database.warehouse import Warehouse
 from warehouse.walk.merge import list_standing
 from warehouse.walk.settle import list_missing, settle_missing

@@ -7,26 +7,33 @@ watermark; a full walk also finds what changed silently or is gone. The merge it
 """
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from connectors.errors import BudgetSpent, ConnectorError
+from connectors.upstreams.kinds import PROMISES, Kind
 from connectors.upstreams.registry import Missing, Registry
 from pipelines.progress import Progress, silent
+from pipelines.pull.completion import TICK, Completion
 from pipelines.pull.confirm import confirm
+from pipelines.pull.drain import drain, must_walk, tidy
 from pipelines.pull.readings import batches
-from pipelines.pull.spool import PageKind, Spool, Start
+from pipelines.pull.spool import PageKind, Spool
 from pipelines.pull.survey import Survey, survey
 from warehouse.database.session import Row
-from warehouse.database.warehouse import GENERATION, Warehouse
+from warehouse.database.warehouse import Warehouse
 from warehouse.errors import BrakeEngaged
 from warehouse.walk.brake import hold_empty
-from warehouse.walk.merge import commit_walk, is_committed, list_unsettled, names_to_reread
+from warehouse.walk.merge import (
+    commit_walk,
+    known_entries,
+    list_unsettled,
+    names_to_reread,
+)
 from warehouse.walk.quarantine import list_due_retries
-from warehouse.walk.state import State, read_state, since_watermark, summarize
+from warehouse.walk.state import State, read_state, summarize
 from warehouse.walk.types import Key, Walk
 
 log = logging.getLogger(__name__)
@@ -41,6 +48,8 @@ class PullReport:
     `unsettled_names` counts names that could not be read again: the next pull tries once more.
     `unmet` counts known entries that the walk did not show; unless all are explained, the watermark
     stays. `totals` are the counts of what is known of the upstream now; empty: as before.
+    `reads_as` is the kind that its registry was read as. `unknown_statuses` counts entries by a
+    status word that is not known, of at most ten words: such entries stay.
     """
 
     upstream: str
@@ -61,6 +70,8 @@ class PullReport:
     unsettled_names: int = 0
     resumed_pages: int = 0
     totals: Row = field(default_factory=dict)
+    reads_as: Kind | None = None
+    unknown_statuses: dict[str, int] = field(default_factory=dict)
 
 
 def pull(
@@ -74,15 +85,17 @@ def pull(
     requests: Callable[[], int],
     full: bool = False,
     accept_shrink: bool = False,
+    kind_before: Kind | None = None,
     braked: bool = False,
     counted: bool = False,
     progress: Progress = silent,
 ) -> PullReport:
     """Bring the warehouse up to upstream's present state; a repeat changes nothing.
 
-    `full` forces a full walk (so do `accept_shrink`, a first pull, another URL and a new generation
-    of our parser). After a brake (`braked`), an incremental pull deletes nothing. Raises the errors
-    of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is unchanged.
+    `full` forces a full walk (so do `accept_shrink`, a first pull, another URL, a new generation of
+    our parser, and a registry without `updated_since`). `kind_before` is what the last pull found
+    the registry to be. After a brake (`braked`), an incremental pull deletes nothing. Raises the
+    errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is unchanged.
     """
     asked_before = requests()
     with Spool.hold(spool_folder / upstream) as spools:
@@ -90,11 +103,17 @@ def pull(
             state = read_state(session, upstream)
             due = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
             unsettled_before = list_unsettled(session, upstream)
-        full = full or accept_shrink or state is None or _must_walk(state, registry)
+        if registry.kind is None and state is not None and state.url == registry.url:
+            registry.kind = kind_before
+        full = full or accept_shrink or state is None or must_walk(state, registry)
         spool = spools[0] if full else spools[1]
-        _tidy(warehouse, spool, full=full)
-        start, resumed = _drain(
+        tidy(warehouse, spool, full=full)
+        start, resumed = drain(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
+        )
+        promises = PROMISES[registry.kind or Kind.REGISTRY]
+        completion = (
+            None if promises.blocks else _completion(warehouse, spool, upstream, state, now)
         )
         retries = [] if full or braked else due
         gone = _retry(spool, registry, retries, _commits(state))
@@ -102,7 +121,11 @@ def pull(
         if not full and not met.entries and registry.is_empty():
             with warehouse.session() as session:
                 hold_empty(session, upstream=upstream, url=registry.url)
-        to_reread = _names_to_reread(warehouse, spool, met, upstream, unsettled_before, full=full)
+        to_reread = (
+            []
+            if completion
+            else _names_to_reread(warehouse, spool, met, upstream, unsettled_before, full=full)
+        )
         unsettled = _read_again(spool, registry, to_reread, _commits(state), progress)
         spool.sync()
         walk = Walk(
@@ -125,7 +148,7 @@ def pull(
                 merge = commit_walk(
                     session,
                     walk,
-                    batches(spool.pages()),
+                    batches(spool.pages(), read=completion.records if completion else None),
                     now=now(),
                     overlap=overlap,
                     accept_shrink=accept_shrink,
@@ -166,18 +189,25 @@ def pull(
         stale=walk.stale,
         watermark=watermark,
         totals=totals,
+        reads_as=registry.kind,
+        unknown_statuses=dict(completion.unknown_statuses.most_common(10)) if completion else {},
     )
 
 
-def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
-    """Drop a spool that is not resumed; above all one whose walk was committed already."""
-    start = spool.left_behind()
-    if start is None:
-        return
+def _completion(
+    warehouse: Warehouse,
+    spool: Spool,
+    upstream: str,
+    state: State | None,
+    now: Callable[[], datetime],
+) -> Completion:
     with warehouse.session() as session:
-        committed = is_committed(session, start.walk_id)
-    if committed or not full:
-        spool.clear()
+        known = known_entries(session, upstream)
+    # Instants must rise from commit to commit, even if the clock went back.
+    at = max(now(), state.committed_at + TICK) if state else now()
+    completion = Completion(known, at)
+    completion.survey_pages(spool.pages())
+    return completion
 
 
 def _retry(spool: Spool, registry: Registry, keys: list[Key], after_commit: int) -> list[Key]:
@@ -219,59 +249,6 @@ def _read_again(
 
 def _commits(state: State | None) -> int:
     return state.commits if state else 0
-
-
-def _must_walk(state: State, registry: Registry) -> bool:
-    """Whether the watermark is missing, or belongs to another parser generation or another URL."""
-    return state.watermark is None or state.generation != GENERATION or state.url != registry.url
-
-
-def _drain(
-    spool: Spool,
-    registry: Registry,
-    state: State | None,
-    *,
-    full: bool,
-    resume: bool,
-    now: Callable[[], datetime],
-    progress: Progress,
-) -> tuple[Start, int]:
-    """Walk to the end into the spool; also return how many pages an earlier walk left there."""
-    started_at = now()
-    start, cursor, resumed = spool.left_behind(), None, 0
-    if start is not None and full and resume and _resumable(start, registry, started_at):
-        cursor, resumed = _continue(spool)
-    if start is None or not resumed:
-        since = None if full or state is None else since_watermark(state)
-        walk_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
-        start = Start(registry.url, walk_id, since, started_at)
-        spool.begin(start)
-    elif cursor is None:  # the earlier walk had its last page already
-        return start, resumed
-    entries = 0
-    for page in registry.walk(since=start.since, cursor=cursor):
-        spool.append(page, after_commit=_commits(state))
-        entries += len(page.entries)
-        progress("entries", entries, state.full_walk_entries if full and state else None)
-    spool.sync()
-    log.info("walk drained full=%s entries=%s resumed_pages=%s", full, entries, resumed)
-    return start, resumed
-
-
-def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
-    # Only on the same day: the pages of an older walk are out of date.
-    return (
-        start.url == registry.url and start.since is None and start.started_at.date() == now.date()
-    )
-
-
-def _continue(spool: Spool) -> tuple[str | None, int]:
-    """The cursor after the last whole page of a walk, and the number of its pages."""
-    cursor, count = None, 0
-    for page in spool.pages():
-        if page.kind == PageKind.LIST:
-            cursor, count = page.next_cursor, count + 1
-    return cursor, count
 
 
 def _names_to_reread(

@@ -22,7 +22,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from connectors.upstreams.page import EntryHead
-from connectors.upstreams.registry import RawPage
+from connectors.upstreams.raw_page import RawPage
 from pipelines.errors import Busy, OutOfResources
 from serve.disk import locked
 from warehouse.database.sizes import format_size

@@ -1,27 +1,89 @@
-"""Check: what the rules of a feed match now, and what values they would see."""
+"""Check: what the rules of a feed match now, what would surprise, and what values they see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.errors import StepError
+from serve.edition.edition import Edition
 from serve.policy.blocks import Block
 from serve.policy.policy import Policy
-from warehouse.curation.verdicts import column_values, count_matches
+from warehouse.curation.verdicts import (
+    column_values,
+    count_matches,
+    held_entries,
+    provisional,
+    unknown_names,
+)
 from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.rules.columns import COLUMNS
 
 
-def matches(
-    warehouse: Warehouse, policy: Policy, blocks: Sequence[Block], *, now: datetime
-) -> dict[str, int]:
-    """How many entries each rule matches, in order; one that comes later counts what it matches
-    even if an earlier one decides. Empty before the first pull."""
+@dataclass(frozen=True)
+class Check:
+    """What a feed document does now: how many entries each rule matches, in order (one that comes
+    later counts what it matches even if an earlier one decides), and what its editor should know.
+
+    Before the first pull no rule has a count.
+    """
+
+    matches: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def check(
+    warehouse: Warehouse,
+    policy: Policy,
+    blocks: Sequence[Block],
+    *,
+    live: Edition | None,
+    now: datetime,
+) -> Check:
+    """Look at the entries as of now; `live` is the edition that the feed shows."""
+    warnings = [*_of_latest(policy)]
     if not warehouse.path.exists():
-        return {}
+        return Check({}, tuple(warnings))
     book = policy.rule_book(now, blocks)
-    with warehouse.session() as session:
-        return count_matches(session, policy.name, book, now=now)
+    with (
+        warehouse.session() as session,
+        provisional(session, policy.name, book, now=now) as key,
+    ):
+        counts = count_matches(session, key, book)
+        held = held_entries(session, key)
+        unknown = unknown_names(session, sorted(policy.named()))
+    if live is not None:
+        warnings += cooldown_losses(live, held)
+    warnings += [f"{name} is no server that was ever seen; check the spelling" for name in unknown]
+    return Check(counts, tuple(warnings))
+
+
+def cooldown_losses(live: Edition, held: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A sentence if running entries of an edition would go because a cooldown holds them."""
+    keys = (
+        (name, live.keys.find(name.encode(), version.encode()), version) for name, version in held
+    )
+    going = [
+        f"{name}@{version}"
+        for name, index, version in keys
+        if index is not None and not live.deleted(index)
+    ]
+    if going:
+        yield (
+            f"the cooldown takes out {len(going)} entries that the feed shows now, until they are "
+            f"old enough ({going[0]} is one); bypass lists servers that need not wait"
+        )
+
+
+def _of_latest(policy: Policy) -> Iterator[str]:
+    if policy.cooldown is None or policy.document.latest:
+        return
+    for rule in policy.rules:
+        if any("is_latest" in atom.columns for atom in rule.predicate.atoms):
+            yield (
+                f"rule {rule.name} reads is_latest, which is upstream's, so with the cooldown a "
+                'server is gone for days whenever it publishes; write latest = "admitted" instead'
+            )
 
 
 def columns(warehouse: Warehouse, name: str | None, *, now: datetime) -> list[Row]:

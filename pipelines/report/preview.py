@@ -15,12 +15,14 @@ from pathlib import Path
 from pipelines.errors import StepError, UsageError
 from pipelines.publish.candidates import candidates
 from pipelines.publish.gate import ShrinkLimits, losses
+from pipelines.report.check import cooldown_losses
 from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition.edition import Edition
 from serve.feed.feed import Feed
 from serve.policy.blocks import Block, BlockList
-from serve.policy.policy import Policies, Policy, read_policy
+from serve.policy.policy import Policy
+from serve.policy.reader import Policies, read_policy
 from warehouse.curation.verdicts import provisional
 from warehouse.database.session import Session
 from warehouse.database.warehouse import Warehouse
@@ -46,7 +48,7 @@ class PreviewChange:
 @dataclass(frozen=True)
 class PreviewReport:
     """`shown` counts what the feed would show, `by_rule` entries as `verdict:rule`; `gate` says why
-    the gate would refuse it."""
+    the gate would refuse it, `warnings` what would surprise."""
 
     feed: str
     added: int
@@ -56,6 +58,7 @@ class PreviewReport:
     shown: int
     by_rule: dict[str, int]
     gate: tuple[str, ...]
+    warnings: tuple[str, ...]
     changes: list[PreviewChange]
 
 
@@ -107,6 +110,7 @@ def preview(
             else:
                 changes.append(change)
     kinds = [change.change for change in changes]
+    held = [(change.name, change.version) for change in changes if change.after == "cooldown"]
     return PreviewReport(
         changed.name,
         kinds.count("add"),
@@ -116,6 +120,7 @@ def preview(
         after.manifest.running,
         after.manifest.verdicts,
         tuple(losses(live, after, limits(changed))) if live else (),
+        tuple(cooldown_losses(live, held)) if live else (),
         changes,
     )
 

@@ -16,7 +16,8 @@ from serve.edition.manifests import read_manifest
 from serve.errors import EditionBroken
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
-from serve.policy.policy import Policies, Policy
+from serve.policy.policy import Policy
+from serve.policy.reader import Policies
 
 Row = dict[str, Any]  # facts of one subject, as printed
 _WARNED = timedelta(days=7)
@@ -137,6 +138,9 @@ def _upstream(place: str, account: Account) -> Row:
         **figures.get("totals", {}),
         "watermark": figures.get("watermark"),
         "last_kind": figures.get("kind"),
+        "reads_as": figures.get("reads_as"),
+        # Words for a status that are not known, and how many entries have them: they stay.
+        "unknown_statuses": figures.get("unknown_statuses") or None,
         "pulled_at": pull and pull.done_at,
         "tried_at": pull and pull.last.at,
         "outcome": pull and pull.last.outcome,

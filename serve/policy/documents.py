@@ -159,7 +159,7 @@ class Overlay(_Part):
 
 
 # Verdicts use these names where no rule of the document decided.
-_TAKEN = {"default", "cooldown", "block", "rollback", "unknown"}
+_TAKEN = {"default", "cooldown", "latest", "block", "rollback", "unknown"}
 _OWN = ("version", "title", "categories", "registry", "source", "target")
 # By kind: the members that it needs, and those that it may have besides.
 _MEMBERS: dict[str, tuple[set[str], set[str]]] = {
@@ -174,7 +174,10 @@ _MEMBERS: dict[str, tuple[set[str], set[str]]] = {
 
 
 class FeedDocument(_Part):
-    """A feed as its editor wrote it; the first rule that matches decides, otherwise `default`."""
+    """A feed as its editor wrote it; the first rule that matches decides, otherwise `default`.
+
+    With `latest = "admitted"` a server is shown by the newest of the versions that all else admits.
+    """
 
     name: Slug
     title: str = Field(min_length=1, max_length=200)
@@ -186,6 +189,7 @@ class FeedDocument(_Part):
     rules: tuple[Rule, ...] = Field((), max_length=500)
     overlays: tuple[Overlay, ...] = Field((), max_length=300)
     cooldown: Cooldown | None = None
+    latest: Literal["admitted"] | None = None
     gate: Gate = Gate()
 
     @field_validator("base_path")
@@ -220,3 +224,13 @@ class FeedDocument(_Part):
             if name not in known:
                 raise ValueError(f"there is no list {name}; write it under [[lists]]")
         return self
+
+
+MEMBERS = sorted(
+    {
+        field.alias or name
+        for part in (FeedDocument, Rule, NameList, Cooldown, Gate, Overlay)
+        for name, field in part.model_fields.items()
+    }
+)
+"""Every word that a document may have as a key."""

@@ -144,6 +144,9 @@ def _nearest(
         return
     if reason.verdict == "admit":
         return
+    if reason.rule == "latest":
+        yield NeededChange("a newer version is admitted", "true", "false")
+        return
     kind = next((r.kind for r in outline.rules if r.name == reason.rule), "rule")
     if kind == "overlay":
         yield NeededChange(f"the overlay {reason.rule} stands", "true", "false")

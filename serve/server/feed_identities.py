@@ -42,7 +42,7 @@ def served_feeds(
         known = msgspec.json.decode(memory.read_bytes(), type=_Served)
         if known.digest == digest:
             return known.feeds
-    from serve.policy.policy import read_policies  # late: most starts find nothing new
+    from serve.policy.reader import read_policies  # late: most starts find nothing new
 
     policies = read_policies(folder, compiler())
     served = [policy.served for policy in policies.valid]

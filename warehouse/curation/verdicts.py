@@ -6,9 +6,10 @@ changes become history.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import duckdb
 
@@ -18,12 +19,13 @@ from warehouse.database.arrow import TEXT, columns, table
 from warehouse.database.session import Row, Session
 from warehouse.errors import RulesFailed
 from warehouse.rules.outline import encode_outline
-from warehouse.rules.rulebook import RuleBook
+from warehouse.rules.rulebook import ChooseLatest, RuleBook
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished steps and of all steps."""
 _TIME_LIMIT = 600.0
 _BLOCKS = columns(target=TEXT, reason=TEXT)
+_OLDER = columns(name=TEXT, version=TEXT, latest=TEXT)
 
 
 def decide(
@@ -85,16 +87,26 @@ def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -
         session.run("curation/delete_verdicts", feed=key)
 
 
-def count_matches(session: Session, feed: str, book: RuleBook, *, now: datetime) -> dict[str, int]:
+def count_matches(session: Session, feed: str, book: RuleBook) -> dict[str, int]:
     """How many entries each rule of a book matches, by its name, in order; without the blocks."""
-    with provisional(session, feed, book, now=now) as key:
-        rows = session.rows("curation/count_matches", feed=key, rules=len(book.rules))
+    rows = session.rows("curation/count_matches", feed=feed, rules=len(book.rules))
     counts = {row["ordinal"]: row["matches"] for row in rows}
     return {
         rule.name: counts.get(number, 0)
         for number, rule in enumerate(book.rules, start=1)
         if rule.kind != "block"
     }
+
+
+def held_entries(session: Session, feed: str) -> list[tuple[str, str]]:
+    """Name and version of every entry that a cooldown holds."""
+    return [(row["name"], row["version"]) for row in session.rows("curation/list_held", feed=feed)]
+
+
+def unknown_names(session: Session, names: Sequence[str]) -> list[str]:
+    """Which of these NAME or NAME@VERSION no entry has or had, in their order."""
+    with session.registering(batch_names=table([(name,) for name in names], columns(name=TEXT))):
+        return [row["name"] for row in session.rows("curation/list_unknown")]
 
 
 def column_values(session: Session, name: str, *, now: datetime) -> Row:
@@ -142,10 +154,24 @@ def _judged(
                     session.run("curation/drop_deciding")
                     session.text(statement, parameters | part.parameters)
                     session.run("curation/update_blocked")
+                    if book.choose_latest:
+                        _keep_latest(session, book.choose_latest)
                 session.run("curation/stage_verdicts", feed=feed, now=changed_at)
                 progress(len(all_parts) + number, steps)
             session.run("curation/drop_deciding")
         yield
+
+
+def _keep_latest(session: Session, choose: ChooseLatest) -> None:
+    """Exclude all but the latest of the admitted versions of each server of a part."""
+    older = []
+    rows = session.rows("curation/list_competing")
+    for name, group in groupby(rows, lambda row: row["name"]):
+        versions = [(row["version"], row["published_at"]) for row in group]
+        latest = versions[choose(versions)][0]
+        older += [(name, version, latest) for version, _ in versions if version != latest]
+    with session.registering(batch_older=table(older, _OLDER)):
+        session.run("curation/update_older")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ expression is cut at its AND, OR and NOT into atoms: an error in one atom makes 
 for that row, and three-valued logic gives the result.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -36,7 +37,7 @@ def compile_predicate(expression: str) -> Predicate:
     except (ParseError, TokenError, RecursionError, AttributeError, ValueError) as error:
         place = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
         raise ExpressionRefused(
-            f"it is not an SQL expression: {place.get('description') or error}",
+            f"it is not an SQL expression: {_plain(place.get('description') or str(error))}",
             expression=expression,
             line=place.get("line") or 1,
             column=place.get("col") or 1,
@@ -61,6 +62,15 @@ def compile_predicate(expression: str) -> Predicate:
     shape = _cut(tree, atoms)
     _bind(atoms, expression)
     return Predicate(shape, tuple(atoms), _nullable(tree))
+
+
+_LACKS = re.compile(r"Required keyword: '\w+' missing for <class '(?:\w+\.)*(\w+)'>")
+
+
+def _plain(description: str) -> str:
+    """A message of the parser in words of SQL."""
+    lacking = _LACKS.match(description)
+    return f"a value beside {lacking[1].upper()} is missing" if lacking else description
 
 
 def _depth(node: exp.Expr) -> int:
@@ -143,11 +153,13 @@ def _bind(atoms: Sequence[Atom], expression: str) -> None:
         f"{_SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
     )
     connection = duckdb.connect(":memory:", config={"threads": 1})
+    tried = expression
     try:
         connection.execute("SET TimeZone='UTC'")
         connection.execute(f"CREATE TABLE entry AS SELECT {columns}")
         for text in [*(atom.text for atom in atoms), expression]:
             sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
+            tried = text
             fields = connection.execute(f"DESCRIBE {sql}").fetchall()
             if fields[0][1] != "BOOLEAN":
                 raise ExpressionRefused(
@@ -156,12 +168,35 @@ def _bind(atoms: Sequence[Atom], expression: str) -> None:
                 )
             connection.execute(sql)
     except duckdb.Error as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise ExpressionRefused(reason, expression=expression) from error
+        raise ExpressionRefused(_of_types(tried), expression=expression) from error
     finally:
         connection.close()
 
 
+def _of_types(text: str) -> str:
+    """Why DuckDB cannot run a test whose parts are allowed: the types do not fit."""
+    used = [name for name in COLUMNS if re.search(rf"\b{name}\b", text)]
+    types = ", ".join(f"{name} is {_WORDS[COLUMNS[name].kind]}" for name in used)
+    remedy = next(
+        (
+            f"look into a list with list_contains({name}, 'TEXT')"
+            for name in used
+            if COLUMNS[name].kind == "VARCHAR[]"
+        ),
+        "write texts and instants in quotes, numbers without",
+    )
+    shown = text if len(text) <= 200 else f"{text[:200]}..."
+    return f"the types in `{shown}` do not fit: {types or 'no column is read'}; {remedy}"
+
+
+_WORDS = {
+    "VARCHAR": "a text",
+    "VARCHAR[]": "a list of texts",
+    "BOOLEAN": "true or false",
+    "INTEGER": "a number",
+    "BIGINT": "a number",
+    "TIMESTAMPTZ": "an instant",
+}
 _SAMPLE = {
     "VARCHAR": "''",
     "VARCHAR[]": "[]",

@@ -95,11 +95,7 @@ def check(node: exp.Expr, expression: str) -> None:
 def _validation_error(node: exp.Expr) -> str | None:
     """What is wrong with one node, and what to write instead; None if it is allowed."""
     if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
-        close = difflib.get_close_matches(node.name, COLUMNS, n=1)
-        remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""
-        return f"there is no column `{node.sql()}`; " + (
-            remedy or f"the columns are {', '.join(sorted(COLUMNS))}"
-        )
+        return _no_column(node)
     if isinstance(node, exp.Cast) and _is_date(node):
         return None
     if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast):
@@ -117,11 +113,25 @@ def _validation_error(node: exp.Expr) -> str | None:
         for pattern, instead in _INSTEAD:
             if re.search(pattern, sql, re.IGNORECASE):
                 return f"`{sql}` is not allowed in a rule: {instead}"
+        if isinstance(node, exp.Anonymous):
+            called = node.name.lower()
+            for near in difflib.get_close_matches(called, _FUNCTIONS.split(", "), n=1):
+                return f"there is no function {called}; did you mean `{near}`?"
         return (
             f"`{sql}` is not allowed in a rule; use comparisons, AND, OR, NOT, IN, LIKE, CASE and "
             f"the functions {_FUNCTIONS}"
         )
     return None
+
+
+def _no_column(node: exp.Column) -> str:
+    if node.this.quoted:
+        return f"{node.sql()} is the name of a column; write a text in single quotes"
+    close = difflib.get_close_matches(node.name, COLUMNS, n=1)
+    remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""
+    return f"there is no column `{node.sql()}`; " + (
+        remedy or f"the columns are {', '.join(sorted(COLUMNS))}"
+    )
 
 
 def _slow_pattern(node: exp.Expr) -> str | None:

@@ -3,9 +3,9 @@
 Pure: texts in, texts out. Rules are combined by Kleene's three-valued logic.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
@@ -20,6 +20,8 @@ from warehouse.rules.outline import (
     WhenUnknown,
 )
 from warehouse.rules.ternary import Tree
+
+ChooseLatest = Callable[[Sequence[tuple[str, datetime]]], int]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class CompiledCooldown:
 class RuleBook:
     """Rules in evaluation order, with the atoms that they share.
 
-    `blocks` maps NAME or NAME@VERSION to the reason for the rule `block`. `atoms` are distinct
+    `blocks` maps NAME or NAME@VERSION to the reason for the rule `block`. `choose_latest` gives the
+    index of the latest of (version, published_at): with it, of each server only the latest of its
+    admitted versions stays admitted; the others are excluded by `latest`. `atoms` are distinct
     tests, `trees` has one tree of atom numbers per rule, `columns` are all columns that are read.
     """
 
@@ -59,8 +63,10 @@ class RuleBook:
         *,
         default: Verdict,
         cooldown: CompiledCooldown | None = None,
+        choose_latest: ChooseLatest | None = None,
         blocks: Mapping[str, str] | None = None,
     ) -> None:
+        self.choose_latest = choose_latest
         self.rules = tuple(rules)
         self.blocks = blocks or {}
         self.default = default

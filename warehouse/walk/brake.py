@@ -48,6 +48,16 @@ def hold_loss(
         raise _engaged(upstream, url, reason, missing=missing, known=known, met=met)
 
 
+def hold_unreadable(session: Session, *, upstream: str, url: str, unreadable: int) -> None:
+    """Raise BrakeEngaged for a walk of which not one record can be read."""
+    for row in session.rows("walk/read_unreadable"):
+        reason = (
+            f"none of its {unreadable} records can be read ({row['reason']}); a registry that is "
+            'neither the official one nor a mirror of it has "kind": "registry"'
+        )
+        raise _engaged(upstream, url, reason, missing=0, known=0, met=0)
+
+
 def hold_unmet(
     session: Session, *, upstream: str, url: str, since: datetime, met: int
 ) -> list[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from warehouse.database.session import Row, Session
-from warehouse.walk.brake import hold_loss, hold_unmet
+from warehouse.walk.brake import hold_loss, hold_unmet, hold_unreadable
 from warehouse.walk.quarantine import quarantine
 from warehouse.walk.state import (
     move_watermark,
@@ -60,6 +60,10 @@ def commit_walk(
         unmet: list[Key] = []
         if sweeping:
             if not accept_shrink:
+                if unreadable and not walk.certain:
+                    hold_unreadable(
+                        session, upstream=walk.upstream, url=walk.url, unreadable=unreadable
+                    )
                 hold_loss(
                     session,
                     upstream=walk.upstream,

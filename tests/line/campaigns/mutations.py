@@ -8,7 +8,8 @@ import pytest
 
 from connectors.errors import ConnectorError
 from connectors.upstreams import registry
-from connectors.upstreams.registry import RawPage, Registry
+from connectors.upstreams.raw_page import RawPage
+from connectors.upstreams.registry import Registry
 from pipelines.pull import pull
 from warehouse.database import session as sessions
 from warehouse.walk import merge as entries

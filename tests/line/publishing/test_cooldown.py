@@ -3,12 +3,15 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from pipelines.demo.clock import FakeClock
 from pipelines.demo.packages import Release, SamplePackage
+from pipelines.errors import GateRefused
 from tests.line.profiling.test_profile import claim
 from tests.support.deployments import START, Upstream, server_json
 from tests.support.feeds import served
-from tests.support.policies import make_team, published, shown, verdicts
+from tests.support.policies import HEAD, make_team, published, shown, team, verdicts
 
 DAY = timedelta(days=1)
 WEEK = """
@@ -126,3 +129,73 @@ def test_a_held_version_is_announced_with_its_instant_and_then_comes(
         assert {(change["kind"], change["name"]) for change in later} == {
             ("added", name) for name in ("a.b/more", *(f"a.b/new{n}" for n in range(5)))
         }
+
+
+def test_with_latest_admitted_a_server_stays_through_the_cooldown(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, WEEK, head=HEAD + 'latest = "admitted"\n')
+    for version in ("1.9.0", "1.10.0"):
+        upstream.registry.publish(server_json("a.b/one", version), START - 30 * DAY)
+    upstream.registry.publish(server_json("a.b/two", "1.0.0"), START - 30 * DAY)
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        assert shown(client) == ["a.b/one@1.10.0", "a.b/two@1.0.0"]
+        explained = client.json("/explain/a.b/one/1.9.0")["versions"][0]
+        assert (explained["verdict"], explained["rule"]) == ("exclude", "latest")
+        assert "1.10.0 is newer and admitted too" in explained["reason"]
+        assert explained["nearest"][0]["test"] == "a newer version is admitted"
+        clock.move_to(START + DAY)
+        upstream.registry.publish(server_json("a.b/one", "2.0.0"), clock())
+        published(deployment)
+        assert verdicts(deployment) == {
+            "a.b/one@1.9.0": ("exclude", "latest"),
+            "a.b/one@1.10.0": ("admit", "default"),
+            "a.b/one@2.0.0": ("hold", "cooldown"),
+            "a.b/two@1.0.0": ("admit", "default"),
+        }
+        clock.move_to(START + 9 * DAY)
+        upstream.registry.set_status("a.b/two", None, "deleted", "gone", clock())
+        before = client.json("/health")["sequence"]
+        published(deployment)
+        client.until(lambda: client.json("/health")["sequence"] > before)
+        assert shown(client) == ["a.b/one@2.0.0"]
+    assert verdicts(deployment)["a.b/one@1.10.0"] == ("exclude", "latest")
+
+
+def test_what_a_cooldown_would_take_out_is_said_before(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    deployment = make_team(tmp_path, upstream, clock, "[gate]\nfloor = 1\n")
+    for number in range(3):
+        claim(upstream, f"a.b/s{number}", "npm", f"s{number}", "1.0.0")
+    published(deployment)
+    team(tmp_path / "changed", WEEK + "[gate]\nfloor = 1\n[[rules]]\n" + LATEST)
+    said = "the cooldown takes out 3 entries that the feed shows now"
+    preview = deployment.preview(tmp_path / "changed" / "team.toml")
+    assert preview.warnings[0].startswith(said)
+    assert "3 because the cooldown holds them" in preview.gate[0]
+    team(tmp_path / "documents", WEEK + "[gate]\nfloor = 1\n[[rules]]\n" + LATEST)
+    (policy,) = deployment.policies("team")
+    of_latest, of_live, of_name = deployment.check(policy).warnings
+    assert "rule old reads is_latest" in of_latest
+    assert of_live.startswith(said)
+    assert of_name == "a.b/s9 is no server that was ever seen; check the spelling"
+    deployment.curate(policy)
+    deployment.build(policy)
+    with pytest.raises(GateRefused, match="3 because the cooldown holds them"):
+        deployment.switch(policy)
+
+
+LATEST = """
+name = "old"
+verdict = "exclude"
+when = "NOT is_latest"
+reason = "an older version"
+
+[[rules]]
+name = "named"
+verdict = "exclude"
+names = ["a.b/s9", "a.b/s0@2*"]
+reason = "named"
+"""

@@ -16,7 +16,7 @@ from pipelines.refresh import publish
 from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.policy.blocks import Block
-from serve.policy.policy import read_policy
+from serve.policy.reader import read_policy
 from serve.policy.trace import trace
 from tests.support.deployments import START, Upstream, make_deployment, server_json, upstream_server
 from tests.support.explain import explained

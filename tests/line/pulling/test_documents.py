@@ -1,5 +1,6 @@
 """In-house documents as an upstream: a folder, or one file."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 
 from connectors.errors import TerminalError
 from pipelines.demo.clock import FakeClock
+from pipelines.demo.registry import OFFICIAL
 from pipelines.line import Line
 from tests.line.pulling.inhouse import HOUR, current, pulled, write
 from tests.support.deployments import START, Upstream, make_deployment
+from tests.support.shared import require
 from warehouse.errors import BrakeEngaged
 
 
@@ -129,3 +132,40 @@ def test_a_file_is_an_upstream_too_and_a_large_loss_engages_its_brake(
     with pytest.raises(BrakeEngaged, match="30 of 30 known entries are gone"):
         deployment.pull("many")
     assert deployment.pull("many", accept_shrink=True, reason="it is right").vanished == 30
+
+
+def test_a_document_can_say_its_status(deployment: Line, inhouse: Path) -> None:
+    plain = require("cases/30-inhouse-status/a.json").read_text()
+    (inhouse / "plain.json").write_text(plain)
+    server = json.loads((inhouse / "one.json").read_text())
+    official = {"status": "deleted", "statusMessage": "use two"}
+    (inhouse / "one.json").write_text(
+        json.dumps({"server": server, "_meta": {OFFICIAL: official, "com.example/team": {"id": 7}}})
+    )
+    assert deployment.pull("inhouse").unreadable == 0
+    with deployment.warehouse.session() as session:
+        rows = session.text(
+            "SELECT name, status, status_message FROM entries ORDER BY name"
+        ).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("com.example/one", "deleted", "use two"),
+        ("org.t/a", "deprecated", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("a.json", "it begins with a byte order mark; save it as UTF-8 without one"),
+        ("b.json", "(byte 54)"),
+    ],
+)
+def test_a_reason_points_into_the_document(
+    deployment: Line, inhouse: Path, file: str, reason: str
+) -> None:
+    body = require(f"cases/13-inhouse-bom-offset/{file}").read_bytes()
+    (inhouse / "odd.json").write_bytes(body)
+    deployment.pull("inhouse")
+    with deployment.warehouse.session() as session:
+        (row,) = session.rows("report/list_quarantine", released=False)
+    assert reason in row["reason"]

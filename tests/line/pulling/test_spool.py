@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from connectors.upstreams.page import EntryHead
-from connectors.upstreams.registry import RawPage
+from connectors.upstreams.raw_page import RawPage
 from pipelines.pull.spool import Spool, Start
 from tests.support.deployments import START
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serve.errors import PolicyInvalid
-from serve.policy.policy import read_policies, read_policy
+from serve.policy.reader import read_policies, read_policy
 from warehouse.expressions.compile import compile_predicate
 
 GOOD = """
@@ -117,6 +117,27 @@ reason = "because"
             "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'downlods > 1'",
             "did you mean `downloads`",
         ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = \"licenses = 'MIT'\"",
+            "licenses is a list of texts; look into a list with list_contains(licenses, 'TEXT')",
+        ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'name LIKE'",
+            "a value beside LIKE is missing",
+        ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\n"
+            "when = \"regex_matches(name, 'x')\"",
+            "did you mean `regexp_matches`?",
+        ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'name = \"x\"'",
+            "write a text in single quotes",
+        ),
+        ("[[rules]]\nname = 'r'\nverdict = 'deny'", "'deny' is no choice; write 'admit' or"),
+        ("[[rules]]\nnam = 'r'", "there is no such member; did you mean name?"),
+        ("[[rules]]\nname = 'r'", "rule r: reason: it is missing; write it"),
+        ("[cooldown]\ndays = '7'", "cooldown.days: write a number, without quotes"),
         (OVERLAY + "kind = 'deny'", "overlay o: expires"),
         (OVERLAY + "kind = 'deny'\nexpires = 'soon'", "write a date such as 2027-01-31"),
         (OVERLAY + "kind = 'pin'\nexpires = 'never'", "an overlay of kind pin needs version"),

@@ -4,7 +4,7 @@ import pytest
 
 from serve.api.openapi import openapi
 from serve.errors import PolicyInvalid
-from serve.policy.policy import read_policy
+from serve.policy.reader import read_policy
 from serve.policy.served_feed import ServedFeed
 from serve.routes import RESERVED, ROUTES, VERSIONS, WRITES, words
 from serve.server.metrics import route_of

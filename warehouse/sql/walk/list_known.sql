@@ -1,3 +1,4 @@
-SELECT name, version, server_hash, published_at, updated_at, vanished_at
+SELECT name, version, server_hash, status, status_message, published_at, updated_at, status_changed_at,
+    vanished_at
 FROM entries
 WHERE upstream = $upstream
