@@ -13,7 +13,6 @@ from pathlib import Path
 
 from connectors.http.client import RequestPolicy
 from connectors.registries.osv import OSV
-from connectors.upstreams.kinds import Kind
 from connectors.upstreams.places import folder_path, is_registry
 from connectors.upstreams.registry import Registry
 from pipelines.accounts import Account, AccountFile
@@ -119,10 +118,6 @@ class Line(Operations):
                 requests=lambda: http.requests,
                 full=full,
                 accept_shrink=accept_shrink,
-                # Any other verdict is found anew: a page of an outage may have told it.
-                kind_before=Kind.OFFICIAL
-                if account.figures.get("reads_as") == Kind.OFFICIAL
-                else None,
                 braked=account.stop is not None,
                 counted="totals" in account.figures,
                 progress=progress,

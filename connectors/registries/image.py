@@ -11,48 +11,20 @@ from connectors.errors import MalformedPage, QuotaSpent, UnexpectedStatus
 from connectors.http.answers import HttpResponse
 from connectors.http.bodies import MIB
 from connectors.http.client import HttpClient
-from connectors.http.pacing import RateLimits
 from connectors.http.routes import base_of
 from connectors.lazy_json import items, mapping, members, small, string
 from connectors.origins import Origin
 from connectors.registries.lookup import Document, Outcome
 
-TABLE = {
-    "docker.io": Origin(
-        "oci:docker.io",
-        "https://registry-1.docker.io",
-        realm_hosts=("auth.docker.io",),
-        realm="https://auth.docker.io/token",
-        service="registry.docker.io",
-        blob_suffixes=(".cloudflare.docker.com", ".r2.cloudflarestorage.com"),
-        limits=RateLimits(rate=2, slots=2),
-    ),
-    "ghcr.io": Origin(
-        "oci:ghcr.io",
-        "https://ghcr.io",
-        realm_hosts=("ghcr.io",),
-        realm="https://ghcr.io/token",
-        service="ghcr.io",
-        blob_suffixes=("pkg-containers.githubusercontent.com",),
-        limits=RateLimits(rate=3, slots=2),
-    ),
-    "quay.io": Origin(
-        "oci:quay.io", "https://quay.io", realm_hosts=("quay.io",), blob_suffixes=(".quay.io",)
-    ),
-    "mcr.microsoft.com": Origin(
-        "oci:mcr.microsoft.com",
-        "https://mcr.microsoft.com",
-        realm_hosts=("mcr.microsoft.com",),
-        blob_suffixes=(".data.mcr.microsoft.com",),
-        limits=RateLimits(rate=3, slots=2),
-    ),
-}
 _ACCEPT = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
         "application/vnd.docker.distribution.manifest.list.v2+json",
         "application/vnd.oci.image.manifest.v1+json",
         "application/vnd.docker.distribution.manifest.v2+json",
+        # Signed manifests of the format before, which clients of today do not pull.
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        "application/vnd.docker.distribution.manifest.v1+json",
     )
 )
 # Some registries answer 401 or 403 for a repository that does not exist.
@@ -74,7 +46,7 @@ class ImageRepository:
         self._http = http
         self._origin = origin
         self._name = name
-        self._told: dict[str, list[Document]] = {}
+        self._told: dict[str, list[Document] | Outcome] = {}
         self._refused = False
         self.token = ""
         # A realm that an earlier challenge named saves the request that would be refused.
@@ -126,20 +98,24 @@ class ImageRepository:
             self._http.host_cache["manifests left"] = quota[1]
         return answer
 
-    def documents(self, reference: str, digest: str) -> list[Document]:
-        """The manifest and config of a reference, and what refers to it.
+    def documents(self, reference: str, digest: str) -> list[Document] | Outcome:
+        """The manifest and config of a reference, and what refers to it; OLD_FORMAT if its manifest
+        has no config.
 
         For an index, also the manifest of linux/amd64.
         """
         # Tags often share a digest, which is read once; an empty digest is unknown.
         if digest not in self._told or not digest:
             self._told[digest] = self._read(reference, digest)
+        documents = self._told[digest]
+        if isinstance(documents, Outcome):
+            return documents
         return [
             Document(document.kind, document.body, reference, document.digest)
-            for document in self._told[digest]
+            for document in documents
         ]
 
-    def _read(self, reference: str, digest: str) -> list[Document]:
+    def _read(self, reference: str, digest: str) -> list[Document] | Outcome:
         top = self.manifest(digest or reference)
         if top.status != 200:
             raise UnexpectedStatus(
@@ -147,6 +123,9 @@ class ImageRepository:
                 url=top.url,
                 status=top.status,
             )
+        # Its digest is of the payload without the signatures.
+        if small(members(top.body).get("schemaVersion")) == 1:
+            return Outcome.OLD_FORMAT
         digest = _verified(top, digest)
         documents = [Document("manifest", top.body, reference, digest)]
         manifest = _object(top)
@@ -180,10 +159,22 @@ class ImageRepository:
         for _ in range(3):
             if answer.status not in _BLOB_REDIRECTS:
                 break
-            url = urljoin(answer.url, answer.headers.get("location", ""))
+            location = answer.headers.get("location", "")
+            try:
+                url = urljoin(answer.url, location)
+            except ValueError as error:
+                raise MalformedPage(
+                    f"{answer.url} redirects to {location!r}, which is no URL", url=answer.url
+                ) from error
             self._check(url, self._origin.blob_suffixes)
             # The pull token is not sent to another host.
             answer = self._http.get(url, expect=frozenset({200}) | _BLOB_REDIRECTS, cap=MIB)
+        if answer.status != 200:
+            raise UnexpectedStatus(
+                f"{answer.url} answered {answer.status} for the config of an image",
+                url=answer.url,
+                status=answer.status,
+            )
         return answer
 
     def _ask(
@@ -248,13 +239,17 @@ class ImageRepository:
 
         Allowed are hosts of the table by https, and base URLs that the operator configured.
         """
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            message = f"{self._origin.id} points to {url!r}, which is no URL"
+            raise MalformedPage(message, url=self._origin.url) from error
         listed = any(
             host == allowed or (allowed.startswith(".") and host.endswith(allowed))
             for allowed in hosts
         )
-        secure = parts.scheme == "https" and parts.port in (None, 443)
+        secure = parts.scheme == "https" and port in (None, 443)
         given = base_of(url) in self._origin.bases
         if parts.username is not None or not (given or (listed and secure)):
             raise MalformedPage(f"{self._origin.id} points to {host}: not allowed", url=url)

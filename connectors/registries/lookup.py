@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
     BLOCKED_LEGAL = "blocked_legal"
     GONE = "gone"
+    OLD_FORMAT = "old_format"
     FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
     UPSTREAM_ERROR = "upstream_error"

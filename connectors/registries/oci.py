@@ -8,7 +8,8 @@ from connectors.errors import ConnectorError, HostClosed, QuotaSpent
 from connectors.http.client import HttpClient
 from connectors.origins import Origin
 from connectors.registries.clients import Connector, Probe
-from connectors.registries.image import TABLE, ImageRepository
+from connectors.registries.image import ImageRepository
+from connectors.registries.image_hosts import TABLE
 from connectors.registries.lookup import (
     MAX_EXTRAS,
     Document,

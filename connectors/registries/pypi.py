@@ -21,6 +21,7 @@ from connectors.registries.clients import (
     validator_of,
     validators,
 )
+from connectors.registries.html_index import json_of_html
 from connectors.registries.lookup import (
     MAX_EXTRAS,
     Document,
@@ -37,7 +38,8 @@ from connectors.registries.releases import (
     version_key,
 )
 
-_INDEX = "application/vnd.pypi.simple.v1+json"
+# Mirrors that know no JSON answer HTML.
+_INDEX = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
 _PROBE = "mcp"
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}")
@@ -54,7 +56,7 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
 
     The project document also describes the latest release. An index with a lower serial than the
     known one is an old copy of a cache: upstream error. A mirror without JSON documents leaves them
-    out.
+    out; an index in HTML is read too.
     """
     name = quote(target.package, safe="")
     index = http.get(
@@ -73,9 +75,12 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
     deferred = 0
     reader = _Releases(http, f"{origin.url}/pypi/{name}")
     if index.status == 200:
-        documents.append(Document("index", index.body))
+        body = index.body
+        if body.lstrip()[:1] == b"<":
+            body = json_of_html(body, project=target.package, url=index.url)
+        documents.append(Document("index", body))
         latest = reader.project()
-        releases = releases_of(index.body)
+        releases = releases_of(body)
         wanted = [
             version
             for version in target.versions

@@ -85,7 +85,6 @@ def pull(
     requests: Callable[[], int],
     full: bool = False,
     accept_shrink: bool = False,
-    kind_before: Kind | None = None,
     braked: bool = False,
     counted: bool = False,
     progress: Progress = silent,
@@ -93,9 +92,9 @@ def pull(
     """Bring the warehouse up to upstream's present state; a repeat changes nothing.
 
     `full` forces a full walk (so do `accept_shrink`, a first pull, another URL, a new generation of
-    our parser, and a registry without `updated_since`). `kind_before` is what the last pull found
-    the registry to be. After a brake (`braked`), an incremental pull deletes nothing. Raises the
-    errors of `connectors`, Busy, and BrakeEngaged; in each case the warehouse is unchanged.
+    our parser, and a registry without `updated_since`). After a brake (`braked`), an incremental
+    pull deletes nothing. Raises the errors of `connectors`, Busy, and BrakeEngaged; in each case the
+    warehouse is unchanged.
     """
     asked_before = requests()
     with Spool.hold(spool_folder / upstream) as spools:
@@ -103,8 +102,9 @@ def pull(
             state = read_state(session, upstream)
             due = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
             unsettled_before = list_unsettled(session, upstream)
-        if registry.kind is None and state is not None and state.url == registry.url:
-            registry.kind = kind_before
+        # Only a registry that showed itself to be like the official one has a watermark.
+        if registry.kind is None and state and state.watermark and state.url == registry.url:
+            registry.kind = Kind.OFFICIAL
         full = full or accept_shrink or state is None or must_walk(state, registry)
         spool = spools[0] if full else spools[1]
         tidy(warehouse, spool, full=full)
@@ -112,20 +112,20 @@ def pull(
             spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
         )
         promises = PROMISES[registry.kind or Kind.REGISTRY]
-        completion = (
-            None if promises.blocks else _completion(warehouse, spool, upstream, state, now)
-        )
+        completion = None
+        if not promises.blocks:
+            completion = _completion(warehouse, spool, upstream, state, now)
         retries = [] if full or braked else due
         gone = _retry(spool, registry, retries, _commits(state))
         met = survey(spool, _commits(state))
         if not full and not met.entries and registry.is_empty():
             with warehouse.session() as session:
                 hold_empty(session, upstream=upstream, url=registry.url)
-        to_reread = (
-            []
-            if completion
-            else _names_to_reread(warehouse, spool, met, upstream, unsettled_before, full=full)
-        )
+        to_reread: list[str] = []
+        if promises.blocks:
+            to_reread = _names_to_reread(
+                warehouse, spool, met, upstream, unsettled_before, full=full
+            )
         unsettled = _read_again(spool, registry, to_reread, _commits(state), progress)
         spool.sync()
         walk = Walk(
@@ -142,6 +142,7 @@ def pull(
             retried=retries,
             gone=gone,
             unsettled=unsettled,
+            askable=promises.updated_since,
         )
         try:
             with warehouse.session() as session:

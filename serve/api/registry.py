@@ -201,11 +201,10 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
                 return page(edition, numbers)
             continue
         for wanted in spellings(version):
-            index = (
-                edition.latest(spelled)
-                if wanted == b"latest"
-                else edition.keys.find(spelled, wanted)
-            )
+            index = edition.keys.find(spelled, wanted)
+            # A version that is itself called `latest` stays reachable.
+            if index is None and wanted == b"latest":
+                index = edition.latest(spelled)
             if raw:
                 # Records have no `latest`, so take the version that it stands for.
                 exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted

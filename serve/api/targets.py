@@ -7,14 +7,15 @@ from urllib.parse import unquote_to_bytes
 def target(segments: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
     """(name, kind, version) of a path below /servers; a name alone asks for its latest version."""
     # A server name has a slash, so in servers/NAMESPACE/versions the last word belongs to the name.
-    if len(segments) >= 2 and segments[-1] == b"versions":
-        name = b"/".join(segments[:-1])
-        if _has_slash(name):
-            return name, b"versions", b""
+    # A version may be called versions, so the longer form comes first.
     if len(segments) >= 3 and segments[-2] == b"versions":
         name = b"/".join(segments[:-2])
         if _has_slash(name):
             return name, b"version", segments[-1]
+    if len(segments) >= 2 and segments[-1] == b"versions":
+        name = b"/".join(segments[:-1])
+        if _has_slash(name):
+            return name, b"versions", b""
     return b"/".join(segments), b"version", b"latest"
 
 

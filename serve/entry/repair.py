@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from serve.entry.spelling import respell_addresses, respell_inputs
 from serve.entry.strict import (
     SCHEMA,
     Icon,
@@ -39,6 +40,9 @@ REPAIRS = {
     "null-dropped": "a member that was null is left out",
     "repository-dropped": "a repository without url and source is left out",
     "format-dropped": "an input format that the schema does not know is left out",
+    "value-as-text": "a number or boolean where an input wants a text is written as text",
+    "hash-lowered": "a hash in capitals is written in lower case",
+    "scheme-lowered": "the scheme of an address (`HTTPS://`) is written in lower case",
     "version-latest-dropped": "a package version that says `latest` is left out",
     "version-empty-dropped": "a package version that is empty is left out",
     "schema-filled": "a missing `$schema` is filled with that of the present schema",
@@ -98,10 +102,12 @@ def _repair(document: Json, result: Repaired, why: str) -> None:
             key: value for key, value in document.items() if key != "$schema"
         }
         result.repairs.append(("schema-filled", SCHEMA))
+    packages = _objects(document.get("packages"))
+    result.repairs += respell_addresses(document, packages)
     _texts(document, result)
     _repository(document, result)
     _versions(document, result)
-    _formats(document, result)
+    _correct_inputs(document, result)
     _parts(document, "packages", Package, "package-dropped", result)
     _parts(document, "remotes", StreamableHttp | Sse, "remote-dropped", result)
     _parts(document, "icons", Icon, "icon-dropped", result)
@@ -178,17 +184,21 @@ def _repository(document: Json, result: Repaired) -> None:
         result.repairs.append(("repository-dropped", dropped))
 
 
-def _formats(document: Json, result: Repaired) -> None:
-    """Drop formats that the schema does not know, from inputs at any place."""
+def _correct_inputs(document: Json, result: Repaired) -> None:
+    """Drop formats that the schema does not know, and write values as text, in all inputs."""
+
     for item in (*_objects(document.get("packages")), *_objects(document.get("remotes"))):
         name = str(item.get("identifier") or item.get("url"))[:100]
         transport = item.get("transport")
+        repairs: list[tuple[str, str]] = []
         for holder in (item, transport if isinstance(transport, dict) else {}):
             for key in _INPUTS:
-                for declared in _inputs(holder.get(key)):
+                inputs = _inputs(holder.get(key))
+                repairs += respell_inputs(inputs)
+                for declared in inputs:
                     if "format" in declared and declared["format"] not in _FORMATS:
-                        dropped = declared.pop("format")
-                        result.repairs.append(("format-dropped", f"{name}: {dropped}"))
+                        repairs.append(("format-dropped", str(declared.pop("format"))))
+        result.repairs += [(rule, f"{name}: {detail}") for rule, detail in repairs]
 
 
 def _inputs(value: object) -> list[Json]:

@@ -10,8 +10,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
+VARIABLE_FIRST = False
+"""Whether an address may begin with a variable that it declares (`{baseUrl}/mcp`). The present
+schema forbids it, the next one allows it: set this with SCHEMA."""
 # Patterns end with `\Z`, because `$` also matches before a trailing line feed.
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z")]
+HttpUrl = Annotated[str, Meta(pattern=r"^(https?://[^\s]|\{\w+\})[^\s]*\Z")]
 WebUrl = Annotated[
     str,
     Meta(
@@ -63,16 +66,25 @@ class Stdio(msgspec.Struct, tag_field="type", tag="stdio"):
     variables: UnsetType = UNSET
 
 
-class StreamableHttp(msgspec.Struct, tag_field="type", tag="streamable-http"):
+class _Address(msgspec.Struct):
     url: HttpUrl
     headers: list[KeyValue] | UnsetType = UNSET
     variables: dict[str, Input] | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        if self.url.startswith("{"):
+            name = self.url[1:].partition("}")[0]
+            declared = self.variables is not UNSET and name in self.variables
+            if not (VARIABLE_FIRST and declared):
+                raise ValueError(f"the address begins with the variable {name}, not with https://")
 
-class Sse(msgspec.Struct, tag_field="type", tag="sse"):
-    url: HttpUrl
-    headers: list[KeyValue] | UnsetType = UNSET
-    variables: dict[str, Input] | UnsetType = UNSET
+
+class StreamableHttp(_Address, tag_field="type", tag="streamable-http"):
+    pass
+
+
+class Sse(_Address, tag_field="type", tag="sse"):
+    pass
 
 
 class Package(msgspec.Struct, rename="camel"):

@@ -151,7 +151,7 @@ def commit_walk(
             watermark=watermark,
         )
         if pending is not None and not cut_short:
-            move_watermark(session, walk.upstream, pending)
+            move_watermark(session, walk.upstream, pending, askable=walk.askable)
             watermark = pending
         session.run("walk/delete_unsettled", upstream=walk.upstream)
         if walk.unsettled or sweeping:

@@ -23,6 +23,7 @@ def settle_missing(
     there: Sequence[Key],
     count_hidden: bool,
     watermark: datetime | None,
+    askable: bool,
     now: datetime,
 ) -> int:
     """Turn entries that are confirmed as gone into tombstones; return how many.
@@ -51,5 +52,5 @@ def settle_missing(
             )
         session.run("walk/touch_state", upstream=upstream, now=now, commit=commit)
         if watermark is not None:
-            move_watermark(session, upstream, watermark)
+            move_watermark(session, upstream, watermark, askable=askable)
     return vanished

@@ -62,14 +62,16 @@ def next_watermark(
     return after if walk.full or before is None else max(before, after)
 
 
-def move_watermark(session: Session, upstream: str, watermark: datetime) -> None:
+def move_watermark(session: Session, upstream: str, watermark: datetime, *, askable: bool) -> None:
     """Move the watermark: the only place that does, in the transaction of the rows that allow it.
 
     That is the commit of a walk that showed every entry it had to. If entries were missing, it is
     the commit that records the last one's fate. Until then the next walk starts where this one did,
-    and the walk confirms nothing.
+    and the walk confirms nothing. Of an upstream that is not `askable` by `updated_since`, only the
+    walk has it.
     """
-    session.run("walk/update_watermark", upstream=upstream, watermark=watermark)
+    if askable:
+        session.run("walk/update_watermark", upstream=upstream, watermark=watermark)
     session.run("walk/complete_walk", upstream=upstream, watermark=watermark)
 
 

@@ -21,7 +21,8 @@ class Walk:
     `after_commit` is the lowest commit number that its pages carry. `certain`: an entry that a full
     walk does not show is gone, as in a local directory. `retried` are quarantined records that were
     asked for one by one, `gone` those that upstream no longer has; `unsettled` are names whose
-    versions could not be read again.
+    versions could not be read again. Unless upstream is `askable` by `updated_since`, there is no
+    watermark.
     """
 
     walk_id: str
@@ -38,6 +39,7 @@ class Walk:
     retried: Sequence[Key] = ()
     gone: Sequence[Key] = ()
     unsettled: Sequence[str] = ()
+    askable: bool = True
 
 
 @dataclass(frozen=True)

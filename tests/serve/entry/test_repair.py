@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from serve.entry.repair import PUBLISHER, REPAIRS, repair
 from serve.entry.strict import SCHEMA, validation_error
 from tests.support.deployments import server_json
+from tests.support.shared import require
 
 Json = dict[str, Any]  # a server.json
 NO_VALUE = {"type": "positional"}
@@ -94,6 +95,31 @@ def test_what_fits_passes_byte_for_byte() -> None:
             {"packages": [RUN, RUN | {"packageArguments": [{"type": "", "value": "x"}]}]},
             "package-dropped",
             {"packages": [RUN]},
+        ),
+        (
+            {"packages": [RUN | {"packageArguments": [NAMED | {"default": 8000}]}]},
+            "value-as-text",
+            {"packages": [RUN | {"packageArguments": [NAMED | {"default": "8000"}]}]},
+        ),
+        (
+            {"remotes": [REMOTE | {"headers": [{"name": "A", "choices": [True, "x", 1.5]}]}]},
+            "value-as-text",
+            {"remotes": [REMOTE | {"headers": [{"name": "A", "choices": ["true", "x", "1.5"]}]}]},
+        ),
+        (
+            {"packages": [RUN | {"fileSha256": "AB" * 32}]},
+            "hash-lowered",
+            {"packages": [RUN | {"fileSha256": "ab" * 32}]},
+        ),
+        (
+            {"remotes": [REMOTE | {"url": "HTTPS://x.example/A"}]},
+            "scheme-lowered",
+            {"remotes": [REMOTE | {"url": "https://x.example/A"}]},
+        ),
+        (
+            {"websiteUrl": "Https://x.example/A"},
+            "scheme-lowered",
+            {"websiteUrl": "https://x.example/A"},
         ),
         ({"packages": [RUN | {"fileSha256": "x"}]}, "package-dropped", {}),
         ({"packages": [{"registryType": "npm", "identifier": "x"}]}, "package-dropped", {}),
@@ -194,3 +220,23 @@ def test_whatever_comes_is_decodable_or_withheld(change: Json) -> None:
     assert (outcome.server is None) == bool(outcome.withheld)
     if outcome.server is not None:
         assert validation_error(outcome.server) is None
+
+
+def test_an_address_that_begins_with_a_declared_variable_waits_for_one_switch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (line,) = require("cases/14-url-variable-first/base.jsonl").read_text().splitlines()
+    server = json.loads(line)["server"]
+    assert "begins with the variable baseUrl" in repair(json.dumps(server).encode()).withheld
+    monkeypatch.setattr("serve.entry.strict.VARIABLE_FIRST", True)
+    assert repaired(server) == (server, [])
+    del server["remotes"][0]["variables"]
+    assert repaired(server) == (None, ["remote-dropped"])
+
+
+def test_a_number_as_default_withholds_nothing() -> None:
+    (line,) = require("cases/18-number-default/base.jsonl").read_text().splitlines()
+    server, rules = repaired(json.loads(line)["server"])
+    assert server is not None
+    assert server["packages"][0]["packageArguments"][0]["default"] == "8000"
+    assert rules == ["value-as-text"]

@@ -126,9 +126,8 @@ reason = "because"
             "a value beside LIKE is missing",
         ),
         (
-            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\n"
-            "when = \"regex_matches(name, 'x')\"",
-            "did you mean `regexp_matches`?",
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'upperr(name)'",
+            "did you mean `upper`?",
         ),
         (
             "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'name = \"x\"'",

@@ -50,7 +50,7 @@ def test_the_wait_for_a_busy_file_is_bounded(tmp_path: Path) -> None:
         holder.stdout.readline()
         with (
             pytest.raises(WarehouseBusy),
-            Warehouse(path, wait=0.05, sleep=waits.append).session(),
+            Warehouse(path, wait=0.5, sleep=waits.append).session(),
         ):
             pass
     finally:

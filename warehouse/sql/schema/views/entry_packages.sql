@@ -83,6 +83,7 @@ FROM (
         CASE
             WHEN r.rejected IS NOT NULL OR r.version_kind IN ('missing', 'range') THEN 'unsupported'
             WHEN f.state = 'known' AND f.outcome <> 'ok' THEN 'package_absent'
+            WHEN v.state = 'known' AND v.outcome = 'old_format' THEN 'unsupported'
             WHEN v.state = 'known' AND v.outcome <> 'ok' THEN 'version_absent'
             WHEN v.server_names IS NULL THEN 'unknown'
             WHEN list_contains(v.server_names, e.name) THEN 'verified'
@@ -97,7 +98,7 @@ FROM (
             WHEN f.state = 'known' AND f.outcome IN ('package_absent', 'unpublished', 'gone')
                 THEN true
             WHEN v.state = 'known' AND v.outcome = 'version_absent' THEN true
-            WHEN v.state = 'known' AND v.outcome = 'ok' THEN false
+            WHEN v.state = 'known' AND v.outcome IN ('ok', 'old_format') THEN false
             WHEN r.package_version = '' AND f.state = 'known' AND f.outcome = 'ok' THEN false
         END AS absent
     FROM entries e
