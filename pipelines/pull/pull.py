@@ -93,8 +93,8 @@ def pull(
 
     `full` forces a full walk (so do `accept_shrink`, a first pull, another URL, a new generation of
     our parser, and a registry without `updated_since`). After a brake (`braked`), an incremental
-    pull deletes nothing. Raises the errors of `connectors`, Busy, and BrakeEngaged; in each case the
-    warehouse is unchanged.
+    pull deletes nothing. Raises the errors of `connectors`, Busy, and BrakeEngaged; in each case
+    the warehouse is unchanged.
     """
     asked_before = requests()
     with Spool.hold(spool_folder / upstream) as spools:
