@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from serve.edition.base import LATEST
 from serve.edition.edition import Edition
@@ -37,3 +40,18 @@ def carried(edition: Edition, index: int, *, latest: bool | None = None) -> Serv
         published_at=from_micros(int(arrays["published"][index])),
         updated_at=from_micros(int(arrays["updated"][index])),
     )
+
+
+def standing(edition: Edition | None, index: int | None, content: Content) -> Content | None:
+    """The content of a live entry of an edition, if `content` has the same values in another order
+    or spelling: to readers that is no change."""
+    if edition is None or index is None or edition.deleted(index):
+        return None
+    old = carried(edition, index).content
+    if old.signature == content.signature or _values(old) != _values(content):
+        return None
+    return old
+
+
+def _values(content: Content) -> list[Any]:  # two JSON values
+    return [msgspec.json.decode(part) for part in (content.server, content.meta)]

@@ -15,7 +15,7 @@ import msgspec
 
 from serve.build.candidate import Candidate, paired_with_previous
 from serve.build.draft import Draft
-from serve.build.entries import ServedEntry
+from serve.build.entries import ServedEntry, standing
 from serve.build.judging import JudgedEntry, judge_entry
 from serve.build.rows import Columns
 from serve.disk import sync
@@ -58,7 +58,7 @@ def write_candidate(
             judged = [
                 judge_entry(entry, before, editors, draft.previous) for entry, before in group
             ]
-            _serve(columns, judged, draft.namespace)
+            _serve(columns, judged, draft)
 
     return write_edition(draft, fill)
 
@@ -113,7 +113,7 @@ def write_edition(draft: Draft, fill: Callable[[Columns], None]) -> Built:
     return Built(manifest, folder, columns.treatments)
 
 
-def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
+def _serve(columns: Columns, group: list[JudgedEntry], draft: Draft) -> None:
     """Append the served versions of one server: live ones and tombstones, exactly one is latest."""
     shown = [judged for judged in group if judged.shown]
     pool = [judged for judged in shown if judged.runs] or shown
@@ -132,11 +132,16 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
         if entry.kept:
             columns.keep(entry.key, judged.before, latest=latest)
             continue
+        raw = _raw(judged)
         if judged.shown:
+            content = _render(judged, is_latest=latest, namespace=draft.namespace)
+            old = standing(draft.previous, judged.before, content) if judged.runs else None
+            if old is not None:
+                content, raw = old, (_whole(entry), 0)  # the body that stays has other bytes
             columns.add(
                 ServedEntry(
                     entry.key,
-                    _render(judged, is_latest=latest, namespace=namespace),
+                    content,
                     judged.reason.state,
                     latest=latest,
                     published_at=entry.published_at,
@@ -144,7 +149,7 @@ def _serve(columns: Columns, group: list[JudgedEntry], namespace: str) -> None:
                 ),
                 judged.before,
             )
-        columns.know(entry.key, Judged(judged.reason, entry.atoms), *_raw(judged), entry.seen)
+        columns.know(entry.key, Judged(judged.reason, entry.atoms), *raw, entry.seen)
 
 
 def _raw(judged: JudgedEntry) -> tuple[bytes, int]:
@@ -154,11 +159,18 @@ def _raw(judged: JudgedEntry) -> tuple[bytes, int]:
         return b"", 0
     if entry.status == "deleted" and not judged.shown:
         return b"", 0  # Records.raw hides deleted entries by their shown state
-    if entry.raw is not None:
-        return entry.raw, 0
-    if judged.server == entry.server:
+    if entry.raw is None and judged.server == entry.server:
         return entry.meta, len(entry.server)
-    return b'{"server":%b,"_meta":%b}' % (entry.server, entry.meta), 0
+    return _whole(entry), 0
+
+
+def _whole(entry: Candidate) -> bytes:
+    """The bytes that upstream sent for an admitted entry."""
+    if entry.raw is not None:
+        return entry.raw
+    assert entry.server is not None
+    assert entry.meta is not None
+    return b'{"server":%b,"_meta":%b}' % (entry.server, entry.meta)
 
 
 def _render(judged: JudgedEntry, *, is_latest: bool, namespace: str) -> Content:
