@@ -18,13 +18,16 @@ def in_lines(
     write: Callable[[str], object],
     *,
     every: float = 20.0,
+    first: float = 2.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Write a line at most every `every` seconds; the first one comes after that time too.
+    """Write a line at most every `every` seconds; the first one after `first` seconds, so that a
+    step that is killed leaves a trace.
 
     While a step counts nothing (it commits, or writes an index), a line says so instead.
     """
-    shown = counted = clock()
+    counted = clock()
+    shown = counted - every + first
     last = "started"
 
     def progress(what: str, done: int, total: int | None) -> None:

@@ -1,11 +1,13 @@
 """The parser of the command line.
 
-It imports argparse only, so that starting is fast; each command imports the rooms that it needs.
+It imports no library, so that starting is fast; each command imports the rooms that it needs.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+
+from pipelines.cli.stopping import Stopped, stoppable, stopped
 
 _EPILOG = """exit codes: 0 done, 1 failed, 2 usage, 3 refused by a gate or brake, 4 busy.
 Settings are environment variables SUBREGISTRY_*; docs/operators.md lists them."""
@@ -188,11 +190,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code. An error that a user can act on prints one sentence."""
     arguments = parser().parse_args(argv)
     try:
-        from pipelines.cli.dispatch import dispatch  # late: keeps the start fast
+        with stoppable(arguments.command):
+            from pipelines.cli.dispatch import dispatch  # late: keeps the start fast
 
-        return dispatch(arguments)
-    except KeyboardInterrupt:
-        return 130  # 128 + SIGINT, as in shells
+            return dispatch(arguments)
+    except (KeyboardInterrupt, Stopped) as why:
+        stop_code, message = stopped(arguments.command, why)
+        if message:
+            sys.stderr.write(f"subregistry: {message}\n")
+        return stop_code
     except BrokenPipeError:
         # The reader of our output is gone; a closed stderr hides the failed flush at exit.
         sys.stderr.close()

@@ -9,11 +9,10 @@ def test_a_line_comes_when_it_is_time_and_says_how_far() -> None:
     lines: list[str] = []
     now = 0.0
     with in_lines(lines.append, every=20, clock=lambda: now) as progress:
-        progress("entries", 1, None)
-        now = 20.0
-        progress("entries", 1000, 2000)
-        progress("entries", 1100, 2000)
-    assert lines == ["entries: 1,000 of 2,000"]
+        for moment, done in ((0.0, 1), (2.0, 100), (21.0, 500), (22.0, 1000), (23.0, 1100)):
+            now = moment
+            progress("entries", done, 2000)
+    assert lines == ["entries: 100 of 2,000", "entries: 1,000 of 2,000"]
 
 
 def test_a_step_that_counts_nothing_says_that_it_is_at_work() -> None:
