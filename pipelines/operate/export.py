@@ -23,6 +23,8 @@ from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseError
 
 _DENYING = ("copilot", "claude-code")
+_LISTING_NOTHING = ("vscode",)
+"""Forms that name the feed and no server, so that no block changes them."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,11 @@ def export(
 ) -> ExportReport:
     """Write the live edition, without what is blocked, as `form`: `static`, or one of FORMS.
 
-    The path is remembered, so that a later block renews this export too. Raises NoEdition,
-    UsageError, ExportFailed.
+    The path is remembered, so that a later block renews this export too, if it lists servers.
+    Raises NoEdition, UsageError, ExportFailed.
     """
+    if form in _LISTING_NOTHING:
+        return _written(exporter, served, form, path, key)
     file = exporter.memory(served.name)
     with file.held():
         report = _written(exporter, served, form, path, key)
@@ -162,7 +166,11 @@ def renew_all(exporter: Exporter, served: Mapping[str, ServedFeed]) -> list[Expo
                 continue
             file = exporter.memory(name)
             with file.held():
-                results += [_renewed(exporter, identity, known) for known in file.read()]
+                results += [
+                    _renewed(exporter, identity, known)
+                    for known in file.read()
+                    if known.form not in _LISTING_NOTHING  # remembered once
+                ]
         except (ServeError, StepError, OSError, msgspec.DecodeError) as error:
             results.append(f"the exports of feed {name} were not renewed: {error}")
     return results

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from serve.api import history, models, schemas
-from serve.api.answers import PREFLIGHT, Answer, document, ok, problem
+from serve.api.answers import CORS, PREFLIGHT, Answer, document, ok, problem
 from serve.api.cursor import CursorBroken, decode
 from serve.api.editions import EditionStore
 from serve.api.encodings import ENCODINGS, compressed
@@ -81,7 +81,10 @@ class Api:
         if method == b"OPTIONS":
             return Answer(204, (), b"", PREFLIGHT)
         if not segments:
-            return None
+            # Who is sent to a feed sees its list; below `/` there is the home page.
+            place = store.served.prefix + b"/v0.1/servers"
+            moved = Answer(307, (), headers=(*CORS, (b"location", place)))
+            return moved if store.served.prefix else None
         if len(request.path) + len(request.query) > _MAX_TARGET:
             return problem(414, f"the URL is longer than {_MAX_TARGET} bytes")
         if method not in (b"GET", b"HEAD") or segments[0] in _WRITE_ONLY:

@@ -37,11 +37,13 @@ from serve.edition.edition import Edition
 from serve.edition.selection import Selection
 from serve.errors import ExportFailed
 from serve.policy.served_feed import ServedFeed
-from serve.routes import VERSIONS
+from serve.routes import ROUTES, VERSIONS, WRITES
 
 _PAGE = 100
 _WHOLE = 10 << 20
 _PREFIXES = (*reversed(VERSIONS), "")
+_WRITTEN = ("servers", "registry.json", "openapi.json", "openapi.yaml", "health", "ping")
+"""First words of the paths that are files; other routes of a feed are answered with 501."""
 _TREE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\.\d+(\.part)?")
 
 
@@ -116,9 +118,15 @@ def _stand(folder: Path, part: Path, name: str, served: ServedFeed, tree: "_Tree
 def nginx_conf(folder: Path, served: ServedFeed) -> str:
     """The content of a server block that serves the tree in `folder` at the feed's base path."""
     text = (files("serve.export") / "nginx.conf").read_text()
-    return text.replace("@ROOT@", str(folder.resolve() / "current")).replace(
-        "@BASE@", served.prefix.decode()
-    )
+    unable = [route.word for route in ROUTES if not (route.process or route.word in _WRITTEN)]
+    values = {
+        "@ROOT@": str(folder.resolve() / "current"),
+        "@BASE@": served.prefix.decode(),
+        "@UNABLE@": "|".join((*unable, *WRITES)),
+    }
+    for mark, value in values.items():
+        text = text.replace(mark, value)
+    return text
 
 
 def _files(edition: Edition, served: ServedFeed) -> Iterator[tuple[str, bytes]]:

@@ -25,7 +25,7 @@ from serve.routes import words
 from serve.server import accesslog
 from serve.server.access import AccessControl
 from serve.server.follow import following
-from serve.server.home import home_routes
+from serve.server.home import home_routes, no_route
 from serve.server.live_editions import LOOK_EVERY, LiveEditions
 from serve.server.metrics import Metrics, route_of
 from serve.server.responses import CachedResponse, Response, ResponseCache
@@ -101,7 +101,7 @@ class App:
             answer = await self._home(scope, receive, send)
         elif answer is None:
             preflight = scope["method"] == "OPTIONS"
-            answer = NO_CONTENT if preflight else problem(404, _no_route(path))
+            answer = NO_CONTENT if preflight else problem(404, self._nothing(path, store))
         status, size = answer.status, 0
         if answer is not HOME:
             wire = self._wire(_allowing(answer, headers), store)
@@ -233,6 +233,10 @@ class App:
         async with self._slow:
             return key, await asyncio.to_thread(self._api.answer, request, store)
 
+    def _nothing(self, path: bytes, store: EditionStore | None) -> str:
+        feeds = [each.served for each in self._stores]
+        return no_route(path, store.served if store else None, feeds)
+
     def _route(self, path: bytes) -> tuple[EditionStore | None, bytes]:
         """The feed that a path belongs to, if any, and the path relative to its base."""
         tidy = b"/" + b"/".join(segment for segment in path.split(b"/") if segment)
@@ -273,11 +277,6 @@ def _allowing(answer: Answer, headers: dict[bytes, bytes]) -> Answer:
     if answer.headers is not PREFLIGHT:
         return answer
     return replace(answer, headers=preflight(headers.get(b"access-control-request-headers")))
-
-
-def _no_route(path: bytes) -> str:
-    shown = path.decode("utf-8", "replace")[:200]
-    return f"Endpoint not found: {shown}. Try /v0.1/servers, or /openapi.json for what there is."
 
 
 async def _send(

@@ -39,3 +39,18 @@ def home_routes(
         )
 
     return Starlette(routes=[Route("/", home)], lifespan=lifespan)
+
+
+def no_route(path: bytes, asked: ServedFeed | None, feeds: Sequence[ServedFeed]) -> str:
+    """What there is instead of a path, in the feed `asked` or among all; feeds that are not for
+    everybody are not named."""
+    shown = path.decode("utf-8", "replace")[:200]
+    bases = [feed.prefix.decode() for feed in feeds if feed.access == "open"]
+    if asked is not None:
+        base = asked.prefix.decode()
+        there = f"Try {base}/v0.1/servers, or {base}/openapi.json for what there is."
+    elif bases:
+        there = f"Feeds are at {', '.join(bases[:10])}: try {bases[0]}/v0.1/servers."
+    else:
+        there = "Ask the operator for the path of your feed."
+    return f"Endpoint not found: {shown}. {there}"

@@ -122,6 +122,10 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             ("/v0.1/servers?search=x", 501),
             ("/v0.1/servers?updated_since=2026-01-01T00:00:00Z", 501),
             ("/v0.1/servers?version=1.0.0", 501),
+            ("/changes", 501),
+            ("/v0.1/explain/a.b/s000", 501),
+            ("/changes/feed.json", 501),
+            ("/changesof", 404),
         ):
             answered, headers, body = client.ask(base + target)
             assert (answered, json.loads(body)["status"]) == (status, status), target

@@ -1,13 +1,19 @@
 """The route table and what derives from it."""
 
+from pathlib import Path
+
 import pytest
 
 from serve.api.openapi import openapi
 from serve.errors import PolicyInvalid
+from serve.feed.feed import Feed
 from serve.policy.reader import read_policy
 from serve.policy.served_feed import ServedFeed
 from serve.routes import RESERVED, ROUTES, VERSIONS, WRITES, words
+from serve.server.app import App
+from serve.server.live_editions import LiveEditions
 from serve.server.metrics import route_of
+from tests.support.feeds import entry, publish, served_app
 from warehouse.expressions.compile import compile_predicate
 
 
@@ -40,3 +46,25 @@ def test_what_is_counted_has_a_label_and_what_clients_make_up_has_none() -> None
 
 def test_only_ping_and_health_need_no_key() -> None:
     assert words(open=True) == {b"ping", b"health"}
+
+
+def test_who_comes_to_a_feed_sees_its_list_and_who_errs_is_told_where_feeds_are(
+    tmp_path: Path,
+) -> None:
+    for name in ("open", "keyed"):
+        publish(Feed(tmp_path, name), [entry("a.b/c")], "e1")
+    stores = [
+        LiveEditions(tmp_path, ServedFeed("open", "Open", "/feeds/open")),
+        LiveEditions(tmp_path, ServedFeed("keyed", "Keyed", "/feeds/keyed", access="key")),
+    ]
+    with served_app(App(stores, skew=0.0)) as client:
+        for path in ("/feeds/open", "/feeds/open/"):
+            status, headers, _ = client.ask(path)
+            assert (status, headers["location"]) == (307, "/feeds/open/v0.1/servers")
+        for path, told in (
+            ("/v0.1/servers", "Feeds are at /feeds/open: try /feeds/open/v0.1/servers."),
+            ("/feeds/open/nothing", "Try /feeds/open/v0.1/servers, or /feeds/open/openapi.json"),
+        ):
+            detail = client.json(path, status=404)["detail"]
+            assert told in detail
+            assert "keyed" not in detail
