@@ -1,12 +1,14 @@
 """uvicorn's HTTP protocol with limits on size and time, and with our own error answers."""
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serve.api.answers import Answer, problem
 from serve.disk import Piece
+from serve.server.crowd import MOST_OF_ONE, counted_as, enter, leave
 from serve.server.responses import Response
 
 MAX_HEAD = 65_536
@@ -20,6 +22,7 @@ SLOWEST = 1024
 STUCK = 4
 """A client must read SLOWEST bytes a second; after STUCK checks in a row without, it is cut off."""
 _LONG = 8192
+_WATCHED = re.compile(rb"/(ping|health)/?(\?|\Z)")
 _MOST_WAITING = 32
 """Requests that may wait on one connection for earlier answers; with more the connection ends."""
 _NOT_PLAIN = frozenset(
@@ -49,6 +52,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _left = 0
     _checked = 0.0
     _line: tuple[object, bytes] = (None, b"")
+    _began = False
+    _counted: str | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # as uvicorn calls it
         super().__init__(*arguments, **named)
@@ -61,6 +66,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._moved = self.loop.time()
         self._check_later()
+        trusted = self.config.forwarded_allow_ips
+        names = trusted if isinstance(trusted, str) else ",".join(trusted or ())
+        self._counted = counted_as(self.client[0], names) if self.client else None
+        if self._counted is not None and enter(self._counted) > MOST_OF_ONE:
+            message = f"your address has {MOST_OF_ONE} connections already; close some"
+            self._refuse(problem(503, message, headers=((b"retry-after", b"10"),)))
 
     def _check_later(self) -> None:
         self._timer = self.loop.call_later(CHECK_EVERY, self._check)
@@ -82,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._open and (self._in_head or not waiting) and idle > PATIENCE:
             self._refuse(problem(408, f"the request did not end within {PATIENCE:.0f} seconds"))
             return
-        elif not waiting and idle > self.timeout_keep_alive:
+        elif not waiting and idle > (self.timeout_keep_alive if self._began else PATIENCE):
             self.transport.close()
             return
         self._left, self._checked = left, self.loop.time()
@@ -98,6 +109,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        if self._counted is not None:
+            leave(self._counted)
+            self._counted = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -115,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head, self._head, self._body = True, 0, 0
-        self._open, self._moved = True, self.loop.time()
+        self._open, self._moved, self._began = True, self.loop.time(), True
         if self._quick is None:
             super().on_message_begin()
             return
@@ -152,6 +166,9 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
             self.headers += headers
+        # Whoever watches the server must hear from it, however many connections there are.
+        watched = _WATCHED.search(self.url)
+        self.limit_concurrency = None if watched else self.config.limit_concurrency
         super().on_headers_complete()
 
     def _answer(self) -> bool:

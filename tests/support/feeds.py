@@ -204,12 +204,14 @@ def application(feed: Feed, **named: Any) -> App:
 
 
 @contextmanager
-def running(app: App, kind: type[BoundedProtocol], loop: Any = "uvloop") -> Iterator[Client]:
-    """Serve the application with one of the protocols."""
+def running(
+    app: App, kind: type[BoundedProtocol], loop: Any = "uvloop", most: int | None = None
+) -> Iterator[Client]:
+    """Serve the application with one of the protocols, to `most` connections."""
     sock = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app, http=kind, loop=loop, log_level="warning", access_log=False, ws="none",
-        server_header=False, timeout_keep_alive=75,
+        server_header=False, timeout_keep_alive=75, limit_concurrency=most,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
