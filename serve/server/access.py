@@ -22,8 +22,8 @@ _OPEN = words(open=True)
 class AccessControl:
     """The keys below `root` and a limit of `per_minute` requests per client (0: none).
 
-    A client is identified by its key, else by its address (for IPv6 by the /64 network). Each
-    process counts for itself.
+    A client is identified by its key, else by its address (for IPv6 by the /64 network), over all
+    feeds. Each process counts for itself.
     """
 
     def __init__(self, root: Path, *, per_minute: int) -> None:
@@ -49,8 +49,9 @@ class AccessControl:
             key = self._key(feed, headers.get(b"authorization", b""))
             segments = beside_prefix(path)
             if key is None and not (len(segments) == 1 and segments[0] in _OPEN):
-                return None, _NO_KEY
-        return key, self._limited(feed, key or _client(address))
+                # Guesses count too.
+                return None, self._limited(client_name(address)) or _NO_KEY
+        return key, self._limited(key or client_name(address))
 
     def _key(self, feed: ServedFeed, authorization: bytes) -> str | None:
         scheme, _, token = authorization.partition(b" ")
@@ -59,10 +60,10 @@ class AccessControl:
         ring = self._rings.setdefault(feed.name, KeyRing(self._root / feed.name / "keys.json"))
         return ring.owner(token.strip().decode("latin-1"))
 
-    def _limited(self, feed: ServedFeed, client: str) -> Answer | None:
-        if self._limit is None or self._limiter.hit(self._limit, feed.name, client):
+    def _limited(self, client: str) -> Answer | None:
+        if self._limit is None or self._limiter.hit(self._limit, client):
             return None
-        reset = self._limiter.get_window_stats(self._limit, feed.name, client).reset_time
+        reset = self._limiter.get_window_stats(self._limit, client).reset_time
         wait = max(1, math.ceil(reset - time.time()))
         return problem(
             429,
@@ -78,7 +79,8 @@ _NO_KEY = problem(
 )
 
 
-def _client(address: str) -> str:
+def client_name(address: str) -> str:
+    """The name under which an address is counted."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

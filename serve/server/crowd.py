@@ -2,7 +2,9 @@
 
 from collections import Counter
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
+
+from serve.server.access import client_name
 
 MOST_OF_ONE = 256
 """Connections of one address; an IPv6 client counts by its network of 64 bits."""
@@ -26,30 +28,22 @@ def leave(name: str) -> None:
 def counted_as(host: str, trusted: str) -> str | None:
     """The name under which an address is counted; None for loopback and for trusted proxies, behind
     which there are many clients. `trusted` are addresses and networks with commas between, or *."""
+    name = client_name(host.partition("%")[0])
     try:
-        address = ip_address(host.partition("%")[0])
+        network = ip_network(name)
     except ValueError:
         return None  # a path of a local socket
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    if is_loopback(str(address)) or _is_trusted(str(address), trusted):
+    if is_loopback(host) or trusted.strip() == "*":
         return None
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
+    for place in trusted.split(","):
+        try:
+            known = ip_network(place.strip(), strict=False)
+        except ValueError:
+            continue  # a name or a path, as uvicorn allows
+        if known.version == network.version and known.overlaps(network):
+            return None
+    return name
 
 
 def is_loopback(host: str) -> bool:
-    return ip_address(host).is_loopback
-
-
-def _is_trusted(host: str, trusted: str) -> bool:
-    for place in filter(None, map(str.strip, trusted.split(","))):
-        if place == "*":
-            return True
-        try:
-            if ip_address(host) in ip_network(place, strict=False):
-                return True
-        except ValueError:
-            continue  # a name or a path, as uvicorn allows
-    return False
+    return ip_address(host.partition("%")[0]).is_loopback
