@@ -114,7 +114,9 @@ _maps: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically (write, fsync, rename), so that it survives a crash."""
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    # What is there was left by a killed process, or is a link that somebody put there.
+    part.unlink(missing_ok=True)
+    with part.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

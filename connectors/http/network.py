@@ -24,6 +24,18 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _TRANSLATED = tuple(
     ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "::/96")
 )
+# Not for the open internet, whatever the patch level of Python's own table says.
+_RESERVED = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "3fff::/20",
+        "5f00::/16",
+        "fec0::/10",
+        "::ffff:0:0:0/96",
+    )
+)
 # Metadata services of clouds, which hand out credentials.
 _METADATA = frozenset(
     ipaddress.ip_address(address)
@@ -80,7 +92,8 @@ class AddressPolicy:
             return None
         if any(ip in net for net in _TRANSLATED if net.version == ip.version):
             return "it embeds another address (NAT64, 6to4 or IPv4-compatible)"
-        return None if ip.is_global else "it is not a public address"
+        reserved = any(ip in net for net in _RESERVED if net.version == ip.version)
+        return None if ip.is_global and not reserved else "it is not a public address"
 
 
 class GuardedBackend(httpcore.NetworkBackend):

@@ -108,6 +108,8 @@ def _written(
     if unknown:  # what was denied stays denied
         listing.document.update(_denied_before(path))
     data = msgspec.json.format(msgspec.json.encode(listing.document), indent=2) + b"\n"
+    if path.is_symlink():
+        raise UsageError(f"{path} is a symbolic link; name the file itself")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, data)

@@ -17,6 +17,7 @@ CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Content-Type, Content-Length, ETag, Retry-After"),
     (b"vary", b"Origin, Accept-Encoding"),
+    (b"x-content-type-options", b"nosniff"),
 )
 PREFLIGHT: tuple[Header, ...] = (
     *CORS,

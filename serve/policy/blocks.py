@@ -36,17 +36,26 @@ class BlockList:
         self._file = JsonFile(self.path, Block)
 
     def read(self) -> Sequence[Block]:
-        """All blocks, oldest first. Raises BlocksBroken."""
+        """All blocks, oldest first. Raises BlocksBroken, also if the file is gone."""
         try:
-            return self._file.read()
+            blocks = self._file.read()
         except (OSError, msgspec.DecodeError) as error:
             raise BlocksBroken(
                 f"{self.path} cannot be read ({error}), so it is not known what is blocked; "
                 "restore it, or move it away and block again"
             ) from error
+        # The lock file tells that blocks were made once.
+        if not blocks and not self.path.exists() and self.path.with_suffix(".lock").exists():
+            raise BlocksBroken(
+                f"{self.path} is gone, so it is not known what is blocked; restore it, or block "
+                "again (without blocks its content is [])"
+            )
+        return blocks
 
     def add(self, block: Block) -> None:
         """Add a block; it replaces one with the same target."""
+        if not self.path.exists():  # before the lock file is there
+            self._file.write([])
         with self._file.held():
             kept = [other for other in self.read() if other.target != block.target]
             self._file.write([*kept, block])

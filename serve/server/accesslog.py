@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
+from urllib.parse import unquote
 
 import msgspec
 
@@ -70,5 +71,12 @@ def write(asked: RequestRecord) -> None:
 
 
 def _text(value: bytes, length: int) -> str:
-    """Text from a client, cut to a length; a key that was sent in the wrong place is masked."""
-    return _KEY.sub("sr_…", value.decode("utf-8", "replace"))[:length]
+    """Text from a client, cut to a length; a key that was sent in the wrong place is masked, also
+    one that is percent-encoded, once or often."""
+    shown = plain = value.decode("utf-8", "replace")
+    for _ in range(3):
+        plain = unquote(plain)
+        if _KEY.search(plain):
+            shown = plain
+            break
+    return _KEY.sub("sr_…", shown)[:length]

@@ -18,12 +18,13 @@ from serve.api.editions import EditionStore
 from serve.api.params import beside_prefix
 from serve.api.registry import Api, Request, other_method
 from serve.disk import Piece
-from serve.errors import ServeError
+from serve.errors import NoEdition, ServeError
 from serve.feed.feed import VISIBLE_WITHIN
 from serve.policy.served_feed import ServedFeed
 from serve.routes import words
 from serve.server import accesslog
 from serve.server.access import AccessControl
+from serve.server.flood import FloodFilter
 from serve.server.follow import following
 from serve.server.home import home_routes, no_route
 from serve.server.live_editions import LOOK_EVERY, LiveEditions
@@ -32,6 +33,8 @@ from serve.server.responses import CachedResponse, Response, ResponseCache
 from serve.server.scope import Receive, Scope, Send, address, host, query
 
 log = logging.getLogger(__name__)
+log.addFilter(FloodFilter())
+_UNREADABLE = "The feed cannot be read now; its operator finds the reason in the log."
 
 NO_CONTENT = Answer(204, (), b"", PREFLIGHT)
 HOME = Answer(200, (), b"text/html")
@@ -93,7 +96,9 @@ class App:
                 key, answer = await self._answer(store, rest, scope, headers)
         except ServeError as error:
             log.warning("not answered path=%s error=%s", path[:200], error)
-            answer = problem(503, f"{error}", headers=((b"retry-after", b"60"),))
+            # Other errors name files and remedies of the operator.
+            told = str(error) if isinstance(error, NoEdition) else _UNREADABLE
+            answer = problem(503, told, headers=((b"retry-after", b"60"),))
         except Exception:
             log.exception("a defect path=%s", path[:200])
             answer = problem(500, "This is a defect of the server; its log says more.")

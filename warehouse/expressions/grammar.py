@@ -80,6 +80,8 @@ _INSTEAD: list[tuple[str, str]] = [
 ]
 # Functions that sqlglot parses without a node type of their own.
 _PLAIN = ("ends_with", "suffix", "list_has_all")
+# Columns of bounded length: looking for them in a text is quick.
+_SHORT = ("name", "namespace", "publisher", "version", "upstream", "status", "repository_source")
 _PARTS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 AMBIGUOUS = "~"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?(Z|[+-]\d\d(:\d\d)?)?")
@@ -140,6 +142,11 @@ def _slow_pattern(node: exp.Expr) -> str | None:
     text = pattern.name if isinstance(pattern, exp.Literal) else None
     if isinstance(node, exp.RegexpLike) and (text is None or len(text) > 300):
         return "a pattern of regexp_matches must be a text of 300 characters at most"
+    if isinstance(node, exp.Contains | exp.StrPosition):
+        looked_for = node.args.get("expression") or node.args.get("substr")
+        columns = looked_for.find_all(exp.Column) if looked_for else ()
+        if long := [column.name for column in columns if column.name not in _SHORT]:
+            return f"`{long[0]}` may be long: write the text that is looked for, or use a name"
     if isinstance(node, exp.Like | exp.ILike) and (text is None or text.count("%") > 2):
         return "a pattern of LIKE must be a text with two % at most; use contains for the rest"
     return None

@@ -156,6 +156,12 @@ def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Line) -> None
         assert client.ask("/v0.1/servers")[0] == 503
         path.unlink()
         client.until(lambda: client.ask("/v0.1/servers")[0] == 200)
+        live.block(BAD, reason="theft")
+        path.unlink()
+        client.until(lambda: client.ask("/v0.1/servers")[0] == 503)
+        live.block(BAD, reason="theft")
+        client.until(lambda: client.ask("/v0.1/servers")[0] == 200)
+        assert BAD not in names(client)
 
 
 def test_a_block_of_what_nobody_knows_waits_for_it(

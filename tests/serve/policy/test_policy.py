@@ -133,6 +133,11 @@ reason = "because"
             "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\nwhen = 'name = \"x\"'",
             "write a text in single quotes",
         ),
+        (
+            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\n"  # noqa: ISC004
+            "when = 'contains(description, title)'",
+            "`title` may be long: write the text that is looked for, or use a name",
+        ),
         ("[[rules]]\nname = 'r'\nverdict = 'deny'", "'deny' is no choice; write 'admit' or"),
         ("[[rules]]\nnam = 'r'", "there is no such member; did you mean name?"),
         ("[[rules]]\nname = 'r'", "rule r: reason: it is missing; write it"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -99,14 +100,19 @@ def test_tokens_are_not_kept(root: Path) -> None:
         feed.keys.revoke("123")
 
 
-def test_keys_that_cannot_be_read_let_nobody_in(root: Path) -> None:
+def test_keys_that_cannot_be_read_let_nobody_in(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     feed = Feed(root, "team")
     token = feed.keys.add("ci", now=NOW)
     (feed.folder / "keys.json").write_text("[{]")
     with serving(root) as client:
         answer = client.ask("/feeds/team/v0.1/servers", headers=bearer(token))
     assert answer[0] == 503
-    assert b"nobody is let in" in answer[2]
+    # The reason names a file, which is for the operator.
+    assert b"its operator finds the reason in the log" in answer[2]
+    assert str(root).encode() not in answer[2]
+    assert "nobody is let in" in caplog.text
 
 
 def test_the_home_page_lists_what_is_open(root: Path) -> None:
@@ -159,6 +165,17 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(root: Path) -> N
             _, last_headers, body = answers[-1]
             assert 1 <= int(last_headers["retry-after"]) <= 60
             assert "more than 5 requests" in json.loads(body)["detail"]
+
+
+def test_wrong_keys_count_and_all_feeds_together(root: Path) -> None:
+    Feed(root, "team").keys.add("ci", now=NOW)
+    with serving(root, per_minute=5) as client:
+        guesses = [
+            client.ask("/feeds/team/v0.1/servers", headers=bearer(f"sr_00000000_{number}"))[0]
+            for number in range(7)
+        ]
+        assert guesses == [401] * 5 + [429] * 2
+        assert client.ask("/v0.1/servers")[0] == 429
 
 
 @pytest.mark.parametrize(
@@ -250,14 +267,17 @@ def test_requests_are_logged_without_what_is_secret(root: Path, tmp_path: Path) 
             client.ask(f"/feeds/team/v0.1/servers?limit=1&token={token}", headers=headers)
             client.ask("/v0.1/servers/a.b%2Fnone")
             client.ask(f"/v0.1/servers?search={token}")
+            encoded = "".join(f"%25{ord(char):02x}" for char in token)
+            client.ask(f"/v0.1/{encoded}")
             path.rename(tmp_path / "access.log.1")
             client.ask("/ping")
     finally:
         handlers = logging.getLogger("subregistry.access").handlers
         handlers.pop().close()
     lines = (tmp_path / "access.log.1").read_text().splitlines() + path.read_text().splitlines()
-    assert token not in "".join(lines)
-    first, second, misplaced, third = map(json.loads, lines)
+    assert token not in unquote(unquote("".join(lines)))
+    first, second, misplaced, hidden, third = map(json.loads, lines)
+    assert hidden["path"] == "/v0.1/sr_…"
     assert misplaced["query"] == {"search": "sr_…"}
     assert (first["feed"], first["status"], first["query"]) == ("team", 200, {"limit": "1"})
     assert first["key"] == Feed(root, "team").keys.all()[0].id

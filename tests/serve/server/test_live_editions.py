@@ -189,7 +189,7 @@ def test_a_broken_ledger_leaves_the_feed_alive(tmp_path: Path) -> None:
         assert client.ask("/v0.1/servers")[0] == 200
         (feed.folder / "ledger.json").write_text("{")
         assert client.ask("/v0.1/servers")[0] == 200
-        assert "cannot be read" in client.json("/editions", status=503)["detail"]
+        assert "cannot be read now" in client.json("/editions", status=503)["detail"]
         assert len(client.json("/changes")["changes"]) == 1
     with served(tmp_path, ("default", "/")) as client:
         first = client.json("/v0.1/servers?limit=1")
