@@ -16,7 +16,7 @@ from serve.api.params import read_limit
 from serve.edition.edition import Edition
 from serve.entry.meta import EnrichmentBlock, PackageFacts
 from serve.entry.reasons import FORGOTTEN, sentence
-from serve.policy.trace import trace
+from serve.policy.trace import Trace, trace
 
 PAGE = 10
 """Versions on one page: the nearest changes of each are searched for, which takes its time."""
@@ -39,14 +39,25 @@ def explain(
 ) -> Answer:
     """Explain one version of a server, or all of them, by pages; 404 if the edition knows none.
 
-    All pages of a list are of the edition of the first.
+    All pages of a list are of the edition of the first. A feed may tell less: see `ServedFeed`.
     """
+    told = store.served.explain
+    if told == "none":
+        return problem(404, "This feed gives no reasons.")
     limit, start = read_limit(query), 0
     if query.get("cursor"):
         place = unseal(query["cursor"], _Place)
         start, edition = place.start, store.find(place.edition)
     limit = min(limit, PAGE)
-    answer = explanation(names, versions, edition, start=start, limit=limit, live=store.live())
+    answer = explanation(
+        names,
+        versions,
+        edition,
+        start=start,
+        limit=limit,
+        live=store.live(),
+        traced=told == "full",
+    )
     if answer is None:
         return problem(
             404, "Never seen upstream: check the spelling, or ask again after the next pull"
@@ -62,13 +73,15 @@ def explanation(
     start: int = 0,
     limit: int | None = None,
     live: Edition | None = None,
+    traced: bool = True,
 ) -> models.ServerExplanation | None:
     """One version of a server, or all of them, the latest publication first; at most `limit` of
     them from `start` on.
 
     `names` are spellings of one name, `versions` spellings of one version (none: all versions).
     None if upstream never showed such an entry, as far as the edition knows; of what an earlier
-    edition did not show, only what the `live` one knows too.
+    edition did not show, only what the `live` one knows too. Unless `traced`, without the results
+    of rules and the values that they read.
     """
     records = edition.records
     for name in names:
@@ -81,7 +94,7 @@ def explanation(
         if indexes:
             indexes.sort(key=lambda index: -_published(edition, index))
             end = len(indexes) if limit is None else start + limit
-            shown = [_explain(edition, index) for index in indexes[start:end]]
+            shown = [_explain(edition, index, traced=traced) for index in indexes[start:end]]
             metadata = models.PageMetadata(len(shown))
             if end < len(indexes):
                 metadata.next_cursor = seal(_Place(end, edition.manifest.edition))
@@ -113,7 +126,7 @@ def _published(edition: Edition, index: int) -> int:
     return int(edition.arrays["published"][shown]) if shown is not None else 0
 
 
-def _explain(edition: Edition, index: int) -> models.Explanation:
+def _explain(edition: Edition, index: int, *, traced: bool) -> models.Explanation:
     """Explain one record."""
     records = edition.records
     name, version = records.keys.pair(index)
@@ -126,10 +139,11 @@ def _explain(edition: Edition, index: int) -> models.Explanation:
         if block is not None:
             packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
     judged, seen = records.judged(index), records.seen(index)
+    found = trace(records.outline, judged, seen) if traced else Trace()
     return models.Explanation(
         summary=sentence(version, judged.reason),
         **msgspec.structs.asdict(judged.reason),
-        **msgspec.structs.asdict(trace(records.outline, judged, seen)),
+        **msgspec.structs.asdict(found),
         version=version,
         packages=packages,
     )

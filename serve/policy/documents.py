@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from serve.policy.served_feed import Explain
 from serve.routes import RESERVED
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -184,6 +185,7 @@ class FeedDocument(_Part):
     base_path: str
     namespace: str = Field("local.subregistry", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")
     access: Literal["open", "unlisted", "key"] = "open"
+    explain: Explain = "full"
     default: Literal["admit", "exclude"]
     lists: tuple[NameList, ...] = ()
     rules: tuple[Rule, ...] = Field((), max_length=500)

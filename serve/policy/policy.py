@@ -38,7 +38,12 @@ class Policy:
         """How the feed is served."""
         document = self.document
         return ServedFeed(
-            document.name, document.title, document.base_path, document.namespace, document.access
+            document.name,
+            document.title,
+            document.base_path,
+            document.namespace,
+            document.access,
+            document.explain,
         )
 
     def named(self) -> set[str]:
