@@ -12,7 +12,7 @@ from pipelines.settings import Settings
 from serve.api.openapi import openapi
 from serve.policy.served_feed import ServedFeed
 from warehouse.database.schema import relations
-from warehouse.rules.columns import COLUMNS
+from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS, Column
 
 _LOOSE = {
     "feeds": "the shipped ones",
@@ -37,6 +37,15 @@ def settings() -> str:
 
 def columns() -> str:
     """Every column that a rule may use."""
+    return _columns(COLUMNS)
+
+
+def package_columns() -> str:
+    """Every column that a test of one package may use."""
+    return _columns(PACKAGE_COLUMNS)
+
+
+def _columns(known: dict[str, Column]) -> str:
     source = {
         "name": "the entry",
         "upstream": "upstream",
@@ -52,7 +61,7 @@ def columns() -> str:
                 source[column.source],
                 column.meaning,
             )
-            for name, column in COLUMNS.items()
+            for name, column in known.items()
         ],
     )
 

@@ -17,7 +17,7 @@ from warehouse.curation.verdicts import (
 )
 from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
-from warehouse.rules.columns import COLUMNS
+from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ def columns(warehouse: Warehouse, name: str | None, *, now: datetime) -> list[Ro
                 "source": facts.source,
                 "meaning": facts.meaning,
             }
-            for column, facts in COLUMNS.items()
+            for column, facts in (
+                *COLUMNS.items(),
+                *((f"any_package: {name}", facts) for name, facts in PACKAGE_COLUMNS.items()),
+            )
         ]
     values = {}
     if warehouse.path.exists():

@@ -1,11 +1,13 @@
 """Decides what happens to one entry: shown, repaired, withheld or left out, and why."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
 
 from serve.build.candidate import Candidate
+from serve.build.dropping import without_packages
 from serve.edition.edition import Edition
 from serve.entry.reasons import Reason, Treatment
 from serve.entry.repair import META_DROPPED, odd_blocks, repair
@@ -57,9 +59,18 @@ def judge_entry(
         out: Literal["held", "excluded"] = "held" if entry.held else "excluded"
         state = msgspec.structs.replace(reason, state="withdrawn" if known else out)
         return JudgedEntry(entry, before, state, None, shown=known)
-    overlaid = editors.apply(entry.name, entry.version, entry.server)
+    # The verdict counts the packages of the entry as upstream has it.
+    server, enrichment, treatments = without_packages(entry.server, entry.enrichment, entry.seen)
+    if treatments and not _runs(server):
+        why = "every package of it is dropped, and it has no remote"
+        gone = (*treatments, Treatment("withheld", "nothing-left", why))
+        state = msgspec.structs.replace(reason, state="withheld", treatments=gone)
+        return JudgedEntry(entry, before, state, None, shown=known)
+    if treatments:
+        entry = replace(entry, enrichment=enrichment)
+    overlaid = editors.apply(entry.name, entry.version, server)
     repaired = repair(overlaid.server)
-    treatments = [*overlaid.treatments]
+    treatments += overlaid.treatments
     treatments += [Treatment("repaired", rule, detail) for rule, detail in repaired.repairs]
     if entry.meta is not None:
         dropped = [Treatment("repaired", META_DROPPED, key) for key in odd_blocks(entry.meta)]
@@ -78,6 +89,11 @@ def judge_entry(
 
 KEPT = Reason("admitted", "admit", "", "")
 """A placeholder: the entry keeps the reason that the previous edition has for it."""
+
+
+def _runs(server: bytes) -> bool:
+    document = json.loads(server)
+    return bool(document.get("packages") or document.get("remotes"))
 
 
 def _nameplate(entry: Candidate) -> bytes:

@@ -10,8 +10,8 @@ EntryVerdict = Literal["admit", "exclude", "hold"]
 
 
 class Treatment(msgspec.Struct, frozen=True):
-    """What was done to an entry. `kind` is `repaired`, `overlaid` or `withheld`; `rule` names the
-    repair or overlay; `detail` says what it found or did."""
+    """What was done to an entry. `kind` is `repaired`, `overlaid`, `dropped` or `withheld`; `rule`
+    names the repair, overlay or rule; `detail` says what it found or did."""
 
     kind: str
     rule: str
@@ -69,7 +69,8 @@ def sentence(version: str, reason: Reason) -> str:
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A reason as an edition stores it, with one character (t, f or ?) per atom of its policy."""
+    """A reason as an edition stores it, with one character (t, f or ?) per atom of its policy, and
+    behind a bar one (t or f) for each package that a rule may drop."""
 
     reason: Reason
     atoms: str

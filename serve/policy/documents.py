@@ -53,6 +53,15 @@ class Rule(_Part):
         return self
 
 
+class Drop(_Part):
+    """A test of single packages, in `when`: an admitted entry is shown without those that match."""
+
+    name: Slug
+    when: str
+    reason: Words
+    unknown: Literal["match", "skip"] = "skip"
+
+
 class NameList(_Part):
     """A named list of servers: in the document, or in a file beside it with one server a line."""
 
@@ -189,6 +198,7 @@ class FeedDocument(_Part):
     default: Literal["admit", "exclude"]
     lists: tuple[NameList, ...] = ()
     rules: tuple[Rule, ...] = Field((), max_length=500)
+    drop: tuple[Drop, ...] = Field((), max_length=50)
     overlays: tuple[Overlay, ...] = Field((), max_length=300)
     cooldown: Cooldown | None = None
     latest: Literal["admitted"] | None = None
@@ -210,7 +220,11 @@ class FeedDocument(_Part):
         for kind, names in (
             (
                 "rule",
-                [rule.name for rule in self.rules] + [overlay.name for overlay in self.overlays],
+                [
+                    *(rule.name for rule in self.rules),
+                    *(overlay.name for overlay in self.overlays),
+                    *(drop.name for drop in self.drop),
+                ],
             ),
             ("list", [part.name for part in self.lists]),
         ):
@@ -231,7 +245,7 @@ class FeedDocument(_Part):
 MEMBERS = sorted(
     {
         field.alias or name
-        for part in (FeedDocument, Rule, NameList, Cooldown, Gate, Overlay)
+        for part in (FeedDocument, Rule, Drop, NameList, Cooldown, Gate, Overlay)
         for name, field in part.model_fields.items()
     }
 )

@@ -13,7 +13,7 @@ from serve.policy.blocks import Block
 from serve.policy.documents import FeedDocument, Overlay
 from serve.policy.served_feed import ServedFeed
 from warehouse.rules.language import but_version, name_predicate
-from warehouse.rules.rulebook import CompiledCooldown, CompiledRule, RuleBook
+from warehouse.rules.rulebook import CompiledCooldown, CompiledDrop, CompiledRule, RuleBook
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Policy:
     lists: dict[str, tuple[str, ...]]
     cooldown: CompiledCooldown | None
     hash: str
+    drops: tuple[CompiledDrop, ...] = ()
 
     @property
     def name(self) -> str:
@@ -73,6 +74,7 @@ class Policy:
             default=self.document.default,
             cooldown=self.cooldown,
             choose_latest=choose_latest if self.document.latest else None,
+            drops=self.drops,
             blocks={block.target: block.reason for block in blocks},
         )
 

@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from serve.errors import PolicyInvalid
-from serve.policy.documents import MEMBERS, FeedDocument, Rule
+from serve.policy.documents import MEMBERS, Drop, FeedDocument, Rule
 from serve.policy.policy import Policy, deciding_rules, shown_names
 from warehouse.errors import ExpressionRefused
 from warehouse.rules.language import Compiler, name_predicate
-from warehouse.rules.rulebook import CompiledCooldown, CompiledRule
+from warehouse.rules.rulebook import CompiledCooldown, CompiledDrop, CompiledRule
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,23 @@ def read_policy(
             deciding_rules([overlay])
         except ExpressionRefused as error:
             raise PolicyInvalid(f"{source}: overlay {overlay.name}: {error}") from error
-    return Policy(document, rules, lists, cooldown, digest.hexdigest())
+    drops = tuple(_dropping(drop, source, compiler) for drop in document.drop)
+    return Policy(document, rules, lists, cooldown, digest.hexdigest(), drops)
+
+
+def _dropping(drop: Drop, source: str, compiler: Compiler) -> CompiledDrop:
+    opening = "any_package("
+    try:
+        predicate = compiler(f"{opening}{drop.when})")
+    except ExpressionRefused as error:
+        column = error.column - len(opening) if error.line == 1 else error.column
+        raise PolicyInvalid(
+            f"{source}: drop {drop.name}, line {error.line}, column {max(column, 1)} of `when`: "
+            f"{error}"
+        ) from error
+    if predicate.tree != 0:
+        raise PolicyInvalid(f"{source}: drop {drop.name}: write one test of one package")
+    return CompiledDrop(drop.name, drop.reason, predicate.atoms[0].each, drop.unknown)
 
 
 def _compiled(

@@ -74,7 +74,7 @@ def trace(outline: Outline, judged: Judged, seen: bytes) -> Trace:
         return Trace(nearest=(NeededChange("its block stands", "true", "false"),))
     if not seen:
         return Trace()
-    atoms = [_SIGNS[sign] for sign in judged.atoms]
+    atoms = [_SIGNS[sign] for sign in judged.atoms.partition("|")[0]]
     facts = msgspec.json.decode(seen)
     return Trace(
         rules=tuple(_results(outline, atoms, judged.reason.rule)),

@@ -16,8 +16,9 @@ from sqlglot.errors import ParseError, TokenError
 
 from warehouse.errors import ExpressionRefused
 from warehouse.expressions.grammar import AMBIGUOUS, LOGIC, check
-from warehouse.rules.columns import COLUMNS
-from warehouse.rules.language import Atom, Predicate
+from warehouse.expressions.packages import NAME, any_sql, element, is_any, results_sql, sample
+from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS
+from warehouse.rules.language import PACKAGES, Atom, Predicate
 from warehouse.rules.ternary import Tree
 
 _MAX_LENGTH = 2000
@@ -60,7 +61,7 @@ def compile_predicate(expression: str) -> Predicate:
         check(node, expression)
     atoms: list[Atom] = []
     shape = _cut(tree, atoms)
-    _bind(atoms, expression)
+    _bind(tree, expression)
     return Predicate(shape, tuple(atoms), _nullable(tree))
 
 
@@ -89,6 +90,11 @@ def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
         return "not", (_cut(node.this, atoms),)
     if kind is not None:
         return kind, tuple(_cut(part, atoms) for part in _flat(node, type(node)))
+    if isinstance(node, exp.Anonymous) and is_any(node):
+        test = node.expressions[0]
+        text = f"{NAME}({test.sql(dialect='duckdb', comments=False)})"
+        sql, each = f"TRY({any_sql(test)})", results_sql(test)
+        return _placed(Atom(text, sql, ("package_identifiers",), each=each), atoms)
     # sqlglot moves the NOT of NOT IN and IS NOT where DuckDB binds it differently: parenthesize.
     safe = node.copy().transform(
         lambda inner: exp.Paren(this=inner) if isinstance(inner, exp.Not) else inner
@@ -96,7 +102,10 @@ def _cut(node: exp.Expr, atoms: list[Atom]) -> Tree:
     sql = safe.sql(dialect="duckdb", comments=False)
     columns = tuple(sorted({column.name for column in node.find_all(exp.Column)}))
     text = node.sql(dialect="duckdb", comments=False)
-    atom = Atom(text, _open(node, f"TRY({sql})", columns), columns)
+    return _placed(Atom(text, _open(node, f"TRY({sql})", columns), columns), atoms)
+
+
+def _placed(atom: Atom, atoms: list[Atom]) -> int:
     if atom not in atoms:
         atoms.append(atom)
     return atoms.index(atom)
@@ -133,6 +142,8 @@ def _flat(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
 def _nullable(node: exp.Expr) -> bool:
     """Whether a node can be NULL although no error occurs."""
     match node:
+        case exp.Anonymous() if is_any(node):
+            return True
         case exp.Column():
             return COLUMNS[node.name].nullable
         case exp.Null() | exp.Div() | exp.IntDiv() | exp.Mod() | exp.Nullif():
@@ -147,41 +158,62 @@ def _nullable(node: exp.Expr) -> bool:
             return any(_nullable(child) for child in node.iter_expressions())
 
 
-def _bind(atoms: Sequence[Atom], expression: str) -> None:
+def _bind(tree: exp.Expr, expression: str) -> None:
     """Let DuckDB check the types and run it on one sample row; it must give a truth value."""
     columns = ", ".join(
         f"{_SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
     )
+    tests = [
+        node.expressions[0]
+        for node in tree.walk()
+        if isinstance(node, exp.Anonymous) and is_any(node)
+    ]
+    rest = tree.copy().transform(lambda node: exp.true() if is_any(node) else node)
     connection = duckdb.connect(":memory:", config={"threads": 1})
     tried = expression
     try:
         connection.execute("SET TimeZone='UTC'")
-        connection.execute(f"CREATE TABLE entry AS SELECT {columns}")
-        for text in [*(atom.text for atom in atoms), expression]:
-            sql = f"SELECT ({text}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
-            tried = text
-            fields = connection.execute(f"DESCRIBE {sql}").fetchall()
+        connection.execute(f"CREATE TABLE entry AS SELECT {columns}, {sample()} AS {PACKAGES}")
+        for node, sql in [
+            *((part, part.sql(dialect="duckdb", comments=False)) for part in _parts(rest)),
+            *((test, element(test)) for test in tests),
+        ]:
+            tried = node.sql(dialect="duckdb", comments=False)
+            query = f"SELECT ({sql}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
+            fields = connection.execute(f"DESCRIBE {query}").fetchall()
             if fields[0][1] != "BOOLEAN":
                 raise ExpressionRefused(
-                    f"`{text}` gives {fields[0][1]}, not true or false; compare it with something",
+                    f"`{tried}` gives {fields[0][1]}, not true or false; compare it with something",
                     expression=expression,
                 )
-            connection.execute(sql)
+            connection.execute(query)
     except duckdb.Error as error:
         raise ExpressionRefused(_of_types(tried), expression=expression) from error
     finally:
         connection.close()
 
 
+def _parts(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """The tests of a tree, and the whole."""
+    while isinstance(tree, exp.Paren):
+        tree = tree.this
+    if LOGIC.get(type(tree)) is not None:
+        for part in (tree.this, tree.args.get("expression")):
+            if part is not None:
+                yield from _parts(part)
+    yield tree
+
+
 def _of_types(text: str) -> str:
     """Why DuckDB cannot run a test whose parts are allowed: the types do not fit."""
-    used = [name for name in COLUMNS if re.search(rf"\b{name}\b", text)]
-    types = ", ".join(f"{name} is {_WORDS[COLUMNS[name].kind]}" for name in used)
+    known = COLUMNS | PACKAGE_COLUMNS
+    used = [name for name in known if re.search(rf"\b{name}\b", text)]
+    types = ", ".join(f"{name} is {_WORDS[known[name].kind]}" for name in used)
     remedy = next(
         (
             f"look into a list with list_contains({name}, 'TEXT')"
             for name in used
-            if COLUMNS[name].kind == "VARCHAR[]"
+            if known[name].kind == "VARCHAR[]"
         ),
         "write texts and instants in quotes, numbers without",
     )

@@ -2,11 +2,13 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from warehouse.errors import ExpressionRefused
-from warehouse.rules.columns import COLUMNS
+from warehouse.expressions.packages import NAME, inside, wrong_use
+from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS, Column
 
 LOGIC: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 _NODES = (
@@ -69,7 +71,7 @@ _NODES = (
 _FUNCTIONS = (
     "lower, upper, trim, length, left, right, split_part, strpos, starts_with, ends_with, "
     "contains, concat_ws, regexp_matches, abs, greatest, least, coalesce, nullif, len, "
-    "list_contains, list_has_any, list_has_all, date_diff"
+    f"list_contains, list_has_any, list_has_all, date_diff, {NAME}"
 )
 _INSTEAD: list[tuple[str, str]] = [
     (r"\b(now|today|current_\w+|get_current_\w+)\b", "use age_days, updated_days"),
@@ -96,14 +98,15 @@ def check(node: exp.Expr, expression: str) -> None:
 
 def _validation_error(node: exp.Expr) -> str | None:
     """What is wrong with one node, and what to write instead; None if it is allowed."""
-    if isinstance(node, exp.Column) and (node.table or node.name not in COLUMNS):
-        return _no_column(node)
+    if isinstance(node, exp.Column):
+        known = PACKAGE_COLUMNS if inside(node) else COLUMNS
+        return _no_column(node, known) if node.table or node.name not in known else None
     if isinstance(node, exp.Cast) and _is_date(node):
         return None
     if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast):
         return None if _is_date(node.parent) else "write the value as it is, without a cast"
-    if isinstance(node, exp.Anonymous) and node.name.lower() in _PLAIN:
-        return None
+    if isinstance(node, exp.Anonymous) and node.name.lower() in (*_PLAIN, NAME):
+        return wrong_use(node)
     if (reason := _slow_pattern(node) or _long_text(node)) is not None:
         return reason
     if isinstance(node, exp.Var) and not (
@@ -126,13 +129,13 @@ def _validation_error(node: exp.Expr) -> str | None:
     return None
 
 
-def _no_column(node: exp.Column) -> str:
+def _no_column(node: exp.Column, known: Mapping[str, Column]) -> str:
     if node.this.quoted:
         return f"{node.sql()} is the name of a column; write a text in single quotes"
-    close = difflib.get_close_matches(node.name, COLUMNS, n=1)
+    close = difflib.get_close_matches(node.name, known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""
     return f"there is no column `{node.sql()}`; " + (
-        remedy or f"the columns are {', '.join(sorted(COLUMNS))}"
+        remedy or f"the columns are {', '.join(sorted(known))}"
     )
 
 

@@ -27,6 +27,22 @@ def _maybe(kind: str, source: Source, meaning: str) -> Column:
     return Column(kind, source, meaning, nullable=True)
 
 
+PACKAGE_COLUMNS: dict[str, Column] = {
+    "registry_type": Column("VARCHAR", "upstream", "npm, pypi, oci ..., as claimed"),
+    "identifier": Column("VARCHAR", "upstream", "its name in its registry, as claimed"),
+    "claimed_version": Column("VARCHAR", "upstream", "the version, as claimed; empty without one"),
+    "license": _maybe("VARCHAR", "registries", "SPDX expression; NULL if it has or shows none"),
+    "ownership": _maybe("VARCHAR", "registries", "a word for ownerships; NULL if unknown"),
+    "availability": _maybe("VARCHAR", "registries", "a word for availabilities; NULL if unknown"),
+    "yanked": _maybe("BOOLEAN", "registries", "its publisher took the version back"),
+    "install_scripts": _maybe("BOOLEAN", "registries", "it runs a script when it is installed"),
+    "provenance": _maybe("BOOLEAN", "registries", "it was built in the open, with a proof"),
+    "days_behind": _maybe("BIGINT", "registries", "days from the claimed release to the latest"),
+    "signals": Column("VARCHAR[]", "registries", "signals of this package"),
+    "advisories": _maybe("VARCHAR[]", "registries", "ids of OSV advisories; NULL: not looked for"),
+}
+"""What a test of one package may read, inside `any_package(...)` and in `[[packages]]`."""
+
 COLUMNS: dict[str, Column] = {
     "name": Column("VARCHAR", "name", "server name"),
     "version": Column("VARCHAR", "name", "version of the server"),
@@ -248,3 +264,10 @@ COLUMNS: dict[str, Column] = {
     "look_alike_of": _maybe("VARCHAR", "warehouse", "the well-known namespace that it looks like"),
 }
 """Every column that a rule may use."""
+
+# A word for "not known" is no value that a test may compare with.
+PACKAGE_SQL = {name: name for name in PACKAGE_COLUMNS} | {
+    "ownership": "nullif(ownership, 'unknown')",
+    "availability": "nullif(availability, 'unknown')",
+}
+"""How `served_packages` gives the columns of a package."""

@@ -11,14 +11,22 @@ _SHORT = 100
 """Up to so many names are searched in a list; more are joined."""
 
 
+PACKAGES = "packages_of_entry"
+"""The column that holds the packages of an entry, for tests of one package."""
+
+
 @dataclass(frozen=True)
 class Atom:
-    """A test without AND, OR or NOT: its text, the SQL that runs, and the columns that it reads."""
+    """A test without AND, OR or NOT: its text, the SQL that runs, and the columns that it reads.
+
+    `each`: of a test of single packages, SQL of its results as a list in the order of the packages.
+    """
 
     text: str
     sql: str
     columns: tuple[str, ...]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    each: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from warehouse.rules.columns import COLUMNS
-from warehouse.rules.language import Atom, Predicate, sql_of
+from warehouse.rules.columns import COLUMNS, PACKAGE_SQL
+from warehouse.rules.language import PACKAGES, Atom, Predicate, sql_of
 from warehouse.rules.outline import (
     Outline,
     OutlinedAtom,
@@ -48,12 +48,26 @@ class CompiledCooldown:
     bypass: Predicate | None = None
 
 
+@dataclass(frozen=True)
+class CompiledDrop:
+    """A test of single packages: those that match are left out of an admitted entry.
+
+    `each` is SQL of its results as a list; `unknown` says how an unknown one counts.
+    """
+
+    name: str
+    reason: str
+    each: str
+    unknown: WhenUnknown = "skip"
+
+
 class RuleBook:
     """Rules in evaluation order, with the atoms that they share.
 
     `blocks` maps NAME or NAME@VERSION to the reason for the rule `block`. `choose_latest` gives the
     index of the latest of (version, published_at): with it, of each server only the latest of its
-    admitted versions stays admitted; the others are excluded by `latest`. `atoms` are distinct
+    admitted versions stays admitted; the others are excluded by `latest`. `drops` leave packages
+    out. `atoms` are distinct
     tests, `trees` has one tree of atom numbers per rule, `columns` are all columns that are read.
     """
 
@@ -64,9 +78,11 @@ class RuleBook:
         default: Verdict,
         cooldown: CompiledCooldown | None = None,
         choose_latest: ChooseLatest | None = None,
+        drops: Sequence[CompiledDrop] = (),
         blocks: Mapping[str, str] | None = None,
     ) -> None:
         self.choose_latest = choose_latest
+        self.drops = tuple(drops)
         self.rules = tuple(rules)
         self.blocks = blocks or {}
         self.default = default
@@ -137,6 +153,11 @@ class RuleBook:
         )
         guessed = f"CASE {guesses} ELSE '' END" if guesses else "''"
         results = _signs([f"rule_{i}" for i in range(count)])
+        atoms += "".join(
+            f", list_transform(coalesce(TRY({drop.each}), []), lambda r: "
+            f"coalesce(r, {str(drop.unknown == 'match').lower()})) AS drop_{i}"
+            for i, drop in enumerate(self.drops)
+        )
         return f"""
             CREATE TEMP TABLE deciding AS
             SELECT
@@ -153,13 +174,14 @@ class RuleBook:
                 list_filter([{unknown}]::VARCHAR[], lambda x: x IS NOT NULL) AS unknown,
                 $now AS decided_at, $policy_hash AS policy_hash, $outline_hash AS outline_hash,
                 CASE WHEN held THEN release END AS held_until,
-                {results} AS results, {_signs(names)} AS atoms,
+                {results} AS results, {self._all_signs(names)} AS atoms,
                 to_json({{
                     'upstream': upstream,
                     'asked_at': strftime(asked_at, '%Y-%m-%dT%H:%M:%SZ'),
                     'sources': sources,
                     'release': CASE WHEN $wait IS NULL THEN NULL
                         ELSE coalesce(strftime(release, '%Y-%m-%dT%H:%M:%SZ'), 'unknown') END,
+                    {self._dropped()}
                     'values': {{{self._values()}}}
                 }})::VARCHAR AS seen
             FROM (
@@ -178,6 +200,7 @@ class RuleBook:
                         FROM (
                             SELECT *{atoms}
                             FROM policy_columns($now)
+                            {self._packages()}
                             SEMI JOIN current_bindings USING (name, upstream)
                             WHERE hash(name) % $parts = $part
                         )
@@ -185,6 +208,38 @@ class RuleBook:
                 )
             )
         """  # noqa: S608 - expressions were checked when compiled, all else is bound
+
+    def _all_signs(self, names: Sequence[str]) -> str:
+        """One sign per atom; behind a bar those of the dropped packages, so that a change shows."""
+        if not self.drops:
+            return _signs(names)
+        signs = ", ".join(
+            f"array_to_string(list_transform(drop_{i}, lambda r: left(r::VARCHAR, 1)), '')"
+            for i in range(len(self.drops))
+        )
+        return f"concat({_signs(names)}, '|', {signs})"
+
+    def _dropped(self) -> str:
+        rows = ", ".join(
+            f"{{'rule': $drop_names[{i + 1}], 'reason': $drop_reasons[{i + 1}], "
+            f"'results': drop_{i}}}"
+            for i in range(len(self.drops))
+        )
+        return f"'dropped': [{rows}]," if rows else ""
+
+    def _packages(self) -> str:
+        """A join with the packages of each entry, if a test reads them one by one."""
+        if not self.drops and not any(PACKAGES in atom.sql for atom in self.atoms):
+            return ""
+        members = ", ".join(f"'{name}': {sql}" for name, sql in PACKAGE_SQL.items())
+        return f"""
+            LEFT JOIN (
+                SELECT upstream, name, version, list({{{members}}} ORDER BY ordinal) AS {PACKAGES}
+                FROM served_packages
+                WHERE hash(name) % $parts = $part
+                GROUP BY upstream, name, version
+            ) USING (upstream, name, version)
+        """  # noqa: S608 - names of columns only
 
     def _passing(self, names: Sequence[str]) -> str:
         return (
@@ -212,6 +267,9 @@ class RuleBook:
         if self.cooldown:
             values["wait"] = self.cooldown.period // timedelta(microseconds=1)
             values["period"] = _shown(self.cooldown.period)
+        if self.drops:
+            values["drop_names"] = [drop.name for drop in self.drops]
+            values["drop_reasons"] = [drop.reason for drop in self.drops]
         for atom in self.atoms:
             values |= atom.parameters
         return values

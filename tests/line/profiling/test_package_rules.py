@@ -9,7 +9,8 @@ from pipelines.demo.clock import FakeClock
 from pipelines.demo.packages import Release, SamplePackage
 from tests.line.profiling.test_profile import claim
 from tests.support.deployments import START, Upstream, server_json
-from tests.support.policies import make_team, published, verdicts
+from tests.support.feeds import served
+from tests.support.policies import HEAD, make_team, published, shown, verdicts
 
 NAMES = ("mit", "own", "bare", "image", "late")
 STDIO = {"type": "stdio"}
@@ -31,6 +32,14 @@ RELEASE = Release("1.0.0", START - timedelta(days=90))
         ("list_contains(image_owners, 'o')", {"a.b/image"}),
         ("list_contains(package_identifiers, '@s/mit')", {"a.b/mit"}),
         ("upstream = 'official' AND is_latest", {f"a.b/{name}" for name in NAMES}),
+        ("any_package(registry_type = 'npm' AND license = 'MIT')", {"a.b/mit"}),
+        ("any_package(registry_type = 'oci' AND license IN ('MIT', 'Apache-2.0'))", {"a.b/image"}),
+        ("NOT any_package(license IN ('MIT', 'Apache-2.0'))", set()),
+        ("NOT any_package(registry_type = 'npm')", {"a.b/image"}),
+        (
+            "any_package(claimed_version = '1.0.0' AND NOT starts_with(identifier, '@'))",
+            {"a.b/own", "a.b/bare"},
+        ),
         ("contains(concat_ws(' ', title, description), 'server mit')", {"a.b/mit"}),
     ],
 )
@@ -63,3 +72,83 @@ def test_a_rule_takes_the_packages_that_it_means(
         key.partition("@")[0] for key, (_, rule) in verdicts(deployment).items() if rule == "it"
     }
     assert taken == matches
+
+
+def test_the_test_of_one_package_is_not_that_of_all(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    """Both packages together have all it takes, but none has it alone; with nothing known yet the
+    test is unknown."""
+    text = """
+    [[rules]]
+    name = "trusted"
+    verdict = "admit"
+    when = "any_package(registry_type = 'npm' AND ownership = 'verified' AND license = 'MIT')"
+    unknown = "skip"
+    reason = "an npm package of its publisher under MIT"
+    """
+    head = HEAD.replace('default = "admit"', 'default = "exclude"')
+    deployment = make_team(tmp_path, upstream, clock, text, head=head)
+    upstream.packages.put("npm", SamplePackage("plain", [RELEASE], license="MIT"))
+    owned = Release("1.0.0", RELEASE.published_at, "a.b/mixed")
+    upstream.packages.put("npm", SamplePackage("owned", [owned], license="Apache-2.0"))
+    whole = Release("1.0.0", RELEASE.published_at, "a.b/whole")
+    upstream.packages.put("npm", SamplePackage("whole", [whole], license="MIT"))
+    packages = {"a.b/mixed": ("plain", "owned"), "a.b/whole": ("whole",), "a.b/none": ()}
+    for name, identifiers in packages.items():
+        claims = [npm(identifier) for identifier in identifiers]
+        upstream.registry.publish(server_json(name, packages=claims), START)
+    deployment.pull()
+    deployment.profile()
+    published(deployment)
+    assert verdicts(deployment) == {
+        "a.b/mixed@1.0.0": ("exclude", "default"),
+        "a.b/whole@1.0.0": ("admit", "trusted"),
+        "a.b/none@1.0.0": ("exclude", "default"),
+    }
+
+
+def npm(identifier: str) -> dict[str, object]:
+    claimed = {"registryType": "npm", "identifier": identifier, "version": "1.0.0"}
+    return claimed | {"transport": STDIO}
+
+
+def test_single_packages_are_dropped_with_a_reason(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    text = """
+    [[drop]]
+    name = "no-copyleft"
+    when = "license = 'GPL-3.0-only'"
+    unknown = "match"
+    reason = "we ship no copyleft"
+    """
+    deployment = make_team(tmp_path, upstream, clock, text)
+    for name, spdx in (("mit", "MIT"), ("gpl", "GPL-3.0-only")):
+        upstream.packages.put("npm", SamplePackage(name, [RELEASE], license=spdx))
+    both = server_json("a.b/both", packages=[npm("gpl"), npm("mit")])
+    only = server_json("a.b/only", packages=[npm("gpl")])
+    del only["remotes"]
+    for server in (both, only):
+        upstream.registry.publish(server, START)
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        assert shown(client) == ["a.b/both@1.0.0"]
+        before = client.json("/health")["sequence"]
+        assert "packages" not in client.json("/v0.1/servers/a.b%2Fboth")["server"]
+        deployment.profile()
+        published(deployment)
+        client.until(lambda: client.json("/health")["sequence"] > before)
+        entry = client.json("/v0.1/servers/a.b%2Fboth")
+        assert [part["identifier"] for part in entry["server"]["packages"]] == ["mit"]
+        block = entry["_meta"]["local.subregistry/enrichment"]
+        assert [part["identifier"] for part in block["packages"]] == ["mit"]
+        (version,) = client.json("/explain/a.b%2Fboth")["versions"]
+        assert version["treatments"] == [
+            {"kind": "dropped", "rule": "no-copyleft", "detail": "npm gpl: we ship no copyleft"}
+        ]
+        (version,) = client.json("/explain/a.b%2Fonly")["versions"]
+        assert version["state"] == "withheld"
+        assert "every package of it is dropped" in version["summary"]
+        raw = client.json("/v0.1/servers/a.b%2Fboth?raw=true")["server"]
+        assert raw == both
