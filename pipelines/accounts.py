@@ -15,12 +15,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from serve.disk import locked, replace_file
+from serve.disk import locked, replace_roomy
 
 log = logging.getLogger(__name__)
 
-_BLOCK = 4096
-"""Files are filled up with spaces to a multiple, so that a full disk has room for the next text."""
 Outcome = Literal["done", "failed", "refused", "busy"]
 
 
@@ -140,22 +138,10 @@ class AccountFile:
         """Replace the account. What cannot be written is logged: no step fails because of it."""
         try:
             with locked(self._path.with_suffix(".lock")):
-                self._write(msgspec.json.format(_encoder.encode(change(self.read()))) + b"\n")
+                account = _encoder.encode(change(self.read()))
+                replace_roomy(self._path, msgspec.json.format(account) + b"\n")
         except (OSError, ValueError) as error:
             log.warning("account not written path=%s error=%s", self._path, error)
-
-    def _write(self, text: bytes) -> None:
-        data = text + b" " * (-len(text) % _BLOCK)
-        try:
-            replace_file(self._path, data)
-        except OSError:
-            # On a full disk there may be no room for a second file, but there is in this one.
-            self._path.with_name(f"{self._path.name}.part").unlink(missing_ok=True)
-            with self._path.open("r+b") as file:
-                if len(data) > self._path.stat().st_size:
-                    raise
-                file.write(data)
-                file.truncate()
 
 
 _decoder = msgspec.json.Decoder(Account)

@@ -215,6 +215,7 @@ class Line(Operations):
                 resume=resume,
                 progress=progress,
             )
+            self.blocks.prepare()
             success.ends_stop = True
             if resume:
                 success.override = self.overridden("resume", feed.name, feed, reason, by)

@@ -23,6 +23,8 @@ REMEDY = "run subregistry build --from-scratch, then subregistry switch"
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 
+_BLOCK = 4096
+
 Mapped = bytes | mmap.mmap
 """The bytes of a file."""
 Piece = bytes | memoryview
@@ -43,7 +45,8 @@ class JsonFile(Generic[Row]):
             stat = self._path.stat()
         except FileNotFoundError:
             return []
-        # A replaced file has another inode, even if the two modification times are equal.
+        # A replaced file has another inode, even if the two modification times are equal; one that
+        # was written over has another time.
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen != self._seen:
             self._rows = self._decoder.decode(self._path.read_bytes())
@@ -51,7 +54,7 @@ class JsonFile(Generic[Row]):
         return self._rows
 
     def write(self, rows: list[Row]) -> None:
-        replace_file(self._path, msgspec.json.format(msgspec.json.encode(rows)))
+        replace_roomy(self._path, msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -122,6 +125,25 @@ def replace_file(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync(path.parent)  # makes the rename itself durable
+
+
+def replace_roomy(path: Path, data: bytes) -> None:
+    """Replace a small text file that has room for the next text: it is padded to whole blocks.
+
+    On a full disk there may be no room for a second file, but there is in this one: then it is
+    written over in place. Raises OSError where that is too small.
+    """
+    padded = data + b" " * (-len(data) % _BLOCK)
+    try:
+        replace_file(path, padded)
+    except OSError:
+        path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+        with path.open("r+b") as file:
+            if len(padded) > path.stat().st_size:
+                raise
+            file.write(padded)
+            file.truncate()
+            os.fsync(file.fileno())
 
 
 def sync(path: Path) -> None:

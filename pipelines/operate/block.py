@@ -4,6 +4,7 @@ The list of blocks hides it from readers immediately. Then every feed gets an ed
 that readers who follow changes see the removal.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from serve.feed.feed import Feed
 from serve.policy.blocks import Block, BlockList
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import WarehouseError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ def block(
     blocks = BlockList(root)
     # The target is hidden from here on, whatever happens to the editions below.
     blocks.add(Block(name, version if at else None, reason, by, now()))
-    audit.add("block", target, reason=reason, by=by)
+    try:
+        audit.add("block", target, reason=reason, by=by)
+    except OSError as error:  # a full disk must not keep it in the feeds
+        log.warning("%s is blocked, but that is not in the audit log: %s", target, error)
     return [
         _withdrawn(warehouse, Feed(root, folder.name), target, blocks, now=now)
         for folder in _live(root)

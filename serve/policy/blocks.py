@@ -52,6 +52,11 @@ class BlockList:
             )
         return blocks
 
+    def prepare(self) -> None:
+        """Make the file while there is room for it, so that a block works on a full disk too."""
+        if not self.path.exists() and not self.path.with_suffix(".lock").exists():
+            self._file.write([])
+
     def add(self, block: Block) -> None:
         """Add a block; it replaces one with the same target."""
         if not self.path.exists():  # before the lock file is there

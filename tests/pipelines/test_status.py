@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import accounts
 from pipelines.accounts import Accounts, Attempt
 from pipelines.cli.parser import main
 from pipelines.demo.loopback import Reply
+from serve import disk
 from tests.support.deployments import START, Upstream, server_json
 
 
@@ -154,7 +154,7 @@ def test_on_a_full_disk_an_account_is_written_over_in_place(
     def full(_: Path, __: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(accounts, "replace_file", full)
+    monkeypatch.setattr(disk, "replace_file", full)
     file.update(lambda account: account.noted("pull", Attempt(START, "failed", "no room")))
     assert file.read().steps["pull"].last.message == "no room"
     assert file.read().steps["pull"].done_at == START

@@ -1,6 +1,8 @@
 """Emergency blocks: the server leaves every live feed at once; only a lift brings it back."""
 
+import errno
 import json
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -162,6 +164,25 @@ def test_a_list_of_blocks_that_cannot_be_read_serves_nothing(live: Line) -> None
         live.block(BAD, reason="theft")
         client.until(lambda: client.ask("/v0.1/servers")[0] == 200)
         assert BAD not in names(client)
+
+
+def test_a_block_works_on_a_full_disk(
+    live: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with served(live.settings.feed_root, ("default", "/")) as client:
+        assert BAD in names(client)
+        with monkeypatch.context() as patch:
+            patch.setattr("serve.disk.replace_file", full)
+            patch.setattr("serve.build.writer.sync", full)
+            patch.setattr(AuditLog, "add", full)
+            reports = live.block(BAD, reason="theft")
+        assert all(report.hidden for report in reports)
+        assert "No space left" in next(report.trouble for report in reports)
+        client.until(lambda: BAD not in names(client))
+    assert "is blocked, but that is not in the audit log" in caplog.text
 
 
 def test_a_block_of_what_nobody_knows_waits_for_it(
