@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipelines.accounts import Account, AccountFile, Attempt, Outcome, Override, Stop
-from pipelines.errors import GateRefused, exit_code
+from pipelines.errors import GateRefused, exit_code, stop_in
 from warehouse.errors import BrakeEngaged
 
 _OUTCOMES: dict[int | None, Outcome] = {3: "refused", 4: "busy"}
@@ -48,6 +48,8 @@ def attempt(
     try:
         yield success
     except Exception as error:
+        if stop_in(error) is not None:
+            raise
         at, outcome = now(), _OUTCOMES.get(exit_code(error), "failed")
         tried, stop = Attempt(at, outcome, _text(error)), _stop(error, at)
         file.update(lambda account: _stopped(account.noted(step, tried), stop))

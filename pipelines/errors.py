@@ -72,3 +72,10 @@ def exit_code(error: Exception) -> int | None:
     if isinstance(error, StepError):
         return error.exit_code
     return next((code for kind, code in known if isinstance(error, kind)), None)
+
+
+def stop_in(error: BaseException | None) -> BaseException | None:
+    """What a signal raised, if it is behind an error: DuckDB wraps it in one of its own."""
+    while isinstance(error, Exception):
+        error = error.__cause__
+    return error

@@ -141,7 +141,11 @@ class Operations(Deployment):
 
     def check(self, policy: Policy) -> Check:
         """What each rule and overlay of a feed matches, and what its editor should know."""
-        live = self.feed(policy.name).current()
+        try:
+            live = self.feed(policy.name).current()
+        except ServeError as error:
+            log.warning("not compared with what is live: %s", error)
+            live = None
         return check(self.warehouse, policy, self.blocks.read(), live=live, now=self.clock())
 
     def columns(self, name: str | None = None) -> list[Row]:

@@ -39,7 +39,7 @@ def in_lines(
 
     def wait() -> None:
         nonlocal shown
-        while not ended.wait(every):
+        while not ended.wait(min(every, first)):
             if clock() - shown >= every:
                 shown = clock()
                 write(f"{last}; at work for {shown - counted:.0f} s since")

@@ -16,6 +16,7 @@ from pipelines.settings import Settings, counts_are_shared, load_settings, share
 from serve.server.accesslog import open_log
 from serve.server.app import App, build_app
 from serve.server.feed_identities import served_feeds
+from serve.server.flood import bound_logs
 from serve.server.metrics import Metrics
 from serve.server.protocol import BoundedProtocol, PlainProtocol
 from warehouse.rules.language import Compiler
@@ -95,6 +96,7 @@ def serving_app(application: App, sock: socket.socket) -> Iterator[None]:
 
 
 def _app(settings: Settings) -> App:
+    bound_logs()
     if settings.access_log:
         open_log(settings.access_log)
     return build_app(

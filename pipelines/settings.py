@@ -177,7 +177,7 @@ class Settings(BaseSettings):
         official = base_url(OFFICIAL_URL)
         return {
             name: source.model_copy(update={"kind": Kind.OFFICIAL})
-            if is_registry(source.url) and base_url(source.url) == official
+            if not source.kind and is_registry(source.url) and base_url(source.url) == official
             else source
             for name, source in (
                 self.upstreams or {"official": UpstreamSettings(url=self.upstream_url)}

@@ -138,6 +138,8 @@ def replace_roomy(path: Path, data: bytes) -> None:
         replace_file(path, padded)
     except OSError:
         path.with_name(f"{path.name}.part").unlink(missing_ok=True)
+        if not path.exists():
+            raise
         with path.open("r+b") as file:
             if len(padded) > path.stat().st_size:
                 raise

@@ -21,7 +21,7 @@ from connectors.registries.clients import (
     validator_of,
     validators,
 )
-from connectors.registries.html_index import json_of_html
+from connectors.registries.html_index import json_form
 from connectors.registries.lookup import (
     MAX_EXTRAS,
     Document,
@@ -75,9 +75,7 @@ def fetch(http: HttpClient, origin: Origin, target: PackageRequest) -> PackageRe
     deferred = 0
     reader = _Releases(http, f"{origin.url}/pypi/{name}")
     if index.status == 200:
-        body = index.body
-        if body.lstrip()[:1] == b"<":
-            body = json_of_html(body, project=target.package, url=index.url)
+        body = json_form(index.body, project=target.package, url=index.url)
         documents.append(Document("index", body))
         latest = reader.project()
         releases = releases_of(body)
@@ -206,11 +204,11 @@ def probe(http: HttpClient, origin: Origin) -> Probe:
     if index.status != 200:
         return Probe(f"answers {index.status} for {_PROBE}: a mirror without it?")
     project = http.get(f"{origin.url}/pypi/{_PROBE}/json", expect=SEEN, cap=16 * MIB)
-    document = members(index.body)
+    document = members(json_form(index.body, project=_PROBE, url=index.url))
     files = items(document.get("files"))
     file = members(files[-1]) if files else {}
     features = {
-        "JSON index": bool(document),
+        "JSON index": bool(members(index.body)),
         "gzip": index.headers.get("content-encoding") == "gzip",
         "etag": bool(validator_of(index, "etag")),
         "serial": serial_of(index) is not None,

@@ -48,12 +48,14 @@ PROMISES = {
 def kind_of(entries: Sequence[bytes | msgspec.Raw], *, has_metadata: bool) -> Kind:
     """The kind of a registry, by the first page of its list.
 
-    It is official if every entry that can be read has a whole official block. An empty page shows
-    nothing, and what is not asked for cannot be missing.
+    It is official if keys rise and every entry that can be read has a whole official block. An
+    empty page shows nothing, and what is not asked for cannot be missing.
     """
     stated = [record for record in map(read_stated, entries) if not isinstance(record, Unreadable)]
     whole = all(
         None not in (claims.status, claims.published_at, claims.updated_at, claims.is_latest)
         for claims in (record.claims for record in stated)
     )
-    return Kind.OFFICIAL if stated and whole and has_metadata else Kind.REGISTRY
+    keys = [(record.name.encode(), record.version.encode()) for record in stated]
+    official = stated and whole and has_metadata and keys == sorted(keys)
+    return Kind.OFFICIAL if official else Kind.REGISTRY

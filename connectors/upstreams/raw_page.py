@@ -92,7 +92,7 @@ def risen(page: RawPage, last: Key | None) -> Key | None:
         if not _rises(keys, last):
             raise MalformedPage(
                 f"{page.url} repeats or goes back: {keys[0]!r} after {last!r}, or within itself; "
-                "the walk was stopped",
+                'the walk was stopped; a registry in another order needs "kind": "registry"',
                 url=page.url,
             )
     return keys[-1] if keys else last

@@ -89,11 +89,13 @@ def read_document(data: bytes) -> Stated | Unreadable:
         document = _document.decode(data)
         if document.server and not document.name:
             return read_stated(data.strip())
-        status = msgspec.json.decode(document.status, type=str) if document.status else None
+        status = msgspec.json.decode(document.status, type=str | None) if document.status else None
         return _stated(data.strip(), Claims(status=status), {})
     except (ValueError, RecursionError) as error:
-        wrapped = b'{"server":%b}' % data
-        return Unreadable(data[:KEPT], str(error)[:500], *readable_key(wrapped))
+        key = readable_key(data)
+        if key == (None, None):
+            key = readable_key(b'{"server":%b}' % data)
+        return Unreadable(data[:KEPT], str(error)[:500], *key)
 
 
 def _stated(server: bytes, claims: Claims, blocks: dict[str, msgspec.Raw]) -> Stated:

@@ -195,23 +195,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return dispatch(arguments)
     except (KeyboardInterrupt, Stopped) as why:
-        stop_code, message = stopped(arguments.command, why)
-        if message:
-            sys.stderr.write(f"subregistry: {message}\n")
-        return stop_code
+        return _stopped(arguments.command, why)
     except BrokenPipeError:
         # The reader of our output is gone; a closed stderr hides the failed flush at exit.
         sys.stderr.close()
         return 0
     except Exception as error:
         from pipelines.cli.console import escaped
-        from pipelines.errors import exit_code
+        from pipelines.errors import exit_code, stop_in
 
+        if stop := stop_in(error):
+            return _stopped(arguments.command, stop)
         code = exit_code(error)
         if code is None:
             raise
         sys.stderr.write(f"subregistry: {escaped(str(error))}\n")
         return code
+
+
+def _stopped(command: str, why: BaseException) -> int:
+    code, message = stopped(command, why)
+    if message:
+        sys.stderr.write(f"subregistry: {message}\n")
+    return code
 
 
 def _positive(text: str) -> int:

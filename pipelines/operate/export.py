@@ -75,14 +75,12 @@ def export(
     The path is remembered, so that a later block renews this export too, if it lists servers.
     Raises NoEdition, UsageError, ExportFailed.
     """
-    if form in _LISTING_NOTHING:
-        return _written(exporter, served, form, path, key)
     file = exporter.memory(served.name)
     with file.held():
         report = _written(exporter, served, form, path, key)
         made = _Remembered(form, str(path.resolve()), str(key.resolve()) if key else None)
         others = [known for known in file.read() if known.path != made.path]
-        file.write([*others, made])
+        file.write(others if form in _LISTING_NOTHING else [*others, made])
     return report
 
 
@@ -120,6 +118,12 @@ def _written(
     return ExportReport(served.name, form, str(path), name, 1, len(data), left_out)
 
 
+def _is_replaced(edition: Edition, index: int) -> bool:
+    """Whether only a newer version took the place of an entry."""
+    number = edition.records.keys.find(*edition.key(index).split(b"\0", 1))
+    return number is not None and edition.records.judged(number).reason.rule == "latest"
+
+
 def _denied_before(path: Path) -> dict[str, Any]:
     try:
         former = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -137,7 +141,7 @@ def _withdrawn(
     keys = [
         edition.keys.pair(index)
         for index in range(edition.count)
-        if edition.state(index) == "withdrawn"
+        if edition.state(index) == "withdrawn" and not _is_replaced(edition, index)
     ]
     if not keys:
         return [], ()

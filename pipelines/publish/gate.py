@@ -64,9 +64,11 @@ def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[
     held = 0
     for key in _running(live, candidate):
         index = candidate.keys.find(*key.split(b"\0", 1))
-        if index is None or candidate.deleted(index):
+        rule = _rule(candidate, key) if index is None or candidate.deleted(index) else None
+        # A release that takes the place of the one before loses no server.
+        if rule is not None and rule != "latest":
             gone[candidate.state(index) if index is not None else "gone"] += 1
-            held += _rule(candidate, key) == "cooldown"
+            held += rule == "cooldown"
             example = example or key.decode().replace("\0", "@")
     before = live.manifest.entries - live.manifest.tombstones
     count, allowed = gone.total(), max(limits.floor, before * limits.share)

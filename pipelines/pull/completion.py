@@ -5,13 +5,15 @@ status changes, the greatest version latest. What an upstream states is kept. Wh
 is named in a block of its own, so that nobody takes it for the publisher's word.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from connectors.upstreams.contract import (
+    KEPT,
     OFFICIAL,
     STATUSES,
     Unreadable,
@@ -43,11 +45,17 @@ class Completion:
         self._at = at
         self._versions: dict[str, dict[str, Claims]] = {}
         self._elected: dict[str, str] = {}
+        self._met: dict[Key, str] = {}
         self.unknown_statuses: Counter[str] = Counter()
+
+    @property
+    def told_statuses(self) -> dict[str, int]:
+        """How many entries have a status word that is not known, of the ten most frequent words."""
+        return dict(self.unknown_statuses.most_common(10))
 
     def survey(self, name: str, version: str, claims: Claims) -> None:
         """Note a version that competes for the latest flag of its name."""
-        self._versions.setdefault(name, {})[version] = claims
+        self._versions.setdefault(name, {}).setdefault(version, claims)
 
     def survey_pages(self, pages: Iterable[SpooledPage]) -> None:
         for page in pages:
@@ -56,27 +64,43 @@ class Completion:
                 if not isinstance(record, Unreadable):
                     self.survey(record.name, record.version, record.claims)
 
+    def survey_kept(self, kept: Callable[[Key], bool] = lambda _: True) -> None:
+        """Note the known versions that were not met: they stay for now, and compete too."""
+        for key, row in self.known.items():
+            if not row["vanished_at"] and kept(key):
+                self.survey(*key, Claims(status=row["status"]))
+
     def records(self, page: SpooledPage) -> Iterator[Record]:
-        """The records of a page, completed."""
+        """The records of a page, completed. Of several with one key the first of a walk counts."""
         for raw in page.entries:
-            record = read_stated(raw)
-            yield record if isinstance(record, Unreadable) else self.complete(record)
+            stated = read_stated(raw)
+            if isinstance(stated, Unreadable):
+                yield stated
+                continue
+            key, digest = (stated.name, stated.version), content_hash(raw)
+            record: Record
+            if self._met.setdefault(key, digest) != digest:
+                record = Unreadable(raw[:KEPT], "another record of the list has the same key", *key)
+            else:
+                record = self.complete(stated)
+            if isinstance(record, Unreadable):  # its bytes are those of upstream, not ours
+                record = Unreadable(raw[:KEPT], record.reason, *key)
+            yield record
 
     def complete(self, stated: Stated) -> Record:
-        """The entry with a whole official block. Entries of one content get equal bytes."""
+        """The entry with a whole official block; what is stated is kept, unless it cannot be."""
         claims, known = stated.claims, self.known.get((stated.name, stated.version))
         status, message = self._status(claims)
         published = self._published(stated.name, stated.version, claims)
-        updated = claims.updated_at
-        changed = claims.status_changed_at
+        updated, changed = _real(claims.updated_at), _real(claims.status_changed_at)
         if known is None:
             updated = updated or self._at
             changed = changed or published
         else:
             same_status = (known["status"], known["status_message"]) == (status, message)
             same = known["server_hash"] == content_hash(stated.server) and same_status
-            if updated is None:
-                # A changed entry needs a later instant, or who follows changes would miss it.
+            # An instant before the one that we hold would hide the entry from who follows changes.
+            if updated is None or updated < known["updated_at"]:
                 stays = same and not known["vanished_at"]
                 later = max(self._at, known["updated_at"] + TICK)
                 updated = known["updated_at"] if stays else later
@@ -93,8 +117,15 @@ class Completion:
             "updatedAt": _instant(updated),
             "isLatest": self._elected[stated.name] == stated.version,
         }
-        theirs = {key for key, value in msgspec.to_builtins(claims).items() if value is not None}
-        ours = [key for key in official if key not in {*theirs, "statusMessage"}]
+        theirs = {
+            "status": claims.status and claims.status.lower(),
+            "statusMessage": claims.status_message,
+            "statusChangedAt": _told(claims.status_changed_at),
+            "publishedAt": _told(claims.published_at),
+            "updatedAt": _told(claims.updated_at),
+            "isLatest": claims.is_latest,
+        }
+        ours = [key for key, value in official.items() if value != theirs[key]]
         blocks: dict[str, object] = {
             OFFICIAL: {key: value for key, value in official.items() if value is not None}
         }
@@ -115,32 +146,45 @@ class Completion:
     def _published(self, name: str, version: str, claims: Claims) -> datetime:
         known = self.known.get((name, version))
         return (
-            claims.published_at
+            _real(claims.published_at)
             or (known["published_at"] if known else None)
-            or claims.updated_at
+            or _real(claims.updated_at)
             or self._at
         )
 
     def _elect(self, name: str) -> str:
-        """The latest version of a name: the one that upstream calls so, else the greatest.
-
-        Deleted versions count only if all are.
-        """
+        """The latest version of a name: one that upstream calls so, the greatest if there are
+        several or none. Deleted versions count only if all are."""
         versions = self._versions[name]
-        flagged = [version for version, claims in versions.items() if claims.is_latest]
-        if len(flagged) == 1:
-            return flagged[0]
         standing = {
             version: claims
             for version, claims in versions.items()
             if (claims.status or "").lower() != "deleted"
         } or versions
+        flagged = {version for version, claims in versions.items() if claims.is_latest}
         dated = [
-            (version, self._published(name, version, claims))
-            for version, claims in standing.items()
+            (version, self._published(name, version, versions[version]))
+            # Between equal ones the first wins, so the order must not depend on upstream's.
+            for version in sorted(flagged or standing, key=_natural, reverse=True)
         ]
         return dated[choose_latest(dated)][0]
 
 
+def _natural(version: str) -> list[tuple[int, int, str]]:
+    """A sort key that takes digits as numbers."""
+    parts = re.findall(r"\d+|\D+", version)
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
+
+
+def _real(at: datetime | None) -> datetime | None:
+    """An instant that means one: the zero of some languages is none."""
+    return at.astimezone(UTC) if at is not None and at.year > 1 else None
+
+
+def _told(at: datetime | None) -> str | None:
+    real = _real(at)
+    return _instant(real) if real else None
+
+
 def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

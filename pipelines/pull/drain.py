@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 
 def drain(
-    spool: Spool,
+    warehouse: Warehouse,
+    spools: tuple[Spool, Spool],
     registry: Registry,
     state: State | None,
     *,
@@ -28,19 +29,24 @@ def drain(
     resume: bool,
     now: Callable[[], datetime],
     progress: Progress,
-) -> tuple[Start, int]:
-    """Walk to the end into the spool; also return how many pages an earlier walk left there."""
+) -> tuple[Spool, Start, int]:
+    """Walk to the end into the spool for full or for incremental walks; return it, how the walk was
+    started, and how many pages an earlier one left there."""
+    spool = spools[0] if full else spools[1]
+    _tidy(warehouse, spool, full=full)
     started_at = now()
     start, cursor, resumed = spool.left_behind(), None, 0
     if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool, registry)
+        if cursor and registry.kind and not PROMISES[registry.kind].ordered:
+            cursor, resumed = None, 0  # its cursor may have ended with the walk
     if start is None or not resumed:
         since = None if full or state is None else since_watermark(state)
         walk_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
         start = Start(registry.url, walk_id, since, started_at)
         spool.begin(start)
     elif cursor is None:  # the earlier walk had its last page already
-        return start, resumed
+        return spool, start, resumed
     entries = 0
     for page in registry.walk(since=start.since, cursor=cursor):
         spool.append(page, after_commit=state.commits if state else 0)
@@ -48,7 +54,7 @@ def drain(
         progress("entries", entries, state.full_walk_entries if full and state else None)
     spool.sync()
     log.info("walk drained full=%s entries=%s resumed_pages=%s", full, entries, resumed)
-    return start, resumed
+    return spool, start, resumed
 
 
 def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
@@ -69,12 +75,11 @@ def _continue(spool: Spool, registry: Registry) -> tuple[str | None, int]:
             first = first or page
             cursor, count = page.next_cursor, count + 1
     if first is not None and registry.kind is None:
-        # Only a page with metadata names a next one.
-        registry.kind = kind_of(first.entries, has_metadata=cursor is not None)
+        registry.kind = kind_of(first.entries, has_metadata=first.has_metadata)
     return cursor, count
 
 
-def tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
+def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
     """Drop a spool that is not resumed; above all one whose walk was committed already."""
     start = spool.left_behind()
     if start is None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from connectors.upstreams.contract import KEPT, Unreadable
 from connectors.upstreams.folder import Document, read_documents
-from connectors.upstreams.stated import Claims, Stated, read_document
+from connectors.upstreams.kinds import Kind
+from connectors.upstreams.stated import Stated, read_document
 from pipelines.pull.completion import TICK, Completion
 from pipelines.pull.pull import PullReport
 from pipelines.pull.readings import Record, batches
@@ -88,6 +89,8 @@ def pull_documents(
         stale=bool(keyless),
         watermark=merge.watermark,
         totals=totals,
+        reads_as=Kind.FOLDER,
+        unknown_statuses=completion.told_statuses,
     )
 
 
@@ -110,8 +113,5 @@ def _records(documents: list[Document], completion: Completion) -> list[Record]:
     # Versions that stay although they were not read also compete for the latest flag.
     unread = {(record.name, record.version) for record in bad}
     keyless = any(not record.name for record in bad)
-    for (name, version), row in completion.known.items():
-        stays = not row["vanished_at"] and (keyless or (name, version) in unread)
-        if stays and (name, version) not in stated:
-            completion.survey(name, version, Claims())
+    completion.survey_kept(lambda key: key not in stated and (keyless or key in unread))
     return [*bad, *map(completion.complete, stated.values())]

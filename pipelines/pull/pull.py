@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from connectors.errors import BudgetSpent, ConnectorError
+from connectors.errors import BudgetSpent, ConnectorError, MalformedPage, UnexpectedStatus
 from connectors.upstreams.kinds import PROMISES, Kind
 from connectors.upstreams.registry import Missing, Registry
 from pipelines.progress import Progress, silent
 from pipelines.pull.completion import TICK, Completion
 from pipelines.pull.confirm import confirm
-from pipelines.pull.drain import drain, must_walk, tidy
+from pipelines.pull.drain import drain, must_walk
 from pipelines.pull.readings import batches
 from pipelines.pull.spool import PageKind, Spool
 from pipelines.pull.survey import Survey, survey
@@ -39,6 +39,7 @@ from warehouse.walk.types import Key, Walk
 log = logging.getLogger(__name__)
 
 _RETRY_AT_MOST = 20
+_NO_SINCE = (400, 404, 422, 501)
 
 
 @dataclass(frozen=True)
@@ -102,22 +103,37 @@ def pull(
             state = read_state(session, upstream)
             due = list_due_retries(session, upstream, now=now(), limit=_RETRY_AT_MOST)
             unsettled_before = list_unsettled(session, upstream)
+        named = registry.kind is not None
         # Only a registry that showed itself to be like the official one has a watermark.
         if registry.kind is None and state and state.watermark and state.url == registry.url:
             registry.kind = Kind.OFFICIAL
         full = full or accept_shrink or state is None or must_walk(state, registry)
-        spool = spools[0] if full else spools[1]
-        tidy(warehouse, spool, full=full)
-        start, resumed = drain(
-            spool, registry, state, full=full, resume=not accept_shrink, now=now, progress=progress
-        )
+        try:
+            spool, start, resumed = drain(
+                warehouse, spools, registry, state,
+                full=full, resume=not accept_shrink, now=now, progress=progress,
+            )  # fmt: skip
+        except (MalformedPage, UnexpectedStatus) as error:
+            if named or not _may_be_loose(error, registry, state, full=full):
+                raise
+            log.warning(
+                "upstream is not like the official registry, so it is read whole: %s", error
+            )
+            registry.kind, full = Kind.REGISTRY, True
+            spool, start, resumed = drain(
+                warehouse, spools, registry, state,
+                full=True, resume=False, now=now, progress=progress,
+            )  # fmt: skip
+        met = survey(spool, _commits(state))
+        # Entries behind the first page may show that it is not like the official one after all.
+        if full and not named and met.blockless:
+            registry.kind = Kind.REGISTRY
         promises = PROMISES[registry.kind or Kind.REGISTRY]
         completion = None
         if not promises.blocks:
             completion = _completion(warehouse, spool, upstream, state, now)
         retries = [] if full or braked else due
         gone = _retry(spool, registry, retries, _commits(state))
-        met = survey(spool, _commits(state))
         if not full and not met.entries and registry.is_empty():
             with warehouse.session() as session:
                 hold_empty(session, upstream=upstream, url=registry.url)
@@ -191,8 +207,18 @@ def pull(
         watermark=watermark,
         totals=totals,
         reads_as=registry.kind,
-        unknown_statuses=dict(completion.unknown_statuses.most_common(10)) if completion else {},
+        unknown_statuses=completion.told_statuses if completion else {},
     )
+
+
+def _may_be_loose(
+    error: MalformedPage | UnexpectedStatus, registry: Registry, state: State | None, *, full: bool
+) -> bool:
+    """Whether an error only says that upstream promises less than the official registry."""
+    if isinstance(error, UnexpectedStatus):
+        return not full and error.status in _NO_SINCE
+    proved = state is not None and state.url == registry.url and state.watermark is not None
+    return registry.kind is Kind.OFFICIAL and not proved
 
 
 def _completion(
@@ -208,6 +234,7 @@ def _completion(
     at = max(now(), state.committed_at + TICK) if state else now()
     completion = Completion(known, at)
     completion.survey_pages(spool.pages())
+    completion.survey_kept()
     return completion
 
 

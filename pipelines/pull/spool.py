@@ -53,6 +53,7 @@ class SpooledPage:
     after_commit: int
     stale: bool
     kind: PageKind = PageKind.LIST
+    has_metadata: bool = True
 
 
 class _PageFacts(msgspec.Struct, frozen=True):
@@ -64,6 +65,7 @@ class _PageFacts(msgspec.Struct, frozen=True):
     after_commit: int
     stale: bool
     kind: PageKind
+    has_metadata: bool = True
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -145,6 +147,7 @@ class Spool:
             after_commit=after_commit,
             stale=page.stale,
             kind=kind,
+            has_metadata=page.has_metadata,
         )
         self._file.write(msgspec.json.encode(facts) + b"\n" + entries + b"\n")
         self._file.flush()
@@ -199,6 +202,7 @@ def _read_pages(file: BinaryIO) -> Iterator[SpooledPage]:
             facts.after_commit,
             facts.stale,
             facts.kind,
+            facts.has_metadata,
         )
 
 

@@ -10,6 +10,7 @@ from serve.policy.blocks import Block
 from serve.policy.policy import Policy
 from warehouse.curation.verdicts import (
     column_values,
+    count_drops,
     count_matches,
     held_entries,
     provisional,
@@ -18,6 +19,8 @@ from warehouse.curation.verdicts import (
 from warehouse.database.session import Row
 from warehouse.database.warehouse import Warehouse
 from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,16 @@ def check(
         provisional(session, policy.name, book, now=now) as key,
     ):
         counts = count_matches(session, key, book)
+        counts |= count_drops(session, key, book)
         held = held_entries(session, key)
         unknown = unknown_names(session, sorted(policy.named()))
     if live is not None:
         warnings += cooldown_losses(live, held)
-    warnings += [f"{name} is no server that was ever seen; check the spelling" for name in unknown]
+    warnings += [
+        f"{name} is no server that was ever seen; check the spelling" for name in unknown[:_SHOWN]
+    ]
+    if len(unknown) > _SHOWN:
+        warnings.append(f"{len(unknown) - _SHOWN} more names belong to no server")
     return Check(counts, tuple(warnings))
 
 

@@ -82,9 +82,8 @@ class Api:
             return Answer(204, (), b"", PREFLIGHT)
         if not segments:
             # Who is sent to a feed sees its list; below `/` there is the home page.
-            place = store.served.prefix + b"/v0.1/servers"
-            moved = Answer(307, (), headers=(*CORS, (b"location", place)))
-            return moved if store.served.prefix else None
+            reads = method in (b"GET", b"HEAD")
+            return _moved(request) if store.served.prefix and reads else None
         if len(request.path) + len(request.query) > _MAX_TARGET:
             return problem(414, f"the URL is longer than {_MAX_TARGET} bytes")
         if method not in (b"GET", b"HEAD") or segments[0] in _WRITE_ONLY:
@@ -192,6 +191,12 @@ def _edition(query: Query, store: EditionStore) -> Edition:
     return store.as_of(at) if at is not None else store.live()
 
 
+def _moved(request: Request) -> Answer:
+    place = f"{request.site}/v0.1/servers".encode()
+    query = b"?" + request.query if request.query else b""
+    return Answer(307, (), headers=(*CORS, (b"location", place + query)))
+
+
 def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer:
     deleted, raw = read_flag(query, "include_deleted"), read_flag(query, "raw")
     name, kind, version = target(segments)
@@ -204,10 +209,11 @@ def _detail(segments: Sequence[bytes], query: Query, edition: Edition) -> Answer
                 return page(edition, numbers)
             continue
         for wanted in spellings(version):
-            index = edition.keys.find(spelled, wanted)
-            # A version that is itself called `latest` stays reachable.
-            if index is None and wanted == b"latest":
-                index = edition.latest(spelled)
+            index = (
+                edition.latest(spelled)
+                if wanted == b"latest"
+                else edition.keys.find(spelled, wanted)
+            )
             if raw:
                 # Records have no `latest`, so take the version that it stands for.
                 exact = edition.key(index).partition(b"\0")[2] if index is not None else wanted

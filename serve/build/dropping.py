@@ -19,25 +19,31 @@ class _Dropped(msgspec.Struct):
 
 
 class _Seen(msgspec.Struct):
+    packages: list[str] = []
     dropped: list[_Dropped] = []
+
+
+class PackagesDiffer(Exception):
+    """The packages of an entry are not those that the verdict judged, so none may be shown."""
 
 
 def without_packages(
     server: bytes, enrichment: bytes | None, seen: bytes
 ) -> tuple[bytes, bytes | None, list[Treatment]]:
     """The server.json and our facts without the packages that `seen` says to drop, and what was
-    done. Nothing changes if the packages are not those that were judged."""
+    done. Raises PackagesDiffer."""
     if b'"dropped":' not in seen:
         return server, enrichment, []
-    rules = msgspec.json.decode(seen, type=_Seen).dropped
+    judged = msgspec.json.decode(seen, type=_Seen)
     document: Json = json.loads(server)
-    packages = document.get("packages")
-    if not isinstance(packages, list):
-        return server, enrichment, []
+    packages = document.get("packages") or []
+    if not isinstance(packages, list) or judged.packages != [
+        _identifier(part) for part in packages
+    ]:
+        raise PackagesDiffer
     by = {
         index: rule
-        for rule in reversed(rules)
-        if len(rule.results) == len(packages)
+        for rule in reversed(judged.dropped)
         for index, matches in enumerate(rule.results)
         if matches
     }
@@ -47,16 +53,20 @@ def without_packages(
         Treatment("dropped", rule.rule, f"{_named(packages[index])}: {rule.reason}")
         for index, rule in sorted(by.items())
     ]
-    document["packages"] = [part for index, part in enumerate(packages) if index not in by]
-    if not document["packages"]:
+    kept = [part for index, part in enumerate(packages) if index not in by]
+    document |= {"packages": kept}
+    if not kept:
         del document["packages"]
     if enrichment is not None:
-        block = json.loads(enrichment)
-        block["packages"] = [
-            part for index, part in enumerate(block["packages"]) if index not in by
-        ]
-        enrichment = _encoded(block) if block["packages"] else None
+        facts = json.loads(enrichment)["packages"]
+        told = [part for index, part in enumerate(facts) if index not in by]
+        enrichment = _encoded({"packages": told}) if told else None
     return _encoded(document), enrichment, treatments
+
+
+def _identifier(package: object) -> str:
+    found = package.get("identifier") if isinstance(package, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _named(package: object) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -47,11 +46,13 @@ def standing(edition: Edition | None, index: int | None, content: Content) -> Co
     or spelling: to readers that is no change."""
     if edition is None or index is None or edition.deleted(index):
         return None
-    old = carried(edition, index).content
-    if old.signature == content.signature or _values(old) != _values(content):
+    if bytes(edition.arrays["signature"][index]) == content.signature:
         return None
-    return old
+    old = carried(edition, index).content
+    return old if _canonical(old) == _canonical(content) else None
 
 
-def _values(content: Content) -> list[Any]:  # two JSON values
-    return [msgspec.json.decode(part) for part in (content.server, content.meta)]
+def _canonical(content: Content) -> list[bytes]:
+    """Both values with their keys in order: `1`, `1.0` and `true` stay different."""
+    parts = (msgspec.json.decode(part) for part in (content.server, content.meta))
+    return [msgspec.json.encode(part, order="sorted") for part in parts]

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from serve.build.candidate import Candidate
-from serve.build.dropping import without_packages
+from serve.build.dropping import PackagesDiffer, without_packages
 from serve.edition.edition import Edition
 from serve.entry.reasons import Reason, Treatment
 from serve.entry.repair import META_DROPPED, odd_blocks, repair
@@ -60,9 +60,16 @@ def judge_entry(
         state = msgspec.structs.replace(reason, state="withdrawn" if known else out)
         return JudgedEntry(entry, before, state, None, shown=known)
     # The verdict counts the packages of the entry as upstream has it.
-    server, enrichment, treatments = without_packages(entry.server, entry.enrichment, entry.seen)
-    if treatments and not _runs(server):
-        why = "every package of it is dropped, and it has no remote"
+    why = ""
+    try:
+        server, enrichment, treatments = without_packages(
+            entry.server, entry.enrichment, entry.seen
+        )
+        if treatments and not _runs(server):
+            why = "every package of it is dropped, and it has no remote"
+    except PackagesDiffer:
+        why, treatments = "its packages cannot be told one from the other", []
+    if why:
         gone = (*treatments, Treatment("withheld", "nothing-left", why))
         state = msgspec.structs.replace(reason, state="withheld", treatments=gone)
         return JudgedEntry(entry, before, state, None, shown=known)

@@ -209,5 +209,5 @@ def _render(judged: JudgedEntry, *, is_latest: bool, namespace: str) -> Content:
 _GONE = {
     "deleted": "This version was deleted from the registry.",
     "withdrawn": "This version was withdrawn from this feed.",
-    "withheld": "This version is withheld from this feed because clients cannot decode it.",
+    "withheld": "This version is withheld from this feed because clients cannot decode or run it.",
 }

@@ -134,7 +134,10 @@ class Server(msgspec.Struct, rename="camel", kw_only=True):
         str, Meta(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+\Z")
     ]
     description: Annotated[str, Meta(min_length=1, max_length=100)]
-    version: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+    # `latest` is a word of the API: as a version it could not be asked for.
+    version: Annotated[
+        str, Meta(min_length=1, max_length=255, pattern=r"^(?!latest\Z)[^\x00-\x1f\x7f]+\Z")
+    ]
     schema: str = msgspec.field(name="$schema")
     title: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     website_url: WebUrl | UnsetType = UNSET

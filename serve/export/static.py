@@ -37,7 +37,7 @@ from serve.edition.edition import Edition
 from serve.edition.selection import Selection
 from serve.errors import ExportFailed
 from serve.policy.served_feed import ServedFeed
-from serve.routes import ROUTES, VERSIONS, WRITES
+from serve.routes import ROUTES, VERSIONS
 
 _PAGE = 100
 _WHOLE = 10 << 20
@@ -122,7 +122,7 @@ def nginx_conf(folder: Path, served: ServedFeed) -> str:
     values = {
         "@ROOT@": str(folder.resolve() / "current"),
         "@BASE@": served.prefix.decode(),
-        "@UNABLE@": "|".join((*unable, *WRITES)),
+        "@UNABLE@": "|".join(unable),
     }
     for mark, value in values.items():
         text = text.replace(mark, value)

@@ -4,13 +4,15 @@ They are stored beside the feeds (`feeds/blocks.json`), so that servers and buil
 independent of the pipeline.
 """
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from serve.disk import JsonFile
+from serve.disk import JsonFile, replace_roomy
 from serve.errors import BlocksBroken, BlockUnknown
 
 
@@ -47,20 +49,26 @@ class BlockList:
         # The lock file tells that blocks were made once.
         if not blocks and not self.path.exists() and self.path.with_suffix(".lock").exists():
             raise BlocksBroken(
-                f"{self.path} is gone, so it is not known what is blocked; restore it, or block "
-                "again (without blocks its content is [])"
+                f"{self.path} is gone, so it is not known what is blocked; restore it, or write [] "
+                "into it and block again"
             )
         return blocks
 
     def prepare(self) -> None:
         """Make the file while there is room for it, so that a block works on a full disk too."""
-        if not self.path.exists() and not self.path.with_suffix(".lock").exists():
-            self._file.write([])
+        # The lock file tells that there was a list; then one that is gone is not made anew.
+        if self.path.exists() or self.path.with_suffix(".lock").exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        empty = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        replace_roomy(empty, b"[]")
+        with suppress(FileExistsError):  # made by another process meanwhile
+            self.path.hardlink_to(empty)
+        empty.unlink()
 
     def add(self, block: Block) -> None:
-        """Add a block; it replaces one with the same target."""
-        if not self.path.exists():  # before the lock file is there
-            self._file.write([])
+        """Add a block; it replaces one with the same target. Raises BlocksBroken."""
+        self.prepare()
         with self._file.held():
             kept = [other for other in self.read() if other.target != block.target]
             self._file.write([*kept, block])

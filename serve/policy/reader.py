@@ -129,7 +129,7 @@ def read_policy(
 def _dropping(drop: Drop, source: str, compiler: Compiler) -> CompiledDrop:
     opening = "any_package("
     try:
-        predicate = compiler(f"{opening}{drop.when})")
+        predicate = compiler(f"{opening}{drop.when}\n)")
     except ExpressionRefused as error:
         column = error.column - len(opening) if error.line == 1 else error.column
         raise PolicyInvalid(
@@ -240,7 +240,10 @@ def _explained(source: str, data: bytes, item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         message = "there is no such member; remove it or correct its name"
         for near in get_close_matches(str(loc[-1]), MEMBERS, n=1):
-            message = f"there is no such member; did you mean {near}?"
+            if near == loc[-1]:  # a member of another part
+                message = f"{near} does not belong here; remove it"
+            else:
+                message = f"there is no such member; did you mean {near}?"
     elif item["type"] == "literal_error":
         message = f"{item['input']!r} is no choice; write {item['ctx']['expected']}"
     elif item["type"] == "string_pattern_mismatch":

@@ -58,19 +58,21 @@ def write(asked: RequestRecord) -> None:
         "at": datetime.now(UTC),
         "feed": asked.feed,
         "method": asked.method,
-        "path": _text(asked.path, 2000),
-        "query": {name: _text(value, 200) for name, value in asked.query.items() if name in _SHOWN},
+        "path": masked(asked.path, 2000),
+        "query": {
+            name: masked(value, 200) for name, value in asked.query.items() if name in _SHOWN
+        },
         "status": asked.status,
         "bytes": asked.size,
         "ms": round(asked.ms, 3),
         "client": asked.client,
         "key": asked.key,
-        "agent": _text(asked.agent, 200),
+        "agent": masked(asked.agent, 200),
     }
     _log.info(msgspec.json.encode(line).decode())
 
 
-def _text(value: bytes, length: int) -> str:
+def masked(value: bytes, length: int) -> str:
     """Text from a client, cut to a length; a key that was sent in the wrong place is masked, also
     one that is percent-encoded, once or often."""
     shown = plain = value.decode("utf-8", "replace")

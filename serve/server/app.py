@@ -24,7 +24,6 @@ from serve.policy.served_feed import ServedFeed
 from serve.routes import words
 from serve.server import accesslog
 from serve.server.access import AccessControl
-from serve.server.flood import FloodFilter
 from serve.server.follow import following
 from serve.server.home import home_routes, no_route
 from serve.server.live_editions import LOOK_EVERY, LiveEditions
@@ -33,7 +32,6 @@ from serve.server.responses import CachedResponse, Response, ResponseCache
 from serve.server.scope import Receive, Scope, Send, address, host, query
 
 log = logging.getLogger(__name__)
-log.addFilter(FloodFilter())
 _UNREADABLE = "The feed cannot be read now; its operator finds the reason in the log."
 
 NO_CONTENT = Answer(204, (), b"", PREFLIGHT)
@@ -95,12 +93,12 @@ class App:
             elif store is not None:
                 key, answer = await self._answer(store, rest, scope, headers)
         except ServeError as error:
-            log.warning("not answered path=%s error=%s", path[:200], error)
+            log.warning("not answered path=%s error=%s", accesslog.masked(path, 200), error)
             # Other errors name files and remedies of the operator.
             told = str(error) if isinstance(error, NoEdition) else _UNREADABLE
             answer = problem(503, told, headers=((b"retry-after", b"60"),))
         except Exception:
-            log.exception("a defect path=%s", path[:200])
+            log.exception("a defect path=%s", accesslog.masked(path, 200))
             answer = problem(500, "This is a defect of the server; its log says more.")
         if answer is None and rest in (b"", b"/") and path.strip(b"/") == b"":
             answer = await self._home(scope, receive, send)

@@ -1,8 +1,9 @@
 """How many connections each address has to this process, and which addresses are not counted."""
 
 from collections import Counter
+from contextlib import suppress
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from serve.server.access import client_name
 
@@ -28,22 +29,20 @@ def leave(name: str) -> None:
 def counted_as(host: str, trusted: str) -> str | None:
     """The name under which an address is counted; None for loopback and for trusted proxies, behind
     which there are many clients. `trusted` are addresses and networks with commas between, or *."""
-    name = client_name(host.partition("%")[0])
     try:
-        network = ip_network(name)
+        address = ip_address(host.partition("%")[0])
     except ValueError:
         return None  # a path of a local socket
-    if is_loopback(host) or trusted.strip() == "*":
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if is_loopback(str(address)) or trusted.strip() == "*":
         return None
     for place in trusted.split(","):
-        try:
-            known = ip_network(place.strip(), strict=False)
-        except ValueError:
-            continue  # a name or a path, as uvicorn allows
-        if known.version == network.version and known.overlaps(network):
-            return None
-    return name
+        with suppress(ValueError):  # a name or a path, as uvicorn allows
+            if address in ip_network(place.strip(), strict=False):
+                return None
+    return client_name(str(address))
 
 
 def is_loopback(host: str) -> bool:
-    return ip_address(host.partition("%")[0]).is_loopback
+    return ip_address(host).is_loopback

@@ -5,19 +5,34 @@ import time
 
 
 class FloodFilter(logging.Filter):
-    """Lets `most` records of a logger pass in `seconds`, then says how many it left out."""
+    """Lets `most` records of one message pass in `seconds`, then says how many it left out."""
 
     def __init__(self, most: int = 20, seconds: float = 10.0) -> None:
         super().__init__()
         self._most, self._seconds = most, seconds
-        self._began, self._passed, self._left_out = 0.0, 0, 0
+        self._counts: dict[str, tuple[float, int]] = {}  # since when, and how many, by message
 
     def filter(self, record: logging.LogRecord) -> bool:
-        now = time.monotonic()
-        if now - self._began >= self._seconds:
-            if self._left_out:
-                record.msg = f"{record.msg} ({self._left_out} lines before it were left out)"
-            self._began, self._passed, self._left_out = now, 0, 0
-        self._passed += 1
-        self._left_out += self._passed > self._most
-        return self._passed <= self._most
+        now, message = time.monotonic(), str(record.msg)
+        began, count = self._counts.get(message, (now, 0))
+        if now - began >= self._seconds:
+            if count > self._most:
+                record.msg = f"{message} ({count - self._most} lines before it were left out)"
+            began, count = now, 0
+        self._counts[message] = began, count + 1
+        return count < self._most
+
+
+_LOGGERS = (
+    "uvicorn.error",
+    "serve.server.app",
+    "serve.server.live_editions",
+    "serve.server.protocol",
+)
+_filters = {name: FloodFilter() for name in _LOGGERS}
+
+
+def bound_logs() -> None:
+    """Bound what a server process logs; a repeat changes nothing."""
+    for name, bound in _filters.items():
+        logging.getLogger(name).addFilter(bound)

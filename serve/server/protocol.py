@@ -1,15 +1,18 @@
 """uvicorn's HTTP protocol with limits on size and time, and with our own error answers."""
 
 import asyncio
-import re
+import logging
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serve.api.answers import Answer, problem
 from serve.disk import Piece
+from serve.routes import RESERVED, VERSIONS
 from serve.server.crowd import MOST_OF_ONE, counted_as, enter, leave
 from serve.server.responses import Response
+
+log = logging.getLogger(__name__)
 
 MAX_HEAD = 65_536
 """Bytes of request line and headers; above it the connection ends with 431."""
@@ -22,7 +25,6 @@ SLOWEST = 1024
 STUCK = 4
 """A client must read SLOWEST bytes a second; after STUCK checks in a row without, it is cut off."""
 _LONG = 8192
-_WATCHED = re.compile(rb"/(ping|health)/?(\?|\Z)")
 _MOST_WAITING = 32
 """Requests that may wait on one connection for earlier answers; with more the connection ends."""
 _NOT_PLAIN = frozenset(
@@ -70,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         names = trusted if isinstance(trusted, str) else ",".join(trusted or ())
         self._counted = counted_as(self.client[0], names) if self.client else None
         if self._counted is not None and enter(self._counted) > MOST_OF_ONE:
+            log.warning("refused a connection: more than %s of %s", MOST_OF_ONE, self._counted)
             message = f"your address has {MOST_OF_ONE} connections already; close some"
             self._refuse(problem(503, message, headers=((b"retry-after", b"10"),)))
 
@@ -167,7 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.url, self.expect_100_continue = url, expects
             self.headers += headers
         # Whoever watches the server must hear from it, however many connections there are.
-        watched = _WATCHED.search(self.url)
+        watched = _is_watched(self.url)
         self.limit_concurrency = None if watched else self.config.limit_concurrency
         super().on_headers_complete()
 
@@ -228,6 +231,17 @@ class BoundedProtocol(HttpToolsProtocol):
             wire = Response(answer, cache_control="no-store")
             self._send(wire.make("", (b"connection", b"close")))
         self.transport.close()
+
+
+def _is_watched(target: bytes) -> bool:
+    """Whether a request target is /ping or /health of the server or of a feed."""
+    *base, word = [part for part in target.partition(b"?")[0].split(b"/") if part] or [b""]
+    if word not in (b"ping", b"health"):
+        return False
+    if base and base[-1].decode("latin-1") in VERSIONS:
+        base.pop()
+    # No feed is below a word of the API, and a feed's path is short.
+    return len(base) <= 4 and not (base and base[0].decode("latin-1") in RESERVED)
 
 
 class PlainProtocol(BoundedProtocol):

@@ -172,14 +172,15 @@ class Model:
         return wanted.search in entry.name.encode().lower()
 
     def _lookup(self, parts: list[str], deleted: bool) -> Said:
-        # A name holds a slash, so `versions` without one before it is part of the name.
+        # A name holds a slash, so `versions` without one before it is part of the name. A version
+        # may be called `versions` too, so the route of one version comes first.
         wanted, version = "/".join(parts), "latest"
-        if len(parts) > 1 and parts[-1] == "versions" and "/" in _decoded("/".join(parts[:-1]))[-1]:
-            wanted, version = "/".join(parts[:-1]), ""
-        elif (
-            len(parts) > 2 and parts[-2] == "versions" and "/" in _decoded("/".join(parts[:-2]))[-1]
-        ):
+        if len(parts) > 2 and parts[-2] == "versions" and "/" in _decoded("/".join(parts[:-2]))[-1]:
             wanted, version = "/".join(parts[:-2]), parts[-1]
+        elif (
+            len(parts) > 1 and parts[-1] == "versions" and "/" in _decoded("/".join(parts[:-1]))[-1]
+        ):
+            wanted, version = "/".join(parts[:-1]), ""
         for name in _decoded(wanted):
             own = [entry for entry in self.entries if entry.name == name]
             shown = [entry for entry in own if deleted or not entry.deleted]

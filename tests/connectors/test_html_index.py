@@ -1,5 +1,9 @@
 """Python mirrors that answer an index in HTML (Nexus, GitLab)."""
 
+import time
+
+import pytest
+
 from connectors.registries.lookup import Outcome, PackageRequest
 from enrich.ecosystems import ECOSYSTEMS
 from enrich.profiles import Profile
@@ -45,7 +49,25 @@ def test_yanks_hashes_and_several_versions_are_read() -> None:
 
 
 def test_a_page_of_a_portal_proves_no_absence() -> None:
-    page = b'<html><body><a href="/login?next=p-1.0.tar.gz">Please log in</a></body></html>'
+    page = b'<html><a href="/login">Log in</a><a href="/corp_cli-3.2.0-py3-none-any.whl">ours</a>'
     response, _ = ask(lambda _: Reply(200, page, HTML), PackageRequest("pypi", "p", ("1.0",)))
     assert response.outcome == Outcome.MALFORMED
     assert "HTML without a file of p; is it a login page" in response.detail
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><![foo bar]></html>",
+        b"<a a='" * 200_000,
+        b"<a " * 400_000,
+        b'<a href="/' + b"-" * 1_000_000 + b'.x">',
+        b'<a href="' + b"a=" * 400_000,
+        b"\xef\xbb\xbf<html></html>",
+    ],
+)
+def test_hostile_pages_take_no_time_and_stop_nothing(page: bytes) -> None:
+    begun = time.process_time()
+    response, _ = ask(lambda _: Reply(200, page, HTML), PackageRequest("pypi", "p", ("1.0",)))
+    assert response.outcome == Outcome.MALFORMED
+    assert time.process_time() - begun < 20  # the square of these sizes would take hours

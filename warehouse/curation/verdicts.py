@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of finished steps and of all steps."""
 _TIME_LIMIT = 600.0
 _BLOCKS = columns(target=TEXT, reason=TEXT)
-_OLDER = columns(name=TEXT, version=TEXT, latest=TEXT)
+_OLDER = columns(name=TEXT, version=TEXT)
 
 
 def decide(
@@ -96,6 +96,13 @@ def count_matches(session: Session, feed: str, book: RuleBook) -> dict[str, int]
         for number, rule in enumerate(book.rules, start=1)
         if rule.kind != "block"
     }
+
+
+def count_drops(session: Session, feed: str, book: RuleBook) -> dict[str, int]:
+    """From how many admitted entries each test of single packages takes one, by its name."""
+    rows = session.rows("curation/count_drops", feed=feed)
+    counts = {row["rule"]: row["entries"] for row in rows}
+    return {drop.name: counts.get(drop.name, 0) for drop in book.drops}
 
 
 def held_entries(session: Session, feed: str) -> list[tuple[str, str]]:
@@ -169,7 +176,7 @@ def _keep_latest(session: Session, choose: ChooseLatest) -> None:
     for name, group in groupby(rows, lambda row: row["name"]):
         versions = [(row["version"], row["published_at"]) for row in group]
         latest = versions[choose(versions)][0]
-        older += [(name, version, latest) for version, _ in versions if version != latest]
+        older += [(name, version) for version, _ in versions if version != latest]
     with session.registering(batch_older=table(older, _OLDER)):
         session.run("curation/update_older")
 

@@ -16,8 +16,16 @@ from sqlglot.errors import ParseError, TokenError
 
 from warehouse.errors import ExpressionRefused
 from warehouse.expressions.grammar import AMBIGUOUS, LOGIC, check
-from warehouse.expressions.packages import NAME, any_sql, element, is_any, results_sql, sample
-from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS
+from warehouse.expressions.packages import (
+    NAME,
+    any_sql,
+    element,
+    inside,
+    is_any,
+    results_sql,
+    sample,
+)
+from warehouse.rules.columns import COLUMNS, PACKAGE_COLUMNS, SAMPLE
 from warehouse.rules.language import PACKAGES, Atom, Predicate
 from warehouse.rules.ternary import Tree
 
@@ -142,8 +150,8 @@ def _flat(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
 def _nullable(node: exp.Expr) -> bool:
     """Whether a node can be NULL although no error occurs."""
     match node:
-        case exp.Anonymous() if is_any(node):
-            return True
+        case exp.Column() if inside(node):
+            return PACKAGE_COLUMNS[node.name].nullable
         case exp.Column():
             return COLUMNS[node.name].nullable
         case exp.Null() | exp.Div() | exp.IntDiv() | exp.Mod() | exp.Nullif():
@@ -161,7 +169,7 @@ def _nullable(node: exp.Expr) -> bool:
 def _bind(tree: exp.Expr, expression: str) -> None:
     """Let DuckDB check the types and run it on one sample row; it must give a truth value."""
     columns = ", ".join(
-        f"{_SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
+        f"{SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
     )
     tests = [
         node.expressions[0]
@@ -228,12 +236,4 @@ _WORDS = {
     "INTEGER": "a number",
     "BIGINT": "a number",
     "TIMESTAMPTZ": "an instant",
-}
-_SAMPLE = {
-    "VARCHAR": "''",
-    "VARCHAR[]": "[]",
-    "BOOLEAN": "true",
-    "INTEGER": "0",
-    "BIGINT": "0",
-    "TIMESTAMPTZ": "'2026-01-01'",
 }

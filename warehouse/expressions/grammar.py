@@ -130,7 +130,7 @@ def _validation_error(node: exp.Expr) -> str | None:
 
 
 def _no_column(node: exp.Column, known: Mapping[str, Column]) -> str:
-    if node.this.quoted:
+    if getattr(node.this, "quoted", False):
         return f"{node.sql()} is the name of a column; write a text in single quotes"
     close = difflib.get_close_matches(node.name, known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close and not node.table else ""

@@ -6,7 +6,7 @@ package, unknown if it is unknown for one and true for none, and else false.
 
 from sqlglot import exp
 
-from warehouse.rules.columns import PACKAGE_COLUMNS
+from warehouse.rules.columns import PACKAGE_COLUMNS, SAMPLE
 from warehouse.rules.language import PACKAGES
 
 NAME = "any_package"
@@ -29,7 +29,7 @@ def inside(node: exp.Expr) -> bool:
 
 def results_sql(test: exp.Expr) -> str:
     """SQL of a list with the result of the test for each package of an entry."""
-    return f"list_transform(coalesce({PACKAGES}, []), lambda {_ROW}: ({_of_row(test)}))"
+    return f"list_transform(coalesce({PACKAGES}, []), lambda {_ROW}: TRY({_of_row(test)}))"
 
 
 def any_sql(test: exp.Expr) -> str:
@@ -47,7 +47,10 @@ def element(test: exp.Expr) -> str:
 
 def sample() -> str:
     """SQL of a list with one package, to check the types of a test."""
-    members = ", ".join(f"'{name}': NULL::{kind.kind}" for name, kind in PACKAGE_COLUMNS.items())
+    members = ", ".join(
+        f"'{name}': {SAMPLE[column.kind]}::{column.kind}"
+        for name, column in PACKAGE_COLUMNS.items()
+    )
     return f"[{{{members}}}]"
 
 
@@ -70,6 +73,8 @@ def _of_row(test: exp.Expr) -> str:
     row = test.copy()
     for column in list(row.find_all(exp.Column)):
         column.set("table", exp.to_identifier(_ROW))
-    for negation in list(row.find_all(exp.Not)):
-        negation.replace(exp.Paren(this=negation.copy())) if negation.parent else None
+    # The deepest first, since each is replaced by a copy.
+    for negation in reversed(list(row.find_all(exp.Not))):
+        if negation.parent is not None:
+            negation.replace(exp.Paren(this=negation.copy()))
     return row.sql(dialect="duckdb", comments=False)

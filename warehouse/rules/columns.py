@@ -31,17 +31,17 @@ PACKAGE_COLUMNS: dict[str, Column] = {
     "registry_type": Column("VARCHAR", "upstream", "npm, pypi, oci ..., as claimed"),
     "identifier": Column("VARCHAR", "upstream", "its name in its registry, as claimed"),
     "claimed_version": Column("VARCHAR", "upstream", "the version, as claimed; empty without one"),
-    "license": _maybe("VARCHAR", "registries", "SPDX expression; NULL if it has or shows none"),
+    "license": _maybe("VARCHAR", "registries", "SPDX expression; NOASSERTION if it shows none"),
     "ownership": _maybe("VARCHAR", "registries", "a word for ownerships; NULL if unknown"),
     "availability": _maybe("VARCHAR", "registries", "a word for availabilities; NULL if unknown"),
     "yanked": _maybe("BOOLEAN", "registries", "its publisher took the version back"),
     "install_scripts": _maybe("BOOLEAN", "registries", "it runs a script when it is installed"),
     "provenance": _maybe("BOOLEAN", "registries", "it was built in the open, with a proof"),
     "days_behind": _maybe("BIGINT", "registries", "days from the claimed release to the latest"),
-    "signals": Column("VARCHAR[]", "registries", "signals of this package"),
+    "signals": _maybe("VARCHAR[]", "registries", "signals of this package"),
     "advisories": _maybe("VARCHAR[]", "registries", "ids of OSV advisories; NULL: not looked for"),
 }
-"""What a test of one package may read, inside `any_package(...)` and in `[[packages]]`."""
+"""What a test of one package may read, inside `any_package(...)` and in `[[drop]]`."""
 
 COLUMNS: dict[str, Column] = {
     "name": Column("VARCHAR", "name", "server name"),
@@ -265,9 +265,24 @@ COLUMNS: dict[str, Column] = {
 }
 """Every column that a rule may use."""
 
-# A word for "not known" is no value that a test may compare with.
+_TOLD = "absent IS NOT NULL"  # its registry said something of this version
+# What is not known is NULL, also where a word or an empty list stands for it.
 PACKAGE_SQL = {name: name for name in PACKAGE_COLUMNS} | {
     "ownership": "nullif(ownership, 'unknown')",
     "availability": "nullif(availability, 'unknown')",
+    "license": f"coalesce(license, CASE WHEN {_TOLD} THEN 'NOASSERTION' END)",
+    "yanked": f"coalesce(yanked, CASE WHEN {_TOLD} THEN false END)",
+    "install_scripts": f"coalesce(install_scripts, CASE WHEN {_TOLD} THEN false END)",
+    "signals": f"CASE WHEN {_TOLD} THEN signals END",
 }
 """How `served_packages` gives the columns of a package."""
+
+SAMPLE = {
+    "VARCHAR": "''",
+    "VARCHAR[]": "[]",
+    "BOOLEAN": "true",
+    "INTEGER": "0",
+    "BIGINT": "0",
+    "TIMESTAMPTZ": "'2026-01-01'",
+}
+"""A value of each type, as SQL, to try a test on."""

@@ -214,7 +214,7 @@ class RuleBook:
         if not self.drops:
             return _signs(names)
         signs = ", ".join(
-            f"array_to_string(list_transform(drop_{i}, lambda r: left(r::VARCHAR, 1)), '')"
+            f"array_to_string(list_transform(drop_{i}, lambda r: left(r::VARCHAR, 1)), ''), '|'"
             for i in range(len(self.drops))
         )
         return f"concat({_signs(names)}, '|', {signs})"
@@ -225,7 +225,8 @@ class RuleBook:
             f"'results': drop_{i}}}"
             for i in range(len(self.drops))
         )
-        return f"'dropped': [{rows}]," if rows else ""
+        known = f"list_transform(coalesce({PACKAGES}, []), lambda p: p.identifier)"
+        return f"'packages': {known}, 'dropped': [{rows}]," if rows else ""
 
     def _packages(self) -> str:
         """A join with the packages of each entry, if a test reads them one by one."""

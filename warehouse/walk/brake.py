@@ -48,14 +48,17 @@ def hold_loss(
         raise _engaged(upstream, url, reason, missing=missing, known=known, met=met)
 
 
-def hold_unreadable(session: Session, *, upstream: str, url: str, unreadable: int) -> None:
+def hold_unreadable(session: Session, *, url: str, unreadable: int) -> None:
     """Raise BrakeEngaged for a walk of which not one record can be read."""
     for row in session.rows("walk/read_unreadable"):
-        reason = (
-            f"none of its {unreadable} records can be read ({row['reason']}); a registry that is "
-            'neither the official one nor a mirror of it has "kind": "registry"'
+        raise BrakeEngaged(
+            f"{url}: none of its {unreadable} records can be read ({row['reason']}). Nothing was "
+            "changed. Ask whoever runs it; a registry that was taken for a mirror of the official "
+            'one needs "kind": "registry"',
+            missing=0,
+            known=0,
+            met=0,
         )
-        raise _engaged(upstream, url, reason, missing=0, known=0, met=0)
 
 
 def hold_unmet(

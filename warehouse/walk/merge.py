@@ -59,11 +59,9 @@ def commit_walk(
         horizon = walk.asked_at - overlap
         unmet: list[Key] = []
         if sweeping:
+            if unreadable and not walk.certain:
+                hold_unreadable(session, url=walk.url, unreadable=unreadable)
             if not accept_shrink:
-                if unreadable and not walk.certain:
-                    hold_unreadable(
-                        session, upstream=walk.upstream, url=walk.url, unreadable=unreadable
-                    )
                 hold_loss(
                     session,
                     upstream=walk.upstream,
@@ -152,7 +150,7 @@ def commit_walk(
         )
         if pending is not None and not cut_short:
             move_watermark(session, walk.upstream, pending, askable=walk.askable)
-            watermark = pending
+            watermark = pending if walk.askable else None
         session.run("walk/delete_unsettled", upstream=walk.upstream)
         if walk.unsettled or sweeping:
             session.run(

@@ -93,7 +93,7 @@ def write_state(
         "walk/insert_state",
         upstream=walk.upstream,
         url=walk.url,
-        watermark=state.watermark if state and state.url == walk.url else None,
+        watermark=state.watermark if state and state.url == walk.url and walk.askable else None,
         generation=GENERATION if full or state is None else state.generation,
         commits=commit,
         committed_at=now,

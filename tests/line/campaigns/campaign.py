@@ -188,8 +188,9 @@ class History(ChangingUpstream):
             pass  # a resumed walk has old pages
         registry = self._upstream.registry
         rows, before = registry.rows(), self._known()
-        can_stay = max(len(before) - 21, 0)  # the brake lets 20 go
-        staying = self._random.sample(sorted(before), self._random.randint(0, can_stay))
+        readable = sorted(before.keys() - self.spoiled)
+        can_stay = max(min(len(before) - 21, len(readable)), 0)  # the brake lets 20 go
+        staying = self._random.sample(readable, self._random.randint(0, can_stay))
         late, self._lagging = self._lagging, []
         for key in rows.keys() - set(staying):
             registry.remove(key)

@@ -95,7 +95,7 @@ class ChangingUpstream:
 
     def _remove(self) -> None:
         key = self._any_key()
-        if key:
+        if key and not self._is_last_readable(key):
             self._upstream.registry.remove(key)
             self.silent.add(key)
             self.flipped.add(key[0])
@@ -106,10 +106,15 @@ class ChangingUpstream:
         if key:
             good = self._upstream.registry.body(key)
             odd = self._random.choice([b'"\\ud800"', b'"\xff"', b"tru e", b"[" * 80 + b"]" * 80])
+            if self._is_last_readable(key):  # a walk without any is an error
+                return
             self._upstream.registry.spoil(key, good.replace(b'"The server', odd + b',"x":"The', 1))
             self.spoiled.add(key)
             self.flipped.add(key[0])
             self.tally.spoiled += 1
+
+    def _is_last_readable(self, key: Key) -> bool:
+        return not self._upstream.registry.rows().keys() - self.spoiled - {key}
 
     def _mend(self) -> None:
         rows = self._upstream.registry.rows()

@@ -11,6 +11,8 @@ from tests.line.profiling.test_profile import claim
 from tests.support.deployments import START, Upstream, server_json
 from tests.support.feeds import served
 from tests.support.policies import HEAD, make_team, published, shown, verdicts
+from warehouse.errors import ExpressionRefused
+from warehouse.expressions.compile import compile_predicate
 
 NAMES = ("mit", "own", "bare", "image", "late")
 STDIO = {"type": "stdio"}
@@ -34,12 +36,20 @@ RELEASE = Release("1.0.0", START - timedelta(days=90))
         ("upstream = 'official' AND is_latest", {f"a.b/{name}" for name in NAMES}),
         ("any_package(registry_type = 'npm' AND license = 'MIT')", {"a.b/mit"}),
         ("any_package(registry_type = 'oci' AND license IN ('MIT', 'Apache-2.0'))", {"a.b/image"}),
-        ("NOT any_package(license IN ('MIT', 'Apache-2.0'))", set()),
+        ("NOT any_package(license IN ('MIT', 'Apache-2.0'))", {"a.b/own", "a.b/bare"}),
         ("NOT any_package(registry_type = 'npm')", {"a.b/image"}),
         (
             "any_package(claimed_version = '1.0.0' AND NOT starts_with(identifier, '@'))",
             {"a.b/own", "a.b/bare"},
         ),
+        # Of a package that nobody asked for yet, nothing is known.
+        (
+            "any_package(NOT list_contains(signals, 'provenance') AND registry_type = 'npm')",
+            {"a.b/mit", "a.b/own", "a.b/bare"},
+        ),
+        ("any_package(license = 'NOASSERTION')", {"a.b/own", "a.b/bare"}),
+        ("any_package(NOT yanked AND registry_type = 'npm')", {"a.b/mit", "a.b/own", "a.b/bare"}),
+        ("any_package(NOT (license NOT IN ('MIT') OR identifier = 'x'))", {"a.b/mit"}),
         ("contains(concat_ws(' ', title, description), 'server mit')", {"a.b/mit"}),
     ],
 )
@@ -152,3 +162,31 @@ def test_single_packages_are_dropped_with_a_reason(
         assert "every package of it is dropped" in version["summary"]
         raw = client.json("/v0.1/servers/a.b%2Fboth?raw=true")["server"]
         assert raw == both
+
+
+def test_what_cannot_be_judged_package_by_package_is_not_shown(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    """A member of a wrong type hides the packages of an entry from the rules."""
+    text = """
+    [[drop]]
+    name = "no-npm"
+    when = "registry_type = 'npm'"
+    reason = "not here"
+    """
+    deployment = make_team(tmp_path, upstream, clock, text)
+    upstream.registry.publish(server_json("a.b/odd", title=5, packages=[npm("gpl")]), START)
+    upstream.registry.publish(server_json("a.b/plain", packages=[npm("gpl")]), START)
+    published(deployment)
+    with served(deployment.settings.feed_root, ("team", "/")) as client:
+        assert shown(client) == ["a.b/plain@1.0.0"]
+        assert "packages" not in client.json("/v0.1/servers/a.b%2Fplain")["server"]
+        (version,) = client.json("/explain/a.b%2Fodd")["versions"]
+        assert version["state"] == "withheld"
+        assert "cannot be told one from the other" in version["summary"]
+
+
+@pytest.mark.parametrize("test", ["claimed_version = 2", "license = 5", "days_behind > identifier"])
+def test_a_test_that_could_only_fail_is_refused(test: str) -> None:
+    with pytest.raises(ExpressionRefused, match="do not fit"):
+        compile_predicate(f"any_package({test})")

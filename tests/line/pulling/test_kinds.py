@@ -1,18 +1,14 @@
 """Kinds of upstreams: what the OpenAPI document leaves open is read, and completed."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from connectors.upstreams.kinds import Kind
 from pipelines.demo.clock import FakeClock
-from pipelines.demo.loopback import LoopbackServer, Reply, Request
+from pipelines.demo.loopback import LoopbackServer, Reply
 from pipelines.demo.registry import OFFICIAL
 from pipelines.errors import UsageError
 from pipelines.line import Line
@@ -22,57 +18,11 @@ from pipelines.server import listen, serving
 from pipelines.settings import load_settings
 from tests.line.campaigns.states import states, truth
 from tests.line.pulling.inhouse import HOUR, walked
+from tests.line.pulling.loose import Json, LooseRegistry, key_of
 from tests.support.deployments import START, Upstream, make_deployment, server_json
 from tests.support.feeds import served
 from tests.support.shared import require
 from warehouse.errors import BrakeEngaged
-
-Json = dict[str, Any]  # an entry as a registry sends it
-
-
-@dataclass
-class LooseRegistry:
-    """A registry that is valid by the OpenAPI document and promises nothing beyond it: opaque
-    cursors, any order, no metadata on the last page, no `updated_since`."""
-
-    entries: list[Json] = field(default_factory=list)
-    page: int = 2
-    targets: list[str] = field(default_factory=list)
-    url: str = ""
-
-    def put(self, name: str, version: str = "1.0.0", **official: object) -> None:
-        meta: Json = {"org.example/stars": {"count": 3}}
-        self.add({"server": server_json(name, version), "_meta": meta}, official)
-
-    def add(self, entry: Json, official: Json) -> None:
-        if official:
-            entry = entry | {"_meta": entry.get("_meta", {}) | {OFFICIAL: official}}
-        key = (entry["server"]["name"], entry["server"]["version"])
-        others = [item for item in self.entries if _key(item) != key]
-        self.entries = [entry, *others]  # the newest first
-
-    def answer(self, request: Request) -> Reply:
-        self.targets.append(request.target)
-        parts = urlsplit(request.target)
-        segments = [unquote(part) for part in parts.path.strip("/").split("/")]
-        if segments[:2] != ["v0.1", "servers"]:
-            return Reply(404, b"<html>no</html>")
-        if len(segments) > 2:
-            found = [entry for entry in self.entries if _key(entry) == (segments[2], segments[4])]
-            return _json(found[0]) if found else Reply(404, b'{"error":"not found"}')
-        start = int(parse_qs(parts.query).get("cursor", ["p0"])[0][1:])
-        page: Json = {"servers": self.entries[start : start + self.page]}
-        if start + self.page < len(self.entries):
-            page["metadata"] = {"nextCursor": f"p{start + self.page}"}
-        return _json(page)
-
-
-def _key(entry: Json) -> tuple[str, str]:
-    return entry["server"]["name"], entry["server"]["version"]
-
-
-def _json(value: object) -> Reply:
-    return Reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
 @pytest.fixture
@@ -95,7 +45,7 @@ def shown(deployment: Line) -> dict[tuple[str, str], Json]:
     publish(deployment, mirror, report_step=lambda *_: None)
     with served(deployment.settings.feed_root, ("mirror", "/")) as client:
         page = client.json("/v0.1/servers?limit=100&include_deleted=true")
-    return {_key(entry): entry["_meta"] for entry in page["servers"]}
+    return {key_of(entry): entry["_meta"] for entry in page["servers"]}
 
 
 @pytest.mark.parametrize("case", ["07-upstream-generic-meta", "08-upstream-no-metadata"])
@@ -158,7 +108,7 @@ def test_changes_of_a_loose_registry_get_instants_of_ours(
     clock.move_to(START + HOUR)
     loose.put("com.example/a", status="DEPRECATED")
     loose.add({"server": server_json("com.example/b", title="new")}, {})
-    loose.entries = [entry for entry in loose.entries if _key(entry)[0] != "com.example/c"]
+    loose.entries = [entry for entry in loose.entries if key_of(entry)[0] != "com.example/c"]
     report = deployment.pull()
     assert (report.changed, report.vanished) == (2, 1)  # its detail route says so too
     after = shown(deployment)

@@ -140,6 +140,13 @@ reason = "because"
         ),
         ("[[rules]]\nname = 'r'\nverdict = 'deny'", "'deny' is no choice; write 'admit' or"),
         ("[[rules]]\nnam = 'r'", "there is no such member; did you mean name?"),
+        ("[[rules]]\nname = 'r'\nwhen = 'name.*'\nverdict = 'admit'\nreason = 'x'", "name"),
+        (
+            "[[drop]]\nname = 'd'\nwhen = 'yanked'\nreason = 'x'\nmust = true",
+            "must does not belong",
+        ),
+        ("[[drop]]\nname = 'd'\nwhen = 'true) OR any_package(true'\nreason = 'x'", "drop d"),
+        ("[[drop]]\nname = 'd'\nwhen = 'licens = 1'\nreason = 'x'", "column 1 of `when`"),
         ("[[rules]]\nname = 'r'", "rule r: reason: it is missing; write it"),
         ("[cooldown]\ndays = '7'", "cooldown.days: write a number, without quotes"),
         (OVERLAY + "kind = 'deny'", "overlay o: expires"),

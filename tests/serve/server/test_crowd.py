@@ -63,6 +63,8 @@ def test_watchers_are_heard_beyond_the_cap(feed: Feed) -> None:
         client.until(lambda: client.ask("/openapi.json")[0] == 503)
         for path in ("/ping", "/v0.1/health", "/health?x=1"):
             assert client.ask(path)[0] == 200
+        for path in ("/openapi.json?x=/ping", "/explain/a.b/health", "/v0.1/explain/a/ping"):
+            assert client.ask(path)[0] == 503, path
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,9 @@ def test_watchers_are_heard_beyond_the_cap(feed: Feed) -> None:
         ("192.0.2.7", "*", None),
         ("192.0.2.7", "proxy.example", "192.0.2.7"),
         ("/run/socket", "", None),
+        ("::ffff:127.0.0.1", "10.0.0.5", None),
+        ("2001:db8:0:1::bad", "2001:db8:0:1::5", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1::5", "2001:db8:0:1::5", None),
     ],
 )
 def test_who_is_counted_as_whom(host: str, trusted: str, name: str | None) -> None:

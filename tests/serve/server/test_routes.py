@@ -58,9 +58,12 @@ def test_who_comes_to_a_feed_sees_its_list_and_who_errs_is_told_where_feeds_are(
         LiveEditions(tmp_path, ServedFeed("keyed", "Keyed", "/feeds/keyed", access="key")),
     ]
     with served_app(App(stores, skew=0.0)) as client:
-        for path in ("/feeds/open", "/feeds/open/"):
-            status, headers, _ = client.ask(path)
-            assert (status, headers["location"]) == (307, "/feeds/open/v0.1/servers")
+        for path, query in (("/feeds/open", ""), ("/feeds/open/", "?limit=5")):
+            status, headers, _ = client.ask(path + query)
+            assert status == 307
+            place = f"http://127.0.0.1:{client.port}/feeds/open/v0.1/servers"
+            assert headers["location"] == place + query
+        assert client.ask("/feeds/open", method="POST")[0] == 404
         for path, told in (
             ("/v0.1/servers", "Feeds are at /feeds/open: try /feeds/open/v0.1/servers."),
             ("/feeds/open/nothing", "Try /feeds/open/v0.1/servers, or /feeds/open/openapi.json"),
