@@ -30,7 +30,12 @@ def test_a_stopped_pull_says_where_the_next_goes_on(
             "SUBREGISTRY_UPSTREAM_PAGE": "10",
         }
         command = [sys.executable, "-m", "pipelines.cli", "pull", "--json"]
-        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        # A shell starts what runs in the background with SIGINT ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
         def stop_on_the_second_page(request: Request) -> Reply | None:
             if "cursor=" in request.target:

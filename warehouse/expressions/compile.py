@@ -171,32 +171,32 @@ def _bind(tree: exp.Expr, expression: str) -> None:
     columns = ", ".join(
         f"{SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
     )
-    tests = [
-        node.expressions[0]
-        for node in tree.walk()
-        if isinstance(node, exp.Anonymous) and is_any(node)
-    ]
+    tests = [node.expressions[0] for node in tree.find_all(exp.Anonymous) if is_any(node)]
     rest = tree.copy().transform(lambda node: exp.true() if is_any(node) else node)
+    tried = [(part, part.sql(dialect="duckdb", comments=False)) for part in _parts(rest)]
+    # DuckDB must read the text as sqlglot does; only `any_package` it does not know.
+    tried += [(test, element(test)) for test in tests] if tests else [(tree, expression)]
     connection = duckdb.connect(":memory:", config={"threads": 1})
-    tried = expression
+    shown = expression
     try:
         connection.execute("SET TimeZone='UTC'")
         connection.execute(f"CREATE TABLE entry AS SELECT {columns}, {sample()} AS {PACKAGES}")
-        for node, sql in [
-            *((part, part.sql(dialect="duckdb", comments=False)) for part in _parts(rest)),
-            *((test, element(test)) for test in tests),
-        ]:
-            tried = node.sql(dialect="duckdb", comments=False)
+        for node, sql in tried:
+            shown = node.sql(dialect="duckdb", comments=False)
             query = f"SELECT ({sql}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
             fields = connection.execute(f"DESCRIBE {query}").fetchall()
             if fields[0][1] != "BOOLEAN":
                 raise ExpressionRefused(
-                    f"`{tried}` gives {fields[0][1]}, not true or false; compare it with something",
+                    f"`{shown}` gives {fields[0][1]}, not true or false; compare it with something",
                     expression=expression,
                 )
             connection.execute(query)
+    except duckdb.ParserException as error:
+        raise ExpressionRefused(
+            "it is not an SQL expression that DuckDB reads", expression=expression
+        ) from error
     except duckdb.Error as error:
-        raise ExpressionRefused(_of_types(tried), expression=expression) from error
+        raise ExpressionRefused(_of_types(shown), expression=expression) from error
     finally:
         connection.close()
 

@@ -26,7 +26,7 @@ from tests.line.campaigns.campaign_state import stored, visible
 from tests.support.deployments import Upstream, make_deployment, upstream_server
 from tests.support.shared import base_dump, recorded_row, timeline
 
-KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "8"))
+KILLS = int(os.environ.get("SUBREGISTRY_KILLS", "6"))
 COMMANDS = ["pull"] * 4 + ["pull --full"] * 3 + ["run"] * 4 + ["run --full"] * 3
 COMMANDS += ["profile", "run --profile", "curate", "build", "switch"]
 KEYS = {

@@ -16,7 +16,7 @@ from warehouse.curation.parts import parts
 from warehouse.curation.verdicts import decide
 from warehouse.database.session import Session
 
-VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "8000"))
+VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "4000"))
 _DAGSTER = """
 import dagster as dg
 from pipelines.orchestration.definitions import build_defs

@@ -29,6 +29,7 @@ from tests.support.feeds import NOW, Client, entry, excluded, publish
 from tests.support.shared import missing
 
 # Versions that are awkward or impossible as names of files.
+# `latest` is a word of the API, so such a version is withheld.
 ODD = ("0.9.0+x", "1/2", "..", "latest", "index.json")
 SERVED = ServedFeed("team", "Team", "/feeds/team")
 
@@ -103,7 +104,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             ("/servers/a.b%2Fs000/versions/1.0.0/", "1.0.0"),
         ):
             assert client.json(base + target)["server"]["version"] == version, target
-        assert len(client.json(f"{base}/v0.1/servers/a.b%2Fs000/versions")["servers"]) == 6
+        assert len(client.json(f"{base}/v0.1/servers/a.b%2Fs000/versions")["servers"]) == 5
         assert client.json(f"{base}/openapi.json")["info"]["version"] == "1.0.0"
         assert len(client.json(f"{base}/registry.json")["servers"]) == 230
         for target, status in (
@@ -145,7 +146,7 @@ def test_nginx_serves_the_tree_as_the_feed_would(feed: Feed, tmp_path: Path) -> 
             met = [read_entry(raw) for page in registry.walk() for raw in page.entries]
         everything = {live.keys.pair(index) for index in range(live.count)}
         assert {(item.name, item.version) for item in met if isinstance(item, Entry)} == everything
-    assert {path.rpartition("/")[2] for path in done.left_out} == {"..", "latest", "index.json"}
+    assert {path.rpartition("/")[2] for path in done.left_out} == {"..", "index.json"}
 
 
 def test_every_key_of_the_manifest_is_a_file_with_its_hash(feed: Feed, tmp_path: Path) -> None:
