@@ -18,7 +18,7 @@ from connectors.errors import (
 )
 from connectors.http.answers import HttpResponse
 from connectors.http.client import HttpClient
-from connectors.upstreams.kinds import PROMISES, Kind, kind_of
+from connectors.upstreams.kinds import PROMISES, Kind, Promises, kind_of
 from connectors.upstreams.page import read_head, read_page
 from connectors.upstreams.places import base_url
 from connectors.upstreams.raw_page import (
@@ -64,6 +64,11 @@ class Registry:
         self._now = now
         self._limit = page
 
+    @property
+    def promises(self) -> Promises:
+        """What the registry keeps to; while its kind is unknown, as little as any."""
+        return PROMISES[self.kind or Kind.REGISTRY]
+
     def walk(self, *, since: str | None = None, cursor: str | None = None) -> Iterator[RawPage]:
         """Yield all pages from `cursor` on; ends only where upstream says so.
 
@@ -81,7 +86,7 @@ class Registry:
             first = page = self._list(query, cursor, self._limit)
             if self.kind is None:
                 self.kind = kind_of(page.entries, has_metadata=page.has_metadata)
-            if not PROMISES[self.kind].ordered:
+            if not self.promises.ordered:
                 yield from self._walk_loosely(page, query, seen)
                 return
             # Upstream may cap pages below our limit; on a full walk's first page we do not know the
@@ -216,7 +221,7 @@ class Registry:
 
     def _page(self, answer: HttpResponse, body: bytes) -> RawPage:
         head = read_page(body, url=answer.url)
-        if self.kind and PROMISES[self.kind].ordered and not head.has_metadata:
+        if self.promises.ordered and not head.has_metadata:
             raise MalformedPage(
                 f"{answer.url} is not a page of a registry (the page has no metadata); is the "
                 "upstream URL right?",

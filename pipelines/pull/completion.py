@@ -26,6 +26,7 @@ from pipelines.pull.spool import SpooledPage
 from serve.entry.latest import choose_latest
 from warehouse.database.session import Row
 from warehouse.walk.staging import content_hash
+from warehouse.walk.state import State
 from warehouse.walk.types import Key
 
 OBSERVED = "local.subregistry.upstream/observed"
@@ -46,12 +47,12 @@ class Completion:
         self._versions: dict[str, dict[str, Claims]] = {}
         self._elected: dict[str, str] = {}
         self._met: dict[Key, str] = {}
-        self.unknown_statuses: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
 
     @property
-    def told_statuses(self) -> dict[str, int]:
+    def unknown_statuses(self) -> dict[str, int]:
         """How many entries have a status word that is not known, of the ten most frequent words."""
-        return dict(self.unknown_statuses.most_common(10))
+        return dict(self._unknown.most_common(10))
 
     def survey(self, name: str, version: str, claims: Claims) -> None:
         """Note a version that competes for the latest flag of its name."""
@@ -78,11 +79,10 @@ class Completion:
                 yield stated
                 continue
             key, digest = (stated.name, stated.version), content_hash(raw)
-            record: Record
             if self._met.setdefault(key, digest) != digest:
-                record = Unreadable(raw[:KEPT], "another record of the list has the same key", *key)
-            else:
-                record = self.complete(stated)
+                yield Unreadable(raw[:KEPT], "another record of the list has the same key", *key)
+                continue
+            record = self.complete(stated)
             if isinstance(record, Unreadable):  # its bytes are those of upstream, not ours
                 record = Unreadable(raw[:KEPT], record.reason, *key)
             yield record
@@ -120,9 +120,9 @@ class Completion:
         theirs = {
             "status": claims.status and claims.status.lower(),
             "statusMessage": claims.status_message,
-            "statusChangedAt": _told(claims.status_changed_at),
-            "publishedAt": _told(claims.published_at),
-            "updatedAt": _told(claims.updated_at),
+            "statusChangedAt": _stated_instant(claims.status_changed_at),
+            "publishedAt": _stated_instant(claims.published_at),
+            "updatedAt": _stated_instant(claims.updated_at),
             "isLatest": claims.is_latest,
         }
         ours = [key for key, value in official.items() if value != theirs[key]]
@@ -139,7 +139,7 @@ class Completion:
         word = (claims.status or "active").lower()
         if word in STATUSES:
             return word, claims.status_message
-        self.unknown_statuses[word[:50]] += 1
+        self._unknown[word[:50]] += 1
         said = f"Its registry says: {claims.status}"
         return "active", f"{said}. {claims.status_message or ''}".rstrip(". ")[:_LONGEST]
 
@@ -170,6 +170,11 @@ class Completion:
         return dated[choose_latest(dated)][0]
 
 
+def next_instant(state: State | None, now: datetime) -> datetime:
+    """The instant of the next commit; commits rise even if the clock went back."""
+    return max(now, state.committed_at + TICK) if state else now
+
+
 def _natural(version: str) -> list[tuple[int, int, str]]:
     """A sort key that takes digits as numbers."""
     parts = re.findall(r"\d+|\D+", version)
@@ -181,7 +186,7 @@ def _real(at: datetime | None) -> datetime | None:
     return at.astimezone(UTC) if at is not None and at.year > 1 else None
 
 
-def _told(at: datetime | None) -> str | None:
+def _stated_instant(at: datetime | None) -> str | None:
     real = _real(at)
     return _instant(real) if real else None
 

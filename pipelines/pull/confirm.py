@@ -10,7 +10,6 @@ from datetime import datetime
 
 from connectors.errors import ConnectorError
 from connectors.upstreams.contract import Entry, read_entry
-from connectors.upstreams.kinds import PROMISES, Kind
 from connectors.upstreams.raw_page import RawPage
 from connectors.upstreams.registry import Missing, Registry
 from warehouse.database.warehouse import Warehouse
@@ -68,7 +67,7 @@ def confirm(
             there=there,
             count_hidden=not merge.unmet,
             watermark=watermark,
-            askable=PROMISES[registry.kind or Kind.REGISTRY].updated_since,
+            askable=registry.promises.updated_since,
             now=now(),
         )
     return vanished, watermark or merge.watermark

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from connectors.upstreams.kinds import PROMISES, kind_of
+from connectors.upstreams.kinds import kind_of
 from connectors.upstreams.registry import Registry
 from pipelines.progress import Progress
 from pipelines.pull.spool import PageKind, Spool, Start
@@ -38,7 +38,7 @@ def drain(
     start, cursor, resumed = spool.left_behind(), None, 0
     if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool, registry)
-        if cursor and registry.kind and not PROMISES[registry.kind].ordered:
+        if cursor and not registry.promises.ordered:
             cursor, resumed = None, 0  # its cursor may have ended with the walk
     if start is None or not resumed:
         since = None if full or state is None else since_watermark(state)
@@ -93,6 +93,6 @@ def _tidy(warehouse: Warehouse, spool: Spool, *, full: bool) -> None:
 def must_walk(state: State, registry: Registry) -> bool:
     """Whether the watermark is missing, belongs to another parser generation or another URL, or
     cannot be asked from."""
-    if registry.kind is None or not PROMISES[registry.kind].updated_since:
+    if not registry.promises.updated_since:
         return True
     return state.watermark is None or state.generation != GENERATION or state.url != registry.url

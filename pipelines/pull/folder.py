@@ -12,7 +12,7 @@ from connectors.upstreams.contract import KEPT, Unreadable
 from connectors.upstreams.folder import Document, read_documents
 from connectors.upstreams.kinds import Kind
 from connectors.upstreams.stated import Stated, read_document
-from pipelines.pull.completion import TICK, Completion
+from pipelines.pull.completion import TICK, Completion, next_instant
 from pipelines.pull.pull import PullReport
 from pipelines.pull.readings import Record, batches
 from pipelines.pull.spool import PageKind, Spool, SpooledPage
@@ -43,8 +43,7 @@ def pull_documents(
         with warehouse.session() as session:
             state = read_state(session, upstream)
             commits = state.commits if state else 0
-            # Instants must rise from commit to commit, even if the clock went back.
-            at = max(now(), state.committed_at + TICK) if state else now()
+            at = next_instant(state, now())
             completion = Completion(known_entries(session, upstream), at)
             records = _records(documents, completion)
             keyless = [
@@ -90,7 +89,7 @@ def pull_documents(
         watermark=merge.watermark,
         totals=totals,
         reads_as=Kind.FOLDER,
-        unknown_statuses=completion.told_statuses,
+        unknown_statuses=completion.unknown_statuses,
     )
 
 

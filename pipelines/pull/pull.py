@@ -10,13 +10,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from connectors.errors import BudgetSpent, ConnectorError, MalformedPage, UnexpectedStatus
-from connectors.upstreams.kinds import PROMISES, Kind
+from connectors.upstreams.kinds import Kind
 from connectors.upstreams.registry import Missing, Registry
 from pipelines.progress import Progress, silent
-from pipelines.pull.completion import TICK, Completion
+from pipelines.pull.completion import Completion, next_instant
 from pipelines.pull.confirm import confirm
 from pipelines.pull.drain import drain, must_walk
 from pipelines.pull.readings import batches
@@ -108,11 +109,9 @@ def pull(
         if registry.kind is None and state and state.watermark and state.url == registry.url:
             registry.kind = Kind.OFFICIAL
         full = full or accept_shrink or state is None or must_walk(state, registry)
+        to_spool = partial(drain, warehouse, spools, registry, state, now=now, progress=progress)
         try:
-            spool, start, resumed = drain(
-                warehouse, spools, registry, state,
-                full=full, resume=not accept_shrink, now=now, progress=progress,
-            )  # fmt: skip
+            spool, start, resumed = to_spool(full=full, resume=not accept_shrink)
         except (MalformedPage, UnexpectedStatus) as error:
             if named or not _may_be_loose(error, registry, state, full=full):
                 raise
@@ -120,17 +119,13 @@ def pull(
                 "upstream is not like the official registry, so it is read whole: %s", error
             )
             registry.kind, full = Kind.REGISTRY, True
-            spool, start, resumed = drain(
-                warehouse, spools, registry, state,
-                full=True, resume=False, now=now, progress=progress,
-            )  # fmt: skip
+            spool, start, resumed = to_spool(full=True, resume=False)
         met = survey(spool, _commits(state))
         # Entries behind the first page may show that it is not like the official one after all.
         if full and not named and met.blockless:
             registry.kind = Kind.REGISTRY
-        promises = PROMISES[registry.kind or Kind.REGISTRY]
         completion = None
-        if not promises.blocks:
+        if not registry.promises.blocks:
             completion = _completion(warehouse, spool, upstream, state, now)
         retries = [] if full or braked else due
         gone = _retry(spool, registry, retries, _commits(state))
@@ -138,7 +133,7 @@ def pull(
             with warehouse.session() as session:
                 hold_empty(session, upstream=upstream, url=registry.url)
         to_reread: list[str] = []
-        if promises.blocks:
+        if registry.promises.blocks:
             to_reread = _names_to_reread(
                 warehouse, spool, met, upstream, unsettled_before, full=full
             )
@@ -158,7 +153,7 @@ def pull(
             retried=retries,
             gone=gone,
             unsettled=unsettled,
-            askable=promises.updated_since,
+            askable=registry.promises.updated_since,
         )
         try:
             with warehouse.session() as session:
@@ -207,7 +202,7 @@ def pull(
         watermark=watermark,
         totals=totals,
         reads_as=registry.kind,
-        unknown_statuses=completion.told_statuses if completion else {},
+        unknown_statuses=completion.unknown_statuses if completion else {},
     )
 
 
@@ -230,9 +225,7 @@ def _completion(
 ) -> Completion:
     with warehouse.session() as session:
         known = known_entries(session, upstream)
-    # Instants must rise from commit to commit, even if the clock went back.
-    at = max(now(), state.committed_at + TICK) if state else now()
-    completion = Completion(known, at)
+    completion = Completion(known, next_instant(state, now()))
     completion.survey_pages(spool.pages())
     completion.survey_kept()
     return completion

@@ -58,7 +58,14 @@ def survey(spool: Spool, commits: int) -> Survey:
     if asked_at is None:
         raise AssertionError("a drained walk has a page")
     return Survey(
-        pages, entries, stale, asked_at, after_commit, frozenset(reread), latest, blockless
+        pages=pages,
+        entries=entries,
+        stale=stale,
+        asked_at=asked_at,
+        after_commit=after_commit,
+        reread=frozenset(reread),
+        latest=latest,
+        blockless=blockless,
     )
 
 
