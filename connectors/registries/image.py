@@ -46,7 +46,7 @@ class ImageRepository:
         self._http = http
         self._origin = origin
         self._name = name
-        self._told: dict[str, list[Document] | Outcome] = {}
+        self._read_before: dict[str, list[Document] | Outcome] = {}
         self._refused = False
         self.token = ""
         # A realm that an earlier challenge named saves the request that would be refused.
@@ -105,9 +105,9 @@ class ImageRepository:
         For an index, also the manifest of linux/amd64.
         """
         # Tags often share a digest, which is read once; an empty digest is unknown.
-        if digest not in self._told or not digest:
-            self._told[digest] = self._read(reference, digest)
-        documents = self._told[digest]
+        if digest not in self._read_before or not digest:
+            self._read_before[digest] = self._read(reference, digest)
+        documents = self._read_before[digest]
         if isinstance(documents, Outcome):
             return documents
         return [
