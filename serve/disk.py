@@ -19,15 +19,13 @@ from serve.errors import EditionBroken
 
 REMEDY = "run subregistry build --from-scratch, then subregistry switch"
 
-
 Row = TypeVar("Row", bound=msgspec.Struct)
-
-
-_BLOCK = 4096
 
 Mapped = bytes | mmap.mmap
 """The bytes of a file."""
 Piece = bytes | memoryview
+_BLOCK = 4096
+"""Bytes of a disk block: a file of whole ones has room for a longer text."""
 
 
 class JsonFile(Generic[Row]):

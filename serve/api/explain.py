@@ -41,8 +41,8 @@ def explain(
 
     All pages of a list are of the edition of the first. A feed may tell less: see `ServedFeed`.
     """
-    told = store.served.explain
-    if told == "none":
+    level = store.served.explain
+    if level == "none":
         return problem(404, "This feed gives no reasons.")
     limit, start = read_limit(query), 0
     if query.get("cursor"):
@@ -56,7 +56,7 @@ def explain(
         start=start,
         limit=limit,
         live=store.live(),
-        traced=told == "full",
+        traced=level == "full",
     )
     if answer is None:
         return problem(
@@ -139,11 +139,11 @@ def _explain(edition: Edition, index: int, *, traced: bool) -> models.Explanatio
         if block is not None:
             packages = msgspec.json.decode(block, type=EnrichmentBlock).packages
     judged, seen = records.judged(index), records.seen(index)
-    found = trace(records.outline, judged, seen) if traced else Trace()
+    results = trace(records.outline, judged, seen) if traced else Trace()
     return models.Explanation(
         summary=sentence(version, judged.reason),
         **msgspec.structs.asdict(judged.reason),
-        **msgspec.structs.asdict(found),
+        **msgspec.structs.asdict(results),
         version=version,
         packages=packages,
     )

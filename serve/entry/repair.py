@@ -186,7 +186,6 @@ def _repository(document: Json, result: Repaired) -> None:
 
 def _correct_inputs(document: Json, result: Repaired) -> None:
     """Drop formats that the schema does not know, and write values as text, in all inputs."""
-
     for item in (*_objects(document.get("packages")), *_objects(document.get("remotes"))):
         name = str(item.get("identifier") or item.get("url"))[:100]
         transport = item.get("transport")

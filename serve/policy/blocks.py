@@ -44,7 +44,7 @@ class BlockList:
         except (OSError, msgspec.DecodeError) as error:
             raise BlocksBroken(
                 f"{self.path} cannot be read ({error}), so it is not known what is blocked; "
-                "restore it, or move it away and block again"
+                "restore it, or write [] into it and block again"
             ) from error
         # The lock file tells that blocks were made once.
         if not blocks and not self.path.exists() and self.path.with_suffix(".lock").exists():

@@ -95,8 +95,8 @@ class App:
         except ServeError as error:
             log.warning("not answered path=%s error=%s", accesslog.masked(path, 200), error)
             # Other errors name files and remedies of the operator.
-            told = str(error) if isinstance(error, NoEdition) else _UNREADABLE
-            answer = problem(503, told, headers=((b"retry-after", b"60"),))
+            detail = str(error) if isinstance(error, NoEdition) else _UNREADABLE
+            answer = problem(503, detail, headers=((b"retry-after", b"60"),))
         except Exception:
             log.exception("a defect path=%s", accesslog.masked(path, 200))
             answer = problem(500, "This is a defect of the server; its log says more.")
@@ -104,7 +104,7 @@ class App:
             answer = await self._home(scope, receive, send)
         elif answer is None:
             preflight = scope["method"] == "OPTIONS"
-            answer = NO_CONTENT if preflight else problem(404, self._nothing(path, store))
+            answer = NO_CONTENT if preflight else problem(404, self._no_route(path, store))
         status, size = answer.status, 0
         if answer is not HOME:
             wire = self._wire(_allowing(answer, headers), store)
@@ -236,7 +236,7 @@ class App:
         async with self._slow:
             return key, await asyncio.to_thread(self._api.answer, request, store)
 
-    def _nothing(self, path: bytes, store: EditionStore | None) -> str:
+    def _no_route(self, path: bytes, store: EditionStore | None) -> str:
         feeds = [each.served for each in self._stores]
         return no_route(path, store.served if store else None, feeds)
 
