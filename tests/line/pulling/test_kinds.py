@@ -1,6 +1,5 @@
 """Kinds of upstreams: what the OpenAPI document leaves open is read, and completed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,20 +22,6 @@ from tests.support.deployments import START, Upstream, make_deployment, server_j
 from tests.support.feeds import served
 from tests.support.shared import require
 from warehouse.errors import BrakeEngaged
-
-
-@pytest.fixture
-def loose(clock: FakeClock) -> Iterator[LooseRegistry]:
-    registry = LooseRegistry()
-    with LoopbackServer(registry.answer, clock=clock) as server:
-        registry.url = server.url
-        yield registry
-
-
-@pytest.fixture
-def deployment(tmp_path: Path, upstream: Upstream, clock: FakeClock, loose: LooseRegistry) -> Line:
-    sources = {"loose": loose.url}
-    return make_deployment(tmp_path / "home", upstream, clock, upstreams=sources, overlap=900)
 
 
 def shown(deployment: Line) -> dict[tuple[str, str], Json]:
@@ -62,7 +47,7 @@ def test_a_valid_page_is_read(
 
 
 def test_a_loose_registry_is_read_whole_each_time_and_completed(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     loose.put("com.example/b", "1.0.0")
     loose.put("com.example/b", "1.10.0")
@@ -70,9 +55,9 @@ def test_a_loose_registry_is_read_whole_each_time_and_completed(
     loose.put("com.example/a", status="deleted", publishedAt="2025-01-02T03:04:05Z")
     loose.put("com.example/c", "2.0.0", isLatest=False)
     loose.put("com.example/c", "1.0.0", isLatest=True)
-    report = deployment.pull()
+    report = with_loose.pull()
     assert (report.kind, report.new, report.pages, report.reads_as) == ("full", 6, 3, Kind.REGISTRY)
-    blocks = shown(deployment)
+    blocks = shown(with_loose)
     for meta in blocks.values():
         assert meta[OFFICIAL].keys() >= {
             "status",
@@ -93,25 +78,25 @@ def test_a_loose_registry_is_read_whole_each_time_and_completed(
     assert not [target for target in loose.targets if "updated_since" in target]
 
     clock.move_to(START + HOUR)
-    again = deployment.pull()
+    again = with_loose.pull()
     assert (again.kind, again.new, again.changed, again.unreadable) == ("full", 0, 0, 0)
-    assert shown(deployment) == blocks
+    assert shown(with_loose) == blocks
 
 
 def test_changes_of_a_loose_registry_get_instants_of_ours(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     for name in ("com.example/a", "com.example/b", "com.example/c"):
         loose.put(name)
-    deployment.pull()
-    before = shown(deployment)
+    with_loose.pull()
+    before = shown(with_loose)
     clock.move_to(START + HOUR)
     loose.put("com.example/a", status="DEPRECATED")
     loose.add({"server": server_json("com.example/b", title="new")}, {})
     loose.entries = [entry for entry in loose.entries if key_of(entry)[0] != "com.example/c"]
-    report = deployment.pull()
+    report = with_loose.pull()
     assert (report.changed, report.vanished) == (2, 1)  # its detail route says so too
-    after = shown(deployment)
+    after = shown(with_loose)
     a, b = (after[name, "1.0.0"][OFFICIAL] for name in ("com.example/a", "com.example/b"))
     assert (a["status"], a["statusChangedAt"]) == ("deprecated", a["updatedAt"])
     for name, block in (("com.example/a", a), ("com.example/b", b)):
@@ -123,26 +108,26 @@ def test_changes_of_a_loose_registry_get_instants_of_ours(
 
 
 def test_an_unknown_status_keeps_the_entry_and_is_told(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     loose.put("com.example/a", status="archived", statusMessage="moved")
-    assert deployment.pull().unknown_statuses == {"archived": 1}
-    block = shown(deployment)["com.example/a", "1.0.0"][OFFICIAL]
+    assert with_loose.pull().unknown_statuses == {"archived": 1}
+    block = shown(with_loose)["com.example/a", "1.0.0"][OFFICIAL]
     assert block["status"] == "active"
     assert block["statusMessage"] == "Its registry says: archived. moved"
-    (row,) = deployment.status().upstreams
+    (row,) = with_loose.status().upstreams
     assert row["unknown_statuses"] == {"archived": 1}
 
 
 def test_a_walk_of_which_nothing_can_be_read_is_an_error(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     loose.entries = [{"server": {"name": "com.example/a"}}] * 2
     with pytest.raises(BrakeEngaged, match="none of its 1 records can be read"):
-        deployment.pull()
+        with_loose.pull()
     loose.entries = []
     loose.put("com.example/a")
-    assert deployment.pull().new == 1
+    assert with_loose.pull().new == 1
 
 
 def test_a_kind_that_is_named_wins_and_must_fit(

@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,20 +26,6 @@ WHOLE: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def loose(clock: FakeClock) -> Iterator[LooseRegistry]:
-    registry = LooseRegistry()
-    with LoopbackServer(registry.answer, clock=clock) as server:
-        registry.url = server.url
-        yield registry
-
-
-@pytest.fixture
-def deployment(tmp_path: Path, upstream: Upstream, clock: FakeClock, loose: LooseRegistry) -> Line:
-    sources = {"loose": loose.url}
-    return make_deployment(tmp_path / "home", upstream, clock, upstreams=sources, overlap=900)
-
-
 def rows(deployment: Line) -> dict[tuple[str, str], Any]:
     with deployment.warehouse.session() as session:
         found = session.text("FROM entries").to_pylist()
@@ -48,15 +33,15 @@ def rows(deployment: Line) -> dict[tuple[str, str], Any]:
 
 
 def test_any_order_and_equal_keys_change_nothing_from_pull_to_pull(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     for version in ("2025.9", "2025.10", "2025.11", "1.0.0+a", "1.0.0+b"):
         loose.put("com.example/a", version)
     loose.put("com.example/b")
     twin = {"server": server_json("com.example/b", title="twin")}
     loose.entries.append(twin)
-    deployment.pull()
-    first = rows(deployment)
+    with_loose.pull()
+    first = rows(with_loose)
     latest = [key for key, row in first.items() if row["is_latest"]]
     assert sorted(latest) == [("com.example/a", "1.0.0+b"), ("com.example/b", "1.0.0")]
     chance = random.Random(5)
@@ -65,17 +50,17 @@ def test_any_order_and_equal_keys_change_nothing_from_pull_to_pull(
         others = [entry for entry in loose.entries if entry is not twin]
         chance.shuffle(others)
         loose.entries = [*others, twin]
-        report = deployment.pull()
+        report = with_loose.pull()
         assert (report.new, report.changed, report.vanished) == (0, 0, 0)
-    assert rows(deployment) == first
+    assert rows(with_loose) == first
 
 
 def test_a_date_that_goes_back_hides_no_change(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     for number in range(30):
         loose.put(f"com.example/s{number:02}")
-    deployment.pull()
+    with_loose.pull()
     clock.move_to(START + DAY)
     for number in range(30):
         loose.put(f"com.example/s{number:02}", updatedAt="2025-06-01T00:00:00Z")
@@ -83,50 +68,50 @@ def test_a_date_that_goes_back_hides_no_change(
     loose.put(
         "com.example/s01", updatedAt="0001-01-01T00:00:00Z", publishedAt="2025-06-01T00:00:00Z"
     )
-    assert deployment.pull().unreadable == 0
-    state = rows(deployment)
+    assert with_loose.pull().unreadable == 0
+    state = rows(with_loose)
     assert state["com.example/s00", "1.0.0"]["status"] == "deleted"
     assert state["com.example/s00", "1.0.0"]["updated_at"] >= START + DAY
     clock.move_to(START + 2 * DAY)
-    assert deployment.pull().changed == 0
+    assert with_loose.pull().changed == 0
 
 
 def test_a_version_that_was_not_read_keeps_its_place(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     loose.put("com.example/a", "1.0.0")
     loose.put("com.example/a", "2.0.0")
     loose.put("com.example/c")
-    deployment.pull()
+    with_loose.pull()
     clock.move_to(START + DAY)
     (newest,) = [entry for entry in loose.entries if key_of(entry)[1] == "2.0.0"]
     newest["_meta"]["io.modelcontextprotocol.registry/official"] = {"publishedAt": "soon"}
-    report = deployment.pull()
+    report = with_loose.pull()
     assert (report.unreadable, report.changed) == (1, 0)
-    assert rows(deployment)["com.example/a", "2.0.0"]["is_latest"]
-    assert not rows(deployment)["com.example/a", "1.0.0"]["is_latest"]
+    assert rows(with_loose)["com.example/a", "2.0.0"]["is_latest"]
+    assert not rows(with_loose)["com.example/a", "1.0.0"]["is_latest"]
 
 
 def test_entries_without_a_block_behind_a_whole_first_page_are_read(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     loose.put("com.example/z")
     for name in ("com.example/b", "com.example/a"):
         loose.put(name, **WHOLE)
-    report = deployment.pull()
+    report = with_loose.pull()
     assert (report.reads_as, report.unreadable, report.new) == (Kind.REGISTRY, 0, 3)
     clock.move_to(START + HOUR)
-    assert deployment.pull().changed == 0
+    assert with_loose.pull().changed == 0
 
 
 def test_whole_blocks_in_another_order_and_without_updated_since_are_read(
-    deployment: Line, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     for name in ("com.example/a", "com.example/b"):  # the newest first: b before a
         loose.put(name, **WHOLE)
     for hour in range(3):
         clock.move_to(START + hour * HOUR)
-        assert deployment.pull().reads_as is Kind.REGISTRY
+        assert with_loose.pull().reads_as is Kind.REGISTRY
 
 
 def test_a_mirror_that_refuses_updated_since_is_read_whole(
@@ -158,7 +143,7 @@ def test_a_drained_walk_that_was_not_committed_is_known_again(
 
 
 def test_a_broken_loose_walk_starts_anew(
-    deployment: Line, upstream: Upstream, loose: LooseRegistry, clock: FakeClock
+    with_loose: Line, upstream: Upstream, loose: LooseRegistry, clock: FakeClock
 ) -> None:
     for number in range(6):
         loose.put(f"com.example/s{number}")
@@ -172,7 +157,7 @@ def test_a_broken_loose_walk_starts_anew(
     broken = True
     with LoopbackServer(expiring, clock=clock) as server:
         sources = {"loose": server.url}
-        home = deployment.settings.home.parent / "other"
+        home = with_loose.settings.home.parent / "other"
         other = make_deployment(home, upstream, clock, upstreams=sources)
         with pytest.raises(Exception, match="400"):
             other.pull()

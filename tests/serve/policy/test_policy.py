@@ -134,8 +134,10 @@ reason = "because"
             "write a text in single quotes",
         ),
         (
-            "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\n"  # noqa: ISC004
-            "when = 'contains(description, title)'",
+            (
+                "[[rules]]\nname = 'r'\nverdict = 'admit'\nreason = 'x'\n"
+                "when = 'contains(description, title)'"
+            ),
             "`title` may be long: write the text that is looked for, or use a name",
         ),
         ("[[rules]]\nname = 'r'\nverdict = 'deny'", "'deny' is no choice; write 'admit' or"),
