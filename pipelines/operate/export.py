@@ -118,12 +118,6 @@ def _written(
     return ExportReport(served.name, form, str(path), name, 1, len(data), left_out)
 
 
-def _is_replaced(edition: Edition, index: int) -> bool:
-    """Whether only a newer version took the place of an entry."""
-    number = edition.records.keys.find(*edition.key(index).split(b"\0", 1))
-    return number is not None and edition.records.judged(number).reason.rule == "latest"
-
-
 def _denied_before(path: Path) -> dict[str, Any]:
     try:
         former = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -141,7 +135,9 @@ def _withdrawn(
     keys = [
         edition.keys.pair(index)
         for index in range(edition.count)
-        if edition.state(index) == "withdrawn" and not _is_replaced(edition, index)
+        if edition.state(index) == "withdrawn"
+        # Where only a newer version took its place, the server is not withdrawn.
+        and edition.records.rule(edition.key(index)) != "latest"
     ]
     if not keys:
         return [], ()

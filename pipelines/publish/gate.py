@@ -64,9 +64,10 @@ def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[
     held = 0
     for key in _running(live, candidate):
         index = candidate.keys.find(*key.split(b"\0", 1))
-        rule = _rule(candidate, key) if index is None or candidate.deleted(index) else None
-        # A release that takes the place of the one before loses no server.
-        if rule is not None and rule != "latest":
+        if index is not None and not candidate.deleted(index):
+            continue
+        rule = candidate.records.rule(key)
+        if rule != "latest":  # a release that takes the place of the one before loses no server
             gone[candidate.state(index) if index is not None else "gone"] += 1
             held += rule == "cooldown"
             example = example or key.decode().replace("\0", "@")
@@ -85,11 +86,6 @@ def losses(live: Edition, candidate: Edition, limits: ShrinkLimits) -> Iterator[
                 f"nothing of the kind {kind} would be left, of {count} entries, which is more than "
                 f"the gate allows: {limits.floor}"
             )
-
-
-def _rule(edition: Edition, key: bytes) -> str:
-    number = edition.records.keys.find(*key.split(b"\0", 1))
-    return edition.records.judged(number).reason.rule if number is not None else ""
 
 
 def _running(live: Edition, candidate: Edition) -> Iterator[bytes]:

@@ -107,7 +107,7 @@ def columns(warehouse: Warehouse, name: str | None, *, now: datetime) -> list[Ro
             }
             for column, facts in (
                 *COLUMNS.items(),
-                *((f"any_package: {name}", facts) for name, facts in PACKAGE_COLUMNS.items()),
+                *((f"any_package: {part}", facts) for part, facts in PACKAGE_COLUMNS.items()),
             )
         ]
     values = {}

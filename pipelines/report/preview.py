@@ -180,7 +180,7 @@ def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange 
         if not was and not is_now:
             continue
         reason = after.records.judged(number).reason
-        then = _rule(before, key)
+        then = _rule(before, known[number])
         if was and is_now:
             assert before is not None
             assert old is not None
@@ -200,8 +200,8 @@ def _compared(before: Edition | None, after: Edition) -> Iterator[PreviewChange 
         yield PreviewChange(change, name, version, then, reason.rule, reason.reason, details)
 
 
-def _rule(edition: Edition | None, key: list[bytes]) -> str:
+def _rule(edition: Edition | None, key: bytes) -> str:
     if edition is None:
         return "no edition"
-    index = edition.records.keys.find(*key)
-    return edition.records.judged(index).reason.rule if index is not None else "unknown"
+    rule = edition.records.rule(key)
+    return "unknown" if rule is None else rule

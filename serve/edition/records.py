@@ -96,6 +96,11 @@ class Records:
     def judged(self, index: int) -> Judged:
         return msgspec.json.decode(self.encoded_reason(index), type=Judged)
 
+    def rule(self, key: bytes) -> str | None:
+        """The rule that decided an entry (name, NUL, version); None if it is not known."""
+        index = self.keys.find(*key.split(b"\0", 1))
+        return None if index is None else self.judged(index).reason.rule
+
     def stored(self, index: int) -> bytes:
         """The stored bytes of upstream: the whole entry, or `_meta`; empty if there are none."""
         return self._slice("raw", index)
