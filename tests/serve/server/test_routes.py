@@ -64,10 +64,10 @@ def test_who_comes_to_a_feed_sees_its_list_and_who_errs_is_told_where_feeds_are(
             place = f"http://127.0.0.1:{client.port}/feeds/open/v0.1/servers"
             assert headers["location"] == place + query
         assert client.ask("/feeds/open", method="POST")[0] == 404
-        for path, told in (
+        for path, advice in (
             ("/v0.1/servers", "Feeds are at /feeds/open: try /feeds/open/v0.1/servers."),
             ("/feeds/open/nothing", "Try /feeds/open/v0.1/servers, or /feeds/open/openapi.json"),
         ):
             detail = client.json(path, status=404)["detail"]
-            assert told in detail
+            assert advice in detail
             assert "keyed" not in detail
