@@ -34,7 +34,8 @@ def drain(
     started, and how many pages an earlier one left there."""
     spool = spools[0] if full else spools[1]
     _tidy(warehouse, spool, full=full)
-    started_at = now()
+    # A loose walk may end anywhere, so what it left must not pass for a walk of the official kind.
+    started_at, kind = now(), registry.kind
     start, cursor, resumed = spool.left_behind(), None, 0
     if start is not None and full and resume and _resumable(start, registry, started_at):
         cursor, resumed = _continue(spool, registry)
@@ -43,7 +44,7 @@ def drain(
     if start is None or not resumed:
         since = None if full or state is None else since_watermark(state)
         walk_id = f"{started_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
-        start = Start(registry.url, walk_id, since, started_at)
+        start = Start(registry.url, walk_id, since, started_at, kind)
         spool.begin(start)
     elif cursor is None:  # the earlier walk had its last page already
         return spool, start, resumed
@@ -60,7 +61,10 @@ def drain(
 def _resumable(start: Start, registry: Registry, now: datetime) -> bool:
     # Only on the same day: the pages of an older walk are out of date.
     return (
-        start.url == registry.url and start.since is None and start.started_at.date() == now.date()
+        start.url == registry.url
+        and start.kind is registry.kind
+        and start.since is None
+        and start.started_at.date() == now.date()
     )
 
 

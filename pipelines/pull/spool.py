@@ -21,6 +21,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from connectors.upstreams.kinds import Kind
 from connectors.upstreams.page import EntryHead
 from connectors.upstreams.raw_page import RawPage
 from pipelines.errors import Busy, OutOfResources
@@ -69,12 +70,16 @@ class _PageFacts(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How a walk was started; a spool with another start is not resumed."""
+    """How a walk was started; a spool with another start is not resumed.
+
+    `kind` is what the registry was read as, None as long as its first page was to tell.
+    """
 
     url: str
     walk_id: str
     since: str | None
     started_at: datetime
+    kind: Kind | None = None
 
 
 class Spool:

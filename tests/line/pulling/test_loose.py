@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,31 @@ def test_a_drained_walk_that_was_not_committed_is_known_again(
     report = deployment.pull()
     assert (report.resumed_pages, report.reads_as) == (1, Kind.OFFICIAL)
     assert states(deployment) == truth(upstream)
+
+
+def test_what_a_loose_walk_left_is_no_walk_of_the_official_kind(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list loses its cursors, so it is read loosely; the process dies before the commit."""
+    for number in range(8):
+        upstream.registry.publish(server_json(f"com.example/s{number}"), START)
+    upstream.registry.page_cap = 2
+    upstream.fault = lambda request: (
+        _without_cursor(upstream.registry.answer(request)) if "cursor=" in request.target else None
+    )
+    deployment = make_deployment(tmp_path / "home", upstream, clock, upstream_page=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.pull.pull.commit_walk", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deployment.pull()
+    upstream.fault = lambda _: None
+    report = deployment.pull()
+    assert (report.resumed_pages, report.reads_as) == (0, Kind.OFFICIAL)
+    assert states(deployment) == truth(upstream)
+
+
+def _without_cursor(reply: Reply) -> Reply:
+    return Reply(200, re.sub(rb'"nextCursor":"[^"]*"', b'"x":""', reply.body), reply.headers)
 
 
 def test_a_broken_loose_walk_starts_anew(
