@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.cli.console import print_table
-from warehouse.curation.verdicts import decide
+from warehouse.curation.decide import decide
 from warehouse.database.warehouse import Warehouse
 from warehouse.expressions.compile import compile_predicate
 from warehouse.rules.rulebook import CompiledRule, RuleBook
@@ -100,7 +100,7 @@ def curate(path: Path, rules: int) -> None:
     book = RuleBook(compiled, default="admit")
     began = time.perf_counter()
     with Warehouse(path).session() as session:
-        counts = decide(session, "bench", book, policy_hash=str(rules), now=NOW)
+        counts = decide(session, "bench", book, policy_hash=str(rules), now=NOW).counts
     result = {
         "seconds": time.perf_counter() - began,
         # ru_maxrss is in KB on Linux.

@@ -27,6 +27,7 @@ from pipelines.publish.index import IndexReport, index
 from pipelines.publish.switch import SwitchReport, examine_candidate, refusal, switch
 from pipelines.pull.folder import pull_documents
 from pipelines.pull.pull import PullReport, pull
+from pipelines.report.status import drifted
 from pipelines.shortage import shortage_explained
 from serve.policy.policy import Policy
 from warehouse.analytics import publish_copy
@@ -46,8 +47,12 @@ class Line(Operations):
     def curate(self, policy: Policy, *, progress: Progress = silent) -> CurateReport:
         """Run the curate step with the present blocks; record overlays that came or went."""
         feed = self.feed(policy.name)
-        with self._attempt(self.accounts.feed(policy.name), "curate"):
+        with self._attempt(self.accounts.feed(policy.name), "curate") as success:
             report = curate(self.warehouse, policy, self.blocks, now=self.clock, progress=progress)
+            if report.drift is not None:
+                success.figures = success.before.figures | {"drift": report.drift}
+            if report.drift:
+                log.warning("feed %s: %s", policy.name, drifted(report.drift))
             feed.identify(policy.served)
             note_overlays(feed, policy, self.audit, now=self.clock())
         return report

@@ -102,13 +102,6 @@ def map_file(path: Path) -> Mapped:
         raise EditionBroken(f"{path} cannot be read: {error}; {REMEDY}") from error
 
 
-def mapped(descriptor: int) -> Mapped:
-    """Map an open file into memory, read only."""
-    if os.fstat(descriptor).st_size == 0:
-        return b""
-    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-
-
 _maps: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
 
 

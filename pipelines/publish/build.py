@@ -17,10 +17,11 @@ from serve.build.draft import Draft
 from serve.build.writer import write_candidate
 from serve.edition.bases import rebased
 from serve.edition.edition import Edition
-from serve.edition.manifests import FORMAT, Basis
+from serve.edition.manifests import FORMAT, Basis, Manifest
 from serve.edition.records import pulled_at
 from serve.feed.feed import Feed
 from serve.policy.policy import Policy
+from warehouse.curation.decide import is_curated
 from warehouse.curation.editions import last_sequence, replace_treatments
 from warehouse.curation.feeds import (
     changed_names,
@@ -30,7 +31,6 @@ from warehouse.curation.feeds import (
     read_outline,
     wanted,
 )
-from warehouse.curation.verdicts import is_curated
 from warehouse.database.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,10 @@ def build(
         if since is not None and not is_known_change(session, policy.name, since):
             since = None
         names = changed_names(session, policy.name, since) if since else None
+        if previous is not None and live is not None and names == []:
+            if pulled := pulled_at(outline):
+                feed.confirm(pulled)
+            return _report(policy, live, previous.manifest, unchanged=True)
         if previous is not None:
             previous = rebased(previous, feed.folder)
             if names is not None:
@@ -140,6 +144,10 @@ def build(
             feed.set_candidate(edition)
     if manifest.servers > _TOOLHIVE:
         log.warning("feed %s has %s servers: too many for ToolHive", feed.name, manifest.servers)
+    return _report(policy, edition, manifest, unchanged=unchanged)
+
+
+def _report(policy: Policy, edition: str, manifest: Manifest, *, unchanged: bool) -> BuildReport:
     return BuildReport(
         feed=policy.name,
         edition=edition,
@@ -150,7 +158,7 @@ def build(
         withheld=manifest.withheld,
         held=manifest.held,
         repaired=sum(n for k, n in manifest.treatments.items() if k.startswith("repaired")),
-        changed=manifest.changed,
+        changed=0 if unchanged else manifest.changed,
         unchanged=unchanged,
     )
 

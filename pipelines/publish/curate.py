@@ -14,13 +14,17 @@ from serve.disk import JsonFile
 from serve.feed.feed import Feed
 from serve.policy.blocks import BlockList
 from serve.policy.policy import Policy
-from warehouse.curation.verdicts import decide
+from warehouse.curation.decide import decide
 from warehouse.database.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class CurateReport:
-    """`by_rule` counts entries as `verdict:rule`."""
+    """`by_rule` counts entries as `verdict:rule`; `changed` is how many verdicts were written.
+
+    `drift`: how many servers or verdicts a whole curation found other than the earlier ones had
+    left them; it should be 0 (None: nothing was compared).
+    """
 
     feed: str
     policy_hash: str
@@ -28,6 +32,8 @@ class CurateReport:
     held: int
     excluded: int
     by_rule: dict[str, int]
+    changed: int = 0
+    drift: int | None = None
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -77,7 +83,7 @@ def curate(
     verdicts. Raises RulesFailed, WarehouseFull, BlocksBroken."""
     at = now()
     with warehouse.session() as session:
-        counts = decide(
+        done = decide(
             session,
             policy.name,
             policy.rule_book(at, blocks.read()),
@@ -85,8 +91,8 @@ def curate(
             now=at,
             progress=lambda done, total: progress(f"{policy.name}: parts curated", done, total),
         )
-    count = Counter({row["verdict"]: 0 for row in counts})
-    for row in counts:
+    count = Counter({row["verdict"]: 0 for row in done.counts})
+    for row in done.counts:
         count[row["verdict"]] += row["count"]
     return CurateReport(
         feed=policy.name,
@@ -94,5 +100,7 @@ def curate(
         admitted=count["admit"],
         held=count["hold"],
         excluded=count["exclude"],
-        by_rule={f"{row['verdict']}:{row['rule']}": row["count"] for row in counts},
+        by_rule={f"{row['verdict']}:{row['rule']}": row["count"] for row in done.counts},
+        changed=done.changed,
+        drift=done.drift,
     )

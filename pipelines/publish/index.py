@@ -1,7 +1,7 @@
 """Index: what makes serving fast and needs the whole edition, made apart from build and switch.
 
 It compacts the live edition into a new base if it differs too much from its old one, compresses its
-common pages, and updates the index for ranked search. Serving works without all of them.
+first pages, and updates the index for ranked search. Serving works without all of them.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def index(
             raise NoEdition(f"feed {feed.name} has no edition; run subregistry run first")
         pages = edition.folder / "pages"
         if not pages.exists():
-            write_pages(edition, lambda n: progress(f"{feed.name}: pages compressed", n, None))
+            write_pages(edition)
         size = pages.stat().st_size
         for other in feed.editions.glob("*/pages*"):
             if other.parent != edition.folder:

@@ -83,6 +83,8 @@ def status(
         row = _feed(feed, policy, works[policy.name], now)
         rows.append(row)
         problems += _of_account(f"feed {policy.name}", works[policy.name])
+        if drift := works[policy.name].figures.get("drift"):
+            problems.append(Problem(f"feed {policy.name}", None, drifted(drift)))
         problems += _of_feed(feed, row, objective, now)
     for name, error in documents.broken.items():
         rows.append({"feed": name, "broken": str(error)})
@@ -97,6 +99,15 @@ def status(
         feeds=rows,
         blocks=[msgspec.structs.asdict(block) for block in blocks.read()],
         problems=problems,
+    )
+
+
+def drifted(count: int) -> str:
+    """What a drift means."""
+    return (
+        f"the last curation of everything found {count} servers or verdicts other than the "
+        "curations of changes had left them. They are right now, but a change was missed: please "
+        "report it, with the log of the runs before"
     )
 
 

@@ -1,19 +1,19 @@
-"""Common pages, compressed beforehand: the pages of those walks that most readers do.
+"""Common pages, compressed beforehand: the first pages of those walks that most readers do.
 
 editions/ID/pages   a packed file: for each walk the entry numbers at which its pages start, and per
                     encoding the bodies end to end; then the SHA-256 of all that. It is made apart
                     from refreshes, for the live edition only; without it, pages are compressed
                     when they are first asked for.
+
+Later pages are not made: one new entry moves all pages behind it, so the cost of making them would
+follow the size of the feed.
 """
 
 import hashlib
 import os
-from array import array
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from serve.api.answers import Answer
 from serve.api.cursor import encode as encode_cursor
 from serve.api.encodings import ENCODINGS, compressed, unpacked
-from serve.disk import Mapped, Piece, file_hash, mapped
+from serve.disk import Piece, file_hash
 from serve.edition.edition import Edition, Place, fitting
 from serve.edition.layers import Array
 from serve.edition.packed import PackedFile, write_packed
@@ -29,6 +29,8 @@ from serve.edition.selection import Selection
 from serve.errors import EditionBroken
 
 _WALKS = [(limit, Selection(latest=latest)) for latest in (False, True) for limit in (30, 100)]
+_FIRST = 20
+"""Pages of each walk that are made."""
 _GZIP_LEVEL = 6
 _DIGEST = hashlib.sha256().digest_size
 _REMEDY = "remove it and run subregistry index"
@@ -112,35 +114,19 @@ def walk(edition: Edition, limit: int, selection: Selection) -> Iterator[tuple[i
         yield at, answer
 
 
-def write_pages(edition: Edition, report: Callable[[int], None] = lambda _: None) -> int:
-    """Make the pages of an edition; returns their size in bytes.
-
-    `report` is called with the number of pages done. Bodies wait in temporary files, because those
-    of a large feed may not fit in memory.
-    """
-    packed: dict[str, Array | Mapped] = {}
-    done, part = 0, edition.folder / "pages.part"
-    with ExitStack() as stack:
-        for number, (limit, selection) in enumerate(_WALKS):
-            starts = array("Q")
-            ends = {encoding: array("Q") for encoding in ENCODINGS}
-            files = {
-                encoding: stack.enter_context(TemporaryFile(dir=edition.folder))
-                for encoding in ENCODINGS
-            }
-            for start, answer in walk(edition, limit, selection):
-                starts.append(start)
-                for encoding, file in files.items():
-                    file.write(compressed(answer.body, encoding, level=_GZIP_LEVEL))
-                    ends[encoding].append(file.tell())
-                done += 1
-                report(done)
-            packed[f"{number}_start"] = np.array(starts, dtype="<u8")
-            for encoding, bodies in files.items():
-                bodies.flush()
-                packed[f"{number}_{encoding}"] = mapped(bodies.fileno())
-                packed[f"{number}_{encoding}_end"] = np.array(ends[encoding], dtype="<u8")
-        write_packed(part, packed)
+def write_pages(edition: Edition) -> int:
+    """Make the first pages of each walk of an edition; returns their size in bytes."""
+    packed: dict[str, Array | bytes] = {}
+    part = edition.folder / "pages.part"
+    for number, (limit, selection) in enumerate(_WALKS):
+        pages = list(islice(walk(edition, limit, selection), _FIRST))
+        packed[f"{number}_start"] = np.array([start for start, _ in pages], dtype="<u8")
+        for encoding in ENCODINGS:
+            bodies = [compressed(answer.body, encoding, level=_GZIP_LEVEL) for _, answer in pages]
+            packed[f"{number}_{encoding}"] = b"".join(bodies)
+            ends = np.cumsum([len(body) for body in bodies], dtype="<u8")
+            packed[f"{number}_{encoding}_end"] = ends
+    write_packed(part, packed)
     digest = bytes.fromhex(file_hash(part))
     with part.open("ab") as output:
         output.write(digest)
@@ -154,7 +140,7 @@ def write_pages(edition: Edition, report: Callable[[int], None] = lambda _: None
 def check_pages(edition: Edition, pages: Pages) -> Iterator[str]:
     """Compare the stored pages with the edition; yields what is wrong."""
     for limit, selection in _WALKS:
-        for start, answer in walk(edition, limit, selection):
+        for start, answer in islice(walk(edition, limit, selection), _FIRST):
             bodies = pages.at(limit, selection, start)
             if any(
                 unpacked(bodies.get(encoding, b""), encoding) != answer.body

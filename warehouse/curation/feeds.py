@@ -118,6 +118,7 @@ def forget_fingerprints(session: Session, feed: str, rows: Sequence[Tuple]) -> N
     if rows:
         with session.transaction(), session.registering(batch_stale=table(rows, _VERDICT)):
             session.run("curation/forget_fingerprints", feed=feed)
+            session.run("curation/touch_stale")
 
 
 def _grouped(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:

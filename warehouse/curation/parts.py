@@ -1,23 +1,25 @@
-"""Partitioning by hash of the server name, so that memory does not grow with the warehouse.
+"""A scope: the servers that a statement looks at, cut into parts, so that memory stays bounded.
 
 Statements read tables by their names. Within a part, temporary views with these names show only the
-rows of its servers (DuckDB searches the temporary schema first). So the same SQL runs on a part and
-on the whole.
+rows of its servers (DuckDB searches the temporary schema first). So the same SQL runs on
+everything, on a part of it, and on the few servers that changed.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from warehouse.database.session import Session
+from warehouse.database.session import Session, statement
 
 _SERVERS = 12_000
 """Servers of one part for each 256 MB of DuckDB's memory."""
 _MEMORY = 256_000_000
 
 FACT_INPUTS = (
+    "curation/part_bindings",
     "curation/part_contents",
     "curation/part_packages",
+    "curation/part_remotes",
     "curation/part_package_refs",
     "curation/part_package_facts",
     "curation/part_version_facts",
@@ -26,13 +28,16 @@ FACT_INPUTS = (
     "curation/part_purl_advisories",
     "curation/part_advisory_checks",
 )
-"""Statements `part_TABLE` that copy one part of each table about the packages of entries."""
+"""Statements `part_TABLE` that copy one part of each table, besides `entries`, that derived columns
+are computed from."""
 
 RULE_INPUTS = (
+    "curation/part_bindings",
     "curation/part_contents",
     "curation/part_remotes",
     "curation/part_advisory_columns",
     "curation/part_package_columns",
+    "curation/part_served_packages",
     "curation/part_server_columns",
 )
 """The same for the tables that rules read."""
@@ -40,10 +45,14 @@ RULE_INPUTS = (
 
 @dataclass(frozen=True)
 class Part:
-    """The servers whose names hash to `number` modulo `count`."""
+    """The servers of a scope whose names hash to `number` modulo `count`.
+
+    `everything`: the scope has all servers, so a single part needs no copies.
+    """
 
     number: int
     count: int
+    everything: bool
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -56,48 +65,62 @@ def servers_at_once(session: Session) -> int:
     return max(_SERVERS, _SERVERS * session.memory_limit // _MEMORY)
 
 
-def parts(session: Session, servers: int | None = None) -> list[Part]:
-    """All servers, in parts of about so many; by default as many as memory is enough for."""
+@contextmanager
+def scoped(session: Session, name: str, /, **parameters: object) -> Iterator[None]:
+    """Create the temporary table `scope` (column: name) by a statement; drop it at the end."""
+    with temporary(session, "scope"):
+        session.run(name, **parameters)
+        yield
+
+
+def scope_size(session: Session) -> int:
+    """How many servers are in the scope."""
+    return int(session.rows("curation/count_scope")[0]["servers"])
+
+
+def parts(session: Session, servers: int | None = None, *, everything: bool = False) -> list[Part]:
+    """The scope in parts of about so many servers; by default as many as memory is enough for."""
     size = servers or servers_at_once(session)
-    known = session.rows("curation/count_servers")[0]["servers"]
     # -(-a // b) rounds up.
-    count = max(1, -(-known // size))
-    return [Part(number, count) for number in range(count)]
+    count = max(1, -(-scope_size(session) // size))
+    return [Part(number, count, everything) for number in range(count)]
 
 
 @contextmanager
-def showing(
-    session: Session, part: Part, copies: Sequence[str], *, entries: bool
-) -> Iterator[None]:
-    """Let the statements inside see only one part of some tables: FACT_INPUTS or RULE_INPUTS.
-
-    With `entries`, of the table `entries` too. A single part needs no views.
-    """
-    if part.count == 1:
+def showing(session: Session, part: Part, copies: Sequence[str]) -> Iterator[None]:
+    """Let the statements inside see only one part of `entries` and of some other tables."""
+    if part.everything and part.count == 1:
         yield
         return
     with ExitStack() as stack:
+        stack.enter_context(temporary(session, "part_entries"))
         session.run("curation/part_entries", **part.parameters)
-        stack.callback(session.text, "DROP TABLE temp.part_entries")
-        # Copies before views: a copy must still read the whole table of that name.
-        for statement in copies:
-            session.run(statement)
-            stack.callback(session.text, f"DROP TABLE temp.{statement.rpartition('/')[2]}")
-        shown = [statement.rpartition("/part_")[2] for statement in copies]
-        for table in [*shown, "entries"] if entries else shown:
-            stack.enter_context(_shadowing(session, table, f"part_{table}"))
+        stack.enter_context(copied(session, copies))
+        stack.enter_context(shadowing(session, "entries"))
         yield
 
 
 @contextmanager
-def materialized(session: Session, view: str) -> Iterator[None]:
-    """Compute a view once, for all statements inside."""
-    session.text(f"CREATE TEMP TABLE all_{view} AS FROM {view}")
+def copied(session: Session, copies: Sequence[str]) -> Iterator[None]:
+    """Let the statements inside read the copies that statements `part_TABLE` make of tables."""
+    tables = [name.rpartition("/part_")[2] for name in copies]
+    with temporary(session, *(f"part_{table}" for table in tables)), ExitStack() as stack:
+        # Copies before views: a copy must still read the whole table of that name.
+        for name in copies:
+            session.run(name)
+        for table in tables:
+            stack.enter_context(shadowing(session, table))
+        yield
+
+
+@contextmanager
+def temporary(session: Session, *tables: str) -> Iterator[None]:
+    """Drop some temporary tables at the end, as far as they were created."""
     try:
-        with _shadowing(session, view, f"all_{view}"):
-            yield
+        yield
     finally:
-        session.text(f"DROP TABLE temp.all_{view}")
+        for table in tables:
+            session.text(f"DROP TABLE IF EXISTS temp.{table}")
 
 
 @contextmanager
@@ -107,17 +130,53 @@ def staged(session: Session, *tables: str) -> Iterator[None]:
     Rows of each part are inserted there first, then all at once in one transaction: DuckDB keeps
     the rows of small inserts in memory until the transaction ends.
     """
-    with ExitStack() as stack:
+    with temporary(session, *(f"next_{table}" for table in tables)):
         for table in tables:
             session.text(f"CREATE TEMP TABLE next_{table} AS FROM {table} LIMIT 0")
-            stack.callback(session.text, f"DROP TABLE temp.next_{table}")
         yield
 
 
 @contextmanager
-def _shadowing(session: Session, table: str, rows: str) -> Iterator[None]:
-    session.text(f"CREATE TEMP VIEW {table} AS FROM {rows}")
+def computed(session: Session, table: str) -> Iterator[None]:
+    """Compute what should be in a table (view `TABLE_now`); statements inside read it instead."""
+    with temporary(session, f"part_{table}"):
+        session.text(f"CREATE TEMP TABLE part_{table} AS FROM {table}_now")
+        with shadowing(session, table):
+            yield
+
+
+@contextmanager
+def materialized(session: Session, view: str) -> Iterator[None]:
+    """Compute a view once, for all statements inside."""
+    with temporary(session, f"part_{view}"):
+        session.text(f"CREATE TEMP TABLE part_{view} AS FROM {view}")
+        with shadowing(session, view):
+            yield
+
+
+@contextmanager
+def shadowing(session: Session, table: str) -> Iterator[None]:
+    """Let the statements inside read `part_TABLE` wherever they name a table."""
+    session.text(f"CREATE TEMP VIEW {table} AS FROM part_{table}")
     try:
         yield
     finally:
         session.text(f"DROP VIEW temp.{table}")
+
+
+def compare(
+    session: Session, table: str, keys: str, *, scope: str = "scope", within: str = "name"
+) -> None:
+    """Create `changed_TABLE`: the keys of rows that differ between a table and `next_TABLE`.
+
+    `keys` are the columns that rows are compared by. Only rows of the table whose columns `within`
+    are in `scope` are looked at.
+    """
+    names = {"table": table, "keys": keys, "scope": scope, "within": within}
+    session.text(statement("curation/select_differing").format(**names))
+
+
+def replace(session: Session, table: str, keys: str) -> None:
+    """Take the rows of `changed_TABLE` from `next_TABLE`; nothing else is written."""
+    for name in ("curation/delete_differing", "curation/insert_differing"):
+        session.text(statement(name).format(table=table, keys=keys))

@@ -1,20 +1,26 @@
 """Verdicts: ordered rules as one set-based statement, and the result of every test.
 
 Each rule's atoms are computed once per entry; an error in an atom makes it unknown for that entry.
-Rules combine atoms by three-valued logic. The verdicts of a feed are replaced in one transaction;
-changes become history.
+Rules combine atoms by three-valued logic. Nothing is kept here (`warehouse.curation.decide`).
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 import duckdb
 
 from warehouse.curation.derived import derive
-from warehouse.curation.parts import RULE_INPUTS, materialized, parts, showing, staged
+from warehouse.curation.parts import (
+    RULE_INPUTS,
+    parts,
+    scoped,
+    showing,
+    staged,
+    temporary,
+)
 from warehouse.database.arrow import TEXT, columns, table
 from warehouse.database.session import Row, Session
 from warehouse.errors import RulesFailed
@@ -28,56 +34,15 @@ _BLOCKS = columns(target=TEXT, reason=TEXT)
 _OLDER = columns(name=TEXT, version=TEXT)
 
 
-def decide(
-    session: Session,
-    feed: str,
-    book: RuleBook,
-    *,
-    policy_hash: str,
-    now: datetime,
-    servers: int | None = None,
-    progress: Progress = lambda *_: None,
-) -> list[Row]:
-    """Replace the verdicts of a feed in one transaction; return counts by verdict and rule.
-
-    What is derived from packages and other servers is replaced first, in a transaction of its own.
-    The first rule that matches decides. The work is done in parts of about `servers` servers (by
-    default as many as memory is enough for). Raises RulesFailed if the rules fail or take too long,
-    WarehouseFull if memory or disk is not enough; then the old verdicts stay.
-    """
-    last = session.rows("curation/read_last_change", feed=feed, at=None)[0]["changed_at"]
-    # Readers ask for changes after an instant, so it must rise even if the clock goes back.
-    at = max(now, last + timedelta(microseconds=1)) if last else now
-    outline = encode_outline(book.outline())
-    with (
-        _judged(session, feed, book, at, servers, policy_hash, now, progress),
-        session.transaction(),
-    ):
-        session.run("curation/delete_verdicts", feed=_preview_of(feed))
-        # History and losses compare with the old verdicts, so they come before the delete.
-        session.run("curation/insert_verdict_history", feed=feed)
-        session.run("curation/insert_lost_verdicts", feed=feed, now=at)
-        session.run("curation/delete_verdicts", feed=feed)
-        session.run("curation/insert_verdicts")
-        session.run("curation/insert_verdict_change", feed=feed, at=at)
-        session.run(
-            "curation/insert_policy",
-            feed=feed,
-            policy_hash=policy_hash,
-            outline_hash=_hash(outline),
-            outline=outline.decode(),
-            now=now,
-        )
-        return session.rows("curation/count_verdicts", feed=feed)
-
-
 @contextmanager
 def provisional(session: Session, feed: str, book: RuleBook, *, now: datetime) -> Iterator[str]:
     """Decide verdicts for the time of the block; yield their key; write no history."""
-    key = _preview_of(feed)
+    key = preview_of(feed)
+    derive(session, now=now)
     try:
         with (
-            _judged(session, key, book, now, None, "preview", now, lambda *_: None),
+            scoped(session, "curation/select_everything"),
+            judged(session, key, book, policy_hash="preview", now=now, everything=True),
             session.transaction(),
         ):
             session.run("curation/delete_verdicts", feed=key)
@@ -123,49 +88,46 @@ def column_values(session: Session, name: str, *, now: datetime) -> Row:
 
 
 @contextmanager
-def _judged(
+def judged(
     session: Session,
     feed: str,
     book: RuleBook,
-    changed_at: datetime,
-    servers: int | None,
+    *,
     policy_hash: str,
     now: datetime,
-    progress: Progress,
+    everything: bool,
+    changed_at: datetime | None = None,
+    servers: int | None = None,
+    progress: Progress = lambda *_: None,
 ) -> Iterator[None]:
-    """Compute the verdicts on all entries, in the temporary table `next_verdicts`.
+    """Compute the verdicts on the servers in `scope`, in the temporary table `next_verdicts`.
 
     Raises RulesFailed.
     """
-    all_parts = parts(session, servers)
-    # Each part is passed twice: once to derive columns, once to decide.
-    steps = 2 * len(all_parts)
-    derive(session, all_parts, lambda done: progress(done, steps))
+    all_parts = parts(session, servers, everything=everything)
     parameters = book.parameters() | {
         "feed": feed,
         "policy_hash": policy_hash,
-        "outline_hash": _hash(encode_outline(book.outline())),
+        "outline_hash": outline_hash(encode_outline(book.outline())),
         "now": now,
     }
     blocks = table(list(book.blocks.items()), _BLOCKS)
     statement = book.statement()
-    with staged(session, "verdicts"):
-        with materialized(session, "name_look_alikes"), materialized(session, "current_bindings"):
-            for number, part in enumerate(all_parts, start=1):
-                with (
-                    showing(session, part, RULE_INPUTS, entries=False),
-                    _explained(feed),
-                    session.with_timeout(_TIME_LIMIT),
-                    session.registering(batch_blocks=blocks),
-                ):
-                    session.run("curation/drop_deciding")
-                    session.text(statement, parameters | part.parameters)
-                    session.run("curation/update_blocked")
-                    if book.choose_latest:
-                        _keep_latest(session, book.choose_latest)
-                session.run("curation/stage_verdicts", feed=feed, now=changed_at)
-                progress(len(all_parts) + number, steps)
-            session.run("curation/drop_deciding")
+    with staged(session, "verdicts"), temporary(session, "deciding"):
+        for number, part in enumerate(all_parts, start=1):
+            with (
+                showing(session, part, RULE_INPUTS),
+                _explained(feed),
+                session.with_timeout(_TIME_LIMIT),
+                session.registering(batch_blocks=blocks),
+            ):
+                session.run("curation/drop_deciding")
+                session.text(statement, parameters)
+                session.run("curation/update_blocked")
+                if book.choose_latest:
+                    _keep_latest(session, book.choose_latest)
+                session.run("curation/stage_verdicts", feed=feed, now=changed_at or now)
+            progress(number, len(all_parts))
         yield
 
 
@@ -193,15 +155,11 @@ def _explained(feed: str) -> Iterator[None]:
         ) from error
 
 
-def _preview_of(feed: str) -> str:
+def preview_of(feed: str) -> str:
+    """The key of verdicts that are decided for a preview."""
     return f"{feed} (preview)"
 
 
-def _hash(outline: bytes) -> str:
+def outline_hash(outline: bytes) -> str:
+    """The key of an outline among all policies that were used."""
     return hashlib.sha256(outline).hexdigest()
-
-
-def is_curated(session: Session, feed: str, policy_hash: str) -> bool:
-    """Whether a feed has verdicts, all of them by the policy with this hash."""
-    rows = session.rows("curation/read_curation", feed=feed)
-    return [row["policy_hash"] for row in rows] == [policy_hash]

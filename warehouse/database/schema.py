@@ -47,10 +47,21 @@ _ADDED = (
     "DROP TABLE package_columns",
     "CREATE TABLE package_columns",
 )
+_INCREMENTAL = (
+    "ALTER TABLE verdicts ADD COLUMN seen_fingerprint UBIGINT",
+    *(
+        f"CREATE TABLE {table}"
+        for table in (
+            *("package_claimants", "standing_servers", "server_keys", "remote_hosts"),
+            *("derivation", "derived_upstreams", "rederived", "touched", "curations"),
+        )
+    ),
+)
 _UPGRADES = (
     # The numbered schema, and the first baseline, which had the same tables.
     (("number 90", "4af1f78265242fddd182b353ab90e3d77eeda2c8b5296824e4abd6501180dd2b"), _RENAMED),
     (("20b86ceeda310dcf660a86cb8338eef5753ca1605e2dbb874c59820b2d3989cc",), _ADDED),
+    (("f77c8bb117543e6165598ae7b40dee0858d8661224f8f96ff846a05c1343b802",), _INCREMENTAL),
 )
 """The shapes that landed, oldest first, and the statements that make the next one of each. A table
 without columns is created as the baseline does."""

@@ -8,6 +8,7 @@ for that row, and three-valued logic gives the result.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import duckdb
 import sqlglot
@@ -168,19 +169,16 @@ def _nullable(node: exp.Expr) -> bool:
 
 def _bind(tree: exp.Expr, expression: str) -> None:
     """Let DuckDB check the types and run it on one sample row; it must give a truth value."""
-    columns = ", ".join(
-        f"{SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
-    )
     tests = [node.expressions[0] for node in tree.find_all(exp.Anonymous) if is_any(node)]
     rest = tree.copy().transform(lambda node: exp.true() if is_any(node) else node)
     tried = [(part, part.sql(dialect="duckdb", comments=False)) for part in _parts(rest)]
     # DuckDB must read the text as sqlglot does; only `any_package` it does not know.
     tried += [(test, element(test)) for test in tests] if tests else [(tree, expression)]
-    connection = duckdb.connect(":memory:", config={"threads": 1})
     shown = expression
+    # Threads share the database, each with a connection of its own.
+    connection = _sample().cursor()
     try:
         connection.execute("SET TimeZone='UTC'")
-        connection.execute(f"CREATE TABLE entry AS SELECT {columns}, {sample()} AS {PACKAGES}")
         for node, sql in tried:
             shown = node.sql(dialect="duckdb", comments=False)
             query = f"SELECT ({sql}\n) AS value FROM entry"  # noqa: S608 - it passed `check`
@@ -199,6 +197,17 @@ def _bind(tree: exp.Expr, expression: str) -> None:
         raise ExpressionRefused(_of_types(shown), expression=expression) from error
     finally:
         connection.close()
+
+
+@cache
+def _sample() -> duckdb.DuckDBPyConnection:
+    """A database with one sample row; it is made once, since that takes longer than to compile."""
+    columns = ", ".join(
+        f"{SAMPLE[column.kind]}::{column.kind} AS {name}" for name, column in COLUMNS.items()
+    )
+    connection = duckdb.connect(":memory:", config={"threads": 1})
+    connection.execute(f"CREATE TABLE entry AS SELECT {columns}, {sample()} AS {PACKAGES}")
+    return connection
 
 
 def _parts(tree: exp.Expr) -> Iterator[exp.Expr]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from warehouse.database.arrow import TEXT, columns, table
 from warehouse.database.session import Row, Session
-from warehouse.packages.facts import batch
+from warehouse.packages.facts import batch, touch
 
 _NAMED = columns(id=TEXT, modified=TEXT)
 
@@ -41,6 +41,7 @@ def record_advisories(
     }
     with batch(session, checks=(), hosts=hosts, **tables):
         session.run("packages/insert_advisories")
-        session.run("packages/insert_purl_advisories")
+        touch(session, "packages/touch_purls", session.table("packages/list_named_purls"))
+        touch(session, "packages/touch_purls", session.table("packages/insert_purl_advisories"))
         session.run("packages/delete_advisory_checks")
         session.run("packages/insert_advisory_checks")

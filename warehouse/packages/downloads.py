@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from warehouse.database.session import Row, Session
-from warehouse.packages.facts import batch
+from warehouse.packages.facts import batch, touch
 
 
 def list_due_downloads(
@@ -36,4 +36,5 @@ def record_downloads(
     """Store counts as rows of `popularity`, and per package the last check and the next."""
     counted = session.rows_of("popularity", counts)
     with batch(session, checks=checks, hosts=hosts, batch_popularity=counted):
+        touch(session, "packages/touch_packages", session.table("packages/list_other_downloads"))
         session.run("packages/insert_popularity")

@@ -46,6 +46,7 @@ def batch(
     with session.transaction(), session.registering(**given):
         session.run("packages/delete_hosts")
         session.run("packages/insert_hosts")
+        session.run("packages/touch_checks")
         session.run("packages/delete_package_checks")
         session.run("packages/insert_package_checks")
         yield
@@ -74,8 +75,20 @@ def record(
         batch_version_facts=session.rows_of("version_facts", versions),
         batch_confirmed=table(confirmed, _CONFIRMED),
     ):
-        written = session.run("packages/insert_package_facts") + session.run(
-            "packages/insert_version_facts"
+        return sum(
+            touch(session, "packages/touch_packages", session.table(name, **parameters))
+            for name, parameters in (
+                ("packages/insert_package_facts", {}),
+                ("packages/insert_version_facts", {}),
+                ("packages/confirm_package_facts", {"now": now}),
+                ("packages/confirm_version_facts", {"now": now}),
+            )
         )
-        written += session.run("packages/confirm_package_facts", now=now)
-        return written + session.run("packages/confirm_version_facts", now=now)
+
+
+def touch(session: Session, name: str, changed: pa.Table) -> int:
+    """Note by a statement which packages or purls the next derivation must look at; count them."""
+    if changed.num_rows:
+        with session.registering(batch_changed=changed):
+            session.run(name)
+    return changed.num_rows

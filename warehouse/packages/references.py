@@ -18,3 +18,4 @@ def add_refs(session: Session, refs: Sequence[Row]) -> None:
     ):
         session.run("packages/delete_package_refs")
         session.run("packages/insert_package_refs")
+        session.run("packages/touch_references")

@@ -27,6 +27,9 @@ def _maybe(kind: str, source: Source, meaning: str) -> Column:
     return Column(kind, source, meaning, nullable=True)
 
 
+AGES = ("age_days", "updated_days", "package_age_days")
+"""The columns whose values change by themselves, once a day."""
+
 PACKAGE_COLUMNS: dict[str, Column] = {
     "registry_type": Column("VARCHAR", "upstream", "npm, pypi, oci ..., as claimed"),
     "identifier": Column("VARCHAR", "upstream", "its name in its registry, as claimed"),

@@ -3,13 +3,13 @@
 Pure: texts in, texts out. Rules are combined by Kleene's three-valued logic.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from warehouse.rules.columns import COLUMNS, PACKAGE_SQL
+from warehouse.rules.columns import AGES, COLUMNS, PACKAGE_SQL
 from warehouse.rules.language import PACKAGES, Atom, Predicate, sql_of
 from warehouse.rules.outline import (
     Outline,
@@ -182,8 +182,13 @@ class RuleBook:
                     'release': CASE WHEN $wait IS NULL THEN NULL
                         ELSE coalesce(strftime(release, '%Y-%m-%dT%H:%M:%SZ'), 'unknown') END,
                     {self._dropped()}
-                    'values': {{{self._values()}}}
-                }})::VARCHAR AS seen
+                    'values': {{{self._values(self.columns)}}}
+                }})::VARCHAR AS seen,
+                hash({{
+                    'upstream': upstream, 'sources': sources, 'release': release,
+                    {self._dropped()}
+                    'values': {{{self._values(name for name in self.columns if name not in AGES)}}}
+                }}) AS seen_fingerprint
             FROM (
                 SELECT
                     *,
@@ -202,7 +207,6 @@ class RuleBook:
                             FROM policy_columns($now)
                             {self._packages()}
                             SEMI JOIN current_bindings USING (name, upstream)
-                            WHERE hash(name) % $parts = $part
                         )
                     )
                 )
@@ -237,7 +241,6 @@ class RuleBook:
             LEFT JOIN (
                 SELECT upstream, name, version, list({{{members}}} ORDER BY ordinal) AS {PACKAGES}
                 FROM served_packages
-                WHERE hash(name) % $parts = $part
                 GROUP BY upstream, name, version
             ) USING (upstream, name, version)
         """  # noqa: S608 - names of columns only
@@ -247,15 +250,15 @@ class RuleBook:
             "false" if self._bypass is None else f"coalesce({sql_of(self._bypass, names)}, false)"
         )
 
-    def _values(self) -> str:
+    def _values(self, columns: Iterable[str]) -> str:
         shown = {"TIMESTAMPTZ": "strftime({0}, '%Y-%m-%dT%H:%M:%SZ')"}
         return ", ".join(
             f"'{name}': {shown.get(COLUMNS[name].kind, '{0}').format(name)}"
-            for name in self.columns or ["name"]
+            for name in list(columns) or ["name"]
         )
 
     def parameters(self) -> dict[str, object]:
-        """The values of the statement's parameters, except feed, policy, parts and instant."""
+        """The values of the statement's parameters, except feed, policy and instant."""
         values: dict[str, object] = {
             "names": [rule.name for rule in self.rules] + ["default"],
             "verdicts": [rule.verdict for rule in self.rules] + [self.default],

@@ -12,8 +12,8 @@ import pytest
 from bench.line import upstream
 from bench.sizes import environment
 from pipelines.demo.play import running_demo
+from warehouse.curation.decide import decide
 from warehouse.curation.parts import parts
-from warehouse.curation.verdicts import decide
 from warehouse.database.session import Session
 
 VERSIONS = int(os.environ.get("SUBREGISTRY_SIZE", "4000"))

@@ -24,7 +24,8 @@ from tests.support.feeds import served
 from tests.support.policies import make_team, published, team
 from tests.support.shared import base_dump, recorded_row, timeline
 from tests.warehouse.rules.expressions import USEFUL
-from warehouse.curation.verdicts import decide, provisional
+from warehouse.curation.decide import decide
+from warehouse.curation.verdicts import provisional
 from warehouse.expressions.compile import compile_predicate
 
 DAY = timedelta(days=1)
@@ -364,7 +365,9 @@ def test_a_clock_that_goes_back_hides_no_change(recorded: Line) -> None:
         until = last_change(session, policy.name)
         assert until is not None
         name = session.rows("curation/list_known_names", feed=policy.name)[0]["name"]
-        session.text(f"UPDATE entries SET status_message = 'x' WHERE name = '{name}'")
+        session.text(
+            f"UPDATE entries SET status_message = 'x', commit = commit + 1 WHERE name = '{name}'"
+        )
         book = policy.rule_book(until)
         past = until - timedelta(days=3)
         decide(session, policy.name, book, policy_hash=policy.hash, now=past)

@@ -147,7 +147,9 @@ def test_tags_are_compared_weakly() -> None:
     assert not matches(b'"ab"', b'W/"b"')
 
 
-def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptureFixture) -> None:
+def test_pages_made_beforehand_are_the_pages(
+    feed: Feed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edition = feed.current()
     assert edition is not None
     assert write_pages(edition) == (edition.folder / "pages").stat().st_size
@@ -168,6 +170,12 @@ def test_pages_made_beforehand_are_the_pages(feed: Feed, caplog: pytest.LogCaptu
         cursor = json.loads(gzip.decompress(body))["metadata"]["nextCursor"]
         body = client.ask(f"/v0.1/servers?limit=100&cursor={cursor}", headers=headers)[2]
         assert body == pages.at(100, Selection(), 100)["gzip"]
+    monkeypatch.setattr("serve.api.pages._FIRST", 2)
+    write_pages(edition)
+    few = Pages(edition.folder / "pages")
+    assert list(check_pages(edition, few)) == []
+    assert few.at(100, Selection(), 100) == pages.at(100, Selection(), 100)
+    assert few.at(100, Selection(), 200) == {}
     damaged = bytearray((edition.folder / "pages").read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (edition.folder / "pages").write_bytes(damaged)

@@ -116,7 +116,7 @@ def test_a_stream_that_is_given_up_holds_nothing(warehouse: Warehouse) -> None:
         assert next(stream).num_rows == 10
     for _ in range(2):
         with warehouse.session() as session:
-            assert session.rows("curation/count_servers") == [{"servers": 0}]
+            assert session.rows("curation/count_verdicts", feed="f") == []
 
 
 STATEMENTS = Path(schema.__file__).parents[1] / "sql"
@@ -126,7 +126,7 @@ STATEMENTS = Path(schema.__file__).parents[1] / "sql"
     "name", sorted(path.parent.name + "/" + path.name for path in STATEMENTS.glob("*/*.sql"))
 )
 def test_every_statement_is_one_statement(name: str) -> None:
-    text = (STATEMENTS / name).read_text()
+    text = (STATEMENTS / name).read_text().replace("{", "").replace("}", "")  # named inputs
     assert len([tree for tree in sqlglot.parse(text, read="duckdb") if tree is not None]) == 1
 
 

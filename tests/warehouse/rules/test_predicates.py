@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.warehouse.rules.expressions import HOSTILE, USEFUL
-from warehouse.curation.verdicts import decide
+from warehouse.curation.decide import decide
 from warehouse.database.session import Session
 from warehouse.database.warehouse import Warehouse
 from warehouse.errors import ExpressionRefused

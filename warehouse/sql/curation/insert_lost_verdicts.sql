@@ -1,6 +1,3 @@
 -- Servers with an entry that had a verdict before and has none now.
 INSERT INTO lost_verdicts
-SELECT DISTINCT $feed AS feed, name, $now AS lost_at
-FROM verdicts v
-ANTI JOIN next_verdicts d USING (upstream, name, version)
-WHERE v.feed = $feed
+SELECT DISTINCT $feed, name, $now FROM changed_verdicts WHERE is_lost

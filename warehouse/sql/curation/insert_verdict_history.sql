@@ -3,7 +3,5 @@ INSERT INTO verdict_history
 SELECT
     feed, upstream, name, version, verdict, rule, reason, unknown, decided_at, policy_hash, held_until, results,
     atoms, seen, outline_hash
-FROM next_verdicts d
-ANTI JOIN (SELECT * FROM verdicts WHERE feed = $feed) v
-    ON v.upstream = d.upstream AND v.name = d.name AND v.version = d.version AND v.verdict = d.verdict
-    AND v.rule = d.rule AND v.reason = d.reason AND v.unknown = d.unknown
+FROM next_verdicts
+SEMI JOIN (FROM changed_verdicts WHERE is_other) USING (upstream, name, version)

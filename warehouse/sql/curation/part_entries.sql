@@ -1,3 +1,3 @@
--- The entries of a part; all other copies of a part start from them.
+-- The entries of a part of the servers in `scope`; all other copies of a part start from them.
 CREATE TEMP TABLE part_entries AS
-FROM entries WHERE hash(name) % $parts = $part
+FROM entries SEMI JOIN (FROM scope WHERE hash(name) % $parts = $part) USING (name)

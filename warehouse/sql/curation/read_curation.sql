@@ -1,1 +1,1 @@
-SELECT DISTINCT policy_hash FROM verdicts WHERE feed = $feed
+FROM curations WHERE feed = $feed

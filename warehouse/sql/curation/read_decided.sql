@@ -1,4 +1,1 @@
-SELECT max(decided_at) AS decided_at, max(outline_hash) AS outline_hash
-FROM verdicts
-WHERE feed = $feed
-HAVING count(*) > 0
+SELECT decided_at, outline_hash FROM curations WHERE feed = $feed

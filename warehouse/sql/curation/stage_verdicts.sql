@@ -1,8 +1,7 @@
 -- The verdicts of a part, each with a hash of how the feed shows the entry, and since when the hash is so.
-INSERT INTO next_verdicts
+INSERT INTO next_verdicts BY NAME
 SELECT
-    f.feed, f.upstream, f.name, f.version, f.verdict, f.rule, f.reason, f.unknown, f.decided_at, f.policy_hash,
-    f.held_until, f.results, f.atoms, f.seen, f.outline_hash, f.fingerprint,
+    f.*,
     CASE WHEN v.fingerprint = f.fingerprint THEN v.changed_at ELSE $now END AS changed_at
 FROM (
     SELECT
@@ -22,4 +21,4 @@ FROM (
         GROUP BY upstream, name, version
     ) p USING (upstream, name, version)
 ) f
-LEFT JOIN (SELECT * FROM verdicts WHERE feed = $feed) v USING (upstream, name, version)
+LEFT JOIN (FROM verdicts SEMI JOIN deciding USING (name) WHERE feed = $feed) v USING (upstream, name, version)

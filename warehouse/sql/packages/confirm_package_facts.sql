@@ -4,3 +4,4 @@ SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
 FROM current_package_facts c
 SEMI JOIN (FROM batch_confirmed WHERE version = '') b USING (origin, package)
 WHERE c.state = 'unknown'
+RETURNING origin, package

@@ -4,3 +4,4 @@ SELECT c.* REPLACE ('known' AS state, $now AS observed_at)
 FROM current_version_facts c
 SEMI JOIN batch_confirmed b USING (origin, package, version)
 WHERE c.state = 'unknown'
+RETURNING origin, package

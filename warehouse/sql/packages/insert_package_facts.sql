@@ -48,3 +48,4 @@ WHERE c.package IS NULL
             c.latest_published_at, c.owner_count, c.owners_hash
         )
     )
+RETURNING origin, package

@@ -7,3 +7,4 @@ LEFT JOIN (
     QUALIFY row_number() OVER (PARTITION BY purl ORDER BY observed_at DESC) = 1
 ) p USING (purl)
 WHERE p.ids IS DISTINCT FROM b.ids OR p.source IS DISTINCT FROM b.source
+RETURNING purl

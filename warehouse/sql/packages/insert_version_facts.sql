@@ -40,3 +40,4 @@ WHERE c.version IS NULL
         c.install_scripts, c.provenance, c.digest, c.server_names, c.yanked_reason,
         c.provenance_repository, c.newer_versions, c.resolved_version, c.complete
     ))
+RETURNING origin, package

@@ -44,6 +44,45 @@ CREATE TABLE advisory_columns (
     is_malicious BOOLEAN
 );
 
+-- Which servers claim each package, and whether with an entry that stands upstream, as of the last curation.
+CREATE TABLE package_claimants (
+    origin VARCHAR,
+    package VARCHAR,
+    name VARCHAR,
+    stands BOOLEAN
+);
+
+-- Every server that stands upstream, as of the last curation (view standing_servers_now).
+CREATE TABLE standing_servers (
+    upstream VARCHAR,
+    name VARCHAR,
+    version VARCHAR,
+    server_hash VARCHAR,
+    publisher VARCHAR,
+    namespace VARCHAR,
+    born TIMESTAMPTZ,
+    repository VARCHAR,
+    subfolder VARCHAR,
+    owns_repository BOOLEAN
+);
+
+-- What standing servers may share: each package, remote URL and repository of each server, as of the last curation.
+CREATE TABLE server_keys (
+    kind VARCHAR,
+    key VARCHAR,
+    name VARCHAR,
+    born TIMESTAMPTZ,
+    owned BOOLEAN,
+    downloads BIGINT
+);
+
+-- The hosts of each standing server's remotes, as of the last curation.
+CREATE TABLE remote_hosts (
+    name VARCHAR,
+    host VARCHAR,
+    born TIMESTAMPTZ
+);
+
 -- Servers that share a package, a remote URL or a repository, as of the last curation; the server with `place` 1
 -- stands for the others.
 CREATE TABLE clusters (
@@ -150,7 +189,9 @@ CREATE TABLE verdicts (
     -- A hash of everything that decides how a feed shows the entry.
     fingerprint UBIGINT,
     -- The curation that last changed this hash.
-    changed_at TIMESTAMPTZ
+    changed_at TIMESTAMPTZ,
+    -- A hash of `seen`, but for ages and the instant of the last answer: those change by themselves.
+    seen_fingerprint UBIGINT
 );
 
 -- Append-only: every verdict that changed: another verdict, rule, reason or unknown rule.
@@ -193,4 +234,53 @@ CREATE TABLE lost_verdicts (
 CREATE TABLE verdict_changes (
     feed VARCHAR NOT NULL,
     changed_at TIMESTAMPTZ NOT NULL
+);
+
+-- The derivation that brought the tables above up to date last, with what it was made by; one row.
+CREATE TABLE derivation (
+    number BIGINT NOT NULL,
+    derived_at TIMESTAMPTZ NOT NULL,
+    -- Versions of the software, of DuckDB and of the views: another one derives everything again.
+    software VARCHAR NOT NULL,
+    -- The last one that looked at every server, as full walks ask for.
+    reviewed BIGINT NOT NULL,
+    reviewed_at TIMESTAMPTZ NOT NULL,
+    -- The last binding that it saw.
+    bound_at TIMESTAMPTZ
+);
+
+-- Per upstream, what the last derivation saw: its commits, its first pull, its last full walk.
+CREATE TABLE derived_upstreams (
+    upstream VARCHAR NOT NULL,
+    commit BIGINT NOT NULL,
+    bootstrap TIMESTAMPTZ NOT NULL,
+    full_walk_at TIMESTAMPTZ
+);
+
+-- Servers whose columns a derivation changed, until every feed has judged them again. `columns`: only these; NULL: any.
+CREATE TABLE rederived (
+    derivation BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    columns VARCHAR[]
+);
+
+-- What was learned since the last derivation: a `name`, a `package` (as origin:package) or a `purl`.
+CREATE TABLE touched (
+    kind VARCHAR NOT NULL,
+    key VARCHAR NOT NULL
+);
+
+-- Per feed, the last curation that changed something: by which policy, up to which derivation, with how many verdicts.
+CREATE TABLE curations (
+    feed VARCHAR NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL,
+    policy_hash VARCHAR NOT NULL,
+    outline_hash VARCHAR NOT NULL,
+    -- A hash of the SQL that judges: the same document may be compiled to another.
+    statement_hash VARCHAR NOT NULL,
+    derivation BIGINT NOT NULL,
+    -- JSON: the reason of each block.
+    blocks VARCHAR NOT NULL,
+    -- JSON: entries by verdict and rule.
+    counts VARCHAR NOT NULL
 )

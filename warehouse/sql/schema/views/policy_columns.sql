@@ -78,8 +78,7 @@ SELECT
     coalesce(p.publication_known, true) AS publication_known,
     p.newest_publication,
     p.asked_at,
-    p.sources,
-    b.pulled_at
+    p.sources
 FROM entries e
 LEFT JOIN contents c USING (server_hash)
 LEFT JOIN advisory_columns a USING (server_hash)
@@ -96,10 +95,4 @@ LEFT JOIN (
 ) t USING (server_hash)
 LEFT JOIN server_columns s ON s.name = e.name
 LEFT JOIN name_look_alikes l ON l.namespace = split_part(e.name, '/', 1)
-LEFT JOIN (
-    SELECT upstream, bootstrap, pulled_at
-    FROM (SELECT upstream, min(first_seen) AS bootstrap FROM entries GROUP BY upstream)
-    LEFT JOIN (
-        SELECT upstream, max(committed_at) AS pulled_at FROM walks WHERE complete GROUP BY upstream
-    ) USING (upstream)
-) b ON b.upstream = e.upstream
+LEFT JOIN derived_upstreams b ON b.upstream = e.upstream

@@ -1,12 +1,6 @@
--- The hosts of each server's remotes, and the server's place among all servers of that host.
+-- The hosts of each server's remotes, and the server's place among all servers of that host, as of the last curation.
 CREATE OR REPLACE VIEW server_hosts AS
 SELECT
     name, host, count(*) OVER (PARTITION BY host) AS servers,
     row_number() OVER (PARTITION BY host ORDER BY born, name) AS place
-FROM (
-    SELECT DISTINCT
-        s.name, s.born, regexp_extract(lower(r.url), '^[a-z]+://(?:[^/@]*@)?([^/:?#]+)', 1) AS host
-    FROM standing_servers s
-    JOIN remotes r USING (server_hash)
-)
-WHERE host <> ''
+FROM remote_hosts

@@ -1,6 +1,6 @@
 -- Every server that stands upstream, by its latest version (the newest, if upstream marks none or several as latest):
 -- publisher, first publication, repository, and whether its account owns the repository.
-CREATE OR REPLACE VIEW standing_servers AS
+CREATE OR REPLACE VIEW standing_servers_now AS
 SELECT
     e.upstream, e.name, e.version, e.server_hash, publisher_of(e.name) AS publisher,
     split_part(e.name, '/', 1) AS namespace, b.born,

@@ -1,0 +1,1 @@
+SELECT count(*) AS servers FROM scope

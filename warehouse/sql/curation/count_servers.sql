@@ -1,2 +1,0 @@
--- The number of servers.
-SELECT count(DISTINCT name) AS servers FROM entries

@@ -1,0 +1,1 @@
+DELETE FROM curations WHERE feed = $feed

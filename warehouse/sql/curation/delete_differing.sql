@@ -1,0 +1,1 @@
+DELETE FROM {table} WHERE ({keys}) IN (SELECT ({keys}) FROM changed_{table})

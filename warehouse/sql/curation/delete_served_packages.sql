@@ -1,1 +1,0 @@
-DELETE FROM served_packages

@@ -1,1 +1,0 @@
-INSERT INTO advisory_columns FROM next_advisory_columns

@@ -1,0 +1,3 @@
+INSERT INTO verdicts
+FROM next_verdicts
+SEMI JOIN changed_verdicts USING (upstream, name, version)

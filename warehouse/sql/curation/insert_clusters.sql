@@ -1,1 +1,0 @@
-INSERT INTO clusters FROM clusters_now

@@ -1,1 +1,0 @@
-INSERT INTO package_columns FROM next_package_columns

@@ -1,1 +1,0 @@
-INSERT INTO served_packages FROM next_served_packages

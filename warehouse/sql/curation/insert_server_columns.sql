@@ -1,1 +1,0 @@
-INSERT INTO server_columns FROM server_columns_now

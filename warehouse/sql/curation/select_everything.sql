@@ -1,0 +1,3 @@
+-- Every server.
+CREATE TEMP TABLE scope AS
+SELECT DISTINCT name FROM entries

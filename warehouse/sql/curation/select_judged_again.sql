@@ -1,0 +1,1 @@
+CREATE TEMP TABLE judged_again AS FROM scope

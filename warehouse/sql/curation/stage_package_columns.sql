@@ -1,1 +1,0 @@
-INSERT INTO next_package_columns FROM package_columns_now

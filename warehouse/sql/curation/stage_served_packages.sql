@@ -1,1 +1,0 @@
-INSERT INTO next_served_packages FROM served_packages_now

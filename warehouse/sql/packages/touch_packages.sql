@@ -1,0 +1,1 @@
+INSERT INTO touched SELECT DISTINCT 'package', origin || ':' || package FROM batch_changed

@@ -1,0 +1,1 @@
+INSERT INTO touched SELECT DISTINCT 'purl', purl FROM batch_changed
