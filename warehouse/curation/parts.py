@@ -43,6 +43,10 @@ RULE_INPUTS = (
 """The same for the tables that rules read."""
 
 
+_COMPARED = {"package_columns": "* EXCLUDE (asked_at)"}
+"""What rows are compared by: when was asked last says nothing new."""
+
+
 @dataclass(frozen=True)
 class Part:
     """The servers of a scope whose names hash to `number` modulo `count`.
@@ -173,6 +177,7 @@ def compare(
     are in `scope` are looked at.
     """
     names = {"table": table, "keys": keys, "scope": scope, "within": within}
+    names["columns"] = _COMPARED.get(table, "*")
     session.text(statement("curation/select_differing").format(**names))
 
 

@@ -53,13 +53,12 @@ _AGES = (
     rule("young", "age_days < 9"),
     rule("between", "updated_days BETWEEN 3 AND 5"),
     rule("old package", "package_age_days > 30 AND is_latest"),
-    rule("beside", "age_days + package_count = 12"),
 )
 _BYPASS = compile_predicate("publisher = 'com.acme'")
 
 
 def with_ages(blocks: dict[str, str]) -> RuleBook:
-    """Ages at which the result turns, an age beside another column, a cooldown, blocks."""
+    """Ages at which the result turns, a cooldown, blocks."""
     blocked = CompiledRule(
         "block", "exclude", "blocked", name_predicate([*blocks], "blocked", "block"), kind="block"
     )
@@ -75,8 +74,14 @@ def with_ages(blocks: dict[str, str]) -> RuleBook:
 
 
 @cache
+def beside_another_column() -> RuleBook:
+    """An age beside another column: no age says alone when the result turns."""
+    return RuleBook([rule("beside", "age_days + package_count = 12")], default="admit")
+
+
+@cache
 def one_version(strict: bool) -> RuleBook:
-    """Groups, tests of single packages, and only the latest admitted version of a server."""
+    """Groups, tests of single packages, a cooldown, and only the latest admitted version."""
     each = compile_predicate("any_package(yanked)").atoms[0].each
     return RuleBook(
         [
@@ -86,6 +91,7 @@ def one_version(strict: bool) -> RuleBook:
             rule("claimed", "claimant_count > 3", unknown="match"),
         ],
         default="admit",
+        cooldown=CompiledCooldown(timedelta(days=2)),
         choose_latest=lambda versions: max(range(len(versions)), key=lambda i: versions[i]),
         drops=[CompiledDrop("yanked", "taken back", each)],
     )
@@ -138,6 +144,7 @@ class Twins:
             "all": every_column(),
             "ages": with_ages(self.blocks),
             "one": one_version(self.strict),
+            "daily": beside_another_column(),
         }
         done = []
         for whole, session in enumerate(self.sessions):
