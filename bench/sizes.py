@@ -44,7 +44,9 @@ SELECT DISTINCT r.origin, r.package, r.package_version AS version, now() AS obse
 FROM package_refs r
 ANTI JOIN version_facts f
     ON f.origin = r.origin AND f.package = r.package AND f.version = r.package_version
-WHERE r.package_version IS NOT NULL
+WHERE r.package_version IS NOT NULL;
+INSERT INTO touched SELECT DISTINCT 'package', origin || ':' || package FROM package_refs
+WHERE package IS NOT NULL
 """
 
 
