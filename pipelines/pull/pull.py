@@ -154,6 +154,7 @@ def pull(
             gone=gone,
             unsettled=unsettled,
             askable=registry.promises.updated_since,
+            corrects=_corrects(registry, state, full=full) and not met.stale,
         )
         try:
             with warehouse.session() as session:
@@ -214,6 +215,12 @@ def _may_be_loose(
         return not full and error.status in _NO_SINCE
     proved = state is not None and state.url == registry.url and state.watermark is not None
     return registry.kind is Kind.OFFICIAL and not proved
+
+
+def _corrects(registry: Registry, state: State | None, *, full: bool) -> bool:
+    """Whether earlier walks read the registry loosely, so that its own instants come only now."""
+    before = state is not None and state.url == registry.url and state.watermark is None
+    return before and full and registry.promises.blocks
 
 
 def _completion(

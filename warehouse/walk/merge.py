@@ -84,7 +84,7 @@ def commit_walk(
         session.run(
             "walk/select_changed",
             upstream=walk.upstream,
-            accept_older=accept_shrink,
+            accept_older=accept_shrink or walk.corrects,
         )
         new = _count(session, "walk/count_new")
         session.run("walk/update_entries", upstream=walk.upstream, commit=commit)

@@ -22,7 +22,8 @@ class Walk:
     walk does not show is gone, as in a local directory. `retried` are quarantined records that were
     asked for one by one, `gone` those that upstream no longer has; `unsettled` are names whose
     versions could not be read again. Unless upstream is `askable` by `updated_since`, there is no
-    watermark.
+    watermark. A walk that `corrects` is believed where it is older than what is stored: those
+    instants were ours.
     """
 
     walk_id: str
@@ -40,6 +41,7 @@ class Walk:
     gone: Sequence[Key] = ()
     unsettled: Sequence[str] = ()
     askable: bool = True
+    corrects: bool = False
 
 
 @dataclass(frozen=True)

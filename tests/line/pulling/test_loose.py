@@ -17,6 +17,7 @@ from tests.line.campaigns.states import states, truth
 from tests.line.pulling.inhouse import HOUR
 from tests.line.pulling.loose import LooseRegistry, key_of
 from tests.support.deployments import START, Upstream, make_deployment, server_json
+from warehouse.curation.feeds import server_documents
 
 DAY = timedelta(days=1)
 WHOLE: dict[str, Any] = {
@@ -162,6 +163,34 @@ def test_what_a_loose_walk_left_is_no_walk_of_the_official_kind(
     report = deployment.pull()
     assert (report.resumed_pages, report.reads_as) == (0, Kind.OFFICIAL)
     assert states(deployment) == truth(upstream)
+
+
+def test_the_official_kind_corrects_instants_that_a_loose_walk_made(
+    tmp_path: Path, upstream: Upstream, clock: FakeClock
+) -> None:
+    """Trouble: first an old copy is read, then a newer one with an instant before ours."""
+    name = "com.example/a"
+    upstream.registry.page_cap = 2
+    for number in range(4):
+        upstream.registry.publish(server_json(f"com.example/s{number}"), START)
+    upstream.registry.publish(server_json(name), START + HOUR)
+    deployment = make_deployment(tmp_path / "home", upstream, clock, upstream_page=2)
+    upstream.fault = lambda request: (
+        _without_cursor(upstream.registry.answer(request)) if "cursor=" in request.target else None
+    )
+    assert deployment.pull().reads_as is Kind.REGISTRY
+    # The edit bears an instant before the one that is stored, so a loose walk gives it another.
+    (key,) = (key for key in upstream.registry.rows() if key[0] == name)
+    upstream.registry.edit(key, {**server_json(name), "title": "edited"}, START)
+    assert deployment.pull().reads_as is Kind.REGISTRY
+    assert rows(deployment)[key]["updated_at"] > START + HOUR
+    upstream.registry.edit(key, {**server_json(name), "title": "edited again"}, START)
+    upstream.fault = lambda _: None
+    assert deployment.pull().reads_as is Kind.OFFICIAL
+    assert rows(deployment)[key]["updated_at"] == START
+    with deployment.warehouse.session() as session:
+        (shown,) = server_documents(session, [key])
+    assert json.loads(shown)["title"] == "edited again"
 
 
 def _without_cursor(reply: Reply) -> Reply:
