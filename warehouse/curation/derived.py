@@ -25,7 +25,6 @@ from warehouse.curation.parts import (
     replace,
     scope_size,
     scoped,
-    shadowing,
     showing,
     staged,
     temporary,
@@ -55,6 +54,7 @@ _KEYS = {
 """All derived tables, and the columns that their rows are compared by."""
 _REVIEW_EVERY = timedelta(hours=20)
 _CLAIMS = ("curation/part_packages", "curation/part_package_refs")
+_COUNTS = ("curation/part_package_claims",)
 _GROUPS = (
     "curation/part_standing_servers",
     "curation/part_remote_hosts",
@@ -63,7 +63,7 @@ _GROUPS = (
 _TEMPORARY = (
     "next_package_claimants",
     "next_server_columns",
-    "part_package_claimants",
+    "all_package_claimants",
     "scope_contents",
     "changed_births",
     "regrouped",
@@ -167,7 +167,7 @@ def _derive(
     ):
         _widen(session, everything=everything)
         all_parts = parts(session, servers, everything=everything)
-        with shadowing(session, "package_claimants"), materialized(session, "package_claims"):
+        with copied(session, _COUNTS):
             for finished, part in enumerate(all_parts, start=1):
                 with showing(session, part, FACT_INPUTS), ExitStack() as stack:
                     stack.enter_context(materialized(session, "entry_packages"))
@@ -200,7 +200,7 @@ def _derive(
 def _widen(session: Session, *, everything: bool) -> None:
     """Add to the scope whoever claims a package whose claimants changed.
 
-    Creates `part_package_claimants`: all claimants of the packages of the scope.
+    Creates `all_package_claimants`: all claimants of the packages of the scope.
     """
 
     def select() -> None:

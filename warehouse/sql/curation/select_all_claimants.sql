@@ -1,5 +1,5 @@
 -- All claimants of the packages that the servers in `scope` claim, as they are now.
-CREATE TEMP TABLE part_package_claimants AS
+CREATE TEMP TABLE all_package_claimants AS
 FROM package_claimants
 SEMI JOIN next_package_claimants USING (origin, package)
 ANTI JOIN scope USING (name)
