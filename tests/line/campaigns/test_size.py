@@ -43,13 +43,13 @@ def test_a_curation_in_parts_comes_to_what_the_whole_comes_to(tmp_path: Path) ->
         for policy in deployment.policies():
             book = policy.rule_book(now, [])
             results = []
-            for servers in (10_000, 40):
+            for servers in (10_000, 100):
                 for table in ("verdict_history", "verdicts", "curations", "derivation"):
                     session.text(f"DELETE FROM {table}")
                 decide(session, policy.name, book, policy_hash="p", now=now, servers=servers)
                 results.append({table: _rows(session, table) for table in _TABLES})
             with scoped(session, "curation/select_everything"):
-                assert len(parts(session, 40)) > 3
+                assert len(parts(session, 100)) > 3
             assert results[0] == results[1]
             assert all(results[0][table] for table in ("verdicts", "served_packages"))
 
