@@ -29,7 +29,7 @@ pipeline and its gate, also for walks under way and kept editions. It stays unti
 _AUDIT = "Print who did what by hand and why, and check that no line of the log was changed."
 _EXPORT = """Write the live edition as files: the whole API as a static tree for object stores and
 web servers, or an allow-list for a client. A later block takes what it names out of there too."""
-_INDEX = """Make what serves the live edition fast: a base where one is due, common pages
+_INDEX = """Make what serves the live edition fast: a base where one is due, first pages
 compressed, the index for ranked search. Serving goes on without."""
 _EDITIONS = """List the editions of a feed that are kept, or verify them: every file against its
 manifest, and every page that was compressed beforehand."""

@@ -32,6 +32,7 @@ from warehouse.curation.feeds import (
     wanted,
 )
 from warehouse.database.warehouse import Warehouse
+from warehouse.rules.outline import Outline
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +102,11 @@ def build(
         if since is not None and not is_known_change(session, policy.name, since):
             since = None
         names = changed_names(session, policy.name, since) if since else None
-        if previous is not None and live is not None and names == []:
-            if pulled := pulled_at(outline):
-                feed.confirm(pulled)
-            return _report(policy, live, previous.manifest, unchanged=True)
+        if previous is not None and names == []:
+            if waiting := feed.candidate_id():  # of a document that was taken back
+                feed.drop_candidate(waiting)
+            _confirm(feed, outline)
+            return _report(previous.manifest, unchanged=True)
         if previous is not None:
             previous = rebased(previous, feed.folder)
             if names is not None:
@@ -138,19 +140,24 @@ def build(
         )
         if unchanged:
             feed.drop_candidate(edition)
-            if pulled := pulled_at(outline):
-                feed.confirm(pulled)
+            _confirm(feed, outline)
         else:
             feed.set_candidate(edition)
     if manifest.servers > _TOOLHIVE:
         log.warning("feed %s has %s servers: too many for ToolHive", feed.name, manifest.servers)
-    return _report(policy, edition, manifest, unchanged=unchanged)
+    return _report(manifest, unchanged=unchanged)
 
 
-def _report(policy: Policy, edition: str, manifest: Manifest, *, unchanged: bool) -> BuildReport:
+def _confirm(feed: Feed, outline: Outline) -> None:
+    """What is live shows upstream as of the pull that the verdicts rest on."""
+    if pulled := pulled_at(outline):
+        feed.confirm(pulled)
+
+
+def _report(manifest: Manifest, *, unchanged: bool) -> BuildReport:
     return BuildReport(
-        feed=policy.name,
-        edition=edition,
+        feed=manifest.feed,
+        edition=manifest.edition,
         sequence=manifest.sequence,
         entries=manifest.running,
         servers=manifest.servers,

@@ -32,8 +32,8 @@ class CurateReport:
     held: int
     excluded: int
     by_rule: dict[str, int]
-    changed: int = 0
-    drift: int | None = None
+    changed: int
+    drift: int | None
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ def curate(
     verdicts. Raises RulesFailed, WarehouseFull, BlocksBroken."""
     at = now()
     with warehouse.session() as session:
-        done = decide(
+        curation = decide(
             session,
             policy.name,
             policy.rule_book(at, blocks.read()),
@@ -91,8 +91,8 @@ def curate(
             now=at,
             progress=lambda done, total: progress(f"{policy.name}: parts curated", done, total),
         )
-    count = Counter({row["verdict"]: 0 for row in done.counts})
-    for row in done.counts:
+    count = Counter({row["verdict"]: 0 for row in curation.counts})
+    for row in curation.counts:
         count[row["verdict"]] += row["count"]
     return CurateReport(
         feed=policy.name,
@@ -100,7 +100,7 @@ def curate(
         admitted=count["admit"],
         held=count["hold"],
         excluded=count["exclude"],
-        by_rule={f"{row['verdict']}:{row['rule']}": row["count"] for row in done.counts},
-        changed=done.changed,
-        drift=done.drift,
+        by_rule={f"{row['verdict']}:{row['rule']}": row["count"] for row in curation.counts},
+        changed=curation.changed,
+        drift=curation.drift,
     )

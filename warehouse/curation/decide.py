@@ -22,8 +22,8 @@ class Curation:
     other than the incremental ones had left them: it should be 0 (None: nothing was compared)."""
 
     counts: list[Row]
-    changed: int = 0
-    drift: int | None = None
+    changed: int
+    drift: int | None
 
 
 def decide(
@@ -76,7 +76,6 @@ class _Judging:
         self.session = session
         self.feed = feed
         self.book = book
-        self.policy_hash = policy_hash
         self.derivation = derivation
         self.servers = servers
         self.progress = progress
@@ -128,7 +127,7 @@ class _Judging:
                 session,
                 feed,
                 self.book,
-                policy_hash=self.policy_hash,
+                policy_hash=self.policy["policy_hash"],
                 now=now,
                 changed_at=at,
                 servers=self.servers,
@@ -149,8 +148,8 @@ class _Judging:
             session.run(
                 "curation/insert_policy",
                 feed=feed,
-                policy_hash=self.policy_hash,
-                outline_hash=outline_hash(self.outline),
+                policy_hash=self.policy["policy_hash"],
+                outline_hash=self.policy["outline_hash"],
                 outline=self.outline.decode(),
                 now=now,
             )
@@ -175,7 +174,7 @@ class _Judging:
 def _blocked_otherwise(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Names whose blocks came, went or have another reason."""
     targets = {target for target, _ in before.items() ^ now.items()}
-    # A block is a NAME or a NAME@VERSION.
+    # A block is a NAME or a NAME@VERSION; a text that names no server does no harm.
     return sorted(targets | {target.rpartition("@")[0] for target in targets})
 
 

@@ -18,7 +18,6 @@ from warehouse.curation.parts import (
     FACT_INPUTS,
     Part,
     compare,
-    computed,
     copied,
     materialized,
     parts,
@@ -97,7 +96,6 @@ def derive(
     with another version of the software, and after each full walk (once a day if every pull is
     one). `done` is called with the number of finished parts and of all parts.
     """
-    software = _software()
     before = next(iter(session.rows("curation/read_derivation")), None)
     upstreams = session.rows("curation/list_derived_upstreams")
     number, reviewed, reviewed_at = 0, 0, now
@@ -106,37 +104,34 @@ def derive(
             before[name] for name in ("number", "reviewed", "reviewed_at")
         )
 
-    def run(name: str, *, drifted: bool = False) -> int:
-        """Derive for the servers that a statement selects; return how many are to be judged."""
-        everything = name == "curation/select_everything"
-        bound = {} if everything or not before else {"bound_at": before["bound_at"]}
-        with scoped(session, name, **bound):
-            if not everything and not scope_size(session):
-                return 0
-            parameters: dict[str, object] = {"now": now, "software": software}
-            parameters |= {
-                "reviewed": number + 1 if everything else reviewed,
-                "reviewed_at": now if everything else reviewed_at,
-            }
-            return _derive(
-                session,
-                number + 1,
-                servers,
-                parameters,
-                everything=everything,
-                drifted=drifted,
-                done=done,
-            )
+    def whole(*, review: bool) -> Derivation:
+        state = _state(number + 1, now, reviewed=number + 1, reviewed_at=now)
+        with scoped(session, "curation/select_everything"):
+            drift = _derive(session, state, servers, everything=True, review=review, done=done)
+        return Derivation(number + 1, number + 1, drift if review else None)
 
-    if before is None or before["software"] != software or any(map(_began_anew, upstreams)):
-        run("curation/select_everything")
-        return Derivation(number + 1, number + 1)
-    number += 1 if run("curation/select_changed_servers") else 0
+    if before is None or before["software"] != _software() or any(map(_began_anew, upstreams)):
+        return whole(review=False)
+    with scoped(session, "curation/select_changed_servers", bound_at=before["bound_at"]):
+        if scope_size(session):
+            number += 1
+            state = _state(number, now, reviewed=reviewed, reviewed_at=reviewed_at)
+            _derive(session, state, servers, everything=False, review=False, done=done)
     rested = now - reviewed_at >= _REVIEW_EVERY
     if any(row["is_walked"] and (rested or row["is_walked_seldom"]) for row in upstreams):
-        drift = run("curation/select_everything", drifted=True)
-        return Derivation(number + 1, number + 1, drift)
+        return whole(review=True)
     return Derivation(number, reviewed)
+
+
+def _state(number: int, now: datetime, *, reviewed: int, reviewed_at: datetime) -> Row:
+    """What the table `derivation` says after a derivation."""
+    return {
+        "number": number,
+        "now": now,
+        "software": _software(),
+        "reviewed": reviewed,
+        "reviewed_at": reviewed_at,
+    }
 
 
 def _began_anew(upstream: Row) -> bool:
@@ -152,15 +147,18 @@ def _software() -> str:
 
 def _derive(
     session: Session,
-    number: int,
+    state: Row,
     servers: int | None,
-    parameters: dict[str, object],
     *,
     everything: bool,
-    drifted: bool,
+    review: bool,
     done: Callable[[int, int], None],
 ) -> int:
-    """Derive for the servers in `scope`; return how many are to be judged again."""
+    """Derive for the servers in `scope`; return how many are to be judged again.
+
+    In a `review` of everything those are the servers that were not as they should be. Without it,
+    feeds judge all servers after a derivation of everything.
+    """
     with (
         temporary(session, *_TEMPORARY, *(f"changed_{table}" for table in _KEYS)),
         staged(session, *_TABLES, "advisory_columns", "clusters"),
@@ -172,27 +170,26 @@ def _derive(
                 with showing(session, part, FACT_INPUTS), ExitStack() as stack:
                     stack.enter_context(materialized(session, "entry_packages"))
                     for table in _TABLES:
-                        stack.enter_context(computed(session, table))
+                        stack.enter_context(materialized(session, table, f"{table}_now"))
                         session.text(f"INSERT INTO next_{table} FROM part_{table}")
                     session.run("curation/stage_advisory_columns")
                 done(finished, len(all_parts))
         with session.transaction():
             _replace(session, everything=everything)
-            if drifted:
-                session.run("curation/select_drifted")
-            elif not everything:  # then feeds judge all servers anyway
-                session.run("curation/select_judged_again")
             judged = 0
-            if drifted or not everything:
-                judged = session.run("curation/insert_rederived", number=number)
+            if review or not everything:
+                session.run("curation/select_drifted" if review else "curation/select_judged_again")
+                judged = session.run("curation/insert_rederived", number=state["number"])
             replace(session, "server_columns", _KEYS["server_columns"])
             session.run("curation/delete_derivation")
-            session.run("curation/insert_derivation", number=number, **parameters)
+            session.run("curation/insert_derivation", **state)
             session.run("curation/delete_derived_upstreams")
             session.run("curation/insert_derived_upstreams")
             session.run("curation/delete_touched")
             session.run(
-                "curation/forget_derivations", number=number, everything=everything and not drifted
+                "curation/forget_derivations",
+                number=state["number"],
+                everything=everything and not review,
             )
     return judged
 

@@ -141,20 +141,12 @@ def staged(session: Session, *tables: str) -> Iterator[None]:
 
 
 @contextmanager
-def computed(session: Session, table: str) -> Iterator[None]:
-    """Compute what should be in a table (view `TABLE_now`); statements inside read it instead."""
-    with temporary(session, f"part_{table}"):
-        session.text(f"CREATE TEMP TABLE part_{table} AS FROM {table}_now")
-        with shadowing(session, table):
-            yield
-
-
-@contextmanager
-def materialized(session: Session, view: str) -> Iterator[None]:
-    """Compute a view once, for all statements inside."""
-    with temporary(session, f"part_{view}"):
-        session.text(f"CREATE TEMP TABLE part_{view} AS FROM {view}")
-        with shadowing(session, view):
+def materialized(session: Session, relation: str, source: str | None = None) -> Iterator[None]:
+    """Compute a view once, or what should be in a table from the view `source`; statements inside
+    read the result instead."""
+    with temporary(session, f"part_{relation}"):
+        session.text(f"CREATE TEMP TABLE part_{relation} AS FROM {source or relation}")
+        with shadowing(session, relation):
             yield
 
 

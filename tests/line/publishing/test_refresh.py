@@ -1,5 +1,6 @@
 """A refresh shows what a full look would show, whatever happened to the warehouse."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,19 @@ def test_what_did_not_change_is_not_looked_at_again(
         begun = session.text("FROM verdict_changes WHERE feed = 'mirror' ORDER BY ALL").to_pylist()
         assert changed_names(session, "mirror", begun[0]["changed_at"]) == ["c.d/x"]
         assert session.text("FROM verdicts WHERE fingerprint IS NULL").num_rows == 0
+
+
+def test_a_candidate_of_a_document_that_was_taken_back_does_not_wait(
+    filled: Line, clock: FakeClock
+) -> None:
+    feed, (policy,) = filled.feed("mirror"), filled.policies("mirror")
+    other = replace(policy, hash="another document with the same verdicts")
+    for number, document in enumerate((other, policy)):
+        clock.move_to(START + (number + 1) * HOUR)
+        filled.curate(document)
+        assert filled.build(document).unchanged is (document is policy)
+        assert (feed.candidate_id() is None) is (document is policy)
+    assert feed.current_id() is not None
 
 
 def test_what_a_warehouse_made_anew_does_not_know_is_withdrawn(

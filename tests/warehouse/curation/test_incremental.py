@@ -1,14 +1,15 @@
 """A curation of what changed comes to the same as a curation of everything, whatever changed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.warehouse.curation.twins import Twins, walked
-from warehouse.curation import parts
+from warehouse.curation import decide, parts
 from warehouse.database import session as sessions
+from warehouse.rules.columns import AGES
 
 WORLDS = int(os.environ.get("SUBREGISTRY_WORLDS", "2"))
 ROUNDS = 10
@@ -146,6 +147,27 @@ def test_every_source_of_change_is_needed(
 
     monkeypatch.setattr(sessions, "statement", mutated)
     monkeypatch.setattr(parts, "statement", mutated)
+    _expect_a_difference(prepared, tmp_path, changes)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "instead", "changes"),
+    [
+        (decide, "_blocked_otherwise", lambda *_: [], ("block",)),
+        (decide, "turning_ages", lambda *_: {age: [] for age in AGES}, ("wait",)),
+        (decide._Judging, "alike", lambda *_: True, ("policy",)),
+    ],
+)
+def test_every_judgement_of_what_is_due_is_needed(
+    prepared: Twins,
+    owner: object,
+    name: str,
+    instead: Callable[..., object],
+    changes: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(owner, name, instead)
     _expect_a_difference(prepared, tmp_path, changes)
 
 
